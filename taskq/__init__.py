@@ -1,0 +1,1 @@
+"""taskq: a reliable priority task queue on Redis or Valkey lists."""

@@ -1,0 +1,220 @@
+"""The queue for code on an event loop: the verbs of ``TaskQueue``, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+from taskq import flows
+from taskq.flows import Context, Flow, Mail
+from taskq.handle import AsyncTaskHandle
+from taskq.model.retry import RetryPolicy
+from taskq.model.task import Task
+from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.queue import Priority, TaskQueue
+from taskq.registry import Registry, TaskDefinition, TaskOptions, define
+from taskq.settings import Settings
+from taskq.transport.concurrent import AsyncTransport
+from taskq.transport.mailbox import Mailbox
+from taskq.transport.namespace import Namespace
+from taskq.transport.subscription import Message, Subscription
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _documented_as(original: Callable[..., Any]) -> Callable[[F], F]:
+    """Give a method the docstring of its blocking twin."""
+
+    def decorate(function: F) -> F:
+        function.__doc__ = original.__doc__
+        return function
+
+    return decorate
+
+
+class AsyncTaskQueue:
+    """One namespace on one server, for one event loop; connects when first used.
+
+    Args:
+        redis_url: the server; None: ``REDIS_URL`` and the other settings, else the server on this machine.
+        prefix: name of the namespace; None: as configured, ``agent_queue`` by default.
+        settings: all settings at once, instead of the two above.
+
+    Raises:
+        SettingsError: if a setting cannot be used.
+    """
+
+    def __init__(
+        self, redis_url: str | None = None, *, prefix: str | None = None, settings: Settings | None = None
+    ) -> None:
+        self.settings = settings or Settings.load(redis_url=redis_url, prefix=prefix)
+        self.namespace = Namespace(self.settings)
+        self.registry = Registry()
+        self._transport: AsyncTransport | None = None
+        self._mailbox: Mailbox | None = None
+
+    def __repr__(self) -> str:
+        return f"<AsyncTaskQueue {self.settings.prefix!r}>"
+
+    async def __aenter__(self) -> AsyncTaskQueue:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def transport(self) -> AsyncTransport:
+        """The connection, opened when first used."""
+        if self._transport is None:
+            self._transport = AsyncTransport(self.namespace.endpoint, self.settings)
+        return self._transport
+
+    @property
+    def context(self) -> Context:
+        """What the flows of this queue need."""
+        return Context(self.namespace.protocol, self.settings)
+
+    async def run_flow(self, flow: Flow[T]) -> T:
+        """Drive a flow of ``taskq.flows`` to its end and return its value."""
+        try:
+            step = next(flow)
+            while True:
+                if isinstance(step, Mail):
+                    reply = await self._box().receive(step.task_id, step.seconds)
+                else:
+                    reply = await self.transport.run(step)
+                step = flow.send(reply)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    def _box(self) -> Mailbox:
+        if self._mailbox is None:
+            self._mailbox = Mailbox(self.namespace.endpoint, self.namespace.protocol)
+        return self._mailbox
+
+    @_documented_as(TaskQueue.submit_task)
+    async def submit_task(self, task: Task) -> str:
+        return await self.run_flow(flows.submit_one(self.context, task))
+
+    @_documented_as(TaskQueue.submit_batch)
+    async def submit_batch(self, tasks: Sequence[Task]) -> list[str]:
+        context = self.context
+        return await self.run_flow(flows.submit(context, [flows.submission(context, task) for task in tasks]))
+
+    @_documented_as(TaskQueue.submit_later)
+    async def submit_later(self, task: Task, due: str) -> str:
+        return await self.run_flow(flows.submit_one(self.context, task, due))
+
+    @_documented_as(TaskQueue.cancel_task)
+    async def cancel_task(self, task_id: str) -> str:
+        return await self.run_flow(flows.cancel(self.context, task_id))
+
+    @_documented_as(TaskQueue.get_task)
+    async def get_task(self, task_id: str) -> Task:
+        return await self.run_flow(flows.get_task(self.context, task_id))
+
+    @_documented_as(TaskQueue.get_task_status)
+    async def get_task_status(self, task_id: str) -> dict[str, Any]:
+        return await self.run_flow(flows.get_status(self.context, task_id))
+
+    @_documented_as(TaskQueue.get_task_result)
+    async def get_task_result(self, task_id: str) -> dict[str, Any] | None:
+        return await self.run_flow(flows.get_result(self.context, task_id))
+
+    @_documented_as(TaskQueue.wait_for_result)
+    async def wait_for_result(self, task_id: str, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109 - one signature for both clients
+        return await self.run_flow(flows.wait_for_result(self.context, self._box().address, task_id, timeout))
+
+    @_documented_as(TaskQueue.list_tasks)
+    async def list_tasks(self, status: str, limit: int = 100) -> list[dict[str, Any]]:
+        return await self.run_flow(flows.list_tasks(self.context, status, limit))
+
+    @_documented_as(TaskQueue.get_queue_stats)
+    async def get_queue_stats(self) -> QueueStats:
+        return await self.run_flow(flows.stats(self.context))
+
+    @_documented_as(TaskQueue.list_workers)
+    async def list_workers(self) -> list[WorkerInfo]:
+        return await self.run_flow(flows.workers(self.context))
+
+    @_documented_as(TaskQueue.pause)
+    async def pause(self, queue: str | None = None, priority: Priority | None = None) -> int:
+        return await self.run_flow(flows.pause(self.context, True, queue, priority))
+
+    @_documented_as(TaskQueue.resume)
+    async def resume(self, queue: str | None = None, priority: Priority | None = None) -> int:
+        return await self.run_flow(flows.pause(self.context, False, queue, priority))
+
+    @_documented_as(TaskQueue.purge)
+    async def purge(self, queue: str | None = None, priority: Priority | None = None) -> int:
+        return await self.run_flow(flows.purge(self.context, queue, priority))
+
+    @_documented_as(TaskQueue.list_dead)
+    async def list_dead(self, limit: int = 100) -> list[DeadLetter]:
+        return await self.run_flow(flows.list_dead(self.context, limit))
+
+    @_documented_as(TaskQueue.replay_dead)
+    async def replay_dead(self, task_ids: Iterable[str] | None = None) -> int:
+        return await self.run_flow(flows.replay(self.context, task_ids))
+
+    @_documented_as(TaskQueue.purge_dead)
+    async def purge_dead(self, task_ids: Iterable[str] | None = None) -> int:
+        return await self.run_flow(flows.purge_dead(self.context, task_ids))
+
+    @_documented_as(TaskQueue.retry_task)
+    async def retry_task(self, task_id: str) -> None:
+        await self.run_flow(flows.retry_task(self.context, task_id))
+
+    @_documented_as(TaskQueue.subscribe_to_events)
+    async def subscribe_to_events(self, callback: Callable[[Message], object], *, block: bool = False) -> Subscription:
+        loop = asyncio.get_running_loop()
+        subscription = Subscription(
+            self.namespace.endpoint,
+            self.namespace.protocol.events_channel,
+            lambda message: loop.call_soon_threadsafe(callback, message),
+        )
+        await asyncio.to_thread(subscription.start)
+        if block:
+            try:
+                await asyncio.to_thread(subscription.join)
+            finally:
+                subscription.stop()
+        return subscription
+
+    @_documented_as(TaskQueue.handle)
+    def handle(self, task_id: str) -> AsyncTaskHandle:
+        return AsyncTaskHandle(self, task_id)
+
+    @_documented_as(TaskQueue.task)
+    def task(
+        self,
+        function: Callable[P, R] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        pass_ctx: bool = False,
+        policy: RetryPolicy | None = None,
+        **defaults: Any,
+    ) -> Any:
+        options = TaskOptions(name, pass_ctx, policy or RetryPolicy())
+        decorate: Callable[..., TaskDefinition[P, R, Awaitable[AsyncTaskHandle]]] = functools.partial(
+            define, self.registry, send=self._send, options=options, defaults=defaults
+        )
+        return decorate(function=function) if function is not None else lambda f: decorate(function=f)
+
+    async def _send(self, task: Task) -> AsyncTaskHandle:
+        return AsyncTaskHandle(self, await self.submit_task(task))
+
+    @_documented_as(TaskQueue.close)
+    async def close(self) -> None:
+        if self._mailbox is not None:
+            await self._mailbox.close()
+        if self._transport is not None:
+            await self._transport.close()
+        self._mailbox = self._transport = None

@@ -1,0 +1,86 @@
+"""The one exception tree. Every message says what happened, why, and what to do next."""
+
+from __future__ import annotations
+
+
+class TaskqError(Exception):
+    """Base of every error that taskq raises."""
+
+
+class SettingsError(TaskqError):
+    """A setting has a value that cannot be used; the message names the setting and its source."""
+
+
+class InvalidTask(TaskqError, ValueError):
+    """A task cannot be accepted as it is: a bad id, name, number or payload."""
+
+
+class PayloadTooLarge(InvalidTask):
+    """The encoded task is larger than the configured maximum message size."""
+
+
+class TaskConflict(TaskqError):
+    """A different task is already stored under the same id."""
+
+
+class QueueFull(TaskqError):
+    """The queue has reached its maximum length; nothing was stored."""
+
+
+class TaskNotFound(TaskqError, KeyError):
+    """No task with this id: it never existed, or its retention has ended."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of its argument
+        return str(self.args[0]) if self.args else ""
+
+
+class TaskFailed(TaskqError):
+    """The task whose result was asked for ended as failed or cancelled.
+
+    Attributes:
+        result: the result dict of the task, with ``status`` and ``error``.
+    """
+
+    def __init__(self, message: str, result: dict[str, object]) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class ResultTimeout(TaskqError, TimeoutError):
+    """The task did not reach an end within the time given to the wait."""
+
+
+class CorruptTask(TaskqError):
+    """The stored payload does not match its SHA-256 checksum, or is not valid JSON."""
+
+
+class UnknownTaskType(TaskqError):
+    """No handler is registered for the type of the task."""
+
+
+class ServerError(TaskqError):
+    """The server refused a command in a way that a repetition would not mend."""
+
+
+class ServerUnavailable(TaskqError, ConnectionError):
+    """The server could not be reached, or did not answer, until the deadline of the call."""
+
+
+class ServerFull(ServerError):
+    """The server is out of memory and refuses new tasks; tasks already accepted still drain."""
+
+
+class AccessDenied(ServerError):
+    """The server wants a password, refuses it, or its ACL forbids a command."""
+
+
+class UnsupportedServer(ServerError):
+    """The server is older than the floor (Redis 7.0, Valkey 7.2) or is not a Redis-compatible server."""
+
+
+class EmbeddedServerError(TaskqError):
+    """The embedded server could not be started, found or stopped."""
+
+
+class ProtocolError(TaskqError):
+    """A script, its header and its caller disagree; raised when the package is imported, or a bug of ours."""

@@ -1,0 +1,353 @@
+"""What each verb of a queue does, written once for threads and event loops.
+
+A flow is a generator: it yields the operations it needs and is sent their replies. ``TaskQueue`` drives it with the
+blocking transport, ``AsyncTaskQueue`` with the concurrent one; neither adds anything of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from taskq.errors import InvalidTask, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
+from taskq.model.moment import seconds_to_ms, to_epoch_ms
+from taskq.model.result import parse_result, result_json
+from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, to_envelope
+from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age_seconds, status_dict
+from taskq.protocol.keys import list_name, lists_of, split_list_name
+from taskq.protocol.operation import Operation
+from taskq.protocol.operations import Protocol, Submission
+from taskq.protocol.replies import Inspection, Sizes
+from taskq.settings import Settings
+from taskq.states import TERMINAL, TaskPriority, TaskStatus
+
+T = TypeVar("T")
+
+PAGE = 100
+MAX_BATCH = 10_000
+# A registration outlives the silence between two of them, and a lost notice is made good at the next one.
+_MAIL_SECONDS = 10.0
+_MAIL_TTL_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Wait until a result arrives in a reply list.
+
+    Attributes:
+        address: of the reply list.
+        task_id: whose result is awaited.
+        seconds: how long to wait.
+    """
+
+    address: str
+    task_id: str
+    seconds: float
+
+
+Step = Operation[Any] | Mail
+Flow = Generator[Step, Any, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every flow needs: the operations of the namespace and the settings."""
+
+    protocol: Protocol
+    settings: Settings
+
+
+def due_in(delay_seconds: float) -> str:
+    """Return the due time of a task that is to start after a delay, counted by the server's clock."""
+    return f"+{seconds_to_ms(delay_seconds, 'delay_seconds')}"
+
+
+def due_at(when: datetime) -> str:
+    """Return the due time of a task that is to start at a moment; a naive datetime is local time."""
+    return str(to_epoch_ms(when))
+
+
+def submission(context: Context, task: Task, due: str = "0") -> Submission:
+    """Return a task as the submit wants it.
+
+    Raises:
+        InvalidTask: if it cannot be encoded, or is larger than allowed.
+    """
+    if not isinstance(task, Task):
+        raise InvalidTask(f"a Task is submitted, not a {type(task).__name__}: Task(payload=...)")
+    settings = context.settings
+    if task.expires_in is None and settings.message_ttl_seconds is not None:
+        task = replace(task, expires_in=settings.message_ttl_seconds)
+    envelope = to_envelope(task, settings.max_message_bytes)
+    return Submission(task.task_id, envelope, list_name(task.queue, task.priority), due, task.unique_key or "")
+
+
+def submit(context: Context, submissions: Sequence[Submission]) -> Flow[list[str]]:
+    """Store tasks, all or none, and return their ids."""
+    if not submissions:
+        return []
+    if len(submissions) > MAX_BATCH:
+        raise InvalidTask(f"a batch of {len(submissions):,} tasks is too large for one atomic call: send {MAX_BATCH:,} at most")
+    reply = yield context.protocol.submit(submissions, context.settings.max_queue_length)
+    if reply.conflicts:
+        ids = [submissions[index].task_id for index in reply.conflicts[:3]]
+        raise TaskConflict(
+            f"{len(reply.conflicts)} of {len(submissions)} tasks have an id under which a different task is stored "
+            f"({', '.join(ids)}): nothing was stored. Leave task_id out to have one made up"
+        )
+    if reply.full is not None:
+        name, length = reply.full
+        raise QueueFull(
+            f"the list {name!r} holds {length:,} tasks and may hold {context.settings.max_queue_length:,}: nothing was "
+            "stored. Start more workers, submit later, or raise TASKQ_MAX_QUEUE_LENGTH"
+        )
+    return list(reply.ids)
+
+
+def submit_one(context: Context, task: Task, due: str = "0") -> Flow[str]:
+    """Store one task and return its id."""
+    return (yield from submit(context, [submission(context, task, due)]))[0]
+
+
+def _ttl_ms(context: Context) -> int:
+    return seconds_to_ms(context.settings.result_ttl_seconds, "result_ttl_seconds")
+
+
+def cancel(context: Context, task_id: str) -> Flow[str]:
+    """Cancel a task; return what became of it."""
+    result = result_json(
+        task_id,
+        TaskStatus.CANCELLED,
+        error="cancelled before it started",
+        completed_at_ms=time.time_ns() // 1_000_000,
+    )
+    found: str = yield context.protocol.cancel(task_id, result, _ttl_ms(context))
+    if found == "missing":
+        raise _not_found(task_id)
+    return found
+
+
+def _not_found(task_id: str) -> TaskNotFound:
+    return TaskNotFound(
+        f"there is no task {task_id}: it never existed under this prefix, or it ended and its retention is over "
+        "(TASKQ_RESULT_TTL)"
+    )
+
+
+def get_task(context: Context, task_id: str) -> Flow[Task]:
+    """Return a task as it was submitted."""
+    found: list[Inspection] = yield context.protocol.inspect([task_id])
+    envelope = found[0].envelope
+    if envelope is None:
+        raise _not_found(task_id)
+    return from_envelope(envelope, verify=False)
+
+
+def get_status(context: Context, task_id: str) -> Flow[dict[str, Any]]:
+    """Return the status dict of a task."""
+    found = yield from statuses(context, [task_id])
+    if not found:
+        raise _not_found(task_id)
+    return found[0]
+
+
+def statuses(context: Context, task_ids: Sequence[str]) -> Flow[list[dict[str, Any]]]:
+    """Return the status dicts of those tasks that exist."""
+    dicts = []
+    for start in range(0, len(task_ids), PAGE):
+        found: list[Inspection] = yield context.protocol.inspect(task_ids[start : start + PAGE])
+        dicts += [
+            status_dict(from_envelope(item.envelope, verify=False), item.state, item.result)
+            for item in found
+            if item.envelope is not None
+        ]
+    return dicts
+
+
+def list_tasks(context: Context, status: str, limit: int) -> Flow[list[dict[str, Any]]]:
+    """Return the status dicts of up to ``limit`` tasks that have a status."""
+    wanted = _parse_status(status).value
+    dicts: list[dict[str, Any]] = []
+    cursor = "0"
+    while len(dicts) < limit:
+        cursor, ids = yield context.protocol.ids(wanted, cursor, min(PAGE, limit))
+        dicts += yield from statuses(context, ids[: limit - len(dicts)])
+        if cursor == "0":
+            break
+    return dicts
+
+
+def _parse_status(status: str) -> TaskStatus:
+    try:
+        return TaskStatus(status)
+    except ValueError:
+        raise InvalidTask(f"unknown status {status!r}: use one of {', '.join(TaskStatus)}") from None
+
+
+def get_result(context: Context, task_id: str) -> Flow[dict[str, Any] | None]:
+    """Return the result dict of a task, None while it has none."""
+    stored, known = yield context.protocol.result(task_id)
+    if stored is not None:
+        return parse_result(stored)
+    if not known:
+        raise _not_found(task_id)
+    return None
+
+
+def wait_for_result(context: Context, address: str, task_id: str, timeout: float | None) -> Flow[dict[str, Any]]:
+    """Wait until a task has ended and return its result dict."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        code, stored = yield context.protocol.await_result(task_id, address, _MAIL_TTL_MS)
+        if code == -1:
+            raise _not_found(task_id)
+        if stored is None:
+            left = _MAIL_SECONDS if deadline is None else min(_MAIL_SECONDS, deadline - time.monotonic())
+            stored = (yield Mail(address, task_id, left)) if left > 0 else None
+        if stored is not None:
+            return parse_result(stored)
+        if deadline is not None and time.monotonic() >= deadline:
+            raise ResultTimeout(
+                f"task {task_id} has not ended within {timeout:g} s: it goes on; ask again, or look with "
+                f"`taskq task show {task_id}`"
+            )
+
+
+def stats(context: Context) -> Flow[QueueStats]:
+    """Return the numbers of the namespace."""
+    sizes: Sizes = yield context.protocol.stats()
+    counters, status = sizes.counters, sizes.statuses
+    ended = counters.get("completed", 0) + counters.get("failed", 0)
+    lists = []
+    for depth in sizes.lists:
+        queue, priority = split_list_name(depth.name)
+        age = age_seconds(depth.oldest, sizes.now_ms) if depth.length else None
+        lists.append(ListStats(queue or DEFAULT_QUEUE, priority.label, depth.length, age, depth.paused))
+    return QueueStats(
+        **{f"{name}_tasks": size for name, size in status.items()},
+        dead_letters=sizes.dead,
+        active_workers=sizes.workers,
+        success_rate=counters.get("completed", 0) / ended if ended else None,
+        lists=tuple(lists),
+        counters=counters,
+    )
+
+
+def workers(context: Context) -> Flow[list[WorkerInfo]]:
+    """Return the registered workers."""
+    _, cards = yield context.protocol.cards()
+    hidden = ("token", "turn", "seq", "cancels")
+    return [
+        WorkerInfo(
+            card.worker_id,
+            card.held,
+            card.lease_ms / 1000,
+            {name: value for name, value in card.card.items() if name not in hidden},
+        )
+        for card in cards
+    ]
+
+
+def _lists(queue: str | None, priority: TaskPriority | str | int | None) -> list[str]:
+    name = None if queue in (None, DEFAULT_QUEUE) else queue
+    return lists_of(name) if priority is None else [list_name(name, TaskPriority.parse(priority))]
+
+
+def pause(context: Context, paused: bool, queue: str | None, priority: TaskPriority | str | int | None) -> Flow[int]:
+    """Stop or resume claims; return how many lists changed."""
+    return (yield context.protocol.pause(paused, _lists(queue, priority)))
+
+
+def purge(context: Context, queue: str | None, priority: TaskPriority | str | int | None) -> Flow[int]:
+    """Delete waiting tasks; return how many."""
+    purged = 0
+    for name in _lists(queue, priority):
+        more = True
+        while more:
+            count, more = yield context.protocol.purge(name, 500)
+            purged += count
+    return purged
+
+
+def _dead_page(context: Context, cursor: str, count: int) -> Flow[tuple[str, list[DeadLetter]]]:
+    cursor, ids = yield context.protocol.ids("dead", cursor, count)
+    found: list[Inspection] = (yield context.protocol.inspect(ids)) if ids else []
+    return cursor, [_dead_letter(item) for item in found if item.envelope is not None]
+
+
+def _dead_letter(item: Inspection) -> DeadLetter:
+    task = from_envelope(item.envelope or b"", verify=False)
+    result = parse_result(item.result) if item.result is not None else {}
+    return DeadLetter(
+        task_id=task.task_id,
+        task_type=task.task_type,
+        queue=task.queue or DEFAULT_QUEUE,
+        priority=task.priority.label,
+        error=result.get("error") or "",
+        reason=item.state.get("reason", ""),
+        attempts=int(result.get("attempts") or 0),
+        died_at=result.get("completed_at") or "",
+    )
+
+
+def list_dead(context: Context, limit: int) -> Flow[list[DeadLetter]]:
+    """Return the latest dead letters."""
+    letters: list[DeadLetter] = []
+    cursor = "0"
+    while len(letters) < limit:
+        cursor, page = yield from _dead_page(context, cursor, min(PAGE, limit - len(letters)))
+        letters += page
+        if cursor == "0":
+            break
+    return letters
+
+
+def replay(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:
+    """Put dead letters back into their lists; return how many."""
+    if task_ids is not None:
+        return (yield from _replay_ids(context, list(task_ids)))
+    replayed = 0
+    while True:
+        _, ids = yield context.protocol.ids("dead", "0", PAGE)
+        count = yield from _replay_ids(context, list(ids))
+        replayed += count
+        if not count:
+            return replayed
+
+
+def _replay_ids(context: Context, task_ids: list[str]) -> Flow[int]:
+    replayed = 0
+    for start in range(0, len(task_ids), PAGE):
+        page = task_ids[start : start + PAGE]
+        found: list[Inspection] = yield context.protocol.inspect(page)
+        tasks = [from_envelope(item.envelope, verify=False) for item in found if item.envelope is not None]
+        if tasks:
+            codes = yield context.protocol.replay([(task.task_id, list_name(task.queue, task.priority)) for task in tasks])
+            replayed += sum(codes)
+    return replayed
+
+
+def retry_task(context: Context, task_id: str) -> Flow[None]:
+    """Run a failed or cancelled task again."""
+    if (yield from _replay_ids(context, [task_id])) == 0:
+        status = yield from get_status(context, task_id)
+        hint = "only failed and cancelled tasks can be run again"
+        if TaskStatus(status["status"]) not in TERMINAL:
+            hint = "it has not ended yet"
+        raise InvalidTask(f"task {task_id} is {status['status']}: {hint}")
+
+
+def purge_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:
+    """Forget dead letters; return how many."""
+    if task_ids is not None:
+        return (yield context.protocol.discard(list(task_ids)))
+    purged = 0
+    while True:
+        _, ids = yield context.protocol.ids("dead", "0", PAGE)
+        count = (yield context.protocol.discard(ids)) if ids else 0
+        purged += count
+        if not count:
+            return purged

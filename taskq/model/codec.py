@@ -1,0 +1,87 @@
+"""JSON in and out, with the guards that a queue needs: size, depth, NaN, types that JSON does not have."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from taskq.errors import CorruptTask, InvalidTask
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_decoder = json.JSONDecoder()
+encode_string = json.encoder.encode_basestring
+
+
+def encode(value: Any, what: str) -> str:
+    """Return ``value`` as compact JSON.
+
+    Args:
+        value: anything that JSON can say.
+        what: what it is, for the message ("payload", "result").
+
+    Raises:
+        InvalidTask: if it holds NaN, a cycle, too deep a nesting or a type that JSON does not have.
+    """
+    try:
+        text = _encoder.encode(value)
+        text.encode("utf-8")
+    except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
+        raise InvalidTask(_why_not(value, what, error)) from None
+    return text
+
+
+def _why_not(value: Any, what: str, error: Exception) -> str:
+    place = _find_offender(value, what)
+    if place is None:
+        cause = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        return f"the {what} is not JSON: {cause}"
+    path, offender = place
+    return (
+        f"the {what} is not JSON: {path} is {offender}; send numbers, strings, booleans, None, lists and dicts, "
+        "for example a datetime as .isoformat() and bytes as base64"
+    )
+
+
+def _find_offender(value: Any, path: str, depth: int = 0) -> tuple[str, str] | None:
+    """Return path and description of the first part that JSON cannot say."""
+    if depth > 50:
+        return None
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str | int | float | bool | None):
+                return f"{path} key {key!r:.60}", f"a {type(key).__name__}"
+            if found := _find_offender(item, f"{path}[{key!r}]", depth + 1):
+                return found
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            if found := _find_offender(item, f"{path}[{index}]", depth + 1):
+                return found
+    elif isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return path, str(value)
+    elif not isinstance(value, str | int | float | bool | None):
+        return path, f"a {type(value).__name__}"
+    return None
+
+
+def decode(text: str | bytes, what: str) -> Any:
+    """Return the value that a JSON text stands for.
+
+    Raises:
+        CorruptTask: if it is no valid JSON, too deep, or has a number too long to be read.
+    """
+    try:
+        return _decoder.decode(text if isinstance(text, str) else text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CorruptTask(f"the stored {what} cannot be read as JSON: {str(error)[:200]}") from None
+
+
+def decode_at(text: str, start: int, what: str) -> tuple[Any, int]:
+    """Return the JSON value that begins at ``start`` and the index just behind it.
+
+    Raises:
+        CorruptTask: as ``decode``.
+    """
+    try:
+        return _decoder.raw_decode(text, start)
+    except (ValueError, RecursionError) as error:
+        raise CorruptTask(f"the stored {what} cannot be read as JSON: {str(error)[:200]}") from None

@@ -1,0 +1,28 @@
+"""The pattern of everything that users name: what fits it needs no escaping in a key or in JSON."""
+
+from __future__ import annotations
+
+import re
+
+from taskq.errors import InvalidTask
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}\Z")
+
+
+def check_name(value: object, what: str) -> str:
+    """Return ``value`` if it may become a part of a key or stand unescaped in JSON.
+
+    Args:
+        value: an id or a name given by a user.
+        what: what it is, for the message ("task id", "queue name").
+
+    Raises:
+        InvalidTask: if it is no string or does not fit the pattern.
+    """
+    if isinstance(value, str) and NAME.match(value):
+        return value
+    shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
+    raise InvalidTask(
+        f"{shown} cannot be used as a {what}: use 1 to 128 letters, digits, '_', '-' or '.', "
+        "beginning with a letter, a digit or '_'"
+    )

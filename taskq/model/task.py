@@ -1,0 +1,204 @@
+"""The unit of work, and its envelope in Redis."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from taskq.errors import CorruptTask, InvalidTask, PayloadTooLarge
+from taskq.model.codec import decode, decode_at, encode
+from taskq.model.moment import iso_utc, seconds_to_ms
+from taskq.model.names import check_name
+from taskq.states import TaskPriority, TaskType
+
+MAX_RETRIES = 3
+RETRY_DELAY_SECONDS = 60.0
+DEFAULT_QUEUE = "default"
+
+_PAYLOAD = '"payload":'
+_new_id = uuid.uuid4
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """A unit of work.
+
+    Args:
+        task_type: which handler runs it; ``TaskType`` or any other name.
+        payload: what the handler needs, as JSON can say it.
+        priority: ``TaskPriority`` or its name.
+        max_retries: how many times it is run again after a failure, 0 or more.
+        retry_delay: seconds before the first retry; later ones wait longer.
+        timeout: seconds that one attempt may take; None: as long as it likes.
+        expires_in: seconds after the submit at which it is no longer worth running; None: never.
+        queue: name of the queue; None: the default queue.
+        metadata: notes for people and tools, as JSON can say it; not covered by the checksum.
+        task_id: a UUID is made up if it is None.
+        unique_key: while a task with this key is live, another one with it is not accepted; the submit returns the id
+            of the first.
+        result_ttl: seconds for which the result is kept; None: as configured.
+        created_at: when it was made, UTC, ISO 8601.
+
+    Raises:
+        InvalidTask: for a name, number or priority that cannot be used.
+    """
+
+    task_type: str = TaskType.AGENT_QUERY.value
+    payload: Any = None
+    priority: TaskPriority = TaskPriority.NORMAL
+    max_retries: int = MAX_RETRIES
+    retry_delay: float = RETRY_DELAY_SECONDS
+    timeout: float | None = None
+    expires_in: float | None = None
+    queue: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    task_id: str = ""
+    unique_key: str | None = None
+    result_ttl: float | None = None
+    created_at: str = ""
+
+    def __post_init__(self) -> None:
+        self.task_type = check_name(str(self.task_type), "task type")
+        if type(self.priority) is not TaskPriority:
+            self.priority = TaskPriority.parse(self.priority)
+        if not self.task_id:
+            self.task_id = str(_new_id())
+        else:
+            check_name(self.task_id, "task id")
+        if self.queue == DEFAULT_QUEUE:
+            self.queue = None
+        if self.queue is not None:
+            check_name(self.queue, "queue name")
+        if self.unique_key is not None:
+            check_name(self.unique_key, "unique key")
+        if not self.created_at:
+            self.created_at = iso_utc(time.time_ns() // 1_000_000)
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        if type(self.max_retries) is not int or not 0 <= self.max_retries <= 1_000_000:
+            raise InvalidTask(f"max_retries is {self.max_retries!r}: use a whole number from 0 to 1,000,000")
+        if self.retry_delay != RETRY_DELAY_SECONDS:
+            seconds_to_ms(self.retry_delay, "retry_delay")
+        for name in ("timeout", "expires_in", "result_ttl"):
+            value = getattr(self, name)
+            if value is not None and seconds_to_ms(value, name) == 0:
+                raise InvalidTask(f"{name} is {value!r}: use a number of seconds above 0, or None")
+        if not isinstance(self.metadata, dict):
+            raise InvalidTask(f"metadata is a {type(self.metadata).__name__}: use a dict")
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When the task expires, ms since the epoch; None if it never does."""
+        if self.expires_in is None:
+            return None
+        created = datetime.fromisoformat(self.created_at)
+        return int((created + timedelta(seconds=self.expires_in)).timestamp() * 1000)
+
+
+def AgentTask(**options: Any) -> Task:  # noqa: N802 - the product names it like a class
+    """Return a ``Task`` of type ``agent_query``; takes the arguments of ``Task``."""
+    return Task(task_type=TaskType.AGENT_QUERY.value, **options)
+
+
+def checksum(payload_json: str) -> str:
+    """Return the SHA-256 of a payload as it stands in the envelope, in hex."""
+    return hashlib.sha256(payload_json.encode()).hexdigest()
+
+
+def to_envelope(task: Task, max_bytes: int) -> str:
+    """Return the JSON that is stored for a task.
+
+    What taskq needs comes first, so that the beginning of a large envelope is enough to list it; names fit a pattern
+    that needs no escaping; what is as by default is left out.
+
+    Args:
+        task: the task.
+        max_bytes: the largest envelope that is accepted.
+
+    Raises:
+        InvalidTask: if payload or metadata is not JSON.
+        PayloadTooLarge: if the envelope is larger than ``max_bytes``.
+    """
+    payload = encode(task.payload, "payload")
+    head = (
+        f'{{"id":"{task.task_id}","type":"{task.task_type}","priority":"{task.priority.label}",'
+        f'"created_at":"{task.created_at}",'
+    )
+    if task.queue is not None:
+        head += f'"queue":"{task.queue}",'
+    if task.max_retries != MAX_RETRIES:
+        head += f'"max_retries":{task.max_retries},'
+    if task.retry_delay != RETRY_DELAY_SECONDS:
+        head += f'"retry_delay":{task.retry_delay!r},'
+    for name in ("timeout", "expires_in", "result_ttl"):
+        value = getattr(task, name)
+        if value is not None:
+            head += f'"{name}":{value!r},'
+    if task.unique_key is not None:
+        head += f'"unique_key":"{task.unique_key}",'
+    tail = f',"metadata":{encode(task.metadata, "metadata")}}}' if task.metadata else "}"
+    text = f'{head}"checksum":"{checksum(payload)}",{_PAYLOAD}{payload}{tail}'
+    if len(text) > max_bytes or (len(text) * 4 > max_bytes and len(text.encode()) > max_bytes):
+        raise PayloadTooLarge(
+            f"task {task.task_id} is {len(text.encode()):,} bytes, more than the {max_bytes:,} allowed: store the data "
+            "elsewhere and send a reference, or raise TASKQ_MAX_MESSAGE_SIZE on every client and worker"
+        )
+    return text
+
+
+def from_envelope(stored: bytes | str, *, verify: bool = True) -> Task:
+    """Return the task that an envelope holds.
+
+    Args:
+        stored: the envelope.
+        verify: whether to compare the payload with its checksum.
+
+    Raises:
+        CorruptTask: if it is no envelope, or the payload is not what was submitted.
+    """
+    try:
+        text = stored if isinstance(stored, str) else stored.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorruptTask(f"the stored envelope is not UTF-8: {error}") from None
+    start = text.find(_PAYLOAD) + len(_PAYLOAD)
+    if start < len(_PAYLOAD):
+        raise CorruptTask("the stored envelope has no payload")
+    payload, end = decode_at(text, start, "payload")
+    fields = decode(f"{text[:start]}0{text[end:]}", "envelope")
+    try:
+        if verify and fields["checksum"] != checksum(text[start:end]):
+            raise CorruptTask(
+                f"the payload of task {fields['id']} does not match its SHA-256 checksum: it was changed or cut after "
+                "the submit; the envelope is kept as it is for inspection"
+            )
+        return _from_fields(fields, payload)
+    except (KeyError, TypeError, InvalidTask) as error:
+        raise CorruptTask(f"the stored envelope cannot be used: {error}") from None
+
+
+def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
+    """Build a task without the checks that it passed at the submit."""
+    task = Task.__new__(Task)
+    task.task_type = fields["type"]
+    task.payload = payload
+    task.priority = _BY_LABEL[fields["priority"]]
+    task.task_id = fields["id"]
+    task.created_at = fields["created_at"]
+    get = fields.get
+    task.max_retries = get("max_retries", MAX_RETRIES)
+    task.retry_delay = get("retry_delay", RETRY_DELAY_SECONDS)
+    task.timeout = get("timeout")
+    task.expires_in = get("expires_in")
+    task.queue = get("queue")
+    task.metadata = get("metadata", {})
+    task.unique_key = get("unique_key")
+    task.result_ttl = get("result_ttl")
+    return task
+
+
+_BY_LABEL = {priority.label: priority for priority in TaskPriority}

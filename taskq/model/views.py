@@ -1,0 +1,137 @@
+"""What users are shown of tasks, queues and workers, built from what Redis holds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from taskq.model.codec import decode
+from taskq.model.moment import iso_utc, parse_iso
+from taskq.model.result import parse_result
+from taskq.model.task import DEFAULT_QUEUE, Task
+from taskq.states import TaskStatus
+
+_CREATED = re.compile(r'"created_at":"([^"]{20,32})"')
+
+
+@dataclass(frozen=True, slots=True)
+class ListStats:
+    """One priority list.
+
+    Attributes:
+        queue: name of the queue.
+        priority: name of the priority.
+        depth: number of ids in the list, cancelled ones that the next claim will skip included.
+        oldest_seconds: age of the task at its head; None if it is empty.
+        paused: whether claims are stopped.
+    """
+
+    queue: str
+    priority: str
+    depth: int
+    oldest_seconds: float | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """Numbers of a namespace, as of one instant.
+
+    Attributes:
+        success_rate: completed tasks as a share of all that ran to an end since the namespace began; None before.
+        counters: lifetime counters: submitted, completed, failed, cancelled, retried, recovered, replayed, purged,
+            expired, ...
+    """
+
+    pending_tasks: int
+    running_tasks: int
+    scheduled_tasks: int
+    retry_tasks: int
+    waiting_tasks: int
+    completed_tasks: int
+    failed_tasks: int
+    cancelled_tasks: int
+    dead_letters: int
+    active_workers: int
+    success_rate: float | None
+    lists: tuple[ListStats, ...] = ()
+    counters: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as a dict that JSON can say."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """One registered worker: its card, the ids it holds, and how long its lease lasts."""
+
+    worker_id: str
+    held: tuple[str, ...]
+    lease_seconds: float
+    card: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the worker as a dict that JSON can say."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A task that failed for good."""
+
+    task_id: str
+    task_type: str
+    queue: str
+    priority: str
+    error: str
+    reason: str
+    attempts: int
+    died_at: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the dead letter as a dict that JSON can say."""
+        return asdict(self)
+
+
+def status_dict(task: Task, state: dict[str, str], result: bytes | None) -> dict[str, Any]:
+    """Return the status dict of a task.
+
+    Args:
+        task: from its envelope.
+        state: what has changed since the submit; empty for one that is pending or completed.
+        result: the stored result, if there is one.
+    """
+    ended = parse_result(result) if result is not None else {}
+    status = state.get("status") or ended.get("status") or TaskStatus.PENDING.value
+    progress = state.get("progress")
+    completed_at, duration = ended.get("completed_at"), ended.get("duration")
+    started_at = iso_utc(int(state["started"])) if "started" in state else None
+    if started_at is None and completed_at and duration is not None:
+        begun = datetime.fromisoformat(completed_at) - timedelta(seconds=duration)
+        started_at = iso_utc(int(begun.timestamp() * 1000))
+    if status not in (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED):
+        completed_at = None
+    return {
+        "task_id": task.task_id,
+        "status": status,
+        "created_at": task.created_at,
+        "started_at": started_at,
+        "completed_at": completed_at,
+        "worker_id": state.get("worker") or ended.get("worker_id"),
+        "retry_count": int(state.get("retries") or max(0, int(ended.get("attempts") or 0) - 1)),
+        "priority": task.priority.label,
+        "queue": task.queue or DEFAULT_QUEUE,
+        "progress": decode(progress, "progress") if progress else None,
+        "type": task.task_type,
+        "error": ended.get("error") or state.get("error"),
+        "reason": state.get("reason"),
+    }
+
+
+def age_seconds(envelope_head: str, now_ms: int) -> float | None:
+    """Return how old a task is, from the first few hundred characters of its envelope; None if they do not tell."""
+    found = _CREATED.search(envelope_head)
+    return max(0.0, (now_ms - parse_iso(found[1])) / 1000) if found else None

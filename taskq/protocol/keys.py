@@ -1,0 +1,93 @@
+"""The name of every key in Redis, in one place.
+
+Scripts receive the root of the namespace as their only key and build the rest from the families below; the loader
+writes a local binding for each family that a script's header names, so no key name is spelled in Lua either.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from taskq.errors import SettingsError
+from taskq.states import PRIORITIES, TaskPriority
+
+# family -> suffix after the root; one that ends in ":" is followed by an id or a name
+FAMILIES: dict[str, str] = {
+    "root": "",  # of the namespace itself
+    "queue": "queue:",  # list of pending ids, one per queue and priority
+    "processing": "processing:",  # list of the ids one worker holds
+    "task": "task:",  # string, the envelope as it was submitted
+    "state": "state:",  # hash, what has changed since the submit
+    "result": "result:",  # string with TTL, how the task ended
+    "status": "status:",  # set of ids, one per status
+    "scheduled": "scheduled",  # sorted set, id -> due ms
+    "leases": "leases",  # sorted set, worker -> end of lease, ms on the lease clock
+    "workers": "workers",  # set of worker ids
+    "worker": "worker:",  # hash, the card of one worker
+    "bell": "bell:",  # list of wake-up hints, one per priority list
+    "retention": "retention",  # sorted set, which lists of ended ids fall due when
+    "retained": "retained:",  # list of the ids that ended and expire within the same ten seconds
+    "schedules": "schedules",  # hash, name -> recurring definition
+    "slots": "slots",  # hash, name -> last slot of a schedule that was fired
+    "dead": "dead",  # sorted set, dead letter -> time of death ms
+    "events": "events",  # pub/sub channel
+    "meta": "meta",  # hash: protocol version, namespace uuid, last fence, lease clock
+    "counters": "counters",  # hash of lifetime counters
+    "paused": "paused",  # set of paused priority lists
+    "tombstones": "tombstones",  # set of ids that were cancelled while they stood in a list
+    "queues": "queues",  # set of the names of queues in use
+    "unique": "unique:",  # string, unique key -> id of the live task that holds it
+    "waiters": "waiters:",  # set with TTL, reply lists of the clients that wait for one id
+    "awaited": "awaited",  # string with TTL: exists while any client waits for any result
+    "reply": "reply:",  # list with TTL, results on their way to one waiting client
+}
+
+SCHEDULER_BELL = "@scheduler"
+
+_PREFIX = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:\-]{0,127}\Z")
+
+
+def list_name(queue: str | None, priority: TaskPriority) -> str:
+    """Return what follows ``queue:`` in the key of a priority list; the default queue has no name."""
+    return f"{queue}:{priority.label}" if queue else priority.label
+
+
+def split_list_name(name: str) -> tuple[str | None, TaskPriority]:
+    """Return queue name and priority of a list; the inverse of ``list_name``."""
+    queue, _, label = name.rpartition(":")
+    return queue or None, TaskPriority.parse(label)
+
+
+def lists_of(queue: str | None) -> list[str]:
+    """Return the four list names of a queue, urgent first."""
+    return [list_name(queue, priority) for priority in PRIORITIES]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one namespace.
+
+    Args:
+        prefix: name of the namespace, ``agent_queue`` by default.
+        hash_tag: whether the prefix is written as a hash tag, so that a cluster keeps the namespace in one slot.
+    """
+
+    prefix: str
+    hash_tag: bool = False
+
+    def __post_init__(self) -> None:
+        if not _PREFIX.match(self.prefix):
+            raise SettingsError(
+                f"prefix {self.prefix!r} cannot be used: 1 to 128 letters, digits, '_', '-', '.' or ':' "
+                "(braces are added where a cluster needs them)"
+            )
+
+    @property
+    def root(self) -> str:
+        """What every key begins with, the colon included."""
+        return f"{{{self.prefix}}}:" if self.hash_tag else f"{self.prefix}:"
+
+    def key(self, family: str, name: str = "") -> str:
+        """Return the key of a family, with the id or name that follows it."""
+        return f"{self.root}{FAMILIES[family]}{name}"

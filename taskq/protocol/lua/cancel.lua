@@ -1,0 +1,27 @@
+-- cancel: end a task that waits, ask one that runs to stop
+-- FLAGS   allow-oom
+-- USES    task state status scheduled tombstones worker
+-- INCLUDE terminate events
+-- ARGV    id result ttl:number
+-- REPLY   what was found: cancelled, requested (it is running), missing, or the terminal status it has
+-- result is the JSON that a pending task leaves. A list entry stays behind as a tombstone, which the claim skips.
+local state = call('HMGET', STATE .. id, 'status', 'worker')
+local status = state[1]
+if call('EXISTS', TASK .. id) == 0 then return 'missing' end
+if not status then status = call('SISMEMBER', STATUS .. 'pending', id) == 1 and 'pending' or 'completed' end
+if status == 'completed' or status == 'failed' or status == 'cancelled' then return status end
+if status == 'running' then
+  local card = WORKER .. state[2]
+  local asked = call('HGET', card, 'cancels') or ''
+  call('HSET', STATE .. id, 'cancel', '1')
+  if call('EXISTS', card) == 1 and not string.find(asked, id, 1, true) then
+    call('HSET', card, 'cancels', asked .. ' ' .. id)
+  end
+  emit('task.cancel_requested', 'task_id', id, 'status', status, 'worker_id', state[2])
+  return 'requested'
+end
+call('SCARD', TOMBSTONES)
+call('ZCARD', SCHEDULED)
+if status == 'pending' then call('SADD', TOMBSTONES, id) else call('ZREM', SCHEDULED, id) end
+terminate(id, 'cancelled', status, result, ttl)
+return 'cancelled'

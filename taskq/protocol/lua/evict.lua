@@ -1,0 +1,7 @@
+-- evict: take the tasks away from a worker that is known to have ended
+-- FLAGS   allow-oom
+-- INCLUDE evict
+-- ARGV    worker charge:number limit:number max_crashes:number dead_ttl:number
+-- REPLY   {requeued, dead, 1 if the worker is gone}
+local requeued, died, gone = evict(worker, charge, limit, max_crashes, dead_ttl)
+return {requeued, died, gone and 1 or 0}

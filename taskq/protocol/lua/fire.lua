@@ -1,0 +1,22 @@
+-- fire: claim one slot of a recurring definition and submit its task, once however many schedulers run
+-- USES    schedules slots task status queue counters queues
+-- INCLUDE clock text bell events
+-- ARGV    name definition slot:number id body list
+-- REPLY   1 submitted, 0 another scheduler was first, -1 the definition has changed
+if call('HGET', SCHEDULES, name) ~= definition then return -1 end
+if slot <= tonumber(call('HGET', SLOTS, name) or 0) then return 0 end
+call('LLEN', QUEUE .. list)
+call('SCARD', STATUS .. 'pending')
+call('HLEN', COUNTERS)
+local known = call('EXISTS', TASK .. id)
+call('HSET', SLOTS, name, digits(slot))
+if known == 1 then return 0 end
+call('SET', TASK .. id, body)
+call('RPUSH', QUEUE .. list, id)
+call('SADD', STATUS .. 'pending', id)
+local queue = string.match(list, '^(.*):')
+if queue then call('SADD', QUEUES, queue) end
+call('HINCRBY', COUNTERS, 'submitted', 1)
+ring(list)
+emit('task.submitted', 'task_id', id, 'status', 'pending', 'list', list)
+return 1

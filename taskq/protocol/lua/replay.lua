@@ -1,0 +1,31 @@
+-- replay: put ended tasks back into their lists, with all their attempts before them
+-- USES    task state status result dead tombstones queue counters
+-- INCLUDE bell events
+-- ARGV    ids*
+-- REPLY   {per id: 1 replayed, 0 not a failed or cancelled task that can be}
+-- list comes from the state, or for a task that never ran from the caller as the word after its id.
+local codes, states = {}, {}
+for i = first_ids, #ARGV, 2 do
+  local id = ARGV[i]
+  states[#states + 1] = call('HMGET', STATE .. id, 'status', 'list')
+  call('LLEN', QUEUE .. (states[#states][2] or ARGV[i + 1]))
+end
+call('ZCARD', DEAD)
+call('SCARD', TOMBSTONES)
+for n, state in ipairs(states) do
+  local i = first_ids + (n - 1) * 2
+  local id, list, status = ARGV[i], state[2] or ARGV[i + 1], state[1]
+  codes[n] = 0
+  if (status == 'failed' or status == 'cancelled') and call('PERSIST', TASK .. id) == 1 then
+    call('DEL', STATE .. id, RESULT .. id)
+    call('ZREM', DEAD, id)
+    call('SMOVE', STATUS .. status, STATUS .. 'pending', id)
+    -- a tombstone still stands in its list: it comes alive where it is
+    if call('SREM', TOMBSTONES, id) == 0 then call('RPUSH', QUEUE .. list, id) end
+    ring(list)
+    call('HINCRBY', COUNTERS, 'replayed', 1)
+    emit_status(id, 'pending', status)
+    codes[n] = 1
+  end
+end
+return codes

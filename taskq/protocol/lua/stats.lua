@@ -1,0 +1,23 @@
+-- stats: sizes of everything, as of one instant
+-- FLAGS   no-writes
+-- USES    status queue queues task workers dead paused tombstones counters
+-- INCLUDE clock
+-- ARGV    default_lists*
+-- REPLY   {now ms, {status, size, ...}, {list, length, head of the oldest envelope, 1 if paused, ...}, {counter, value, ...}, workers, dead, tombstones}
+local lists = {}
+for i = first_default_lists, #ARGV do lists[#lists + 1] = ARGV[i] end
+for _, queue in ipairs(call('SMEMBERS', QUEUES)) do
+  for i = first_default_lists, #ARGV do lists[#lists + 1] = queue .. ':' .. ARGV[i] end
+end
+local sizes, depths = {}, {}
+for _, status in ipairs({'pending', 'scheduled', 'running', 'retry', 'waiting', 'completed', 'failed', 'cancelled'}) do
+  sizes[#sizes + 1] = status
+  sizes[#sizes + 1] = call('SCARD', STATUS .. status)
+end
+for _, list in ipairs(lists) do
+  local n, oldest = #depths, call('LINDEX', QUEUE .. list, 0)
+  depths[n + 1], depths[n + 2] = list, call('LLEN', QUEUE .. list)
+  depths[n + 3] = oldest and call('GETRANGE', TASK .. oldest, 0, 511) or ''
+  depths[n + 4] = call('SISMEMBER', PAUSED, list)
+end
+return {now, sizes, depths, call('HGETALL', COUNTERS), call('SCARD', WORKERS), call('ZCARD', DEAD), call('SCARD', TOMBSTONES)}

@@ -1,0 +1,312 @@
+"""Every call that taskq makes to the server, as a function that returns an ``Operation``. No I/O here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from taskq.errors import ProtocolError
+from taskq.protocol.keys import FAMILIES, Keys, lists_of
+from taskq.protocol.operation import Argument, Operation
+from taskq.protocol.replies import (
+    BeatReply,
+    Inspection,
+    Settlement,
+    Sizes,
+    TurnReply,
+    WorkerCard,
+    pairs,
+    parse_beat,
+    parse_cards,
+    parse_inspections,
+    parse_sizes,
+    parse_turn,
+    texts,
+)
+from taskq.protocol.scripts import Script, load
+
+PROTOCOL_VERSION = 1
+
+# name -> arguments as the builders below pass them; the loader compares them with the header of each file
+ARGUMENTS: dict[str, str] = {
+    "submit": "max_length tasks rest*",
+    "turn": "worker token seq want lists settles rest*",
+    "settle": "settles rest*",
+    "register": "worker token lease period uuid version fields*",
+    "beat": "lease period rest*",
+    "reap": "lease period limit max_crashes dead_ttl",
+    "evict": "worker charge limit max_crashes dead_ttl",
+    "repair": "worker token lease period held*",
+    "promote": "limit",
+    "sweep": "limit",
+    "cancel": "id result ttl",
+    "replay": "ids*",
+    "discard": "ids*",
+    "purge": "list limit",
+    "pause": "paused lists*",
+    "await": "id reply_list ttl",
+    "inspect": "ids*",
+    "result": "id",
+    "stats": "default_lists*",
+    "ids": "status cursor count",
+    "cards": "limit",
+    "progress": "id fence progress",
+    "schedules": "verb name definition",
+    "fire": "name definition slot id body list",
+    "snapshot": "pattern limit",
+}
+
+
+def load_scripts(clock: str = "clock") -> dict[str, Script]:
+    """Return all scripts by name; ``clock`` names the fragment that tells them the time."""
+    return {name: load(name, tuple(arguments.split()), clock) for name, arguments in ARGUMENTS.items()}
+
+
+SCRIPTS = load_scripts()
+
+
+class Submission(NamedTuple):
+    """One task on its way in; due is ms since the epoch as text, "+500" for 500 ms from now, "0" for now."""
+
+    task_id: str
+    envelope: str
+    list_name: str
+    due: str
+    unique_key: str
+
+
+class SubmitReply(NamedTuple):
+    """The answer to a submit.
+
+    Attributes:
+        ids: per task the id under which it is stored, which is another one's if that one holds the unique key.
+        conflicts: positions of tasks whose id holds another body; nothing was stored.
+        full: the list that is full and its length; nothing was stored.
+    """
+
+    ids: tuple[str, ...]
+    conflicts: tuple[int, ...] = ()
+    full: tuple[str, int] | None = None
+
+
+class LeaseTimes(NamedTuple):
+    """How long a lease lasts, and the time between two beats, in ms."""
+
+    lease_ms: int
+    period_ms: int
+
+
+class CrashLimits(NamedTuple):
+    """How many crashes make a task a dead letter, and how long that is kept, in ms."""
+
+    max_crashes: int
+    dead_ttl_ms: int
+
+
+def _identity(reply: Any) -> Any:
+    return reply
+
+
+class Protocol:
+    """The operations of one namespace.
+
+    Args:
+        keys: the names of its keys.
+        scripts: other scripts than the ones of this package's release, for tests.
+    """
+
+    def __init__(self, keys: Keys, scripts: dict[str, Script] | None = None) -> None:
+        self.keys = keys
+        self._root = keys.root
+        self._scripts = scripts or SCRIPTS
+
+    def _build(self, name: str, args: Iterable[Argument], parse: Callable[[Any], Any] = _identity) -> Operation[Any]:
+        return Operation(self._scripts[name], self._root, tuple(args), parse)
+
+    # -- producers --
+
+    def submit(self, tasks: Sequence[Submission], max_length: int) -> Operation[SubmitReply]:
+        """Store tasks, all or none. A task that is stored already, body and all, counts as stored by this call."""
+
+        def parse(reply: list[Any]) -> SubmitReply:
+            code, detail = reply
+            if code == -1:
+                return SubmitReply((), conflicts=tuple(index - 1 for index in detail))
+            if code == -2:
+                return SubmitReply((), full=(detail[0].decode(), detail[1]))
+            if code != 1:
+                raise ProtocolError(f"submit answered {reply!r}")
+            return SubmitReply(
+                tuple(
+                    task.task_id if isinstance(item, int) else item.decode()
+                    for task, item in zip(tasks, detail, strict=True)
+                )
+            )
+
+        args: list[Argument] = [max_length, len(tasks)]
+        for task in tasks:
+            args += task
+        return self._build("submit", args, parse)
+
+    def cancel(self, task_id: str, result: str, ttl_ms: int) -> Operation[str]:
+        """End a waiting task with ``result``, or ask a running one to stop."""
+        return self._build("cancel", (task_id, result, ttl_ms), bytes.decode)
+
+    def await_result(self, task_id: str, reply_list: str, ttl_ms: int) -> Operation[tuple[int, bytes | None]]:
+        """Fetch a result (1), or have it sent to a reply list (0); -1: no such task."""
+        return self._build(
+            "await", (task_id, reply_list, ttl_ms), lambda reply: (reply[0], reply[1] if len(reply) > 1 else None)
+        )
+
+    def result(self, task_id: str) -> Operation[tuple[bytes | None, bool]]:
+        """Return the result, if there is one, and whether the task is known."""
+        return self._build("result", (task_id,), lambda reply: (reply[0], reply[1] == 1))
+
+    def inspect(self, task_ids: Sequence[str]) -> Operation[list[Inspection]]:
+        """Return everything that is known of some tasks."""
+        return self._build("inspect", task_ids, parse_inspections)
+
+    def stats(self) -> Operation[Sizes]:
+        """Return the sizes of everything."""
+        return self._build("stats", lists_of(None), parse_sizes)
+
+    def ids(self, status: str, cursor: str, count: int) -> Operation[tuple[str, tuple[str, ...]]]:
+        """Return the next cursor ("0": the end) and a page of the ids with a status, or of the "dead"."""
+        return self._build(
+            "ids", (status, cursor, count), lambda reply: (_text(reply[0]), texts(reply[1]))
+        )
+
+    def pause(self, paused: bool, lists: Sequence[str]) -> Operation[int]:
+        """Stop or resume claims from lists; return how many changed."""
+        return self._build("pause", (int(paused), *lists))
+
+    def purge(self, list_name: str, limit: int) -> Operation[tuple[int, bool]]:
+        """Delete up to ``limit`` waiting tasks of a list; return how many, and whether there are more."""
+        return self._build("purge", (list_name, limit), lambda reply: (reply[0], reply[1] == 1))
+
+    def replay(self, tasks: Sequence[tuple[str, str]]) -> Operation[list[int]]:
+        """Put ended tasks, given as id and list, back; per task 1 if it was."""
+        return self._build("replay", [word for task in tasks for word in task])
+
+    def discard(self, task_ids: Sequence[str]) -> Operation[int]:
+        """Forget ended tasks before their time; return how many."""
+        return self._build("discard", task_ids)
+
+    # -- workers --
+
+    def register(
+        self, worker: str, token: str, times: LeaseTimes, uuid: str, card: dict[str, str]
+    ) -> Operation[tuple[bool, str, int]]:
+        """Make a worker known; return False if the id is in use, the uuid of the namespace, and server time in ms."""
+        fields = [word for pair in card.items() for word in pair]
+        return self._build(
+            "register",
+            (worker, token, times.lease_ms, times.period_ms, uuid, PROTOCOL_VERSION, *fields),
+            lambda reply: (reply[0] == 1, reply[1].decode(), reply[2]),
+        )
+
+    def turn(
+        self, worker: str, token: str, seq: int, want: int, lists: Sequence[str], settles: Sequence[Settlement] = ()
+    ) -> Operation[TurnReply]:
+        """Settle what has finished and claim up to ``want`` tasks; the same ``seq`` returns the same claims."""
+        args: list[Argument] = [worker, token, seq, want, len(lists), len(settles), *lists]
+        for settle in settles:
+            args += settle
+        return self._build("turn", args, lambda reply: parse_turn(token, seq, reply))
+
+    def settle(self, settles: Sequence[Settlement]) -> Operation[tuple[str, ...]]:
+        """Apply outcomes outside of a turn; return the ids whose fence no longer holds."""
+        args: list[Argument] = [len(settles)]
+        for settle in settles:
+            args += settle
+        return self._build("settle", args, texts)
+
+    def beat(self, times: LeaseTimes, workers: Sequence[tuple[str, str]]) -> Operation[BeatReply]:
+        """Renew the leases of workers, given as id and token."""
+        return self._build(
+            "beat", (times.lease_ms, times.period_ms, *(word for worker in workers for word in worker)), parse_beat
+        )
+
+    def reap(self, times: LeaseTimes, limit: int, limits: CrashLimits) -> Operation[tuple[int, int, int, bool]]:
+        """Bring back tasks of dead workers: requeued, dead letters, workers gone, and whether there is more to do."""
+        return self._build(
+            "reap",
+            (times.lease_ms, times.period_ms, limit, limits.max_crashes, limits.dead_ttl_ms),
+            lambda reply: (reply[0], reply[1], reply[2], reply[3] > 0),
+        )
+
+    def evict(
+        self, worker: str, charge: bool, limit: int, limits: CrashLimits
+    ) -> Operation[tuple[int, int, bool]]:
+        """Take up to ``limit`` tasks from an ended worker: requeued, dead letters, and whether it is gone."""
+        return self._build(
+            "evict",
+            (worker, int(charge), limit, limits.max_crashes, limits.dead_ttl_ms),
+            lambda reply: (reply[0], reply[1], reply[2] == 1),
+        )
+
+    def repair(self, worker: str, token: str, times: LeaseTimes, held: Sequence[str]) -> Operation[tuple[str, ...]]:
+        """Hand back what stands in a worker's processing list although it does not hold it."""
+        return self._build("repair", (worker, token, times.lease_ms, times.period_ms, *held), texts)
+
+    def progress(self, task_id: str, fence: str, progress: str) -> Operation[int]:
+        """Note progress: 1 noted, 0 the attempt is stale, -1 noted, and it is asked to stop."""
+        return self._build("progress", (task_id, fence, progress))
+
+    def cards(self, limit: int = 1000) -> Operation[tuple[int, list[WorkerCard]]]:
+        """Return server time in ms and the registered workers."""
+        return self._build("cards", (limit,), parse_cards)
+
+    # -- time --
+
+    def promote(self, limit: int = 100) -> Operation[tuple[int, int]]:
+        """Move due tasks to their lists; return how many, and ms until the next (-1: none)."""
+        return self._build("promote", (limit,), tuple)
+
+    def sweep(self, limit: int = 500) -> Operation[int]:
+        """Forget up to ``limit`` expired ids; return how many were looked at."""
+        return self._build("sweep", (limit,))
+
+    def list_schedules(self) -> Operation[tuple[int, dict[str, str], dict[str, int]]]:
+        """Return server time in ms, definitions by name, and the last slot fired by name."""
+        return self._build(
+            "schedules",
+            ("list", "", ""),
+            lambda reply: (reply[0], pairs(reply[1]), {name: int(slot) for name, slot in pairs(reply[2]).items()}),
+        )
+
+    def add_schedule(self, name: str, definition: str) -> Operation[int]:
+        """Add or replace a recurring definition."""
+        return self._build("schedules", ("add", name, definition))
+
+    def remove_schedule(self, name: str) -> Operation[int]:
+        """Remove a recurring definition; return 1 if there was one."""
+        return self._build("schedules", ("remove", name, ""))
+
+    def fire(self, name: str, definition: str, slot_ms: int, task: Submission) -> Operation[int]:
+        """Submit the task of a slot: 1 done, 0 another scheduler was first, -1 the definition has changed."""
+        return self._build("fire", (name, definition, slot_ms, task.task_id, task.envelope, task.list_name))
+
+    # -- checks --
+
+    def snapshot(self, limit: int = 100_000) -> Operation[tuple[int, list[Any] | None]]:
+        """Return server time in ms and the content of every key, None if there are more than ``limit``."""
+        pattern = "".join(f"\\{char}" if char in "[]*?^\\" else char for char in self._root) + "*"
+        return self._build("snapshot", (pattern, limit), lambda reply: (reply[0], reply[1] if len(reply) > 1 else None))
+
+    def bell_keys(self, lists: Iterable[str]) -> list[str]:
+        """Return the keys to block on for some lists."""
+        return [self._root + FAMILIES["bell"] + name for name in lists]
+
+    def reply_key(self, reply_list: str) -> str:
+        """Return the key of a reply list."""
+        return self._root + FAMILIES["reply"] + reply_list
+
+    @property
+    def events_channel(self) -> str:
+        """The pub/sub channel of the namespace."""
+        return self._root + FAMILIES["events"]
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,173 @@
+"""What the scripts answer, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class Claim(NamedTuple):
+    """One task that a turn has claimed."""
+
+    task_id: str
+    envelope: bytes
+    attempt: int
+    retries: int
+    fence: str
+
+    @property
+    def fence_number(self) -> int:
+        """The ordered part of the fence, for the user's own database."""
+        return int(self.fence.partition(".")[0])
+
+
+class Settlement(NamedTuple):
+    """How one attempt ended, as the settle step wants it.
+
+    ``number`` is the time to keep an end, or the delay before a later run, in ms.
+    """
+
+    task_id: str
+    fence: str
+    outcome: str
+    body: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnReply:
+    """The answer to a turn.
+
+    Attributes:
+        registered: False if the server does not know the worker (its lease ran out, or the data was lost).
+        superseded: the server has seen a later turn of this worker; this one did nothing.
+        now_ms: server time.
+        wait_ms: until the next scheduled task falls due; -1 if none is scheduled.
+        hold: a suspect runs or wants to run alone: claim nothing until something is settled.
+        refused: ids whose settlement came too late.
+        claims: what to run.
+    """
+
+    registered: bool
+    superseded: bool = False
+    now_ms: int = 0
+    wait_ms: int = -1
+    hold: bool = False
+    refused: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BeatReply:
+    """The answer to a beat: per worker None if it is lost, else the ids that are to be cancelled."""
+
+    uuid: str
+    now_ms: int
+    reap_due: bool
+    sweep_due: bool
+    workers: tuple[tuple[str, ...] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """Everything that Redis holds of one task."""
+
+    envelope: bytes | None
+    state: dict[str, str]
+    result: bytes | None
+    pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListDepth:
+    """One priority list: its length, the head of the oldest envelope, and whether it is paused."""
+
+    name: str
+    length: int
+    oldest: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The answer to stats."""
+
+    now_ms: int
+    statuses: dict[str, int]
+    lists: tuple[ListDepth, ...]
+    counters: dict[str, int]
+    workers: int
+    dead: int
+    tombstones: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCard:
+    """One registered worker."""
+
+    worker_id: str
+    card: dict[str, str]
+    held: tuple[str, ...]
+    lease_ms: int
+
+
+def texts(reply: list[bytes]) -> tuple[str, ...]:
+    """Return a flat reply as strings."""
+    return tuple(item.decode() for item in reply)
+
+
+def pairs(reply: list[bytes]) -> dict[str, str]:
+    """Return a flat reply of names and values as a dict."""
+    words = [item.decode("utf-8", "replace") for item in reply]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def parse_turn(token: str, seq: int, reply: list[Any]) -> TurnReply:
+    """Return what a turn answered; the fence of claim ``i`` is ``<first + i>.<token>.<seq>``."""
+    if reply[0] != 1:
+        return TurnReply(registered=reply[0] == -1, superseded=reply[0] == -1)
+    first, flat = int(reply[2] or 0), reply[6]
+    tail = f".{token}.{seq}"
+    claims = tuple(
+        Claim(flat[i].decode(), flat[i + 1], flat[i + 2], flat[i + 3], f"{first + i // 4}{tail}")
+        for i in range(0, len(flat), 4)
+    )
+    return TurnReply(True, False, reply[1], reply[3], reply[4] == 1, texts(reply[5]), claims)
+
+
+def parse_beat(reply: list[Any]) -> BeatReply:
+    """Return what a beat answered."""
+    workers = tuple(None if item == 0 else texts(item) for item in reply[4])
+    return BeatReply(reply[0].decode(), reply[1], reply[2] > 0, reply[3] > 0, workers)
+
+
+def parse_inspections(reply: list[Any]) -> list[Inspection]:
+    """Return what inspect answered, in the order of the ids."""
+    return [Inspection(item[0], pairs(item[1]), item[2], item[3] == 1) for item in reply]
+
+
+def parse_sizes(reply: list[Any]) -> Sizes:
+    """Return what stats answered."""
+    sizes, depths = reply[1], reply[2]
+    return Sizes(
+        now_ms=reply[0],
+        statuses={sizes[i].decode(): sizes[i + 1] for i in range(0, len(sizes), 2)},
+        lists=tuple(
+            ListDepth(depths[i].decode(), depths[i + 1], depths[i + 2].decode("utf-8", "replace"), depths[i + 3] == 1)
+            for i in range(0, len(depths), 4)
+        ),
+        counters={name: int(value) for name, value in pairs(reply[3]).items()},
+        workers=reply[4],
+        dead=reply[5],
+        tombstones=reply[6],
+    )
+
+
+def parse_cards(reply: list[Any]) -> tuple[int, list[WorkerCard]]:
+    """Return the server time in ms and the cards."""
+    flat = reply[1]
+    cards = [
+        WorkerCard(flat[i].decode(), pairs(flat[i + 1]), texts(flat[i + 2]), int(float(flat[i + 3])))
+        for i in range(0, len(flat), 4)
+    ]
+    return reply[0], cards

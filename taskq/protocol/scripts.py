@@ -1,0 +1,185 @@
+"""Load the Lua scripts and check that header, body and caller agree.
+
+A script is one file per transition. Its header is the contract, and the only place where positions are named:
+
+    -- <name>: <one sentence>
+    -- FLAGS   <script flags of the server, if any>
+    -- USES    <key families of keys.py>
+    -- INCLUDE <fragments of lua/lib>
+    -- ARGV    <name> <name:number> ... [<rest>*]
+    -- REPLY   <what comes back>
+    --         <more of it>
+
+From it the loader writes the shebang and one line of ``local`` bindings, so a body never says ``ARGV[7]``. The only
+KEY of each script is the root of the namespace; the families are derived from it, which keeps a call short and all
+of a namespace in one cluster slot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from taskq.errors import ProtocolError
+from taskq.protocol.keys import FAMILIES
+
+_FIELDS = ("FLAGS", "USES", "INCLUDE", "ARGV", "REPLY")
+_FIELD_LINE = re.compile(r"-- (%s) +(\S.*)\Z" % "|".join(_FIELDS))
+_CONTINUATION = re.compile(r"--  +(\S.*)\Z")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_STRING_OR_COMMENT = re.compile(r"--[^\n]*|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
+LUA = resources.files("taskq.protocol") / "lua"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the comment block at the top of a Lua file promises."""
+
+    name: str
+    summary: str
+    flags: tuple[str, ...]
+    uses: tuple[str, ...]
+    includes: tuple[str, ...]
+    argv: tuple[str, ...]
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One transition, ready to be sent.
+
+    Attributes:
+        name: the file's name without ``.lua``.
+        argv: names of the arguments in order; the last one may stand for any number (``rest*``).
+        source: what the server compiles.
+        sha: what EVALSHA is called with.
+        read_only: whether it carries the ``no-writes`` flag.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    source: str
+    sha: str
+    read_only: bool
+
+
+def parse_header(text: str, filename: str) -> tuple[Header, str]:
+    """Split a Lua file into its header and its body.
+
+    Raises:
+        ProtocolError: if the header lacks its first line or has a line it should not have.
+    """
+    lines = text.splitlines()
+    fields: dict[str, list[str]] = {field: [] for field in _FIELDS}
+    first = re.match(r"-- ([a-z_]+): (.+)\Z", lines[0]) if lines else None
+    if first is None:
+        raise ProtocolError(f"{filename}: the first line must read '-- <name>: <one sentence>'")
+    end, field = 1, None
+    while end < len(lines) and lines[end].startswith("--"):
+        if opening := _FIELD_LINE.match(lines[end]):
+            field = opening[1]
+            fields[field].append(opening[2])
+        elif field and (more := _CONTINUATION.match(lines[end])):
+            fields[field].append(more[1])
+        else:
+            field = None
+        end += 1
+    words = {name: tuple(" ".join(fields[name]).split()) for name in _FIELDS}
+    header = Header(
+        name=first[1],
+        summary=first[2],
+        flags=words["FLAGS"],
+        uses=words["USES"],
+        includes=words["INCLUDE"],
+        argv=words["ARGV"],
+        reply=" ".join(fields["REPLY"]),
+    )
+    return header, "\n".join([""] * end + lines[end:])
+
+
+def _read(path: Traversable, stem: str) -> tuple[Header, str]:
+    header, body = parse_header(path.read_text(encoding="utf-8"), path.name)
+    if header.name != stem:
+        raise ProtocolError(f"{path.name}: the header speaks of {header.name!r}")
+    unknown = [family for family in header.uses if family not in FAMILIES]
+    if unknown:
+        raise ProtocolError(f"{path.name}: USES names no key family of keys.py: {', '.join(unknown)}")
+    words = set(_WORD.findall(_STRING_OR_COMMENT.sub(" ", body)))
+    names = [family.upper() for family in header.uses] + [_bare(arg) for arg in header.argv if not arg.endswith("*")]
+    unused = [name for name in names if name not in words]
+    if unused:
+        raise ProtocolError(f"{path.name}: the header names what the body never uses: {', '.join(unused)}")
+    if re.search(r"\bKEYS\s*\[", body) or re.search(r"\bARGV\s*\[\s*\d", body):
+        raise ProtocolError(f"{path.name}: the body spells a position; name it in the header")
+    return header, body
+
+
+def _bare(argument: str) -> str:
+    return argument.removesuffix(":number").removesuffix("*")
+
+
+def _bindings(uses: list[str], argv: tuple[str, ...]) -> str:
+    parts = ["local call = redis.call"]
+    if uses:
+        names = ", ".join(family.upper() for family in uses)
+        keys = ", ".join(f"KEYS[1]..'{FAMILIES[family]}'" for family in uses)
+        parts.append(f"local {names} = {keys}")
+    for position, argument in enumerate(argv, start=1):
+        if argument.endswith("*"):
+            if position != len(argv):
+                raise ProtocolError(f"only the last argument may repeat: {argument}")
+            parts.append(f"local first_{_bare(argument)} = {position}")
+        elif argument.endswith(":number"):
+            parts.append(f"local {_bare(argument)} = tonumber(ARGV[{position}])")
+        else:
+            parts.append(f"local {argument} = ARGV[{position}]")
+    return "; ".join(parts)
+
+
+def load(name: str, argv: tuple[str, ...], clock: str = "clock") -> Script:
+    """Read ``lua/<name>.lua`` and its fragments and return the script.
+
+    Args:
+        name: of the script.
+        argv: the arguments as the caller will pass them, in order, with ``*`` on one that repeats.
+        clock: the fragment that stands in for ``clock``; tests pass one that can be moved by hand.
+
+    Raises:
+        ProtocolError: if header, body and caller disagree.
+    """
+    header, body = _read(LUA / f"{name}.lua", name)
+    stated = tuple(argument.removesuffix(":number") for argument in header.argv)
+    if stated != argv:
+        raise ProtocolError(f"{name}.lua takes {' '.join(stated)}, its caller passes {' '.join(argv)}")
+    if not header.reply:
+        raise ProtocolError(f"{name}.lua: the header does not say what it replies")
+    uses, fragments = list(header.uses), []
+    for include in _closure(header.includes):
+        fragment, text = _read(LUA / "lib" / f"{clock if include == 'clock' else include}.lua", _stem(include, clock))
+        uses += [family for family in fragment.uses if family not in uses]
+        fragments.append(text.strip())
+    shebang = "#!lua" + (f" flags={','.join(header.flags)}" if header.flags else "")
+    source = "\n".join([shebang, _bindings(uses, header.argv), *fragments, body.strip(), ""])
+    return Script(
+        name=name,
+        argv=argv,
+        source=source,
+        sha=hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(),
+        read_only="no-writes" in header.flags,
+    )
+
+
+def _stem(include: str, clock: str) -> str:
+    return clock if include == "clock" else include
+
+
+def _closure(includes: tuple[str, ...]) -> list[str]:
+    """Return the fragments in an order in which each comes after those that it includes itself."""
+    ordered: list[str] = []
+    for include in includes:
+        header, _ = _read(LUA / "lib" / f"{include}.lua", include)
+        ordered += [name for name in [*_closure(header.includes), include] if name not in ordered]
+    return ordered

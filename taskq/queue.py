@@ -1,0 +1,384 @@
+"""The queue for code that may block."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ParamSpec, TypeVar, overload
+
+from taskq import flows
+from taskq.flows import Context, Flow, Mail
+from taskq.handle import TaskHandle
+from taskq.model.retry import RetryPolicy
+from taskq.model.task import Task
+from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.registry import Registry, TaskDefinition, TaskOptions, define
+from taskq.settings import Settings
+from taskq.states import TaskPriority
+from taskq.transport.blocking import Transport
+from taskq.transport.mailbox import new_address, receive
+from taskq.transport.namespace import Namespace
+from taskq.transport.subscription import Message, Subscription
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+Priority = TaskPriority | str | int
+
+
+class TaskQueue:
+    """One namespace on one server. Safe for threads and across fork; connects when first used.
+
+    Args:
+        redis_url: the server; None: ``REDIS_URL`` and the other settings, else the server on this machine.
+        prefix: name of the namespace; None: as configured, ``agent_queue`` by default.
+        settings: all settings at once, instead of the two above.
+
+    Raises:
+        SettingsError: if a setting cannot be used.
+    """
+
+    def __init__(
+        self, redis_url: str | None = None, *, prefix: str | None = None, settings: Settings | None = None
+    ) -> None:
+        self.settings = settings or Settings.load(redis_url=redis_url, prefix=prefix)
+        self.namespace = Namespace(self.settings)
+        self.registry = Registry()
+        self._lock = threading.Lock()
+        self._transport: Transport | None = None
+
+    def __repr__(self) -> str:
+        return f"<TaskQueue {self.settings.prefix!r}>"
+
+    def __enter__(self) -> TaskQueue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def transport(self) -> Transport:
+        """The connections, opened when first used."""
+        if self._transport is None:
+            with self._lock:
+                self._transport = self._transport or Transport(self.namespace.endpoint, self.settings)
+        return self._transport
+
+    @property
+    def context(self) -> Context:
+        """What the flows of this queue need."""
+        return Context(self.namespace.protocol, self.settings)
+
+    def run_flow(self, flow: Flow[T]) -> T:
+        """Drive a flow of ``taskq.flows`` to its end and return its value."""
+        try:
+            step = next(flow)
+            while True:
+                if isinstance(step, Mail):
+                    reply = receive(self.transport, self.namespace.protocol, step.address, step.task_id, step.seconds)
+                else:
+                    reply = self.transport.run(step)
+                step = flow.send(reply)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    def submit_task(self, task: Task) -> str:
+        """Store a task and put it at the end of its list.
+
+        May be repeated with the same task after any error: it is stored once.
+
+        Args:
+            task: what to run.
+
+        Returns:
+            The id of the task; if its ``unique_key`` is held by a live task, the id of that one.
+
+        Raises:
+            InvalidTask: if the task cannot be encoded or is larger than allowed.
+            QueueFull: if its list is as long as it may be.
+            TaskConflict: if its id belongs to a different task.
+            ServerUnavailable, ServerFull: if the server cannot take it.
+        """
+        return self.run_flow(flows.submit_one(self.context, task))
+
+    def submit_batch(self, tasks: Sequence[Task]) -> list[str]:
+        """Store many tasks in one atomic call: all of them or none.
+
+        Args:
+            tasks: up to 10,000.
+
+        Returns:
+            Their ids, in order.
+
+        Raises:
+            InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull: as ``submit_task``.
+        """
+        context = self.context
+        return self.run_flow(flows.submit(context, [flows.submission(context, task) for task in tasks]))
+
+    def submit_later(self, task: Task, due: str) -> str:
+        """Store a task that is to start in the future; ``TaskScheduler`` has the friendlier forms.
+
+        Args:
+            task: what to run.
+            due: as ``taskq.flows.due_in`` or ``due_at`` return it.
+
+        Returns:
+            The id of the task.
+
+        Raises:
+            InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull: as ``submit_task``.
+        """
+        return self.run_flow(flows.submit_one(self.context, task, due))
+
+    def cancel_task(self, task_id: str) -> str:
+        """Cancel a task: at once if it waits, on request if it runs.
+
+        Args:
+            task_id: which one.
+
+        Returns:
+            ``cancelled``; ``requested`` if it is running, its ``ctx.cancelled`` turns true; or the status it had
+            ended with before.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+        """
+        return self.run_flow(flows.cancel(self.context, task_id))
+
+    def get_task(self, task_id: str) -> Task:
+        """Return a task as it was submitted.
+
+        Args:
+            task_id: which one.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+        """
+        return self.run_flow(flows.get_task(self.context, task_id))
+
+    def get_task_status(self, task_id: str) -> dict[str, Any]:
+        """Return where a task is in its life.
+
+        Args:
+            task_id: which one.
+
+        Returns:
+            A dict with task_id, status, created_at, started_at, completed_at, worker_id, retry_count, priority,
+            queue, progress; besides type, error and reason. Times are ISO 8601, UTC.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+        """
+        return self.run_flow(flows.get_status(self.context, task_id))
+
+    def get_task_result(self, task_id: str) -> dict[str, Any] | None:
+        """Return how a task ended, None while it has not.
+
+        Args:
+            task_id: which one.
+
+        Returns:
+            A dict with task_id, status, result, error, duration (seconds), worker_id, attempts, completed_at.
+
+        Raises:
+            TaskNotFound: if there is no such task, or its result has expired.
+        """
+        return self.run_flow(flows.get_result(self.context, task_id))
+
+    def wait_for_result(self, task_id: str, timeout: float | None = None) -> dict[str, Any]:
+        """Wait until a task has ended. The server sends the result; nothing polls.
+
+        Args:
+            task_id: which one.
+            timeout: seconds; None: as long as it takes.
+
+        Returns:
+            The result dict, as ``get_task_result`` returns it.
+
+        Raises:
+            ResultTimeout: if it has not ended in time; it goes on.
+            TaskNotFound: if there is no such task.
+        """
+        return self.run_flow(flows.wait_for_result(self.context, self._address(), task_id, timeout))
+
+    def _address(self) -> str:
+        return new_address()
+
+    def list_tasks(self, status: str, limit: int = 100) -> list[dict[str, Any]]:
+        """Return the status dicts of tasks that have a status, in no particular order.
+
+        Args:
+            status: a ``TaskStatus`` or its word.
+            limit: how many at most.
+
+        Raises:
+            InvalidTask: if there is no such status.
+        """
+        return self.run_flow(flows.list_tasks(self.context, status, limit))
+
+    def get_queue_stats(self) -> QueueStats:
+        """Return the numbers of the namespace, as of one instant."""
+        return self.run_flow(flows.stats(self.context))
+
+    def list_workers(self) -> list[WorkerInfo]:
+        """Return the registered workers."""
+        return self.run_flow(flows.workers(self.context))
+
+    def pause(self, queue: str | None = None, priority: Priority | None = None) -> int:
+        """Stop claims from a queue until ``resume``; running tasks go on, submits are accepted.
+
+        Args:
+            queue: its name; None: the default queue.
+            priority: only this list; None: all four.
+
+        Returns:
+            How many lists were not paused before.
+        """
+        return self.run_flow(flows.pause(self.context, True, queue, priority))
+
+    def resume(self, queue: str | None = None, priority: Priority | None = None) -> int:
+        """Let workers claim from a paused queue again.
+
+        Args:
+            queue: its name; None: the default queue.
+            priority: only this list; None: all four.
+
+        Returns:
+            How many lists were paused before.
+        """
+        return self.run_flow(flows.pause(self.context, False, queue, priority))
+
+    def purge(self, queue: str | None = None, priority: Priority | None = None) -> int:
+        """Delete the tasks that wait in a queue.
+
+        Args:
+            queue: its name; None: the default queue.
+            priority: only this list; None: all four.
+
+        Returns:
+            How many were deleted.
+        """
+        return self.run_flow(flows.purge(self.context, queue, priority))
+
+    def list_dead(self, limit: int = 100) -> list[DeadLetter]:
+        """Return the dead letters, the latest first.
+
+        Args:
+            limit: how many at most.
+        """
+        return self.run_flow(flows.list_dead(self.context, limit))
+
+    def replay_dead(self, task_ids: Iterable[str] | None = None) -> int:
+        """Run dead letters again, with all their attempts before them.
+
+        Args:
+            task_ids: which ones; None: all.
+
+        Returns:
+            How many were put back into their lists.
+        """
+        return self.run_flow(flows.replay(self.context, task_ids))
+
+    def purge_dead(self, task_ids: Iterable[str] | None = None) -> int:
+        """Forget dead letters.
+
+        Args:
+            task_ids: which ones; None: all.
+
+        Returns:
+            How many were forgotten.
+        """
+        return self.run_flow(flows.purge_dead(self.context, task_ids))
+
+    def retry_task(self, task_id: str) -> None:
+        """Run a failed or cancelled task again.
+
+        Args:
+            task_id: which one.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+            InvalidTask: if it has not ended, or has completed.
+        """
+        self.run_flow(flows.retry_task(self.context, task_id))
+
+    def subscribe_to_events(self, callback: Callable[[Message], object], *, block: bool = False) -> Subscription:
+        """Call a function for each event of the namespace.
+
+        Args:
+            callback: gets the pub/sub message; ``json.loads(message["data"])`` is the event, with type, data and
+                timestamp. It is called on a thread of the subscription.
+            block: whether to stay here until the subscription is stopped, or Ctrl+C.
+
+        Returns:
+            The subscription; ``stop()`` ends it.
+        """
+        subscription = Subscription(self.namespace.endpoint, self.namespace.protocol.events_channel, callback).start()
+        if block:
+            subscription.join()
+        return subscription
+
+    def handle(self, task_id: str) -> TaskHandle:
+        """Return the handle of a task that was submitted somewhere else.
+
+        Args:
+            task_id: which one.
+        """
+        return TaskHandle(self, task_id)
+
+    @overload
+    def task(self, function: Callable[P, R], /) -> TaskDefinition[P, R, TaskHandle]: ...
+
+    @overload
+    def task(
+        self, *, name: str | None = None, pass_ctx: bool = False, policy: RetryPolicy | None = None, **defaults: Any
+    ) -> Callable[[Callable[P, R]], TaskDefinition[P, R, TaskHandle]]: ...
+
+    def task(self, function: Any = None, /, *, name: str | None = None, pass_ctx: bool = False, policy: RetryPolicy | None = None, **defaults: Any) -> Any:
+        """Make a function a task: ``@app.task`` or ``@app.task(priority="high")``.
+
+        A plain call runs it here and now; ``.delay(...)`` or ``.submit(...)`` enqueue the call and return a handle.
+
+        Args:
+            function: the function, plain or async; its arguments must be JSON.
+            name: type of its tasks; None: module and name of the function.
+            pass_ctx: whether its first argument is the context of the attempt.
+            policy: what to do when it raises.
+            defaults: arguments of ``Task``: priority, max_retries, timeout, ...
+
+        Raises:
+            InvalidTask: if a name or a default cannot be used.
+        """
+        options = TaskOptions(name, pass_ctx, policy or RetryPolicy())
+        decorate = functools.partial(
+            define, self.registry, send=self._send, options=options, defaults=defaults
+        )
+        return decorate(function=function) if function is not None else lambda f: decorate(function=f)
+
+    def _send(self, task: Task) -> TaskHandle:
+        return TaskHandle(self, self.submit_task(task))
+
+    def close(self) -> None:
+        """Close the connections; the queue can be used again."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+_process_queue: TaskQueue | None = None
+_process_lock = threading.Lock()
+
+
+def get_task_queue() -> TaskQueue:
+    """Return the ``TaskQueue`` of this process, configured from the environment.
+
+    Raises:
+        SettingsError: if a setting cannot be used.
+    """
+    global _process_queue  # noqa: PLW0603 - one per process is what it is for
+    with _process_lock:
+        if _process_queue is None:
+            _process_queue = TaskQueue()
+        return _process_queue

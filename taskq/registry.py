@@ -1,0 +1,203 @@
+"""Handlers by task type, and the decorator that makes a function a task."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from taskq.errors import InvalidTask
+from taskq.model.names import check_name
+from taskq.model.retry import RetryPolicy
+from taskq.model.task import Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+H = TypeVar("H")
+
+Handler = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerSpec:
+    """How tasks of one type are run.
+
+    Attributes:
+        task_type: the type.
+        function: what to call.
+        is_async: whether it is awaited on the event loop instead of called on a thread.
+        wants_context: whether it takes ``(task, ctx)``.
+        spreads: whether the payload holds ``args`` and ``kwargs`` for it (a decorated function).
+        policy: what to do when it raises.
+    """
+
+    task_type: str
+    function: Handler
+    is_async: bool = False
+    wants_context: bool = False
+    spreads: bool = False
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def call(self, task: Task, ctx: Any) -> Any:
+        """Call the function as it wants to be called; returns an awaitable if ``is_async``."""
+        if self.spreads:
+            args, kwargs = spread(task.payload)
+            return self.function(ctx, *args, **kwargs) if self.wants_context else self.function(*args, **kwargs)
+        return self.function(task, ctx) if self.wants_context else self.function(task)
+
+
+def spread(payload: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments that a payload holds for a decorated function.
+
+    A payload of ``args`` and ``kwargs`` comes from ``.delay``; any other dict, from ``taskq submit`` for instance, is
+    taken as keyword arguments, and anything else as the only argument.
+    """
+    if isinstance(payload, dict) and payload.keys() <= {"args", "kwargs"} and payload:
+        return payload.get("args", []), payload.get("kwargs", {})
+    if isinstance(payload, dict):
+        return [], payload
+    return ([] if payload is None else [payload]), {}
+
+
+class Registry:
+    """The handlers that one worker, or one ``TaskQueue`` with decorated tasks, knows."""
+
+    def __init__(self) -> None:
+        self._specs: dict[str, HandlerSpec] = {}
+
+    def add(self, spec: HandlerSpec) -> None:
+        """Add a handler; a later one for the same type replaces it."""
+        self._specs[spec.task_type] = spec
+
+    def register(self, task_type: str, function: Handler, policy: RetryPolicy | None = None) -> None:
+        """Add a handler of the form ``fn(task)`` or ``fn(task, ctx)``, plain or async.
+
+        Args:
+            task_type: which tasks it runs.
+            function: the handler.
+            policy: what to do when it raises; by default retries with exponential backoff.
+
+        Raises:
+            InvalidTask: if the name or the function cannot be used.
+        """
+        name = check_name(str(task_type), "task type")
+        if not callable(function):
+            raise InvalidTask(f"the handler of {name!r} is a {type(function).__name__}, not a function")
+        self.add(
+            HandlerSpec(name, function, _is_async(function), _takes_two(function, name), policy=policy or RetryPolicy())
+        )
+
+    def update(self, other: Registry) -> None:
+        """Add all handlers of another registry."""
+        self._specs.update(other._specs)
+
+    def get(self, task_type: str) -> HandlerSpec | None:
+        """Return the handler of a type, None if there is none."""
+        return self._specs.get(task_type)
+
+    def __iter__(self) -> Iterator[HandlerSpec]:
+        return iter(self._specs.values())
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    @property
+    def types(self) -> list[str]:
+        """The known types, sorted."""
+        return sorted(self._specs)
+
+
+def _is_async(function: Handler) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - an object with an async __call__
+
+
+def _takes_two(function: Handler, name: str) -> bool:
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # a builtin without a signature
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p for p in positional if p.default is p.empty]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return len(required) >= 2
+    if not positional or len(required) > 2:
+        raise InvalidTask(
+            f"the handler of {name!r} takes {len(required)} arguments: write it as fn(task) or fn(task, ctx)"
+        )
+    return len(required) == 2 or (len(positional) >= 2 and positional[1].name == "ctx")
+
+
+class TaskDefinition(Generic[P, R, H]):
+    """A function that is also a task.
+
+    Calling it runs it here and now; ``delay`` and ``submit`` enqueue a call.
+
+    Args:
+        function: what it runs.
+        task_type: the type under which workers know it.
+        send: takes a ``Task`` and returns what ``delay`` returns: a handle, or for an async queue an awaitable of one.
+        options: defaults of the ``Task``.
+    """
+
+    def __init__(
+        self, function: Callable[P, R], task_type: str, send: Callable[[Task], H], options: dict[str, Any]
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._send = send
+        self._options = options
+        self.task_type = task_type
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._function(*args, **kwargs)
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> H:
+        """Enqueue a call with these arguments and return its handle."""
+        return self._send(self.task(list(args), dict(kwargs)))
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> H:
+        """The same as ``delay``."""
+        return self.delay(*args, **kwargs)
+
+    def options(self, **options: Any) -> TaskDefinition[P, R, H]:
+        """Return the same task with other defaults: ``send.options(priority="high").delay(1)``."""
+        return TaskDefinition(self._function, self.task_type, self._send, {**self._options, **options})
+
+    def task(self, args: list[Any], kwargs: dict[str, Any]) -> Task:
+        """Return the ``Task`` of a call, not submitted yet."""
+        payload = {"args": args, "kwargs": kwargs}
+        return Task(task_type=self.task_type, payload=payload, **self._options)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOptions:
+    """What ``@app.task`` was told, besides the defaults of the ``Task``."""
+
+    name: str | None = None
+    pass_ctx: bool = False
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+def define(
+    registry: Registry,
+    function: Callable[P, R],
+    send: Callable[[Task], H],
+    options: TaskOptions,
+    defaults: dict[str, Any],
+) -> TaskDefinition[P, R, H]:
+    """Register a decorated function and return its definition."""
+    name = check_name(options.name or f"{function.__module__}.{function.__qualname__}".replace("<locals>.", ""), "task type")
+    Task(task_type=name, **defaults)  # a wrong default is better reported where it stands
+    registry.add(
+        HandlerSpec(
+            name,
+            function,
+            is_async=_is_async(function),
+            wants_context=options.pass_ctx,
+            spreads=True,
+            policy=options.policy,
+        )
+    )
+    return TaskDefinition(function, name, send, defaults)

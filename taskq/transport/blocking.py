@@ -1,0 +1,87 @@
+"""Run operations from threads: a pool of lines, last used first."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from taskq.errors import ServerUnavailable
+from taskq.protocol.operation import Operation
+from taskq.settings import Settings
+from taskq.transport.endpoint import Endpoint
+from taskq.transport.line import Line, Patience
+
+T = TypeVar("T")
+
+
+class Transport:
+    """The server, for code that may block. Safe for threads and across fork.
+
+    Args:
+        endpoint: where it is.
+        settings: for timeouts and the number of connections.
+    """
+
+    def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
+        self.endpoint = endpoint
+        self._settings = settings
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._idle: deque[Line] = deque()
+        self._places = threading.BoundedSemaphore(self._settings.max_connections)
+
+    def run(self, operation: Operation[T], timeout_seconds: float | None = None) -> T:
+        """Run an operation; while the server is away, repeat it with the same arguments.
+
+        Args:
+            operation: what to do.
+            timeout_seconds: how long to repeat; None: the call timeout of the settings.
+
+        Raises:
+            ServerUnavailable: if it could not be completed in time.
+            TaskqError: if the server refuses.
+        """
+        patience = Patience(self._settings.call_timeout_seconds if timeout_seconds is None else timeout_seconds)
+        with self.line() as line:
+            return line.run(operation, patience)
+
+    @contextmanager
+    def line(self) -> Iterator[Line]:
+        """Lend a line of the pool.
+
+        Raises:
+            ServerUnavailable: if all connections stay in use for the call timeout.
+        """
+        if self._pid != os.getpid():
+            self._reset()  # a forked child must not speak on the sockets of its parent
+        if not self._places.acquire(timeout=self._settings.call_timeout_seconds):
+            raise ServerUnavailable(
+                f"all {self._settings.max_connections} connections have been in use for "
+                f"{self._settings.call_timeout_seconds:g} s: raise TASKQ_MAX_CONNECTIONS, or share one TaskQueue less"
+            )
+        try:
+            line = self._idle.pop()
+        except IndexError:
+            line = self.own_line()
+        try:
+            yield line
+        finally:
+            self._idle.append(line)
+            self._places.release()
+
+    def own_line(self) -> Line:
+        """Return a line outside of the pool."""
+        return Line(self.endpoint, self._settings.socket_timeout_seconds)
+
+    def close(self) -> None:
+        """Close the idle connections. The transport can be used again."""
+        if self._pid != os.getpid():
+            self._reset()
+        while self._idle:
+            self._idle.pop().close()

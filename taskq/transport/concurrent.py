@@ -1,0 +1,234 @@
+"""Run operations from an event loop: all that wait at the same moment leave in one write on one connection.
+
+A task of its own owns the wire, so cancelling a caller can neither tear a reply nor lose its place in the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import hiredis
+
+from taskq.protocol.operation import Operation
+from taskq.settings import Settings
+from taskq.transport.endpoint import Endpoint
+from taskq.transport.failures import ReplyError, Unsure, check, unavailable
+from taskq.transport.wire import pack
+
+T = TypeVar("T")
+
+_CHUNK = 65536
+_MOST_AT_ONCE = 1000
+
+
+class AsyncWire:
+    """A connected socket for asyncio.
+
+    Args:
+        timeout_seconds: how long one reply may take.
+    """
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout = timeout_seconds
+        self._connection: Any = None
+        self._hiredis = hiredis.Reader(replyError=ReplyError, protocolError=ReplyError)
+
+    async def open(self, endpoint: Endpoint) -> AsyncWire:
+        """Connect.
+
+        Raises:
+            Unsure, TaskqError: as ``Endpoint.connect``.
+        """
+        self._connection = await endpoint.connect_async()
+        self._reader: asyncio.StreamReader = self._connection._reader
+        self._writer: asyncio.StreamWriter = self._connection._writer
+        return self
+
+    async def send(self, packed: bytes) -> None:
+        """Send bytes.
+
+        Raises:
+            Unsure: if the connection broke.
+        """
+        try:
+            self._writer.write(packed)
+            await asyncio.wait_for(self._writer.drain(), self._timeout)
+        except (OSError, TimeoutError) as error:
+            raise Unsure(f"the connection broke while sending: {error}") from None
+
+    async def read(self, timeout_seconds: float | None = None) -> Any:
+        """Return the next reply, which may be a ``ReplyError``.
+
+        Raises:
+            Unsure: if the connection broke or the reply did not come in time.
+        """
+        reply = self._hiredis.gets()
+        try:
+            while reply is False:
+                async with asyncio.timeout(timeout_seconds or self._timeout):
+                    data = await self._reader.read(_CHUNK)
+                if not data:
+                    raise Unsure("the server closed the connection")
+                self._hiredis.feed(data)
+                reply = self._hiredis.gets()
+        except TimeoutError:
+            raise Unsure(f"no reply within {timeout_seconds or self._timeout:g} s") from None
+        except OSError as error:
+            raise Unsure(f"the connection broke while reading: {error}") from None
+        return reply
+
+    def close(self) -> None:
+        """Close the socket; never raises."""
+        if self._connection is not None:
+            self._writer.close()
+
+
+@dataclass(slots=True)
+class _Call:
+    operation: Operation[Any]
+    done: asyncio.Future[Any]
+    deadline: float
+    seconds: float
+    full: bool = False
+    last: BaseException | None = field(default=None)
+
+
+class AsyncTransport:
+    """The server, for coroutines of one event loop.
+
+    Args:
+        endpoint: where it is.
+        settings: for timeouts.
+    """
+
+    def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
+        self.endpoint = endpoint
+        self._settings = settings
+        self._calls: deque[_Call] = deque()
+        self._wake: asyncio.Event | None = None
+        self._pump_task: asyncio.Task[None] | None = None
+        self._wire: AsyncWire | None = None
+
+    async def run(self, operation: Operation[T], timeout_seconds: float | None = None) -> T:
+        """Run an operation; while the server is away, repeat it with the same arguments.
+
+        Args:
+            operation: what to do.
+            timeout_seconds: how long to repeat; None: the call timeout of the settings.
+
+        Raises:
+            ServerUnavailable: if it could not be completed in time.
+            TaskqError: if the server refuses.
+        """
+        seconds = self._settings.call_timeout_seconds if timeout_seconds is None else timeout_seconds
+        loop = asyncio.get_running_loop()
+        if self._pump_task is None or self._pump_task.done():
+            self._wake = asyncio.Event()
+            self._pump_task = loop.create_task(self._pump(self._wake), name="taskq transport")
+        call = _Call(operation, loop.create_future(), time.monotonic() + seconds, seconds)
+        self._calls.append(call)
+        assert self._wake is not None
+        self._wake.set()
+        return operation.parse(await call.done)
+
+    async def _pump(self, wake: asyncio.Event) -> None:
+        failures = 0
+        while True:
+            if not self._calls:
+                wake.clear()
+                await wake.wait()
+            batch = [self._calls.popleft() for _ in range(min(len(self._calls), _MOST_AT_ONCE))]
+            batch = [call for call in batch if not call.done.done()]
+            try:
+                doubt = await self._exchange(batch)
+            except asyncio.CancelledError:
+                self._fail_all(batch)
+                raise
+            except Exception as error:  # a refusal while connecting concerns all of them
+                for call in batch:
+                    _finish(call, error=error)
+                doubt = None
+            failures = failures + 1 if doubt else 0
+            if doubt:
+                self._requeue(batch, doubt)
+                # full jitter, so that many clients do not come back in step
+                await asyncio.sleep(random.uniform(0, min(1.0, 0.02 * 2 ** min(failures, 6))))  # noqa: S311 - no secret
+
+    async def _exchange(self, batch: list[_Call]) -> Unsure | None:
+        """Send a batch and hand out the replies; return the doubt that ended it early."""
+        try:
+            if self._wire is None:
+                self._wire = await AsyncWire(self._settings.socket_timeout_seconds).open(self.endpoint)
+            wire = self._wire
+            await wire.send(b"".join(
+                pack(call.operation.full_command() if call.full else call.operation.command()) for call in batch
+            ))
+            passing: Unsure | None = None
+            for call in batch:
+                reply = await wire.read()
+                passing = self._settle(call, reply) or passing
+        except Unsure as doubt:
+            self._close_wire()
+            return doubt
+        if passing is not None and passing.reconnect:
+            self._close_wire()
+        return passing
+
+    def _settle(self, call: _Call, reply: Any) -> Unsure | None:
+        if isinstance(reply, ReplyError):
+            if reply.code == "NOSCRIPT" and not call.full:
+                call.full = True
+                self._calls.appendleft(call)
+                return None
+            try:
+                check(reply)
+            except Unsure as doubt:
+                return doubt
+            except Exception as error:
+                _finish(call, error=error)
+                return None
+        _finish(call, reply=reply)
+        return None
+
+    def _requeue(self, batch: list[_Call], doubt: Unsure) -> None:
+        now = time.monotonic()
+        for call in reversed(batch):
+            if call.done.done() or call in self._calls:
+                continue
+            if now >= call.deadline:
+                _finish(call, error=unavailable(self.endpoint.shown, call.seconds, doubt))
+            else:
+                self._calls.appendleft(call)
+
+    def _fail_all(self, batch: list[_Call]) -> None:
+        for call in [*batch, *self._calls]:
+            call.done.cancel()
+        self._calls.clear()
+        self._close_wire()
+
+    def _close_wire(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+    async def close(self) -> None:
+        """Close the connection; calls under way are cancelled."""
+        if self._pump_task is not None:
+            self._pump_task.cancel()
+            await asyncio.gather(self._pump_task, return_exceptions=True)
+            self._pump_task = None
+        self._close_wire()
+
+
+def _finish(call: _Call, reply: Any = None, error: Exception | None = None) -> None:
+    if call.done.done():
+        return
+    if error is not None:
+        call.done.set_exception(error)
+    else:
+        call.done.set_result(reply)

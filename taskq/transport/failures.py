@@ -1,0 +1,103 @@
+"""The one seam between what can go wrong on the wire and what callers see."""
+
+from __future__ import annotations
+
+import redis.exceptions as redis_errors
+
+from taskq.errors import AccessDenied, ServerError, ServerFull, ServerUnavailable, TaskqError, UnsupportedServer
+
+
+class ReplyError(Exception):
+    """An error reply of the server; the text begins with its code."""
+
+    @property
+    def code(self) -> str:
+        """The first word: ``NOSCRIPT``, ``READONLY``, ..."""
+        return str(self).partition(" ")[0]
+
+
+class Unsure(Exception):
+    """Nobody knows whether the server has run the command: repeat it with the same arguments.
+
+    Attributes:
+        reconnect: whether the connection is of no more use, or leads to a server that is not the primary any more.
+    """
+
+    def __init__(self, message: str, *, reconnect: bool = True) -> None:
+        super().__init__(message)
+        self.reconnect = reconnect
+
+
+# The server is there, but not ready or not in charge: the same call succeeds later, perhaps at another address.
+_PASSING = {
+    "LOADING": True,
+    "MASTERDOWN": True,
+    "READONLY": True,
+    "MOVED": True,
+    "ASK": True,
+    "CLUSTERDOWN": True,
+    "TRYAGAIN": False,
+    "BUSY": False,
+    "UNBLOCKED": True,
+    "NOREPLICAS": False,
+    "MISCONF": False,
+}
+_ACCESS = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
+
+
+def check(reply: object) -> None:
+    """Raise what an error reply means; do nothing for any other reply.
+
+    Raises:
+        Unsure: if a later repetition can succeed.
+        TaskqError: if it cannot.
+    """
+    if not isinstance(reply, ReplyError):
+        return
+    if reply.code in _PASSING:
+        raise Unsure(str(reply)[:300], reconnect=_PASSING[reply.code])
+    raise explain(reply)
+
+
+def explain(reply: ReplyError) -> TaskqError:
+    """Return the typed error for a refusal that a repetition would not mend."""
+    text = str(reply)[:500]
+    if reply.code == "OOM":
+        return ServerFull(
+            "the server has reached its maxmemory and accepts no new task; tasks already queued go on. Let workers "
+            f"catch up, shorten TASKQ_RESULT_TTL, or raise maxmemory ({text})"
+        )
+    if reply.code in _ACCESS:
+        return AccessDenied(
+            f"the server refuses access: {text}. Put user and password into REDIS_URL "
+            "(redis://user:password@host:6379/0), or grant the user the commands in docs/configuration.md"
+        )
+    if "compiling script" in text or "nrecognized flag" in text:
+        return UnsupportedServer(f"the server is too old for taskq: it needs Redis 7.0 or Valkey 7.2 or newer ({text})")
+    if reply.code == "WRONGTYPE" or "WRONGTYPE" in text:
+        return ServerError(
+            f"a key of the namespace holds a value of another type, so nothing was changed: {text}. Does something else "
+            "write under this prefix? Set TASKQ_PREFIX to a name of your own"
+        )
+    return ServerError(f"the server refused the command: {text}")
+
+
+def from_redis(error: redis_errors.RedisError, address: str) -> Exception:
+    """Return ``Unsure`` or a typed error for what redis-py raised while it connected."""
+    text = str(error)
+    if isinstance(error, redis_errors.AuthenticationError | redis_errors.AuthorizationError):
+        return explain(ReplyError(text if text.split(" ")[0] in _ACCESS else f"WRONGPASS {text}"))
+    if isinstance(error, redis_errors.BusyLoadingError | redis_errors.ConnectionError | redis_errors.TimeoutError):
+        return Unsure(text or type(error).__name__)
+    if isinstance(error, redis_errors.ResponseError):
+        return explain(ReplyError(text))
+    return Unsure(f"{address}: {text}")
+
+
+def unavailable(address: str, seconds: float | None, last: BaseException | None) -> ServerUnavailable:
+    """Return the error that ends a call which could not be completed in its time."""
+    within = f" within {seconds:g} s" if seconds is not None else ""
+    return ServerUnavailable(
+        f"no usable answer from {address}{within} ({last}). Is the server running and reachable from here? "
+        "`taskq doctor` looks closer; set REDIS_URL to use another server. The call may be repeated safely"
+    )

@@ -1,0 +1,121 @@
+"""A connection that comes back: one place in the pool, or the own line of an engine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from taskq.protocol.operation import Operation
+from taskq.transport.endpoint import Endpoint
+from taskq.transport.failures import Unsure, check, unavailable
+from taskq.transport.wire import Wire, pack
+
+T = TypeVar("T")
+
+
+class Patience:
+    """How long, and until what, a call is repeated.
+
+    Args:
+        seconds: from the first attempt; None: without end.
+        stop: set by another thread to give up at once.
+    """
+
+    def __init__(self, seconds: float | None, stop: threading.Event | None = None) -> None:
+        self.seconds = seconds
+        self._stop = stop or threading.Event()
+
+    def repeat(self, attempt: Callable[[], T], address: str) -> T:
+        """Call ``attempt`` until it no longer raises ``Unsure``.
+
+        Raises:
+            ServerUnavailable: when patience ends.
+        """
+        deadline = None if self.seconds is None else time.monotonic() + self.seconds
+
+        def over(state: RetryCallState) -> bool:
+            return self._stop.is_set() or (deadline is not None and time.monotonic() >= deadline)
+
+        def give_up(state: RetryCallState) -> Any:
+            last = state.outcome.exception() if state.outcome else None
+            raise unavailable(address, self.seconds, last) from None
+
+        return Retrying(
+            retry=retry_if_exception_type(Unsure),
+            wait=wait_random_exponential(multiplier=0.02, max=1.0),
+            sleep=self._stop.wait,
+            stop=over,
+            retry_error_callback=give_up,
+        )(attempt)
+
+
+class Line:
+    """At most one connection to the server, opened when needed, closed when in doubt.
+
+    Not for two threads at once.
+
+    Args:
+        endpoint: where to connect.
+        timeout_seconds: how long one reply may take.
+    """
+
+    def __init__(self, endpoint: Endpoint, timeout_seconds: float) -> None:
+        self._endpoint = endpoint
+        self._timeout = timeout_seconds
+        self._wire: Wire | None = None
+        self.connects = 0
+
+    def run(self, operation: Operation[T], patience: Patience) -> T:
+        """Run an operation, with the same arguments again if its fate is unknown.
+
+        Raises:
+            ServerUnavailable: when patience ends.
+            TaskqError: if the server refuses.
+        """
+        packed = pack(operation.command())
+        try:
+            reply = self._attempt(packed, operation)
+        except Unsure as first:
+            if patience.seconds == 0:
+                raise unavailable(self._endpoint.shown, 0, first) from None
+            reply = patience.repeat(lambda: self._attempt(packed, operation), self._endpoint.shown)
+        return operation.parse(reply)
+
+    def _attempt(self, packed: bytes, operation: Operation[T]) -> Any:
+        try:
+            wire = self.wire()
+            reply = wire.request(packed)
+            if isinstance(reply, Exception):
+                if str(reply).startswith("NOSCRIPT"):
+                    reply = wire.request(pack(operation.full_command()))
+                check(reply)
+        except Unsure as doubt:
+            if doubt.reconnect:
+                self.close()
+            raise
+        except BaseException:
+            # an interrupt in the middle of a reply leaves the wire out of step
+            self.close()
+            raise
+        return reply
+
+    def wire(self) -> Wire:
+        """Return the open connection, or open it.
+
+        Raises:
+            Unsure, TaskqError: as ``Endpoint.connect``.
+        """
+        if self._wire is None:
+            self._wire = Wire(self._endpoint, self._timeout)
+            self.connects += 1
+        return self._wire
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another one."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None

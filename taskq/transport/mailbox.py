@@ -1,0 +1,113 @@
+"""Receive results that workers push to reply lists."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+from taskq.protocol.operations import Protocol
+from taskq.transport.blocking import Transport
+from taskq.transport.concurrent import AsyncWire
+from taskq.transport.endpoint import Endpoint
+from taskq.transport.failures import Unsure, check
+from taskq.transport.wire import pack
+
+_GRACE_SECONDS = 2.0
+
+
+def new_address() -> str:
+    """Return the name of a reply list that nobody else uses."""
+    return secrets.token_hex(8)
+
+
+def _content(task_id: str, item: bytes) -> bytes | None:
+    sender, _, result = item.partition(b" ")
+    return result if sender == task_id.encode() else None
+
+
+def receive(transport: Transport, protocol: Protocol, address: str, task_id: str, seconds: float) -> bytes | None:
+    """Wait for the result of one task in a reply list.
+
+    Returns:
+        The stored result; None at the timeout, or if the connection was lost: then the caller looks for itself.
+    """
+    packed = pack(("BLPOP", protocol.reply_key(address), f"{max(seconds, 0.01):.3f}"))
+    with transport.line() as line:
+        try:
+            wire = line.wire()
+            wire.send(packed)
+            reply = wire.read(seconds + _GRACE_SECONDS)
+            check(reply)
+        except Unsure:
+            line.close()
+            return None
+        except BaseException:
+            line.close()
+            raise
+    return _content(task_id, reply[1]) if reply else None
+
+
+class Mailbox:
+    """One reply list for all coroutines of a client: a single blocked connection, however many wait.
+
+    Args:
+        endpoint: where the server is.
+        protocol: for the key.
+    """
+
+    def __init__(self, endpoint: Endpoint, protocol: Protocol) -> None:
+        self.address = new_address()
+        self._endpoint = endpoint
+        self._key = protocol.reply_key(self.address)
+        self._waiting: dict[str, list[asyncio.Future[bytes]]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def _open(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._listen(), name="taskq mailbox")
+
+    async def receive(self, task_id: str, seconds: float) -> bytes | None:
+        """Wait for the result of one task; None at the timeout."""
+        self._open()
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(task_id, []).append(future)
+        try:
+            async with asyncio.timeout(seconds):
+                return await future
+        except TimeoutError:
+            return None
+        finally:
+            futures = self._waiting.get(task_id, [])
+            if future in futures:
+                futures.remove(future)
+            if not futures:
+                self._waiting.pop(task_id, None)
+
+    async def _listen(self) -> None:
+        while self._waiting:
+            wire = AsyncWire(_GRACE_SECONDS)
+            try:
+                await wire.open(self._endpoint)
+                while self._waiting:
+                    await wire.send(pack(("BLPOP", self._key, "2")))
+                    reply = await wire.read(2 + _GRACE_SECONDS)
+                    check(reply)
+                    if reply:
+                        self._deliver(reply[1])
+            except Unsure:
+                await asyncio.sleep(0.1)  # the waiting flows look for themselves at their timeout
+            finally:
+                wire.close()
+
+    def _deliver(self, item: bytes) -> None:
+        sender, _, result = item.partition(b" ")
+        for future in self._waiting.pop(sender.decode(), []):
+            if not future.done():
+                future.set_result(result)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None

@@ -1,0 +1,111 @@
+"""One connection, used directly: redis-py shakes hands, then packed commands go out and hiredis parses the replies.
+
+Measured against ``Redis.evalsha`` this costs little more than half of the CPU per call.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+
+from taskq.protocol.operation import Argument
+from taskq.transport.endpoint import Endpoint
+from taskq.transport.failures import ReplyError, Unsure
+
+_CHUNK = 65536
+
+
+
+
+def pack(command: Sequence[Argument]) -> bytes:
+    """Return the bytes of a command."""
+    return hiredis.pack_command(tuple(command))
+
+
+class Wire:
+    """A connected socket.
+
+    Args:
+        endpoint: where to connect.
+        timeout_seconds: how long one reply may take.
+
+    Raises:
+        Unsure, TaskqError: as ``Endpoint.connect``.
+    """
+
+    def __init__(self, endpoint: Endpoint, timeout_seconds: float) -> None:
+        self._connection = endpoint.connect()
+        self._sock: socket.socket = self._connection._sock
+        self._sock.settimeout(timeout_seconds)
+        self._timeout = timeout_seconds
+        self._reader = hiredis.Reader(replyError=ReplyError, protocolError=ReplyError)
+
+    def request(self, packed: bytes) -> Any:
+        """Send one command and return its reply, which may be a ``ReplyError``.
+
+        Raises:
+            Unsure: if the connection broke or the reply did not come in time.
+        """
+        self.send(packed)
+        return self.read()
+
+    def send(self, packed: bytes) -> None:
+        """Send bytes.
+
+        Raises:
+            Unsure: if the connection broke.
+        """
+        try:
+            self._sock.sendall(packed)
+        except OSError as error:
+            raise Unsure(f"the connection broke while sending: {error}") from None
+
+    def read(self, timeout_seconds: float | None = None) -> Any:
+        """Return the next reply.
+
+        Args:
+            timeout_seconds: how long to wait; None: as given to the constructor.
+
+        Raises:
+            Unsure: if the connection broke or the reply did not come in time.
+        """
+        reader = self._reader
+        reply = reader.gets()
+        if reply is not False:
+            return reply
+        timeout = self._timeout if timeout_seconds is None else timeout_seconds
+        if timeout_seconds is not None:
+            self._sock.settimeout(timeout)
+        deadline = time.monotonic() + timeout
+        try:
+            while reply is False:
+                data = self._sock.recv(_CHUNK)
+                if not data:
+                    raise Unsure("the server closed the connection")
+                reader.feed(data)
+                reply = reader.gets()
+                if reply is False and time.monotonic() > deadline:
+                    raise Unsure(f"the reply was not complete after {timeout:g} s")
+        except TimeoutError:
+            raise Unsure(f"no reply within {timeout:g} s") from None
+        except OSError as error:
+            raise Unsure(f"the connection broke while reading: {error}") from None
+        finally:
+            if timeout_seconds is not None:
+                self._sock.settimeout(self._timeout)
+        return reply
+
+    def fileno(self) -> int:
+        """The descriptor, for a selector; readable when a reply has arrived."""
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Close the socket; never raises."""
+        try:
+            self._connection.disconnect()
+        except OSError:
+            pass
