@@ -1,0 +1,40 @@
+"""The command ``taskq``."""
+
+from __future__ import annotations
+
+import click
+
+from taskq.cli.program import EXIT_CODES, Program
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "Run": {
+        "worker": ("taskq.cli.workers", "Run a worker; `worker ls` shows the ones that run."),
+        "scheduler": ("taskq.cli.scheduler", "Run a scheduler."),
+        "server": ("taskq.cli.server", "Start, stop or show the embedded server."),
+    },
+    "Tasks": {
+        "submit": ("taskq.cli.submit", "Submit a task, and wait for its result if asked to."),
+        "task": ("taskq.cli.tasks", "List, show, cancel or retry tasks."),
+        "schedule": ("taskq.cli.schedules", "List, add or remove recurring tasks."),
+    },
+    "Operate": {
+        "stats": ("taskq.cli.stats", "Show how many tasks are where."),
+        "queue": ("taskq.cli.queues", "List, pause, resume or purge queues."),
+        "dlq": ("taskq.cli.dead", "List, show, replay or purge dead letters."),
+        "doctor": ("taskq.cli.doctor", "Check the server and the namespace, and say what to change."),
+    },
+}
+
+
+@click.command(cls=Program, table=COMMANDS, epilog=EXIT_CODES)
+@click.version_option(package_name="taskq", message="taskq %(version)s")
+def main() -> None:
+    """A reliable priority task queue on Redis or Valkey.
+
+    \b
+    First try, in two terminals:
+      taskq worker
+      taskq submit echo '{"hello": "world"}' --wait
+    """

@@ -8,6 +8,7 @@ them, however that ends. No process id or address in a file is believed without 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -294,8 +295,7 @@ def _spawn(folder: Path, config: str, binary: Path | None, lock: int) -> None:
                 stderr=log,
                 # A locale that the machine does not have stops some versions at the start.
                 env={**os.environ, "LC_ALL": "C"},
-                start_new_session=True,
-                umask=0o077,
+                start_new_session=True,  # a Ctrl+C now must not end it on its way to the background
                 pass_fds=(lock,),
                 timeout=START_TIMEOUT_SECONDS,
                 check=False,
@@ -349,10 +349,9 @@ def _why_it_ended(folder: Path, port: int, log_start: int) -> str:
     log = folder / "server.log"
     lines = log.read_bytes()[log_start:].decode(errors="replace").splitlines()
     shown = "\n".join(f"  {line}" for line in lines[-_LOG_LINES_SHOWN:]) or "  (it wrote nothing)"
-    taken = probe(HOST, port) is not Probe.NOTHING
     advice = (
         f"the port is taken: stop what listens on {HOST}:{port}, or choose another port with TASKQ_EMBEDDED_PORT"
-        if taken
+        if os.strerror(errno.EADDRINUSE) in shown
         else f"mend the reason, or move {folder} away to begin with an empty server"
     )
     return f"the embedded server in {folder} ended at its start; {advice}. The end of {log}:\n{shown}"

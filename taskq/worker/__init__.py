@@ -1,0 +1,9 @@
+"""Run tasks: engine, runners, heartbeat, supervisor."""
+
+from taskq.worker.attempt import TaskCancelled, TaskTimeout
+from taskq.worker.command import run_worker
+from taskq.worker.context import TaskContext
+from taskq.worker.options import WorkerOptions
+from taskq.worker.worker import TaskWorker
+
+__all__ = ["TaskCancelled", "TaskContext", "TaskTimeout", "TaskWorker", "WorkerOptions", "run_worker"]

@@ -1,0 +1,87 @@
+# One command on a fresh machine: `make run` or `make test`. Needs Python 3.11 or later and make, nothing else.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -m pytest
+# Which Python makes the environment; `make PYTHON=/path/to/python ...` chooses one.
+PYTHON ?=
+
+# An environment of another folder (this one was moved or copied) or of a Python that is gone is made anew.
+ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c 'print("ok")' 2>/dev/null),ok)
+$(shell rm -f $(VENV)/.made)
+endif
+
+.PHONY: help run test test-both quick check lint format bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## the main job: index the Python standard library on an embedded server
+	@$(BIN)/python scripts/run_index.py
+
+test: $(VENV)/.dev ## the whole test suite on a real server
+	@$(PYTEST)
+
+test-both: $(VENV)/.dev ## the whole test suite on each kind of server that this machine has
+	@for kind in $$($(BIN)/python -m tests.servers); do \
+		echo "== $$kind"; \
+		TASKQ_TEST_SERVER=$$kind $(PYTEST) || exit 1; \
+	done
+
+quick: $(VENV)/.dev ## the tests that take less than five seconds each
+	@$(PYTEST) -m "not slow"
+
+check: lint test ## all that must pass before a commit
+
+lint: $(VENV)/.dev ## format, ruff, types, import floors
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --config setup.cfg
+
+format: $(VENV)/.dev ## format the code and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## speed beside the bare baselines
+	@$(BIN)/python -m bench
+
+clean: ## remove the environment and all caches
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps say what is installed; they are as old as the installation, and a change of the packaging renews it.
+$(VENV)/.run: $(VENV)/.made setup.cfg pyproject.toml
+	@echo "Installing taskq into $(VENV) ..."
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made setup.cfg pyproject.toml
+	@echo "Installing taskq and its test tools into $(VENV) ..."
+	@$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.made:
+	@found=; \
+	for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		found=$$python; \
+		$$python -c 'import ensurepip, venv' 2>/dev/null || continue; \
+		echo "Making $(VENV) with $$($$python --version) ..."; \
+		$$python -m venv --clear $(VENV) || exit 1; \
+		echo "$(CURDIR)" > $@; \
+		exit 0; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "taskq needs Python 3.11 or later, and none was found as python3 or python3.11 to python3.14." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python $(MAKECMDGOALS)" >&2; \
+	else \
+		echo "$$($$found --version) cannot make a virtual environment: its module venv or ensurepip is missing." >&2; \
+		echo "On Debian and Ubuntu: apt-get install python3-venv (or python3.X-venv for another python3.X)." >&2; \
+	fi; \
+	exit 1

@@ -1,0 +1,18 @@
+"""``python queue_worker.py`` runs a worker: the same as ``taskq worker``, with the same flags."""
+
+from __future__ import annotations
+
+import sys
+
+try:
+    from taskq.cli import main
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.partition(".")[0] == "taskq":
+        raise
+    sys.exit(
+        f"queue_worker.py: the package {error.name!r} is missing, because taskq is not installed in {sys.prefix}.\n"
+        "Run `make install` in this folder, or `python -m pip install .`, and start it again."
+    )
+
+if __name__ == "__main__":
+    main(args=["worker", *sys.argv[1:]], prog_name="queue_worker.py")

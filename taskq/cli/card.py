@@ -1,0 +1,136 @@
+"""One task in full: what `task show` and `dlq show` print."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from taskq.cli.output import duration_text, fields, indented, when_text
+from taskq.errors import TaskNotFound
+from taskq.model.moment import iso_utc
+from taskq.model.task import DEFAULT_QUEUE, Task
+from taskq.protocol.keys import Keys, list_name
+from taskq.queue import TaskQueue
+from taskq.states import TaskStatus
+from taskq.transport.server_info import read_due_ms
+
+_LONGEST_SHOWN = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCard:
+    """Everything that is known of a task.
+
+    Attributes:
+        place: where it is, in words.
+        key: where it is in Redis.
+        due: when it starts, ISO 8601; None if it is not delayed.
+    """
+
+    task: Task
+    status: dict[str, Any]
+    result: dict[str, Any] | None
+    place: str
+    key: str
+    due: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the card as a dict that JSON can say."""
+        submitted = asdict(self.task)
+        submitted["priority"] = self.task.priority.label
+        submitted["queue"] = self.task.queue or DEFAULT_QUEUE
+        return {
+            "task": submitted,
+            "status": self.status,
+            "result": self.result,
+            "due": self.due,
+            "place": self.place,
+            "key": self.key,
+        }
+
+
+def read_card(queue: TaskQueue, task_id: str) -> TaskCard:
+    """Read everything about a task.
+
+    Raises:
+        TaskNotFound: if there is no such task.
+    """
+    task, status = queue.get_task(task_id), queue.get_task_status(task_id)
+    try:
+        result = queue.get_task_result(task_id)
+    except TaskNotFound:  # its retention has ended since the line above
+        result = None
+    keys = queue.namespace.protocol.keys
+    due = None
+    if status["status"] in (TaskStatus.SCHEDULED, TaskStatus.RETRY):
+        due_ms = read_due_ms(queue.transport, keys, task_id)
+        due = iso_utc(due_ms) if due_ms is not None else None
+    place, key = _place(task, status, keys)
+    return TaskCard(task, status, result, place, key, due)
+
+
+def _place(task: Task, status: dict[str, Any], keys: Keys) -> tuple[str, str]:
+    """Return where a task is, in words and as a key."""
+    word = TaskStatus(status["status"])
+    queue = task.queue or DEFAULT_QUEUE
+    if word is TaskStatus.PENDING:
+        name = list_name(task.queue, task.priority)
+        return f"waits in queue {queue}, priority {task.priority.label}", keys.key("queue", name)
+    if word is TaskStatus.RUNNING:
+        worker = status["worker_id"] or ""
+        return f"runs on {worker or 'a worker'}", keys.key("processing", worker)
+    if word in (TaskStatus.SCHEDULED, TaskStatus.RETRY):
+        return "waits for its time", keys.key("scheduled")
+    if word is TaskStatus.FAILED:
+        return "is a dead letter: `taskq dlq replay` runs it again", keys.key("dead")
+    return f"is {word.value}", keys.key("status", word.value)
+
+
+def card_text(card: TaskCard) -> str:
+    """Return the card for people."""
+    task, status, result = card.task, card.status, card.result or {}
+    head = fields(
+        [
+            ("task", task.task_id),
+            ("type", task.task_type),
+            ("status", status["status"]),
+            ("where", f"{card.place}  ({card.key})"),
+            ("queue", status["queue"]),
+            ("priority", status["priority"]),
+            ("worker", status["worker_id"]),
+            ("attempts", result.get("attempts")),
+            ("retries", f"{status['retry_count']} of {task.max_retries}"),
+            ("retry delay", duration_text(task.retry_delay) if status["retry_count"] else None),
+            ("timeout", duration_text(task.timeout) if task.timeout else None),
+            ("unique key", task.unique_key),
+            ("reason", status["reason"]),
+        ]
+    )
+    timeline = fields(
+        [
+            ("submitted", when_text(task.created_at)),
+            ("expires", when_text(iso_utc(task.deadline_ms)) if task.deadline_ms else None),
+            ("due", when_text(card.due)),
+            ("started", when_text(status["started_at"])),
+            ("ended", when_text(result.get("completed_at"))),
+            ("took", duration_text(result["duration"]) if result.get("duration") is not None else None),
+        ]
+    )
+    sections = [("timeline", timeline), ("payload", _pretty(task.payload))]
+    if task.metadata:
+        sections.append(("metadata", _pretty(task.metadata)))
+    if status["progress"] is not None:
+        sections.append(("progress", _pretty(status["progress"])))
+    if status["error"]:
+        sections.append(("error", str(status["error"]).rstrip()))
+    if status["status"] == TaskStatus.COMPLETED:
+        sections.append(("result", _pretty(result.get("result"))))
+    return "\n".join([head, *(f"\n{title}\n{indented(body)}" for title, body in sections)])
+
+
+def _pretty(value: Any) -> str:
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if len(text) <= _LONGEST_SHOWN:
+        return text
+    return f"{text[:_LONGEST_SHOWN]}\n... cut: {len(text):,} characters in all; --json shows the whole"

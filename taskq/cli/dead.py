@@ -1,0 +1,112 @@
+"""``taskq dlq``."""
+
+from __future__ import annotations
+
+import click
+
+from taskq.cli.card import card_text, read_card
+from taskq.cli.commands import TaskqGroup
+from taskq.cli.output import age_text, one_line, show, show_json, table
+from taskq.cli.program import EXIT_FAILED
+from taskq.cli.session import Session, with_session
+from taskq.errors import TaskNotFound
+from taskq.states import TaskStatus
+
+
+@click.group(cls=TaskqGroup)
+def dlq() -> None:
+    """List, show, replay or purge dead letters: tasks that failed for good."""
+
+
+@dlq.command("ls")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
+@with_session
+def ls(session: Session, limit: int) -> None:
+    """List dead letters, the latest first."""
+    letters = session.queue.list_dead(limit + 1)  # one more than is shown tells whether there are more
+    shown = letters[:limit]
+    if session.json:
+        show_json([letter.to_dict() for letter in shown])
+    elif shown:
+        rows = [
+            (
+                letter.task_id,
+                letter.task_type,
+                letter.queue,
+                letter.priority,
+                letter.attempts,
+                age_text(letter.died_at),
+                letter.reason,
+                one_line(letter.error),
+            )
+            for letter in shown
+        ]
+        headers = ("ID", "TYPE", "QUEUE", "PRIORITY", "ATTEMPTS", "AGE", "REASON", "ERROR")
+        show(table(headers, rows, right=("ATTEMPTS", "AGE")))
+    else:
+        session.note("no dead letters")
+    if len(letters) > limit:
+        session.note(f"the latest {limit:,} are shown; --limit shows more")
+
+
+@dlq.command("show")
+@click.argument("task_id", metavar="ID")
+@with_session
+def show_letter(session: Session, task_id: str) -> None:
+    """Show a dead letter with its error."""
+    card = read_card(session.queue, task_id)
+    if card.status["status"] != TaskStatus.FAILED:
+        raise TaskNotFound(f"task {task_id} is {card.status['status']}, no dead letter: `taskq task show {task_id}`")
+    if session.json:
+        show_json(card.to_dict())
+    else:
+        show(card_text(card))
+
+
+@dlq.command("replay")
+@click.argument("task_ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All of them.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_session
+def replay(session: Session, task_ids: tuple[str, ...], every: bool, yes: bool) -> None:
+    """Run dead letters again, with all their attempts before them."""
+    _check_choice(task_ids, every)
+    if every:
+        _confirm_all(session, "Run {} again?", yes=yes)
+    _report(session, task_ids, session.queue.replay_dead(None if every else task_ids), "replayed", "run again")
+
+
+@dlq.command("purge")
+@click.argument("task_ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All of them.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_session
+def purge(session: Session, task_ids: tuple[str, ...], every: bool, yes: bool) -> None:
+    """Forget dead letters for good."""
+    _check_choice(task_ids, every)
+    if every:
+        _confirm_all(session, "Forget {}?", yes=yes)
+    else:
+        session.confirm(f"Forget {len(task_ids)} dead letters?", yes=yes)
+    _report(session, task_ids, session.queue.purge_dead(None if every else task_ids), "purged", "forgotten")
+
+
+def _check_choice(task_ids: tuple[str, ...], every: bool) -> None:
+    if every == bool(task_ids):
+        raise click.UsageError("Name the dead letters by their ids, or say --all; `taskq dlq ls` shows them.")
+
+
+def _confirm_all(session: Session, question: str, *, yes: bool) -> None:
+    number = session.queue.get_queue_stats().dead_letters
+    session.confirm(question.format(f"all {number:,} dead letters"), yes=yes)
+
+
+def _report(session: Session, task_ids: tuple[str, ...], done: int, name: str, word: str) -> None:
+    """Say how many it was; end the command with a failure if it was not all that were named."""
+    if session.json:
+        show_json({name: done})
+    else:
+        show(f"{done:,} dead letters {word}")
+    if done < len(set(task_ids)):
+        session.note(f"{len(set(task_ids)) - done} of the ids named are no dead letters")
+        click.get_current_context().exit(EXIT_FAILED)

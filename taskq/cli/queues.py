@@ -1,0 +1,104 @@
+"""``taskq queue``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import click
+
+from taskq.cli.commands import TaskqGroup
+from taskq.cli.options import Priority
+from taskq.cli.output import duration_text, show, show_json, table
+from taskq.cli.session import Session, with_session
+from taskq.model.names import check_name
+from taskq.model.task import DEFAULT_QUEUE
+from taskq.model.views import ListStats
+from taskq.states import PRIORITIES, TaskPriority
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group(cls=TaskqGroup)
+def queue() -> None:
+    """List, pause, resume or purge queues."""
+
+
+def _which_lists(function: F) -> F:
+    """Add what says which lists are meant."""
+    name = click.argument("name", metavar="[QUEUE]", default=DEFAULT_QUEUE)
+    priority = click.option("--priority", type=Priority(), help="Only the list of this priority.")
+    return name(priority(function))
+
+
+def list_rows(lists: tuple[ListStats, ...]) -> str:
+    """Return the table of priority lists."""
+    rows = [
+        (item.queue, item.priority, item.depth, duration_text(item.oldest_seconds), "yes" if item.paused else "no")
+        for item in lists
+    ]
+    return table(("QUEUE", "PRIORITY", "DEPTH", "OLDEST", "PAUSED"), rows, right=("DEPTH", "OLDEST"))
+
+
+@queue.command("ls")
+@with_session
+def ls(session: Session) -> None:
+    """List the priority lists: depth, age of the oldest task, whether paused."""
+    lists = session.queue.get_queue_stats().lists
+    if session.json:
+        show_json([asdict(item) for item in lists])
+    else:
+        show(list_rows(lists))
+
+
+@queue.command("pause")
+@_which_lists
+@with_session
+def pause(session: Session, name: str, priority: TaskPriority | None) -> None:
+    """Stop claims from a queue; running tasks go on, submits are accepted."""
+    changed = session.queue.pause(check_name(name, "queue name"), priority)
+    _report(session, name, priority, paused=True, changed=changed)
+
+
+@queue.command("resume")
+@_which_lists
+@with_session
+def resume(session: Session, name: str, priority: TaskPriority | None) -> None:
+    """Let workers claim from a paused queue again."""
+    changed = session.queue.resume(check_name(name, "queue name"), priority)
+    _report(session, name, priority, paused=False, changed=changed)
+
+
+def _report(session: Session, name: str, priority: TaskPriority | None, *, paused: bool, changed: int) -> None:
+    if session.json:
+        show_json({"queue": name, "priority": priority and priority.label, "paused": paused, "lists_changed": changed})
+        return
+    state = "paused" if paused else "running"
+    before = f"{changed} of {1 if priority is not None else len(PRIORITIES)} lists changed"
+    show(f"{_label(name, priority)} is {state}: {before if changed else 'it was so before'}")
+
+
+def _label(name: str, priority: TaskPriority | None) -> str:
+    return f"queue {name}" if priority is None else f"the {priority.label} list of queue {name}"
+
+
+@queue.command("purge")
+@_which_lists
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_session
+def purge(session: Session, name: str, priority: TaskPriority | None, yes: bool) -> None:
+    """Delete the tasks that wait in a queue; running and delayed ones stay."""
+    check_name(name, "queue name")
+    waiting = sum(
+        item.depth
+        for item in session.queue.get_queue_stats().lists
+        if item.queue == name and priority in (None, TaskPriority.parse(item.priority))
+    )
+    where = _label(name, priority)
+    session.confirm(f"Delete the {waiting:,} tasks that wait in {where}?", yes=yes)
+    purged = session.queue.purge(name, priority)
+    if session.json:
+        show_json({"queue": name, "priority": priority and priority.label, "purged": purged})
+    else:
+        show(f"{purged:,} tasks deleted from {where}")

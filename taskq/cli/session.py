@@ -1,0 +1,134 @@
+"""What a command works with: its settings, a queue, and the form of its output."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Concatenate, ParamSpec
+
+import click
+
+from taskq.cli.options import GlobalFlags
+from taskq.cli.output import show_note
+from taskq.model.moment import iso_utc
+from taskq.queue import TaskQueue
+from taskq.settings import Settings
+from taskq.transport.server_info import why_not_connected
+
+P = ParamSpec("P")
+
+
+class Session:
+    """One run of one command.
+
+    Args:
+        flags: the global options.
+    """
+
+    def __init__(self, flags: GlobalFlags) -> None:
+        self.json = flags.json
+        self._cleanup = contextlib.ExitStack()
+        self._log_format_given = flags.log_format is not None
+        self.settings = Settings.load(
+            redis_url=flags.redis_url, prefix=flags.prefix, log_level=flags.log_level, log_format=flags.log_format
+        )
+        flags.debug = self.settings.log_level == "DEBUG"
+        for warning in self.settings.warnings:
+            self.note(warning, kind="warning")
+
+    @functools.cached_property
+    def queue(self) -> TaskQueue:
+        """The queue, connected; while no server answers, the user is told that the command goes on trying.
+
+        Raises:
+            AccessDenied, SettingsError, EmbeddedServerError: if there is no usable server.
+        """
+        self._cleanup.callback(_log_to_stderr(self.settings))
+        queue = TaskQueue(settings=self.settings)
+        self._cleanup.callback(queue.close)
+        why = why_not_connected(queue.transport)
+        if why:
+            self.note(
+                f"no answer from {queue.namespace.endpoint.shown} yet ({why}); trying for up to "
+                f"{self.settings.call_timeout_seconds:g} s, Ctrl+C ends it"
+            )
+        return queue
+
+    def note(self, message: str, kind: str = "note") -> None:
+        """Say something on the standard error, beside the result."""
+        show_note(message, as_json=self.json, kind=kind)
+
+    def process_settings(self) -> Settings:
+        """Return the settings for a process that logs: ``--json`` makes its log JSON."""
+        if self.json and not self._log_format_given:
+            return replace(self.settings, log_format="json")
+        return self.settings
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something is deleted; end the command unless the answer is yes.
+
+        Args:
+            question: what to ask.
+            yes: whether it was answered on the command line.
+
+        Raises:
+            click.UsageError: if nobody is there to answer.
+        """
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"{question} Nobody is there to answer: add --yes to do it without a question.")
+        if not click.confirm(question, err=True):
+            self.note("nothing was changed")
+            click.get_current_context().exit(1)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._cleanup.close()
+
+
+def with_session(function: Callable[Concatenate[Session, P], None]) -> Callable[P, None]:
+    """Give a command its session as the first argument."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        context = click.get_current_context()
+        session = Session(context.find_object(GlobalFlags) or GlobalFlags())
+        context.call_on_close(session.close)
+        function(session, *args, **kwargs)
+
+    return run
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(
+            {
+                "timestamp": iso_utc(int(record.created * 1000)),
+                "level": record.levelname,
+                "logger": record.name,
+                "message": record.getMessage(),
+            }
+        )
+
+
+def _log_to_stderr(settings: Settings) -> Callable[[], None]:
+    """Send the log of the package to the standard error; the function returned undoes it."""
+    handler = logging.StreamHandler()
+    if settings.log_format == "json":
+        handler.setFormatter(_JsonLines())
+    logger = logging.getLogger("taskq")
+    level_before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(settings.log_level)
+
+    def undo() -> None:
+        logger.removeHandler(handler)
+        logger.setLevel(level_before)
+
+    return undo

@@ -1,0 +1,88 @@
+"""The options that describe a task: for ``submit`` and ``schedule add``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from taskq.cli.options import Duration, JsonObject, Priority, read_payload
+from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task
+from taskq.states import TaskType
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--priority", type=Priority(), default="normal", show_default=True, help="urgent, high, normal, low."),
+    click.option("--queue", metavar="NAME", help="Queue; without it the default one."),
+    click.option("--max-retries", type=int, default=MAX_RETRIES, show_default=True, help="Runs after a failed one."),
+    click.option(
+        "--retry-delay",
+        type=Duration(),
+        default=RETRY_DELAY_SECONDS,
+        help="Wait before the first retry.  [default: 60s]",
+    ),
+    click.option("--timeout", type=Duration(), help="Longest run of one attempt, such as 30s."),
+    click.option("--expires-in", type=Duration(), help="Do not run it later than this after its submit."),
+    click.option(
+        "--unique-key", metavar="KEY", help="While a task with this key is live, another one is not accepted."
+    ),
+    click.option("--metadata", type=JsonObject(), help="Notes as a JSON object, kept with the task."),
+)
+
+
+_FIELDS = (
+    "priority",
+    "queue",
+    "max_retries",
+    "retry_delay",
+    "timeout",
+    "expires_in",
+    "unique_key",
+    "metadata",
+)
+
+
+def task_options(function: F) -> F:
+    """Add the options that describe a task."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def build_task(words: tuple[str, ...], *, task_id: str | None = None, **options: Any) -> Task:
+    """Return the task that a command line describes.
+
+    Args:
+        words: the arguments ``[TYPE] [PAYLOAD]``.
+        task_id: None: one is made up.
+        options: those of ``task_options``; others are not looked at.
+
+    Raises:
+        InvalidTask: for a value that cannot be used.
+        click.UsageError: for arguments that cannot be understood.
+    """
+    task_type, payload = type_and_payload(words)
+    fields = {name: options[name] for name in _FIELDS if options[name] is not None}
+    return Task(task_type=task_type, payload=read_payload(payload), task_id=task_id or "", **fields)
+
+
+def type_and_payload(words: tuple[str, ...]) -> tuple[str, str | None]:
+    """Return the type and the payload text of the arguments ``[TYPE] [PAYLOAD]``.
+
+    A single argument that can only be a payload is one, for a task of the default type.
+
+    Raises:
+        click.UsageError: for no argument, or more than two.
+    """
+    if not words:
+        raise click.UsageError('Nothing to submit: name the type and the payload, as in: echo \'{"hello": "world"}\'')
+    if len(words) > 2:
+        raise click.UsageError(
+            f"Too many arguments: {' '.join(words[2:])!r}. Put single quotes around the whole payload, as in: "
+            'echo \'{"hello": "world"}\''
+        )
+    if len(words) == 1 and words[0].lstrip()[:1] in ("{", "[", '"', "-"):
+        return TaskType.AGENT_QUERY.value, words[0]
+    return words[0], words[1] if len(words) == 2 else None

@@ -1,0 +1,186 @@
+"""A recurring schedule as it is stored: when it is due, and what task it then submits. Pure values, no I/O.
+
+The scripts compare definitions as text, so one definition must always give the same text. Two numbers are set when a
+schedule is first added and kept from then on, ``added_ms`` and the anchor of an interval: a program that adds its
+schedules at every start must neither shift them nor lose a slot that fell due while nothing was running.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Any
+
+from taskq.errors import CorruptTask, InvalidTask
+from taskq.model.codec import decode
+from taskq.model.moment import iso_utc
+from taskq.model.recurrence import Cron, Every, Recurrence, from_json
+from taskq.model.task import Task
+from taskq.states import TaskPriority
+
+# Each run has its own id and time of creation; see ``template_of`` for the key.
+_PER_RUN = frozenset({"task_id", "created_at", "unique_key"})
+# As the envelope calls it.
+_STORED_NAMES = {"task_type": "type"}
+_TEMPLATE_FIELDS = tuple(field for field in fields(Task) if field.name not in _PER_RUN)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One recurring schedule.
+
+    Attributes:
+        recurrence: when it is due.
+        template: what each run is a copy of.
+        added_ms: server time at which it was added; no slot up to then is due.
+    """
+
+    recurrence: Recurrence
+    template: Task
+    added_ms: int
+
+    def text(self) -> str:
+        """Return the JSON that is stored; ``parse`` reads it back.
+
+        ASCII only: the text is compared byte by byte, and ``HGETALL`` stays readable in every terminal.
+        """
+        definition = {
+            "recurrence": self.recurrence.to_json(),
+            "added_ms": self.added_ms,
+            "task": _template_json(self.template),
+        }
+        return json.dumps(definition, allow_nan=False, separators=(",", ":"))
+
+    def next_slot(self, last_ms: int | None) -> int:
+        """Return the first slot that has not been fired, be it past or to come.
+
+        Args:
+            last_ms: the last slot that was fired; None: none yet.
+
+        Raises:
+            InvalidTask: if there is none in the next 50 years.
+        """
+        return self.recurrence.next_after(self._earliest(last_ms))
+
+    def due_slot(self, now_ms: int, last_ms: int | None) -> int | None:
+        """Return the latest slot that is due and has not been fired; None if there is none.
+
+        Only the latest counts: after a downtime a job runs once, not once for each slot that was missed.
+
+        Args:
+            now_ms: server time.
+            last_ms: the last slot that was fired; None: none yet.
+        """
+        return self.recurrence.latest_at_or_before(now_ms, self._earliest(last_ms))
+
+    def _earliest(self, last_ms: int | None) -> int:
+        return max(self.added_ms, last_ms or 0)
+
+    def run_of(self, prefix: str, name: str, slot_ms: int, now_ms: int) -> Task:
+        """Return the task of a slot, which is the same one whoever asks.
+
+        Args:
+            prefix: of the namespace.
+            name: of the schedule.
+            slot_ms: the slot.
+            now_ms: server time; ``expires_in`` counts from here, so that a run made up for is not born expired.
+        """
+        return replace(
+            self.template,
+            task_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"taskq:{prefix}:{name}:{slot_ms}")),
+            created_at=iso_utc(now_ms),
+            metadata={**self.template.metadata, "schedule": name, "slot": iso_utc(slot_ms)},
+        )
+
+    def after(self, stored: Definition, last_ms: int | None) -> Definition:
+        """Return what to store in the place of ``stored``; ``stored`` itself if nothing has changed.
+
+        With the same rhythm the slots go on, and one that is due but not fired yet is not lost with the change of,
+        say, the payload. A new rhythm begins now.
+
+        Args:
+            stored: the present definition of that name.
+            last_ms: its last slot that was fired; None: none yet.
+        """
+        if not _same_rhythm(self.recurrence, stored.recurrence):
+            return self
+        going_on = replace(self, recurrence=stored.recurrence, added_ms=stored.added_ms)
+        if _canonical(going_on.text()) == _canonical(stored.text()):
+            return stored
+        return replace(going_on, added_ms=stored._earliest(last_ms))
+
+
+def template_of(task: Task) -> Task:
+    """Return ``task`` if it can be repeated.
+
+    Raises:
+        InvalidTask: if it is no task, or has a unique key.
+    """
+    if not isinstance(task, Task):
+        raise InvalidTask(f"a Task is scheduled, not a {type(task).__name__}: Task(payload=...)")
+    if task.unique_key is not None:
+        raise InvalidTask(
+            f"a recurring task cannot have a unique_key ({task.unique_key!r}): each slot is one task already, however "
+            "many schedulers run. Leave unique_key out"
+        )
+    return task
+
+
+def parse(text: str) -> Definition:
+    """Return the definition that a text stands for.
+
+    Raises:
+        CorruptTask: if it cannot be understood.
+    """
+    if "\ufffd" in text:  # never in what is written here: it stands for bytes that are no UTF-8
+        raise CorruptTask("the stored schedule is not UTF-8: something else than taskq has written it")
+    try:
+        stored = decode(text, "schedule")
+        added_ms = stored["added_ms"]
+        if type(added_ms) is not int or not 0 <= added_ms < 10**14:
+            raise InvalidTask(f"added_ms is {added_ms!r:.40}, not a moment in ms")
+        return Definition(from_json(stored["recurrence"]), _template(stored["task"]), added_ms)
+    except KeyError as error:
+        raise CorruptTask(f"the stored schedule has no {error}") from None
+    except (InvalidTask, TypeError, ValueError, AttributeError) as error:
+        raise CorruptTask(f"the stored schedule cannot be used: {error}") from None
+
+
+def parse_or_none(text: str | None) -> Definition | None:
+    """Return the definition that a text stands for; None if there is none, or it cannot be understood."""
+    try:
+        return None if text is None else parse(text)
+    except CorruptTask:
+        return None
+
+
+def _template_json(task: Task) -> dict[str, Any]:
+    stored: dict[str, Any] = {}
+    for field in _TEMPLATE_FIELDS:
+        value = getattr(task, field.name)
+        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        if field.name in ("task_type", "payload", "priority") or value != default:
+            stored[_STORED_NAMES.get(field.name, field.name)] = (
+                value.label if isinstance(value, TaskPriority) else value
+            )
+    return stored
+
+
+def _template(stored: dict[str, Any]) -> Task:
+    names = {_STORED_NAMES.get(field.name, field.name): field.name for field in _TEMPLATE_FIELDS}
+    unknown = [name for name in stored if name not in names]
+    if unknown:
+        raise InvalidTask(f"its task has fields of a newer version, or misspelt ones: {', '.join(map(repr, unknown))}")
+    return Task(**{names[name]: value for name, value in stored.items()})
+
+
+def _same_rhythm(one: Recurrence, other: Recurrence) -> bool:
+    if isinstance(one, Every) and isinstance(other, Every):
+        return one.interval_ms == other.interval_ms
+    return isinstance(one, Cron) and one == other
+
+
+def _canonical(text: str) -> str:
+    # as text, because Python takes True for 1 and 1.0; the order of names means nothing
+    return json.dumps(json.loads(text), sort_keys=True)

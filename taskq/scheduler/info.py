@@ -1,0 +1,68 @@
+"""What users are shown of a recurring schedule."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from taskq.errors import TaskqError
+from taskq.model.moment import iso_utc
+from taskq.model.task import DEFAULT_QUEUE
+from taskq.scheduler.definition import parse
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleInfo:
+    """One recurring schedule.
+
+    Attributes:
+        name: of the schedule.
+        description: when it is due, in words.
+        task_type: of its tasks.
+        queue: of its tasks.
+        priority: name of the priority of its tasks.
+        next_run: the slot that is fired next, ISO 8601, UTC; it lies in the past while no scheduler runs.
+        last_run: the slot that was fired last; None before the first, and after the definition was replaced.
+        problem: why it is not fired; None if nothing is wrong.
+    """
+
+    name: str
+    description: str
+    task_type: str
+    queue: str
+    priority: str
+    next_run: str | None
+    last_run: str | None
+    problem: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the schedule as a dict that JSON can say."""
+        return asdict(self)
+
+
+def info_of(name: str, text: str, last_ms: int | None, now_ms: int) -> ScheduleInfo:
+    """Return what to show of a stored schedule; one that cannot be understood is shown with its problem.
+
+    Args:
+        name: of the schedule.
+        text: as it is stored.
+        last_ms: the last slot that was fired; None: none yet.
+        now_ms: server time.
+    """
+    try:
+        last_run = iso_utc(last_ms) if last_ms is not None else None
+        definition = parse(text)
+        slot_ms = definition.due_slot(now_ms, last_ms)
+        next_run = iso_utc(definition.next_slot(last_ms) if slot_ms is None else slot_ms)
+    except TaskqError as error:
+        return ScheduleInfo(name, "", "", "", "", None, None, str(error))
+    task = definition.template
+    return ScheduleInfo(
+        name,
+        definition.recurrence.describe(),
+        task.task_type,
+        task.queue or DEFAULT_QUEUE,
+        task.priority.label,
+        next_run,
+        last_run,
+    )

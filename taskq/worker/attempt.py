@@ -1,0 +1,234 @@
+"""One run of one task: from its claim to the outcome that is settled. No Redis and no threads here."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from taskq.errors import CorruptTask, InvalidTask
+from taskq.model.moment import seconds_to_ms
+from taskq.model.result import result_json
+from taskq.model.retry import ControlFlow, Verdict
+from taskq.model.task import Task, from_envelope
+from taskq.protocol.replies import Claim, Settlement
+from taskq.registry import HandlerSpec, Registry
+from taskq.settings import Settings
+from taskq.states import Outcome, TaskStatus
+
+# How long a task waits whose type this worker does not know: another worker, or the next release, may know it.
+PARK_SECONDS = 10.0
+_MAX_NOTE_CHARS = 2_000
+
+
+class TaskTimeout(Exception):
+    """Raised inside a handler when its time is over."""
+
+
+class TaskCancelled(ControlFlow):
+    """Raise it, or call ``ctx.raise_if_cancelled()``, to end a task that was asked to stop."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A claimed task on its way through a runner.
+
+    Attributes:
+        claim: what the server handed out.
+        task: the decoded envelope.
+        spec: how to run it.
+        started: monotonic seconds.
+        cancel_requested: somebody asked for its end.
+        lost: the lease is over or the attempt was handed back; its outcome will not count.
+        timed_out: its time was over before it ended.
+        watched: the guardian kills the process if it holds on for too long after that.
+        on_cancel: set by the runner: interrupts it, if the runner can.
+        over: it has ended.
+    """
+
+    claim: Claim
+    task: Task
+    spec: HandlerSpec
+    started: float = 0.0
+    cancel_requested: bool = False
+    lost: bool = False
+    timed_out: bool = False
+    watched: bool = False
+    on_cancel: Callable[[], object] | None = None
+    ctx: Any = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    over: bool = False
+
+    def cancel(self) -> None:
+        """Note that somebody asked for its end, and interrupt it if the runner can."""
+        self.cancel_requested = True
+        if self.on_cancel is not None:
+            self.on_cancel()
+
+
+_COUNTED = {
+    "complete": "completed",
+    "fail": "failed",
+    "retry": "retried",
+    "cancel": "cancelled",
+    "snooze": "snoozed",
+    "release": "released",
+}
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one worker process."""
+
+    completed: int = 0
+    failed: int = 0
+    retried: int = 0
+    cancelled: int = 0
+    snoozed: int = 0
+    released: int = 0
+    parked: int = 0
+    refused: int = 0
+
+    def count(self, outcome: str, parked: bool) -> None:
+        """Count an outcome that the server has accepted."""
+        name = "parked" if parked else _COUNTED[outcome]
+        setattr(self, name, getattr(self, name) + 1)
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class Judge:
+    """Turns claims into attempts, and what became of an attempt into a settlement.
+
+    Args:
+        settings: for the retention times and size limits.
+        registry: the handlers.
+        worker_id: returns the id under which results are signed.
+        server_now_ms: returns the server's time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        worker_id: Callable[[], str],
+        server_now_ms: Callable[[], int],
+    ) -> None:
+        self._registry = registry
+        self._worker_id = worker_id
+        self._now_ms = server_now_ms
+        self._max_bytes = settings.max_message_bytes
+        self._result_ttl_ms = seconds_to_ms(settings.result_ttl_seconds, "result_ttl")
+        self._dead_ttl_ms = seconds_to_ms(settings.dead_ttl_seconds, "dead_ttl")
+
+    def admit(self, claim: Claim) -> Attempt | Settlement:
+        """Return the attempt of a claim, or the settlement of one that cannot or need not run."""
+        try:
+            task = from_envelope(claim.envelope)
+        except CorruptTask as error:
+            return self._end(claim, Outcome.FAIL, str(error))
+        if task.expires_in is not None and (deadline := task.deadline_ms) is not None and self._now_ms() > deadline:
+            return self._end(claim, Outcome.CANCEL, f"expired: it was to start within {task.expires_in:g} s")
+        spec = self._registry.get(task.task_type)
+        if spec is None:
+            reason = f"no handler for type {task.task_type!r} on {self._worker_id()}; it knows {self._known()}"
+            delay_ms = round(PARK_SECONDS * 1000 * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
+            return Settlement(claim.task_id, claim.fence, Outcome.SNOOZE.value, reason, delay_ms)
+        return Attempt(claim, task, spec)
+
+    def _known(self) -> str:
+        return ", ".join(self._registry.types[:10]) or "no type at all"
+
+    def completed(self, attempt: Attempt, value: Any) -> Settlement:
+        """Return the settlement of an attempt that returned a value."""
+        claim = attempt.claim
+        try:
+            body = result_json(
+                claim.task_id,
+                TaskStatus.COMPLETED,
+                result=value,
+                duration=time.monotonic() - attempt.started,
+                worker_id=self._worker_id(),
+                attempts=claim.attempt,
+                completed_at_ms=self._now_ms(),
+            )
+        except InvalidTask as error:
+            return self._end(claim, Outcome.FAIL, f"{error} (the handler ran to its end)", attempt)
+        if len(body) > self._max_bytes:
+            return self._end(
+                claim,
+                Outcome.FAIL,
+                f"the result is {len(body):,} bytes, more than the {self._max_bytes:,} allowed "
+                "(TASKQ_MAX_MESSAGE_SIZE): store it elsewhere and return a reference",
+                attempt,
+            )
+        ttl = attempt.task.result_ttl
+        ttl_ms = self._result_ttl_ms if ttl is None else seconds_to_ms(ttl, "result_ttl")
+        return Settlement(claim.task_id, claim.fence, "complete", body, ttl_ms)
+
+    def raised(self, attempt: Attempt, error: BaseException) -> Settlement:
+        """Return the settlement of an attempt that raised."""
+        claim, task = attempt.claim, attempt.task
+        if isinstance(error, TaskCancelled):
+            return self._end(claim, Outcome.CANCEL, str(error) or "cancelled while it ran", attempt)
+        decision = attempt.spec.policy.for_task(task.max_retries, task.retry_delay).decide(error, claim.retries)
+        if decision.verdict is Verdict.SNOOZE:
+            return Settlement(claim.task_id, claim.fence, Outcome.SNOOZE.value, decision.reason, decision.after_ms or 0)
+        note = describe(error, attempt.timed_out, task.timeout)
+        if decision.verdict is Verdict.RETRY:
+            policy = attempt.spec.policy.for_task(task.max_retries, task.retry_delay)
+            delay_ms = decision.after_ms
+            if delay_ms is None:
+                delay_ms = policy.delay_ms(claim.retries + 1, random.random)
+            return Settlement(claim.task_id, claim.fence, Outcome.RETRY.value, note[-_MAX_NOTE_CHARS:], delay_ms)
+        return self._end(claim, Outcome.FAIL, f"{note}\n({decision.reason})", attempt)
+
+    def interrupted(self, attempt: Attempt) -> Settlement:
+        """Return the settlement of a coroutine that was cancelled: on request, or by itself, which is a failure."""
+        if attempt.cancel_requested:
+            return self.raised(attempt, TaskCancelled("cancelled while it ran"))
+        return self.raised(attempt, RuntimeError("the handler was cancelled from within (asyncio.CancelledError)"))
+
+    def overdue(self, attempt: Attempt, error: BaseException) -> Settlement:
+        """Return the settlement for the case that the process has to be killed over the timeout."""
+        attempt.timed_out = True
+        settlement = self.raised(attempt, error)
+        attempt.timed_out = False
+        return settlement
+
+    def released(self, attempt: Attempt) -> Settlement:
+        """Return the settlement that hands an attempt back uncharged."""
+        return Settlement(attempt.claim.task_id, attempt.claim.fence, Outcome.RELEASE.value, "", 0)
+
+    def _end(self, claim: Claim, outcome: Outcome, error: str, attempt: Attempt | None = None) -> Settlement:
+        failed = outcome is Outcome.FAIL
+        body = result_json(
+            claim.task_id,
+            TaskStatus.FAILED if failed else TaskStatus.CANCELLED,
+            error=error,
+            duration=time.monotonic() - attempt.started if attempt and attempt.started else None,
+            worker_id=self._worker_id(),
+            attempts=claim.attempt,
+            completed_at_ms=self._now_ms(),
+        )
+        return Settlement(
+            claim.task_id, claim.fence, outcome.value, body, self._dead_ttl_ms if failed else self._result_ttl_ms
+        )
+
+
+def describe(error: BaseException, timed_out: bool, timeout: float | None) -> str:
+    """Return an error as text: the traceback without the frames of taskq itself."""
+    if timed_out:
+        return f"TaskTimeout: it did not end within its timeout of {timeout:g} s"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [
+        frame for frame in frames if "/taskq/worker/" not in frame.filename and "/taskq/registry" not in frame.filename
+    ]
+    head = f"Traceback (most recent call last):\n{''.join(traceback.format_list(own))}" if own else ""
+    return f"{head}{''.join(traceback.format_exception_only(error)).strip()}"

@@ -1,0 +1,154 @@
+"""A worker process: runs the handlers. Started by the supervisor as ``python -m taskq.worker.child <descriptor>``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+from taskq.errors import TaskqError
+from taskq.queue import TaskQueue
+from taskq.worker.engine import Engine, EngineOptions
+from taskq.worker.handlers import load_handlers
+from taskq.worker.link import SocketLink
+from taskq.worker.options import WorkerOptions, from_wire
+from taskq.worker.process import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_RECYCLE,
+    EXIT_USAGE,
+    die_with_parent,
+    resident_bytes,
+    set_up_logging,
+)
+
+log = logging.getLogger("taskq.worker")
+
+_REPORT_SECONDS = 0.25
+
+
+class Child:
+    """One worker process.
+
+    Args:
+        link: to the guardian.
+        queue: whose tasks.
+        options: what to serve.
+    """
+
+    def __init__(self, link: SocketLink, queue: TaskQueue, options: WorkerOptions) -> None:
+        self._link = link
+        self._options = options
+        self._ended = threading.Event()
+        self._stop_by: float | None = None
+        self._recycle = False
+        self._reported: dict[str, int] = {}
+        self._error: BaseException | None = None
+        registry = load_handlers(options.handlers)
+        self._engine = Engine(
+            queue,
+            registry,
+            EngineOptions(
+                lists=options.lists,
+                slots=options.concurrency,
+                burst=options.burst,
+                max_tasks=options.max_tasks,
+                name=options.name,
+                timeout_grace_seconds=options.timeout_grace_seconds,
+            ),
+            link,
+        )
+        link.tell({"types": registry.types})
+
+    def run(self) -> int:
+        """Serve until told to stop; return the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop(self._options.grace_seconds))
+        self._link.listen(self._hear, gone=lambda: os._exit(EXIT_FAILED))
+        threading.Thread(target=self._serve, name="taskq engine", daemon=True).start()
+        while not self._ended.wait(_REPORT_SECONDS if self._stop_by is None else 0.05):
+            self._report()
+            if self._stop_by is not None and time.monotonic() >= self._stop_by:
+                back = self._engine.abandon()
+                if back:
+                    log.warning("handed back %d tasks that were still running", len(back))
+                break
+        self._report()
+        if self._error is not None:
+            self._link.tell({"failed": str(self._error)})
+            return EXIT_FAILED
+        return EXIT_RECYCLE if self._recycle or self._engine.used_up else EXIT_DONE
+
+    def _serve(self) -> None:
+        try:
+            self._engine.run()
+        except TaskqError as error:
+            self._error = error
+        except BaseException as error:
+            log.exception("the engine has failed")
+            self._error = error
+        self._ended.set()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        match message:
+            case {"cancel": ids}:
+                self._engine.cancel(ids)
+            case {"lost": worker}:
+                self._engine.lost(worker)
+            case {"shaky": _}:
+                self._engine.shaky()
+            case {"stop": grace}:
+                self._stop(grace)
+
+    def _stop(self, grace_seconds: float) -> None:
+        self._stop_by = time.monotonic() + grace_seconds
+        self._engine.stop()
+
+    def _report(self) -> None:
+        counts = self._engine.tally.as_dict()
+        if counts != self._reported:
+            self._reported = counts
+            self._link.tell({"stats": counts})
+        limit = self._options.max_memory_bytes
+        if limit is not None and not self._recycle and (used := resident_bytes()) > limit:
+            log.warning("memory is %d MB, above the limit of %d MB: starting afresh", used >> 20, limit >> 20)
+            self._recycle = True
+            self._stop(self._options.grace_seconds)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one worker process.
+
+    Args:
+        arguments: the descriptor of the link, and the process id of the supervisor.
+    """
+    die_with_parent(int(arguments[1]))
+    sock = socket.socket(fileno=int(arguments[0]))
+    os.set_inheritable(sock.fileno(), False)
+    link = SocketLink(sock)
+    messages = link.receive()
+    if not messages:
+        return EXIT_FAILED
+    settings, options = from_wire(messages[0])
+    set_up_logging(settings.log_level, settings.log_format)
+    try:
+        return Child(link, TaskQueue(settings=settings), options).run()
+    except TaskqError as error:
+        link.tell({"failed": str(error)})
+        return EXIT_USAGE
+    except Exception as error:
+        log.exception("the handlers could not be loaded")
+        link.tell({"failed": f"the handlers could not be loaded: {type(error).__name__}: {error}"})
+        return EXIT_USAGE
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    logging.shutdown()
+    # handlers that were handed back still run on their threads; nobody waits for them any more
+    os._exit(code)

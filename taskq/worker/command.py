@@ -1,0 +1,67 @@
+"""``taskq worker``: supervisor, guardian and worker processes put together, with what people read."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import replace
+from importlib.metadata import version
+
+import click
+
+from taskq.queue import TaskQueue
+from taskq.settings import Settings
+from taskq.worker.guardian import Guardian
+from taskq.worker.options import WorkerOptions
+from taskq.worker.process import set_up_logging
+from taskq.worker.supervisor import Supervisor
+
+_SHOWN = ("completed", "failed", "retried", "cancelled", "snoozed", "parked", "released", "refused")
+
+
+def run_worker(settings: Settings, options: WorkerOptions) -> int:
+    """Serve until stopped; return the exit code.
+
+    Args:
+        settings: which server and prefix.
+        options: what to serve.
+
+    Raises:
+        TaskqError: if there is no usable server.
+    """
+    set_up_logging(settings.log_level, settings.log_format)
+    queue = TaskQueue(settings=settings)
+    endpoint = queue.namespace.endpoint
+    queue.get_queue_stats()  # a server that will not have us is reported here, before any process starts
+    click.echo(f"taskq worker {version('taskq')}")
+    click.echo(f"  server    {endpoint.shown}, prefix {settings.prefix}")
+    click.echo(f"  lists     {', '.join(options.lists)}")
+    click.echo(
+        f"  running   {options.concurrency} tasks at a time in {options.processes} "
+        f"process{'es' if options.processes > 1 else ''}; Ctrl+C to stop"
+    )
+    guardian = Guardian(queue.transport.own_line(), queue.namespace.protocol, settings)
+    guardian.start()
+    shown: list[list[str]] = []
+
+    def announce(worker: str, types: list[str]) -> None:
+        if types not in shown:
+            shown.append(types)
+            click.echo(f"  types     {', '.join(types)}")
+        click.echo(f"Worker {worker} ready")
+
+    begun = time.monotonic()
+    supervisor = Supervisor(replace(settings, redis_url=endpoint.url), options, guardian, announce)
+    code = supervisor.run()
+    guardian.stop()
+    queue.close()
+    _show_totals(supervisor.totals, guardian.recovered, time.monotonic() - begun)
+    return code
+
+
+def _show_totals(totals: Counter[str], recovered: int, seconds: float) -> None:
+    counts = [f"{totals[name]} {name}" for name in _SHOWN if totals[name] or name in ("completed", "failed")]
+    if recovered:
+        counts.append(f"{recovered} recovered from dead workers")
+    rate = totals["completed"] / seconds if seconds > 0 else 0.0
+    click.echo(f"Worker stopped after {seconds:.1f} s: {', '.join(counts)} ({rate:.1f} tasks/s)")

@@ -1,0 +1,297 @@
+"""The heart of a worker process: settle and claim in turns, feed the runners, wait without polling.
+
+One thread owns the connection. Runners put what they have finished into a deque; all of it leaves with the next turn
+(group commit), which also claims as many tasks as slots are free then. Only when a claim found nothing does the engine
+sleep, on the bell in the server and on the runners.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from taskq.errors import TaskqError
+from taskq.protocol.replies import Settlement, TurnReply
+from taskq.queue import TaskQueue
+from taskq.registry import Registry
+from taskq.transport.bell import Bell
+from taskq.worker.attempt import Attempt, Judge, Tally, TaskTimeout
+from taskq.worker.context import TaskContext
+from taskq.worker.link import Guard
+from taskq.worker.membership import Membership
+from taskq.worker.runners import InlineRunner, LoopRunner, Runner, ThreadRunner
+from taskq.worker.waiter import Waiter
+
+log = logging.getLogger("taskq.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What an engine serves.
+
+    Attributes:
+        lists: to walk, in order.
+        slots: tasks at a time.
+        burst: whether to end when the lists are empty.
+        max_tasks: claims after which it ends.
+        name: of the worker.
+        card: what the worker's card shows besides.
+        timeout_grace_seconds: how long a task that ignores its timeout may hold on.
+    """
+
+    lists: Sequence[str]
+    slots: int
+    burst: bool = False
+    max_tasks: int | None = None
+    name: str | None = None
+    card: Mapping[str, str] = field(default_factory=dict)
+    timeout_grace_seconds: float = 2.0
+
+
+class Engine:
+    """Claims, runs and settles tasks until it is stopped.
+
+    Args:
+        queue: whose tasks.
+        registry: the handlers.
+        options: what to serve.
+        guard: who beats for this worker.
+    """
+
+    def __init__(self, queue: TaskQueue, registry: Registry, options: EngineOptions, guard: Guard) -> None:
+        self._queue = queue
+        self._registry = registry
+        self._options = options
+        self._guard = guard
+        self._protocol = queue.namespace.protocol
+        self._line = queue.transport.own_line()
+        self.membership = Membership(self._line, self._protocol, queue.settings, guard, options.name)
+        self.judge = Judge(queue.settings, registry, lambda: self.membership.worker, self.server_now_ms)
+        self._waiter = Waiter(Bell(queue.transport.endpoint, self._protocol.bell_keys(options.lists)))
+        self.tally = Tally()
+        self._held: dict[str, Attempt] = {}
+        self._settlements: deque[tuple[Attempt | None, Settlement]] = deque()
+        self._loop = LoopRunner(self.judge, self.finished)
+        self._threads: Runner = (
+            InlineRunner(self.judge, self.finished)
+            if options.slots == 1
+            else ThreadRunner(self.judge, self.finished, options.slots)
+        )
+        self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
+        self._claimed = 0
+        self._stopping = False
+        self._lost = False
+        self._hold = False
+        self._due_ms = -1
+
+    @property
+    def used_up(self) -> bool:
+        """Whether it has claimed as many tasks as it may."""
+        return self._options.max_tasks is not None and self._claimed >= self._options.max_tasks
+
+    # -- for other threads --
+
+    def finished(self, attempt: Attempt, settlement: Settlement) -> None:
+        """Take the outcome of an attempt from a runner."""
+        self._settlements.append((attempt, settlement))
+        self._waiter.wake()
+
+    def stop(self) -> None:
+        """Claim nothing more and end when everything that runs has ended."""
+        self._stopping = True
+        self._waiter.wake()
+
+    def cancel(self, task_ids: Sequence[str]) -> None:
+        """Ask running attempts to end."""
+        for task_id in task_ids:
+            attempt = self._held.get(task_id)
+            if attempt is not None and not attempt.cancel_requested:
+                log.info("task %s is asked to stop", task_id)
+                attempt.cancel()
+
+    def lost(self, worker: str) -> None:
+        """Take note that the lease of this worker was lost."""
+        if worker == self.membership.worker:
+            self._lost = True
+            self._waiter.wake()
+
+    def shaky(self) -> None:
+        """Take note that no beat came through for most of a lease: running handlers are told to stop."""
+        for attempt in list(self._held.values()):
+            attempt.lost = True
+
+    def abandon(self, patience_seconds: float = 5.0) -> list[str]:
+        """Hand everything that still runs back to the heads of the lists, uncharged, and return the ids.
+
+        Args:
+            patience_seconds: how long to try if the server is away; then the lease brings them back.
+        """
+        ended = {settlement.task_id for _, settlement in list(self._settlements)}
+        attempts = [attempt for attempt in list(self._held.values()) if attempt.claim.task_id not in ended]
+        for attempt in attempts:
+            attempt.lost = True
+        settles = [self.judge.released(attempt) for attempt in reversed(attempts)]
+        if settles:
+            try:
+                refused = self._queue.transport.run(self._protocol.settle(settles), patience_seconds)
+                self.tally.released += len(settles) - len(refused)
+            except TaskqError as error:
+                log.warning("could not hand back %d running tasks: %s", len(settles), error)
+        until = time.monotonic() + min(1.0, patience_seconds)
+        while self._settlements and time.monotonic() < until:  # what has just ended is settled by the engine
+            time.sleep(0.01)
+        return [attempt.claim.task_id for attempt in attempts]
+
+    def server_now_ms(self) -> int:
+        """Return the server's time, as far as it is known."""
+        return self._offset_ms + time.monotonic_ns() // 1_000_000
+
+    # -- the engine's own thread --
+
+    def run(self) -> None:
+        """Register, serve until stopped, and sign off.
+
+        Raises:
+            TaskqError: if the server refuses to work with us at all.
+        """
+        card = {
+            "slots": str(self._options.slots),
+            "lists": " ".join(self._options.lists),
+            "types": " ".join(self._registry.types)[:4000],
+            **self._options.card,
+        }
+        try:
+            self._set_clock(self.membership.register(card))
+            look = True
+            while self._accepting() or self._held or self._settlements:
+                if self._lost:
+                    self._come_back(card)
+                if look or self._settlements:
+                    self._take_turn()
+                    look = False
+                elif self._free() == 0 and not self._held:
+                    break
+                else:
+                    look = self._sleep()
+            self.membership.leave()
+        finally:
+            self._threads.stop()
+            self._loop.stop()
+            self._waiter.close()
+            self._line.close()
+
+    def _accepting(self) -> bool:
+        return not self._stopping and not self.used_up
+
+    def _free(self) -> int:
+        """Return how many tasks may be claimed now."""
+        if not self._accepting() or (self._hold and self._held):
+            return 0
+        free = self._options.slots - len(self._held)
+        return free if self._options.max_tasks is None else min(free, self._options.max_tasks - self._claimed)
+
+    def _sleep(self) -> bool:
+        self._waiter.lie_down()
+        if self._settlements or self._lost or (self._stopping and not self._held):
+            self._waiter.get_up()
+            return False
+        # a hint that comes when every slot is taken belongs to somebody else: the turn it leads to rings again
+        return self._waiter.sleep(self._free() > 0, self._due_ms)
+
+    def _take_turn(self) -> None:
+        settled = [self._settlements.popleft() for _ in range(len(self._settlements))]
+        for attempt, _ in settled:
+            if attempt is not None:
+                self._let_go(attempt)
+        want = self._free()
+        member = self.membership
+        member.seq += 1
+        reply = member.run(
+            self._protocol.turn(
+                member.worker,
+                member.token,
+                member.seq,
+                want,
+                self._options.lists,
+                [settlement for _, settlement in settled],
+            )
+        )
+        if not reply.registered:
+            self._settlements.extendleft(reversed(settled))
+            self._lost = True
+            return
+        self._note(reply, settled)
+        if reply.claims:
+            self._start(reply)
+        elif self._options.burst and want and not self._held and not self._settlements and not reply.hold:
+            self._stopping = True
+        if member.reconnected:
+            member.repair([*self._held, *(settlement.task_id for _, settlement in self._settlements)])
+
+    def _let_go(self, attempt: Attempt) -> None:
+        self._held.pop(attempt.claim.task_id, None)
+        attempt.over = True
+        if attempt.watched:
+            self._guard.tell({"unwatch": attempt.claim.task_id})
+
+    def _note(self, reply: TurnReply, settled: Sequence[tuple[Attempt | None, Settlement]]) -> None:
+        self._set_clock(reply.now_ms)
+        self._hold = reply.hold
+        self._due_ms = reply.wait_ms
+        for attempt, settlement in settled:
+            if settlement.task_id not in reply.refused:
+                self.tally.count(settlement.outcome, parked=attempt is None and settlement.outcome == "snooze")
+        for task_id in reply.refused:
+            self.tally.refused += 1
+            log.warning(
+                "the outcome of task %s was refused: its lease was lost, and the task has gone on without this worker",
+                task_id,
+            )
+
+    def _set_clock(self, now_ms: int) -> None:
+        self._offset_ms = now_ms - time.monotonic_ns() // 1_000_000
+
+    def _start(self, reply: TurnReply) -> None:
+        plain: list[Attempt] = []
+        coroutines: list[Attempt] = []
+        self._claimed += len(reply.claims)
+        for claim in reply.claims:
+            attempt = self.judge.admit(claim)
+            if isinstance(attempt, Settlement):
+                self._settlements.append((None, attempt))
+                continue
+            if attempt.spec.wants_context:
+                attempt.ctx = TaskContext(attempt, self._queue)
+            self._held[claim.task_id] = attempt
+            if attempt.spec.is_async:
+                coroutines.append(attempt)
+                continue
+            plain.append(attempt)
+            if attempt.task.timeout is not None:
+                self._watch(attempt, attempt.task.timeout)
+        if coroutines:
+            self._loop.dispatch(coroutines)
+        if plain:
+            self._threads.dispatch(plain)
+
+    def _watch(self, attempt: Attempt, timeout: float) -> None:
+        """Tell the guardian how to settle this task if its process has to be killed for its timeout."""
+        settlement = self.judge.overdue(attempt, TaskTimeout(f"{timeout:g} s"))
+        attempt.watched = True
+        self._guard.tell(
+            {
+                "watch": list(settlement),
+                "at": time.monotonic() + timeout + self._options.timeout_grace_seconds,
+            }
+        )
+
+    def _come_back(self, card: Mapping[str, str]) -> None:
+        self._lost = False
+        for attempt in list(self._held.values()):
+            attempt.lost = True
+        if self._held:
+            log.warning("%d running tasks are disowned; their outcomes will be refused", len(self._held))
+        self._set_clock(self.membership.come_back(card))

@@ -1,0 +1,88 @@
+"""What a worker is told, and how one of its processes is configured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from taskq.errors import SettingsError
+from taskq.model.names import check_name
+from taskq.model.task import DEFAULT_QUEUE
+from taskq.protocol.keys import list_name
+from taskq.settings import FIELDS, Settings
+from taskq.states import PRIORITIES, TaskPriority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """What a worker serves, and how.
+
+    Args:
+        handlers: ``module[:attr]`` each; none: ``handlers.py`` of the current folder, if there is one.
+        queues: names; none: the default queue.
+        priorities: names of the lists to serve; none: all four.
+        concurrency: tasks that one process runs at a time.
+        processes: how many processes.
+        burst: whether to end when the lists are empty.
+        grace_seconds: how long running tasks may go on after a stop before they are handed back.
+        max_tasks: tasks after which a process is replaced by a fresh one.
+        max_memory_bytes: resident memory above which a process is replaced.
+        name: of the worker, for people; None: one is made up.
+        timeout_grace_seconds: how long a task that ignores its timeout may hold on before its process is killed.
+
+    Raises:
+        SettingsError, InvalidTask: if a value cannot be used.
+    """
+
+    handlers: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    priorities: tuple[str, ...] = ()
+    concurrency: int = 10
+    processes: int = 1
+    burst: bool = False
+    grace_seconds: float = 30.0
+    max_tasks: int | None = None
+    max_memory_bytes: int | None = None
+    name: str | None = None
+    timeout_grace_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        for option, most in (("concurrency", 10_000), ("processes", 1_000)):
+            value = getattr(self, option)
+            if not isinstance(value, int) or not 1 <= value <= most:
+                raise SettingsError(f"{option} is {value!r}: use a whole number from 1 to {most:,}")
+        for queue in self.queues:
+            check_name(queue, "queue name")
+        if self.name is not None:
+            check_name(self.name, "worker name")
+        _ = self.lists
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The lists to walk, in order: of the most urgent priority first, queues as given."""
+        wanted = {TaskPriority.parse(priority) for priority in self.priorities} or set(PRIORITIES)
+        queues = [None if queue == DEFAULT_QUEUE else queue for queue in self.queues] or [None]
+        return tuple(list_name(queue, priority) for priority in PRIORITIES if priority in wanted for queue in queues)
+
+
+def to_wire(settings: Settings, options: WorkerOptions) -> dict[str, Any]:
+    """Return settings and options as JSON can say them; they go to a child through a socket, never its arguments."""
+    values = {spec.name: getattr(settings, spec.name) for spec in FIELDS}
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    return {"settings": plain, "options": asdict(options)}
+
+
+def from_wire(message: dict[str, Any]) -> tuple[Settings, WorkerOptions]:
+    """Return what ``to_wire`` was given."""
+    options: dict[str, Any] = {
+        item.name: tuple(value) if isinstance(value := message["options"][item.name], list) else value
+        for item in fields(WorkerOptions)
+    }
+    return Settings(**message["settings"]), WorkerOptions(**options)
+
+
+def dumps(message: dict[str, Any]) -> bytes:
+    """Return a message as one line."""
+    return json.dumps(message).encode() + b"\n"

@@ -1,0 +1,244 @@
+"""Run handlers: on the engine's own thread, on threads, or on an event loop. No runner touches Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import heapq
+import itertools
+import threading
+import time
+from _thread import LockType, allocate_lock
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from taskq.protocol.replies import Settlement
+from taskq.worker.attempt import Attempt, Judge, TaskTimeout
+
+Finished = Callable[[Attempt, Settlement], None]
+
+
+class Runner(Protocol):
+    """Takes attempts and reports each settlement once."""
+
+    def dispatch(self, attempts: list[Attempt]) -> None: ...
+    def stop(self) -> None: ...
+
+
+class Alarm:
+    """Raises ``TaskTimeout`` inside handlers that run on threads past their time.
+
+    It reaches Python code at its next bytecode; a call that blocks in C does not notice. For those the supervisor kills
+    the process.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Attempt, int]] = []
+        self._order = itertools.count()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def set(self, attempt: Attempt, thread_id: int, timeout_seconds: float) -> None:
+        """Ring for an attempt when its time is over."""
+        with self._changed:
+            heapq.heappush(self._heap, (attempt.started + timeout_seconds, next(self._order), attempt, thread_id))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="taskq alarm", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._heap or self._heap[0][0] > time.monotonic():
+                    self._changed.wait(self._heap[0][0] - time.monotonic() if self._heap else None)
+                _, _, attempt, thread_id = heapq.heappop(self._heap)
+            with attempt.lock:
+                if not attempt.over:
+                    attempt.timed_out = True
+                    attempt.cancel_requested = True
+                    _raise_in(thread_id, TaskTimeout)
+
+
+def _raise_in(thread_id: int, error: type[BaseException] | None) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread_id), ctypes.py_object(error) if error is not None else None
+    )
+
+
+_alarm = Alarm()
+
+
+def execute(judge: Judge, attempt: Attempt) -> Settlement:
+    """Run a plain handler on this thread and return the settlement."""
+    timeout = attempt.task.timeout
+    if timeout is not None:
+        return _execute_timed(judge, attempt, timeout)
+    attempt.started = time.monotonic()
+    try:
+        value = attempt.spec.call(attempt.task, attempt.ctx)
+    except BaseException as error:  # whatever a handler raises ends its attempt, never the worker
+        return judge.raised(attempt, error)
+    return judge.completed(attempt, value)
+
+
+def _execute_timed(judge: Judge, attempt: Attempt, timeout: float) -> Settlement:
+    thread_id = threading.get_ident()
+    attempt.started = time.monotonic()
+    try:
+        _alarm.set(attempt, thread_id, timeout)
+        try:
+            value = attempt.spec.call(attempt.task, attempt.ctx)
+        finally:
+            with attempt.lock:
+                attempt.over = True
+            _raise_in(thread_id, None)  # one that was raised too late must not hit the next task
+    except BaseException as error:
+        return judge.raised(attempt, error)
+    return judge.completed(attempt, value)
+
+
+class InlineRunner:
+    """Runs plain handlers on the thread of the engine: for one slot, a hand-over would cost more than a no-op task."""
+
+    def __init__(self, judge: Judge, finished: Finished) -> None:
+        self._judge = judge
+        self._finished = finished
+
+    def dispatch(self, attempts: list[Attempt]) -> None:
+        """Run attempts one after another."""
+        for attempt in attempts:
+            self._finished(attempt, execute(self._judge, attempt))
+
+    def stop(self) -> None:
+        """Nothing is left to stop."""
+
+
+class ThreadRunner:
+    """Runs plain handlers on up to ``slots`` threads, started when needed.
+
+    A dispatch wakes one thread, and each that takes an attempt wakes the next if more are left: a burst of tiny tasks
+    is run by one or two threads without a hand-over for each, tasks that block get a thread each.
+    """
+
+    def __init__(self, judge: Judge, finished: Finished, slots: int) -> None:
+        self._judge = judge
+        self._finished = finished
+        self._slots = slots
+        self._todo: deque[Attempt | None] = deque()
+        self._idle: deque[LockType] = deque()
+        self._threads: list[threading.Thread] = []
+        self._growing = allocate_lock()
+
+    def dispatch(self, attempts: list[Attempt]) -> None:
+        """Hand attempts to the threads."""
+        self._todo.extend(attempts)
+        self._wake_one()
+
+    def _wake_one(self) -> None:
+        try:
+            self._idle.pop().release()
+        except IndexError:
+            with self._growing:
+                if len(self._threads) < self._slots:
+                    number = len(self._threads) + 1
+                    thread = threading.Thread(target=self._work, name=f"taskq runner {number}", daemon=True)
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _work(self) -> None:
+        todo, finished, judge = self._todo, self._finished, self._judge
+        bed = allocate_lock()
+        bed.acquire()
+        while True:
+            try:
+                attempt = todo.popleft()
+            except IndexError:
+                self._sleep(bed)
+                continue
+            if attempt is None:
+                todo.append(None)  # for the next thread
+                self._wake_one()
+                return
+            if todo:
+                self._wake_one()
+            finished(attempt, execute(judge, attempt))
+
+    def _sleep(self, bed: LockType) -> None:
+        self._idle.append(bed)
+        if self._todo:
+            # something came between the look and the lying down; whoever has taken the bed out of the row opens it
+            try:
+                self._idle.remove(bed)
+            except ValueError:
+                bed.acquire()
+            return
+        bed.acquire()
+
+    def stop(self) -> None:
+        """Let the threads end when they are idle."""
+        if self._threads:
+            self._todo.append(None)
+            self._wake_one()
+
+
+class LoopRunner:
+    """Runs async handlers on an event loop of its own thread."""
+
+    def __init__(self, judge: Judge, finished: Finished) -> None:
+        self._judge = judge
+        self._finished = finished
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def dispatch(self, attempts: list[Attempt]) -> None:
+        """Start attempts on the loop."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(target=self._loop.run_forever, name="taskq loop", daemon=True).start()
+        self._loop.call_soon_threadsafe(self._start, attempts)
+
+    def _start(self, attempts: list[Attempt]) -> None:
+        assert self._loop is not None
+        for attempt in attempts:
+            task = self._loop.create_task(self._run(attempt))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, attempt: Attempt) -> None:
+        attempt.started = time.monotonic()
+        handler: asyncio.Future[Any] | None = None
+        try:
+            handler = asyncio.ensure_future(attempt.spec.call(attempt.task, attempt.ctx))
+            loop = asyncio.get_running_loop()
+            attempt.on_cancel = lambda: loop.call_soon_threadsafe(handler.cancel)
+            if attempt.cancel_requested:
+                handler.cancel()
+            try:
+                async with asyncio.timeout(attempt.task.timeout) as limit:
+                    value = await handler
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
+                attempt.timed_out = True
+                raise TaskTimeout(f"{attempt.task.timeout:g} s") from error
+            settlement = self._judge.completed(attempt, value)
+        except asyncio.CancelledError:
+            settlement = self._judge.interrupted(attempt)
+        except BaseException as error:
+            settlement = self._judge.raised(attempt, error)
+        finally:
+            attempt.over = True
+        self._finished(attempt, settlement)
+
+    def stop(self) -> None:
+        """End the loop; what still runs on it is cancelled."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        assert self._loop is not None
+        self._loop.call_soon(self._loop.stop)

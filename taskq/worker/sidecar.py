@@ -1,0 +1,78 @@
+"""Beats for a ``TaskWorker`` in somebody else's process: ``python -m taskq.worker.sidecar <descriptor> <pid>``."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import sys
+from typing import Any
+
+from taskq.queue import TaskQueue
+from taskq.worker.guardian import Guardian, Ward
+from taskq.worker.link import SocketLink
+from taskq.worker.options import from_wire
+from taskq.worker.process import is_stopped, set_up_logging
+
+
+def main(arguments: list[str]) -> int:
+    """Guard one process until it ends.
+
+    Args:
+        arguments: the descriptor of the link, and the process id that is guarded.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it ends with the process it guards, not before
+    parent = int(arguments[1])
+    sock = socket.socket(fileno=int(arguments[0]))
+    os.set_inheritable(sock.fileno(), False)
+    link = SocketLink(sock)
+    messages = link.receive()
+    if not messages:
+        return 1
+    settings, _ = from_wire(messages[0])
+    set_up_logging(settings.log_level, settings.log_format)
+    queue = TaskQueue(settings=settings)
+    guardian = Guardian(queue.transport.own_line(), queue.namespace.protocol, queue.settings)
+    guardian.start()
+    _watch(link, parent, guardian, messages[1:])
+    for worker in guardian.wards_of(link.tell):
+        guardian.bury(worker, charge=True)
+    guardian.stop(timeout_seconds=settings.lease_seconds)
+    return 0
+
+
+def _watch(link: SocketLink, parent: int, guardian: Guardian, early: list[dict[str, Any]]) -> None:
+    """Pass on what the worker says until its process ends or it closes the link."""
+    link.unblock()
+    with selectors.DefaultSelector() as selector:
+        selector.register(link, selectors.EVENT_READ)
+        if hasattr(os, "pidfd_open"):
+            try:
+                selector.register(os.pidfd_open(parent), selectors.EVENT_READ)
+            except ProcessLookupError:
+                return
+        messages: list[dict[str, Any]] | None = early
+        while messages is not None:
+            for message in messages:
+                _handle(message, link, parent, guardian)
+            ready = selector.select(1.0)
+            if os.getppid() != parent:
+                messages = link.receive()  # its last words
+                for message in messages or []:
+                    _handle(message, link, parent, guardian)
+                return
+            messages = link.receive() if any(key.fileobj is link for key, _ in ready) else []
+
+
+def _handle(message: dict[str, Any], link: SocketLink, parent: int, guardian: Guardian) -> None:
+    match message:
+        case {"worker": worker, "token": token}:
+            guardian.adopt(Ward(worker, token, link.tell, lambda: is_stopped(parent)))
+        case {"bye": worker}:
+            guardian.forget(worker)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

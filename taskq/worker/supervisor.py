@@ -1,0 +1,256 @@
+"""The process that users start: runs no user code, keeps worker processes alive, and notices at once when one dies."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from taskq.protocol.replies import Settlement
+from taskq.settings import Settings
+from taskq.worker.guardian import Guardian, Ward
+from taskq.worker.link import SocketLink
+from taskq.worker.options import WorkerOptions, dumps, to_wire
+from taskq.worker.process import EXIT_DONE, EXIT_RECYCLE, EXIT_USAGE, is_stopped
+
+log = logging.getLogger("taskq.worker")
+
+# a process that died younger than this is not replaced at once, but after a pause that grows
+_YOUNG_SECONDS = 5.0
+_MAX_PAUSE_SECONDS = 30.0
+_KILL_SECONDS = 3.0
+
+
+class ChildProcess:
+    """A worker process as the supervisor sees it.
+
+    Args:
+        settings: for the child.
+        options: for the child.
+    """
+
+    def __init__(self, settings: Settings, options: WorkerOptions) -> None:
+        ours, theirs = socket.socketpair()
+        # settings hold a password: they go through the socket, not through arguments that everybody can list
+        ours.sendall(dumps(to_wire(settings, options)))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "taskq.worker.child", str(theirs.fileno()), str(os.getpid())],
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,  # Ctrl+C is for the supervisor, which asks the children to stop
+        )
+        theirs.close()
+        ours.setblocking(False)
+        self.link = SocketLink(ours)
+        self.born = time.monotonic()
+        self.stats: dict[str, int] = {}
+        self.watched: dict[str, tuple[float, Settlement]] = {}
+        self.ready = False
+        self.being_killed = False
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self.process.pid
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self.being_killed = True
+        self.process.kill()
+
+
+class Supervisor:
+    """Starts, watches, replaces and stops the worker processes.
+
+    Args:
+        settings: of the namespace.
+        options: what to serve.
+        guardian: beats for the workers.
+        announce: called with the id of each worker that is ready and the types it serves.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: WorkerOptions,
+        guardian: Guardian,
+        announce: Callable[[str, list[str]], None],
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._guardian = guardian
+        self._announce = announce
+        self._children: list[ChildProcess] = []
+        self._selector = selectors.DefaultSelector()
+        self._types: list[str] = []
+        self._restart_at: list[float] = []
+        self._quick_deaths = 0
+        self._stopping = False
+        self._kill_at: float | None = None
+        self._failure: str | None = None
+        self._exit_code = EXIT_DONE
+        self.totals: Counter[str] = Counter()
+
+    def run(self) -> int:
+        """Serve until stopped or, in a burst, until the lists are empty; return the exit code."""
+        with _Signals(self._on_signal) as wakeup:
+            self._selector.register(wakeup, selectors.EVENT_READ, None)
+            for _ in range(self._options.processes):
+                self._spawn()
+            while self._children or self._restart_at:
+                for key, _ in self._selector.select(self._pause()):
+                    if key.data is None:
+                        with suppress(BlockingIOError):
+                            wakeup.recv(4096)
+                    else:
+                        self._hear(key.data)
+                self._collect()
+                self._enforce_timeouts()
+                self._restart_due()
+                if self._kill_at is not None and time.monotonic() >= self._kill_at:
+                    for child in self._children:
+                        child.kill()
+                    self._kill_at = None
+        if self._failure is not None:
+            log.error("%s", self._failure)
+        return self._exit_code
+
+    def _pause(self) -> float:
+        moments = [at for child in self._children for at, _ in child.watched.values()] + self._restart_at
+        if self._kill_at is not None:
+            moments.append(self._kill_at)
+        # the bound is for platforms where the end of a process sends no signal in time
+        return max(0.0, min([*moments, time.monotonic() + 1.0]) - time.monotonic())
+
+    def _spawn(self) -> None:
+        child = ChildProcess(self._settings, self._options)
+        self._children.append(child)
+        self._selector.register(child.link, selectors.EVENT_READ, child)
+
+    def _on_signal(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            return
+        grace = 0.0 if self._stopping else self._options.grace_seconds
+        log.warning(
+            "stopping now: running tasks are handed back"
+            if self._stopping
+            else f"stopping: running tasks have {grace:g} s to end; once more to stop at once"
+        )
+        self._stopping = True
+        self._restart_at.clear()
+        self._kill_at = time.monotonic() + grace + _KILL_SECONDS
+        for child in self._children:
+            child.link.tell({"stop": grace})
+
+    def _hear(self, child: ChildProcess) -> None:
+        messages = child.link.receive()
+        if messages is None:
+            with suppress(KeyError):
+                self._selector.unregister(child.link)
+            return
+        for message in messages:
+            self._handle(child, message)
+
+    def _handle(self, child: ChildProcess, message: dict[str, Any]) -> None:
+        match message:
+            case {"worker": worker, "token": token}:
+                self._guardian.adopt(Ward(worker, token, child.link.tell, lambda: is_stopped(child.pid)))
+            case {"registered": worker}:
+                child.ready = True
+                self._announce(worker, self._types)
+            case {"bye": worker}:
+                self._guardian.forget(worker)
+            case {"types": types}:
+                self._types = types
+            case {"stats": stats}:
+                child.stats = stats
+            case {"watch": fields, "at": at}:
+                child.watched[fields[0]] = (at, Settlement(*fields))
+            case {"unwatch": task_id}:
+                child.watched.pop(task_id, None)
+            case {"failed": reason}:
+                self._failure = reason
+
+    def _enforce_timeouts(self) -> None:
+        now = time.monotonic()
+        for child in self._children:
+            overdue = [settlement for at, settlement in child.watched.values() if at <= now]
+            if overdue and not child.being_killed:
+                child.being_killed = True
+                log.warning("task %s ignores its timeout: its process is killed", overdue[0].task_id)
+                for settlement in overdue[1:]:
+                    self._guardian.settle(settlement, then=lambda: None)
+                self._guardian.settle(overdue[0], then=child.process.kill)
+
+    def _collect(self) -> None:
+        for child in [child for child in self._children if child.process.poll() is not None]:
+            while messages := child.link.receive():  # its last words
+                for message in messages:
+                    self._handle(child, message)
+            with suppress(KeyError):
+                self._selector.unregister(child.link)
+            self._children.remove(child)
+            self.totals.update(child.stats)
+            code = child.process.returncode
+            # innocent neighbours of a task that was killed for its timeout are not charged
+            crashed = code not in (EXIT_DONE, EXIT_RECYCLE) and not child.being_killed
+            for worker in self._guardian.wards_of(child.link.tell):
+                self._guardian.bury(worker, charge=crashed)
+            child.link.close()
+            self._after_end(child, code)
+
+    def _after_end(self, child: ChildProcess, code: int) -> None:
+        if self._stopping or self._exit_code == EXIT_USAGE:
+            return
+        if code == EXIT_USAGE:
+            self._exit_code = EXIT_USAGE
+            for other in self._children:
+                other.link.tell({"stop": 0.0})
+        elif code == EXIT_RECYCLE or child.being_killed:
+            self._restart_at.append(time.monotonic())
+        elif code != EXIT_DONE:
+            self._quick_deaths = self._quick_deaths + 1 if time.monotonic() - child.born < _YOUNG_SECONDS else 0
+            pause = min(_MAX_PAUSE_SECONDS, 0.5 * 2**self._quick_deaths) if self._quick_deaths > 1 else 0.0
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            log.error(
+                "worker process %d %s; starting another one%s", child.pid, how, f" in {pause:g} s" if pause else ""
+            )
+            self._restart_at.append(time.monotonic() + pause)
+
+    def _restart_due(self) -> None:
+        due = [at for at in self._restart_at if at <= time.monotonic()]
+        for at in due:
+            self._restart_at.remove(at)
+            self._spawn()
+
+
+class _Signals:
+    """Turns signals into calls on the main loop, by a socket that wakes the selector."""
+
+    def __init__(self, handle: Callable[[int], None]) -> None:
+        self._handle = handle
+        self._numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+
+    def __enter__(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setblocking(False)
+        self._sockets = (ours, theirs)
+        self._old_fd = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        self._old = {number: signal.signal(number, lambda n, _: self._handle(n)) for number in self._numbers}
+        return ours
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._old_fd)
+        for number, old in self._old.items():
+            signal.signal(number, old)
+        for end in self._sockets:
+            end.close()

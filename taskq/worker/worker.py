@@ -1,0 +1,185 @@
+"""``TaskWorker``: a worker inside the user's own process."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+from taskq.model.retry import RetryPolicy
+from taskq.queue import Priority, TaskQueue, get_task_queue
+from taskq.registry import Handler, Registry
+from taskq.settings import Settings
+from taskq.states import TaskPriority
+from taskq.worker.engine import Engine, EngineOptions
+from taskq.worker.guards import ProcessGuard, ThreadGuard
+from taskq.worker.options import WorkerOptions
+
+log = logging.getLogger("taskq.worker")
+
+
+class TaskWorker:
+    """Runs tasks with handlers of this process.
+
+    Args:
+        queue: whose tasks; None: the ``TaskQueue`` of this process. Its decorated tasks are known to the worker.
+        concurrency: tasks at a time.
+        queues: names of the queues to serve; none: the default queue.
+        priorities: the lists to serve; none: all four.
+        grace_seconds: how long running tasks may go on after a stop before they are handed back.
+        name: of the worker, for people.
+
+    Raises:
+        SettingsError, InvalidTask: if an argument cannot be used.
+    """
+
+    def __init__(
+        self,
+        queue: TaskQueue | None = None,
+        *,
+        concurrency: int = 10,
+        queues: Sequence[str] = (),
+        priorities: Sequence[Priority] = (),
+        grace_seconds: float = 30.0,
+        name: str | None = None,
+    ) -> None:
+        self.queue = queue or get_task_queue()
+        self._options = WorkerOptions(
+            concurrency=concurrency,
+            queues=tuple(queues),
+            priorities=tuple(TaskPriority.parse(priority).label for priority in priorities),
+            grace_seconds=grace_seconds,
+            name=name,
+        )
+        self.registry = Registry()
+        self.registry.update(self.queue.registry)
+        self._engine: Engine | None = None
+        self._stop_by: float | None = None
+        self._lock = threading.Lock()
+        self._stopped_early = False
+
+    def register_handler(self, task_type: str, handler: Handler, policy: RetryPolicy | None = None) -> None:
+        """Run tasks of a type with a function.
+
+        Args:
+            task_type: the type.
+            handler: ``fn(task)`` or ``fn(task, ctx)``, plain or async; what it returns is the result, as JSON.
+            policy: what to do when it raises; by default retries with exponential backoff.
+
+        Raises:
+            InvalidTask: if the name or the function cannot be used.
+        """
+        self.registry.register(task_type, handler, policy)
+
+    def start(self) -> dict[str, int]:
+        """Serve until ``stop`` is called, or SIGINT or SIGTERM arrives on the main thread; blocks.
+
+        A process beside this one beats for it, so that a handler which holds the GIL does not look dead, and brings
+        its tasks back at once if this process is killed.
+
+        Returns:
+            Counts: completed, failed, retried, cancelled, snoozed, released, parked, refused.
+
+        Raises:
+            TaskqError: if the server refuses to work with us.
+        """
+        self.queue.namespace.protocol  # noqa: B018 - an address that cannot be used is better reported before the start
+        guard = ProcessGuard(self._settings_with_url())
+        with _StopOnSignals(self._on_signal):
+            return self._run(
+                guard, EngineOptions(self._options.lists, self._options.concurrency, name=self._options.name)
+            )
+
+    def run_once(self) -> int:
+        """Run up to ``concurrency`` of the tasks that wait now; return how many were run. For cron and tests."""
+        return self._run_some(self._options.concurrency)
+
+    def run_until_empty(self) -> int:
+        """Run tasks until the lists are empty; return how many were run. Scheduled tasks are not waited for."""
+        return self._run_some(None)
+
+    def _run_some(self, max_tasks: int | None) -> int:
+        options = EngineOptions(
+            self._options.lists, self._options.concurrency, burst=True, max_tasks=max_tasks, name=self._options.name
+        )
+        counts = self._run(ThreadGuard(self.queue), options)
+        return sum(counts.values()) - counts["parked"]
+
+    def stop(self, grace_seconds: float | None = None) -> None:
+        """Claim nothing more, let running tasks end, and make ``start`` return. For any thread.
+
+        Args:
+            grace_seconds: how long running tasks may go on; None: as given to the constructor. Then they are handed
+                back to the heads of their lists, uncharged.
+        """
+        grace = self._options.grace_seconds if grace_seconds is None else grace_seconds
+        with self._lock:
+            self._stop_by = time.monotonic() + grace
+            if self._engine is not None:
+                self._engine.stop()
+            else:
+                self._stopped_early = True
+
+    def _settings_with_url(self) -> Settings:
+        return replace(self.queue.settings, redis_url=self.queue.namespace.endpoint.url)
+
+    def _on_signal(self, number: int) -> None:
+        again = self._stop_by is not None
+        log.warning("stopping now" if again else "stopping after the running tasks; once more to stop at once")
+        self.stop(0.0 if again else None)
+
+    def _run(self, guard: ProcessGuard | ThreadGuard, options: EngineOptions) -> dict[str, int]:
+        engine = Engine(self.queue, self.registry, options, guard)
+        guard.engine = engine
+        with self._lock:
+            self._engine = engine
+            if self._stopped_early:
+                engine.stop()
+        errors: list[BaseException] = []
+
+        def serve() -> None:
+            try:
+                engine.run()
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=serve, name="taskq engine", daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(0.1)
+                if self._stop_by is not None and time.monotonic() >= self._stop_by and thread.is_alive():
+                    engine.abandon()
+                    break
+        finally:
+            with self._lock:
+                self._engine, self._stop_by, self._stopped_early = None, None, False
+            guard.close()
+        if errors:
+            raise errors[0]
+        return engine.tally.as_dict()
+
+
+class _StopOnSignals:
+    """SIGINT and SIGTERM call a function, if this is the main thread; nothing changes on another one."""
+
+    def __init__(self, handle: Callable[[int], None]) -> None:
+        self._handle = handle
+        self._old: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._old[number] = signal.signal(number, self._caught)
+
+    def _caught(self, number: int, _: FrameType | None) -> None:
+        self._handle(number)
+
+    def __exit__(self, *_: object) -> None:
+        for number, old in self._old.items():
+            signal.signal(number, old)

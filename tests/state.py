@@ -1,0 +1,234 @@
+"""The whole state of a namespace, so that a test can say exactly what a call has changed.
+
+Times are multiples of ten seconds and are shown relative to the beginning of the test (``t+60``), so a slow machine
+does not change them; fences lose their number (``#.token.seq``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import redis
+
+from taskq.protocol.audit import Entry, audit, read_dump
+from taskq.protocol.keys import Keys, list_name, lists_of
+from taskq.protocol.operation import Operation
+from taskq.protocol.operations import CrashLimits, LeaseTimes, Protocol, Submission, load_scripts
+from taskq.protocol.replies import Claim, Settlement, TurnReply
+from taskq.settings import Settings
+from taskq.states import TaskPriority
+from taskq.transport.blocking import Transport
+from taskq.transport.endpoint import Endpoint
+
+T = TypeVar("T")
+State = dict[str, Any]
+
+PERIOD_MS, LEASE_MS = 10_000, 60_000
+TIMES = LeaseTimes(LEASE_MS, PERIOD_MS)
+TTL_MS, DEAD_TTL_MS = 100_000, 200_000
+LIMITS = CrashLimits(3, DEAD_TTL_MS)
+LISTS = lists_of(None)
+UUID = "namespace-uuid"
+
+_SCRIPTS = load_scripts("shifted_clock")
+_UNIT_MS = 10_000
+_TIME_FIELDS = frozenset({"started", "ended", "beat", "created", "lease_tick"})
+_TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead"})
+
+
+def task(
+    task_id: str,
+    priority: str = "normal",
+    *,
+    queue: str | None = None,
+    due: str = "0",
+    unique: str = "",
+    body: str | None = None,
+) -> Submission:
+    """Return a task to submit; scripts do not look into its body."""
+    return Submission(
+        task_id, body or f"body of {task_id}", list_name(queue, TaskPriority.parse(priority)), due, unique
+    )
+
+
+def settle(claim: Claim, outcome: str = "complete", body: str | None = None, number: int = TTL_MS) -> Settlement:
+    """Return how the attempt of a claim ended."""
+    return Settlement(claim.task_id, claim.fence, outcome, f"result of {claim.task_id}" if body is None else body, number)
+
+
+class Bench:
+    """A namespace with a clock that the test moves; each call is followed by an audit."""
+
+    def __init__(self, url: str, prefix: str, client: redis.Redis) -> None:
+        settings = Settings(redis_url=url, prefix=prefix, call_timeout_seconds=5.0)
+        self.prefix = prefix
+        self.client = client
+        self.protocol = Protocol(Keys(prefix), _SCRIPTS)
+        self.transport = Transport(Endpoint(url, settings), settings)
+        self.all_hints_kept = True
+        self._seqs: dict[str, int] = {}
+        # two seconds into a slot of the retention index, so that the slot of an end does not depend on the moment
+        real_ms = self._real_ms()
+        self._shift_ms = (2_000 - real_ms) % _UNIT_MS
+        self._start_ms = real_ms + self._shift_ms
+        self._set_shift()
+
+    def close(self) -> None:
+        self.transport.close()
+
+    # -- time --
+
+    def _real_ms(self) -> int:
+        seconds, microseconds = self.client.time()
+        return seconds * 1000 + microseconds // 1000
+
+    def _set_shift(self) -> None:
+        self.client.hset(self.key("meta"), "test_clock_shift_ms", self._shift_ms)
+
+    def now_ms(self) -> int:
+        """Return the time that the scripts see."""
+        return self._real_ms() + self._shift_ms
+
+    def move_clock(self, seconds: float) -> None:
+        """Step the server's clock; TTLs run on."""
+        self._shift_ms += round(seconds * 1000)
+        self._set_shift()
+
+    def at(self, seconds: float) -> str:
+        """Return a due time, in seconds after the beginning of the test."""
+        return str(self._start_ms + round(seconds * 1000))
+
+    # -- calls --
+
+    def run(self, operation: Operation[T]) -> T:
+        """Run an operation and check the invariants."""
+        reply = self.transport.run(operation)
+        self.check()
+        return reply
+
+    def act(self, operation: Operation[T]) -> tuple[T, State]:
+        """Run an operation; return its reply and what it has changed."""
+        before = self.state()
+        reply = self.run(operation)
+        return reply, changes(before, self.state())
+
+    def check(self) -> None:
+        """Assert that all invariants hold."""
+        findings = audit(self.transport.run(self.protocol.snapshot()), LEASE_MS, all_hints_kept=self.all_hints_kept)
+        assert findings == []
+
+    def key(self, family: str, name: str = "") -> str:
+        return self.protocol.keys.key(family, name)
+
+    def submit(self, *tasks: Submission, max_length: int = 0) -> tuple[str, ...]:
+        """Store tasks; short for the operation."""
+        return self.run(self.protocol.submit(tasks, max_length)).ids
+
+    def submit_ids(self, *ids: str, priority: str = "normal") -> None:
+        """Store tasks by their ids alone."""
+        self.submit(*(task(i, priority) for i in ids))
+
+    def register(self, *workers: str) -> None:
+        """Make workers known, the token of ``w`` is ``tok-w``."""
+        for worker in workers:
+            registered, _, _ = self.run(self.protocol.register(worker, f"tok-{worker}", TIMES, UUID, {"host": "h"}))
+            assert registered
+
+    def expire(self, *ids: str) -> None:
+        """Let the keys of ended tasks expire now."""
+        for task_id in ids:
+            for family in ("task", "state", "result"):
+                self.client.pexpire(self.key(family, task_id), 0)
+        self.check()
+
+    def turn_op(
+        self, worker: str, want: int = 0, settles: Sequence[Settlement] = (), lists: Sequence[str] = LISTS
+    ) -> Operation[TurnReply]:
+        """Return the next turn of a worker."""
+        seq = self._seqs[worker] = self._seqs.get(worker, 0) + 1
+        return self.protocol.turn(worker, f"tok-{worker}", seq, want, lists, settles)
+
+    def claim(self, worker: str, want: int = 10, lists: Sequence[str] = LISTS) -> tuple[Claim, ...]:
+        """Take a turn that only claims."""
+        return self.run(self.turn_op(worker, want, (), lists)).claims
+
+    def end(self, worker: str, *settles: Settlement) -> TurnReply:
+        """Take a turn that only settles."""
+        return self.run(self.turn_op(worker, 0, settles))
+
+    def claim_one(self, task_id: str, worker: str = "w1") -> Claim:
+        """Submit a task, register the worker if need be, and let it claim the task."""
+        if worker not in self._seqs:
+            self.register(worker)
+        self.submit_ids(task_id)
+        (claim,) = self.claim(worker, 1)
+        assert claim.task_id == task_id
+        return claim
+
+    # -- the state --
+
+    def entries(self) -> dict[str, Entry]:
+        """Return every key as it is."""
+        _, dump = self.transport.run(self.protocol.snapshot())
+        assert dump is not None
+        return read_dump(dump)
+
+    def state(self) -> State:
+        """Return the whole state, times and fences made comparable; ``<key> ttl`` says when a key expires."""
+        state: State = {}
+        for name, entry in self.entries().items():
+            if name.startswith("retained:"):
+                name = f"retained:{self._moment(name.partition(':')[2])}"
+            state[name] = self._content(name, entry)
+            if entry.ttl_ms >= 0:
+                state[f"{name} ttl"] = f"{round(entry.ttl_ms / _UNIT_MS) * 10}s"
+        return state
+
+    def _moment(self, ms: str | float) -> str:
+        return f"t+{round((float(ms) - self._start_ms) / _UNIT_MS) * 10}"
+
+    def _content(self, name: str, entry: Entry) -> Any:
+        content = entry.content
+        if name in _TIME_ZSETS:
+            moments = {member: self._moment(score) for member, score in content.items()}
+            return {self._moment(m): v for m, v in moments.items()} if name == "retention" else moments
+        if entry.kind != "hash":
+            return content
+        fields = {k: self._field(k, v) for k, v in content.items() if k != "test_clock_shift_ms"}
+        if name == "counters":
+            fields = {k: int(v) for k, v in fields.items()}
+        if name == "meta" and "fence" in fields:
+            fields["fence"] = "#"
+        return fields
+
+    def _field(self, field: str, value: str) -> str:
+        if field in _TIME_FIELDS:
+            return self._moment(value)
+        if field == "lease_credit":
+            return f"{round(int(value) / _UNIT_MS) * 10}s"
+        return re.sub(r"^\d+(?=\.)", "#", value) if field == "fence" else re.sub(r"^\d+(?=\|)", "#", value)
+
+
+def changes(before: State, after: State) -> dict[str, Any]:
+    """Return what differs, by key.
+
+    A list and a string are shown as they are afterwards (None: gone), a set as its ``+`` and ``-`` members, a hash or
+    a sorted set as the fields that differ (None: gone).
+    """
+    found: dict[str, Any] = {}
+    for key in before.keys() | after.keys():
+        old, new = before.get(key), after.get(key)
+        if old == new:
+            continue
+        sample = new if new is not None else old
+        if isinstance(sample, set):
+            old, new = old or set(), new or set()
+            found[key] = sorted([f"-{i}" for i in old - new] + [f"+{i}" for i in new - old])
+        elif isinstance(sample, dict):
+            old, new = old or {}, new or {}
+            found[key] = {f: new.get(f) for f in old.keys() | new.keys() if old.get(f) != new.get(f)}
+        else:
+            found[key] = new
+    return found
