@@ -1,37 +1,91 @@
 """taskq: a reliable priority task queue on Redis or Valkey lists.
 
-    from taskq import Task, get_task_queue
+from taskq import Task, get_task_queue
 
-    task_id = get_task_queue().submit_task(Task(task_type="echo", payload={"hello": "world"}))
+task_id = get_task_queue().submit_task(Task(task_type="echo", payload={"hello": "world"}))
 """
 
-from taskq.aio import AsyncTaskQueue
-from taskq.errors import (
-    AccessDenied,
-    CorruptTask,
-    EmbeddedServerError,
-    InvalidTask,
-    PayloadTooLarge,
-    QueueFull,
-    ResultTimeout,
-    ServerError,
-    ServerFull,
-    ServerUnavailable,
-    SettingsError,
-    TaskConflict,
-    TaskFailed,
-    TaskNotFound,
-    TaskqError,
-    UnsupportedServer,
-)
-from taskq.handle import AsyncTaskHandle, TaskHandle
-from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
-from taskq.model.task import AgentTask, Task
-from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
-from taskq.queue import TaskQueue, get_task_queue
-from taskq.settings import Settings
-from taskq.states import TaskPriority, TaskStatus, TaskType
-from taskq.worker import TaskCancelled, TaskContext, TaskTimeout, TaskWorker
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from taskq.aio import AsyncTaskQueue
+    from taskq.errors import (
+        AccessDenied,
+        CorruptTask,
+        EmbeddedServerError,
+        InvalidTask,
+        PayloadTooLarge,
+        QueueFull,
+        ResultTimeout,
+        ServerError,
+        ServerFull,
+        ServerUnavailable,
+        SettingsError,
+        TaskConflict,
+        TaskFailed,
+        TaskNotFound,
+        TaskqError,
+        UnsupportedServer,
+    )
+    from taskq.handle import AsyncTaskHandle, TaskHandle
+    from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
+    from taskq.model.task import AgentTask, Task
+    from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
+    from taskq.queue import TaskQueue, get_task_queue
+    from taskq.scheduler import ScheduleInfo, TaskScheduler
+    from taskq.settings import Settings
+    from taskq.states import TaskPriority, TaskStatus, TaskType
+    from taskq.worker import TaskCancelled, TaskContext, TaskTimeout, TaskWorker
+
+# Public names are imported when they are first used: a program pays only for its part, and the command line starts at
+# once.
+_HOME = {
+    "AccessDenied": "taskq.errors",
+    "AgentTask": "taskq.model.task",
+    "AsyncTaskHandle": "taskq.handle",
+    "AsyncTaskQueue": "taskq.aio",
+    "Backoff": "taskq.model.retry",
+    "CorruptTask": "taskq.errors",
+    "DeadLetter": "taskq.model.views",
+    "Discard": "taskq.model.retry",
+    "EmbeddedServerError": "taskq.errors",
+    "InvalidTask": "taskq.errors",
+    "ListStats": "taskq.model.views",
+    "PayloadTooLarge": "taskq.errors",
+    "QueueFull": "taskq.errors",
+    "QueueStats": "taskq.model.views",
+    "ResultTimeout": "taskq.errors",
+    "Retry": "taskq.model.retry",
+    "RetryPolicy": "taskq.model.retry",
+    "ScheduleInfo": "taskq.scheduler",
+    "ServerError": "taskq.errors",
+    "ServerFull": "taskq.errors",
+    "ServerUnavailable": "taskq.errors",
+    "Settings": "taskq.settings",
+    "SettingsError": "taskq.errors",
+    "Snooze": "taskq.model.retry",
+    "Task": "taskq.model.task",
+    "TaskCancelled": "taskq.worker",
+    "TaskConflict": "taskq.errors",
+    "TaskContext": "taskq.worker",
+    "TaskFailed": "taskq.errors",
+    "TaskHandle": "taskq.handle",
+    "TaskNotFound": "taskq.errors",
+    "TaskPriority": "taskq.states",
+    "TaskQueue": "taskq.queue",
+    "TaskScheduler": "taskq.scheduler",
+    "TaskStatus": "taskq.states",
+    "TaskTimeout": "taskq.worker",
+    "TaskType": "taskq.states",
+    "TaskWorker": "taskq.worker",
+    "TaskqError": "taskq.errors",
+    "UnsupportedServer": "taskq.errors",
+    "WorkerInfo": "taskq.model.views",
+    "get_task_queue": "taskq.queue",
+}
 
 __all__ = [
     "AccessDenied",
@@ -51,6 +105,7 @@ __all__ = [
     "ResultTimeout",
     "Retry",
     "RetryPolicy",
+    "ScheduleInfo",
     "ServerError",
     "ServerFull",
     "ServerUnavailable",
@@ -66,6 +121,7 @@ __all__ = [
     "TaskNotFound",
     "TaskPriority",
     "TaskQueue",
+    "TaskScheduler",
     "TaskStatus",
     "TaskTimeout",
     "TaskType",
@@ -75,3 +131,15 @@ __all__ = [
     "WorkerInfo",
     "get_task_queue",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'taskq' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

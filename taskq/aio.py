@@ -104,8 +104,7 @@ class AsyncTaskQueue:
 
     @_documented_as(TaskQueue.submit_batch)
     async def submit_batch(self, tasks: Sequence[Task]) -> list[str]:
-        context = self.context
-        return await self.run_flow(flows.submit(context, [flows.submission(context, task) for task in tasks]))
+        return await self.run_flow(flows.submit(self.context, tasks))
 
     @_documented_as(TaskQueue.submit_later)
     async def submit_later(self, task: Task, due: str) -> str:
@@ -129,7 +128,9 @@ class AsyncTaskQueue:
 
     @_documented_as(TaskQueue.wait_for_result)
     async def wait_for_result(self, task_id: str, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109 - one signature for both clients
-        return await self.run_flow(flows.wait_for_result(self.context, self._box().address, task_id, timeout))
+        box = self._box()
+        with box.expecting(task_id):
+            return await self.run_flow(flows.wait_for_result(self.context, box.address, task_id, timeout))
 
     @_documented_as(TaskQueue.list_tasks)
     async def list_tasks(self, status: str, limit: int = 100) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from taskq.errors import InvalidTask, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
 from taskq.model.moment import seconds_to_ms, to_epoch_ms
+from taskq.model.names import check_name
 from taskq.model.result import parse_result, result_json
 from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, to_envelope
 from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age_seconds, status_dict
@@ -85,13 +86,19 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
     return Submission(task.task_id, envelope, list_name(task.queue, task.priority), due, task.unique_key or "")
 
 
-def submit(context: Context, submissions: Sequence[Submission]) -> Flow[list[str]]:
+def submit(context: Context, tasks: Sequence[Task], due: str = "0") -> Flow[list[str]]:
     """Store tasks, all or none, and return their ids."""
-    if not submissions:
+    if not tasks:
         return []
+    submissions = [submission(context, task, due) for task in tasks]
+    reused = not all(task.fresh_id for task in tasks)
+    for task in tasks:
+        task.fresh_id = False
     if len(submissions) > MAX_BATCH:
-        raise InvalidTask(f"a batch of {len(submissions):,} tasks is too large for one atomic call: send {MAX_BATCH:,} at most")
-    reply = yield context.protocol.submit(submissions, context.settings.max_queue_length)
+        raise InvalidTask(
+            f"a batch of {len(submissions):,} tasks is too large for one atomic call: send {MAX_BATCH:,} at most"
+        )
+    reply = yield context.protocol.submit(submissions, context.settings.max_queue_length, reused=reused)
     if reply.conflicts:
         ids = [submissions[index].task_id for index in reply.conflicts[:3]]
         raise TaskConflict(
@@ -109,7 +116,7 @@ def submit(context: Context, submissions: Sequence[Submission]) -> Flow[list[str
 
 def submit_one(context: Context, task: Task, due: str = "0") -> Flow[str]:
     """Store one task and return its id."""
-    return (yield from submit(context, [submission(context, task, due)]))[0]
+    return (yield from submit(context, [task], due))[0]
 
 
 def _ttl_ms(context: Context) -> int:
@@ -252,13 +259,14 @@ def workers(context: Context) -> Flow[list[WorkerInfo]]:
 
 
 def _lists(queue: str | None, priority: TaskPriority | str | int | None) -> list[str]:
-    name = None if queue in (None, DEFAULT_QUEUE) else queue
+    name = None if queue in (None, DEFAULT_QUEUE) else check_name(queue, "queue name")
     return lists_of(name) if priority is None else [list_name(name, TaskPriority.parse(priority))]
 
 
 def pause(context: Context, paused: bool, queue: str | None, priority: TaskPriority | str | int | None) -> Flow[int]:
     """Stop or resume claims; return how many lists changed."""
-    return (yield context.protocol.pause(paused, _lists(queue, priority)))
+    changed: int = yield context.protocol.pause(paused, _lists(queue, priority))
+    return changed
 
 
 def purge(context: Context, queue: str | None, priority: TaskPriority | str | int | None) -> Flow[int]:
@@ -307,15 +315,20 @@ def list_dead(context: Context, limit: int) -> Flow[list[DeadLetter]]:
 
 def replay(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:
     """Put dead letters back into their lists; return how many."""
+    return (yield from _replay_ids(context, (yield from _ids_of_dead(context, task_ids))))
+
+
+def _ids_of_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[list[str]]:
+    """Return the ids that were given, or all that are dead now: a task that dies meanwhile is not met twice."""
     if task_ids is not None:
-        return (yield from _replay_ids(context, list(task_ids)))
-    replayed = 0
+        return list(task_ids)
+    found: list[str] = []
+    cursor = "0"
     while True:
-        _, ids = yield context.protocol.ids("dead", "0", PAGE)
-        count = yield from _replay_ids(context, list(ids))
-        replayed += count
-        if not count:
-            return replayed
+        cursor, ids = yield context.protocol.ids("dead", cursor, PAGE)
+        found += ids
+        if cursor == "0":
+            return list(dict.fromkeys(found))
 
 
 def _replay_ids(context: Context, task_ids: list[str]) -> Flow[int]:
@@ -325,7 +338,8 @@ def _replay_ids(context: Context, task_ids: list[str]) -> Flow[int]:
         found: list[Inspection] = yield context.protocol.inspect(page)
         tasks = [from_envelope(item.envelope, verify=False) for item in found if item.envelope is not None]
         if tasks:
-            codes = yield context.protocol.replay([(task.task_id, list_name(task.queue, task.priority)) for task in tasks])
+            places = [(task.task_id, list_name(task.queue, task.priority)) for task in tasks]
+            codes: list[int] = yield context.protocol.replay(places)
             replayed += sum(codes)
     return replayed
 
@@ -342,12 +356,9 @@ def retry_task(context: Context, task_id: str) -> Flow[None]:
 
 def purge_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:
     """Forget dead letters; return how many."""
-    if task_ids is not None:
-        return (yield context.protocol.discard(list(task_ids)))
+    ids = yield from _ids_of_dead(context, task_ids)
     purged = 0
-    while True:
-        _, ids = yield context.protocol.ids("dead", "0", PAGE)
-        count = (yield context.protocol.discard(ids)) if ids else 0
+    for start in range(0, len(ids), PAGE):
+        count: int = yield context.protocol.discard(ids[start : start + PAGE])
         purged += count
-        if not count:
-            return purged
+    return purged

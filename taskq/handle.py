@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from taskq.errors import TaskFailed
+from taskq.model.result import headline
 from taskq.states import TaskStatus
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ def value_of(result: dict[str, Any]) -> Any:
     """
     if result["status"] == TaskStatus.COMPLETED:
         return result["result"]
-    lines = str(result.get("error") or result["status"]).strip().splitlines()
-    raise TaskFailed(f"task {result['task_id']} {result['status']}: {lines[-1] if lines else ''}", result)
+    raise TaskFailed(f"task {result['task_id']} {result['status']}: {headline(result.get('error'))}", result)
 
 
 class TaskHandle:

@@ -35,6 +35,7 @@ class Kind(NamedTuple):
 
 _SECONDS_PER_UNIT = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES_PER_UNIT = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "kib": 2**10, "m": 2**20, "mb": 2**20, "mib": 2**20}
+_BYTES_PER_UNIT |= {"g": 2**30, "gb": 2**30, "gib": 2**30}
 _NO_VALUE = ("none", "never", "0")
 _HUNDRED_YEARS_SECONDS = 100 * 365 * 86400.0
 _SWITCH_WORDS = {

@@ -115,8 +115,7 @@ class TaskQueue:
         Raises:
             InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull: as ``submit_task``.
         """
-        context = self.context
-        return self.run_flow(flows.submit(context, [flows.submission(context, task) for task in tasks]))
+        return self.run_flow(flows.submit(self.context, tasks))
 
     def submit_later(self, task: Task, due: str) -> str:
         """Store a task that is to start in the future; ``TaskScheduler`` has the friendlier forms.
@@ -334,10 +333,19 @@ class TaskQueue:
 
     @overload
     def task(
-        self, *, name: str | None = None, pass_ctx: bool = False, policy: RetryPolicy | None = None, **defaults: Any
+        self, /, *, name: str | None = None, pass_ctx: bool = False, policy: RetryPolicy | None = None, **defaults: Any
     ) -> Callable[[Callable[P, R]], TaskDefinition[P, R, TaskHandle]]: ...
 
-    def task(self, function: Any = None, /, *, name: str | None = None, pass_ctx: bool = False, policy: RetryPolicy | None = None, **defaults: Any) -> Any:
+    def task(
+        self,
+        function: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        pass_ctx: bool = False,
+        policy: RetryPolicy | None = None,
+        **defaults: Any,
+    ) -> Any:
         """Make a function a task: ``@app.task`` or ``@app.task(priority="high")``.
 
         A plain call runs it here and now; ``.delay(...)`` or ``.submit(...)`` enqueue the call and return a handle.
@@ -353,9 +361,7 @@ class TaskQueue:
             InvalidTask: if a name or a default cannot be used.
         """
         options = TaskOptions(name, pass_ctx, policy or RetryPolicy())
-        decorate = functools.partial(
-            define, self.registry, send=self._send, options=options, defaults=defaults
-        )
+        decorate = functools.partial(define, self.registry, send=self._send, options=options, defaults=defaults)
         return decorate(function=function) if function is not None else lambda f: decorate(function=f)
 
     def _send(self, task: Task) -> TaskHandle:

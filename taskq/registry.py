@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from taskq.errors import InvalidTask
@@ -180,6 +182,14 @@ class TaskOptions:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
 
 
+def _type_of(function: Callable[..., Any]) -> str:
+    """Return module and name of a function; a file that is run as a program counts as the module workers import."""
+    module = function.__module__
+    if module == "__main__":
+        module = Path(getattr(sys.modules["__main__"], "__file__", None) or "__main__").stem
+    return f"{module}.{function.__qualname__}".replace("<locals>.", "")
+
+
 def define(
     registry: Registry,
     function: Callable[P, R],
@@ -188,7 +198,8 @@ def define(
     defaults: dict[str, Any],
 ) -> TaskDefinition[P, R, H]:
     """Register a decorated function and return its definition."""
-    name = check_name(options.name or f"{function.__module__}.{function.__qualname__}".replace("<locals>.", ""), "task type")
+    full_name = f"{function.__module__}.{function.__qualname__}".replace("<locals>.", "")
+    name = check_name(options.name or full_name, "task type")
     Task(task_type=name, **defaults)  # a wrong default is better reported where it stands
     registry.add(
         HandlerSpec(

@@ -76,15 +76,15 @@ def _place(task: Task, status: dict[str, Any], keys: Keys) -> tuple[str, str]:
     queue = task.queue or DEFAULT_QUEUE
     if word is TaskStatus.PENDING:
         name = list_name(task.queue, task.priority)
-        return f"waits in queue {queue}, priority {task.priority.label}", keys.key("queue", name)
+        return f"in queue {queue}, priority {task.priority.label}", keys.key("queue", name)
     if word is TaskStatus.RUNNING:
         worker = status["worker_id"] or ""
-        return f"runs on {worker or 'a worker'}", keys.key("processing", worker)
+        return f"on {worker or 'a worker'}", keys.key("processing", worker)
     if word in (TaskStatus.SCHEDULED, TaskStatus.RETRY):
-        return "waits for its time", keys.key("scheduled")
+        return "in the schedule", keys.key("scheduled")
     if word is TaskStatus.FAILED:
-        return "is a dead letter: `taskq dlq replay` runs it again", keys.key("dead")
-    return f"is {word.value}", keys.key("status", word.value)
+        return f"in the dead letters; `taskq dlq replay {task.task_id}` runs it again", keys.key("dead")
+    return "nowhere any more: it has ended", keys.key("status", word.value)
 
 
 def card_text(card: TaskCard) -> str:

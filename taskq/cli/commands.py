@@ -38,7 +38,11 @@ class _WithGlobalOptions(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         everywhere = set(GLOBAL_OPTIONS)
-        own = [parameter for parameter in self.get_params(ctx) if parameter not in everywhere]
+        own = [
+            parameter
+            for parameter in self.get_params(ctx)
+            if isinstance(parameter, click.Option) and parameter not in everywhere
+        ]
         _section(formatter, "Options", [parameter.get_help_record(ctx) for parameter in own])
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)

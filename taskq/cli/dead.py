@@ -6,7 +6,7 @@ import click
 
 from taskq.cli.card import card_text, read_card
 from taskq.cli.commands import TaskqGroup
-from taskq.cli.output import age_text, one_line, show, show_json, table
+from taskq.cli.output import age_text, error_line, plural, show, show_json, table
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
 from taskq.errors import TaskNotFound
@@ -19,7 +19,9 @@ def dlq() -> None:
 
 
 @dlq.command("ls")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), metavar="N", default=50, show_default=True, help="How many at most."
+)
 @with_session
 def ls(session: Session, limit: int) -> None:
     """List dead letters, the latest first."""
@@ -37,7 +39,7 @@ def ls(session: Session, limit: int) -> None:
                 letter.attempts,
                 age_text(letter.died_at),
                 letter.reason,
-                one_line(letter.error),
+                error_line(letter.error),
             )
             for letter in shown
         ]
@@ -87,7 +89,7 @@ def purge(session: Session, task_ids: tuple[str, ...], every: bool, yes: bool) -
     if every:
         _confirm_all(session, "Forget {}?", yes=yes)
     else:
-        session.confirm(f"Forget {len(task_ids)} dead letters?", yes=yes)
+        session.confirm(f"Forget {plural(len(task_ids), 'dead letter')}?", yes=yes)
     _report(session, task_ids, session.queue.purge_dead(None if every else task_ids), "purged", "forgotten")
 
 
@@ -98,7 +100,7 @@ def _check_choice(task_ids: tuple[str, ...], every: bool) -> None:
 
 def _confirm_all(session: Session, question: str, *, yes: bool) -> None:
     number = session.queue.get_queue_stats().dead_letters
-    session.confirm(question.format(f"all {number:,} dead letters"), yes=yes)
+    session.confirm(question.format(f"all {plural(number, 'dead letter')}"), yes=yes)
 
 
 def _report(session: Session, task_ids: tuple[str, ...], done: int, name: str, word: str) -> None:
@@ -106,7 +108,7 @@ def _report(session: Session, task_ids: tuple[str, ...], done: int, name: str, w
     if session.json:
         show_json({name: done})
     else:
-        show(f"{done:,} dead letters {word}")
+        show(f"{plural(done, 'dead letter')} {word}")
     if done < len(set(task_ids)):
-        session.note(f"{len(set(task_ids)) - done} of the ids named are no dead letters")
+        session.note(f"{len(set(task_ids)) - done} of the {plural(len(set(task_ids)), 'id')} named: no dead letter")
         click.get_current_context().exit(EXIT_FAILED)

@@ -7,9 +7,10 @@ from dataclasses import asdict
 import click
 
 from taskq.cli.commands import TaskqCommand
-from taskq.cli.diagnosis import BAD, OK, WARN, Examination, Finding, diagnose
+from taskq.cli.namespace_checks import Namespace, examine_namespace
 from taskq.cli.output import printable, show, show_json
 from taskq.cli.program import EXIT_FAILED
+from taskq.cli.server_checks import BAD, OK, WARN, Finding, examine_server
 from taskq.cli.session import Session, with_session
 from taskq.errors import TaskqError
 from taskq.queue import TaskQueue
@@ -44,8 +45,13 @@ def _examine(settings: Settings) -> list[Finding]:
     try:
         with TaskQueue(settings=settings) as queue:
             reading = read_server(queue.transport, queue.namespace.protocol.keys)
-            stats, workers = queue.get_queue_stats(), queue.list_workers()
-            return diagnose(Examination(queue.namespace.endpoint.shown, settings.prefix, reading, stats, workers))
+            address = queue.namespace.endpoint.shown
+            try:
+                stats, workers = queue.get_queue_stats(), queue.list_workers()
+            except TaskqError as error:
+                return [*examine_server(address, reading), Finding("scripts", BAD, str(error))]
+            namespace = Namespace(settings.prefix, reading, stats, workers)
+            return [*examine_server(address, reading), *examine_namespace(namespace)]
     except TaskqError as error:
         return [Finding("connection", BAD, str(error), _advice(settings))]
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from taskq.model.result import headline
+
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
@@ -61,10 +63,9 @@ def _escape(char: str) -> str:
     return char.encode("unicode_escape").decode()
 
 
-def one_line(text: str | None, width: int = 60) -> str:
-    """Return the last line of a text, which in a traceback names the error, cut to a width."""
-    lines = printable(text or "").strip().splitlines()
-    line = lines[-1] if lines else ""
+def error_line(error: str | None, width: int = 60) -> str:
+    """Return the line of an error that names it, cut to a width."""
+    line = printable(headline(error))
     return line if len(line) <= width else f"{line[: width - 3]}..."
 
 
@@ -110,6 +111,8 @@ def duration_text(seconds: float | None) -> str:
     """Return a length of time for people: ``250 ms``, ``3.2 s``, ``5m 3s``, ``2d 4h``."""
     if seconds is None:
         return "-"
+    if seconds < 0.01:
+        return f"{seconds * 1000:.1f} ms"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
@@ -120,6 +123,11 @@ def duration_text(seconds: float | None) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return " ".join(parts[:2])
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 task``, ``2,000 tasks``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def size_text(size_bytes: float) -> str:

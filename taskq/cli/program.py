@@ -58,7 +58,7 @@ def exit_code_of(error: TaskqError) -> int:
 class Program(LazyGroup):
     """The root of all commands."""
 
-    def main(  # type: ignore[override]  # one signature instead of the overloads of click
+    def main(
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
@@ -76,7 +76,9 @@ class Program(LazyGroup):
         except click.ClickException as error:
             code = error.exit_code
             if flags.json:
-                _show_error_json(type(error).__name__, error.format_message())
+                # the names of the kinds of wrong usage differ between releases of click
+                kind = "UsageError" if isinstance(error, click.UsageError) else type(error).__name__
+                _show_error_json(kind, error.format_message())
             else:
                 error.show()
         except TaskqError as error:

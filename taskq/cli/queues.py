@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
+from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
-from taskq.cli.options import Priority
-from taskq.cli.output import duration_text, show, show_json, table
+from taskq.cli.output import duration_text, plural, show, show_json, table
 from taskq.cli.session import Session, with_session
 from taskq.model.names import check_name
 from taskq.model.task import DEFAULT_QUEUE
@@ -28,7 +28,7 @@ def queue() -> None:
 def _which_lists(function: F) -> F:
     """Add what says which lists are meant."""
     name = click.argument("name", metavar="[QUEUE]", default=DEFAULT_QUEUE)
-    priority = click.option("--priority", type=Priority(), help="Only the list of this priority.")
+    priority = click.option("--priority", type=values.priority, help="Only the list of this priority.")
     return name(priority(function))
 
 
@@ -71,12 +71,23 @@ def resume(session: Session, name: str, priority: TaskPriority | None) -> None:
 
 
 def _report(session: Session, name: str, priority: TaskPriority | None, *, paused: bool, changed: int) -> None:
+    _note_if_unused(session, name, session.queue.get_queue_stats().lists)
     if session.json:
-        show_json({"queue": name, "priority": priority and priority.label, "paused": paused, "lists_changed": changed})
+        show_json({**_names(name, priority), "paused": paused, "lists_changed": changed})
         return
     state = "paused" if paused else "running"
     before = f"{changed} of {1 if priority is not None else len(PRIORITIES)} lists changed"
     show(f"{_label(name, priority)} is {state}: {before if changed else 'it was so before'}")
+
+
+def _note_if_unused(session: Session, name: str, lists: tuple[ListStats, ...]) -> None:
+    """Any name is accepted, because a queue begins with its first task; a misspelt one is worth a word."""
+    if name not in {item.queue for item in lists}:
+        session.note(f"no task has been submitted to a queue {name} yet; `taskq queue ls` shows those in use")
+
+
+def _names(name: str, priority: TaskPriority | None) -> dict[str, str | None]:
+    return {"queue": name, "priority": None if priority is None else priority.label}
 
 
 def _label(name: str, priority: TaskPriority | None) -> str:
@@ -90,15 +101,15 @@ def _label(name: str, priority: TaskPriority | None) -> str:
 def purge(session: Session, name: str, priority: TaskPriority | None, yes: bool) -> None:
     """Delete the tasks that wait in a queue; running and delayed ones stay."""
     check_name(name, "queue name")
+    lists = session.queue.get_queue_stats().lists
+    _note_if_unused(session, name, lists)
     waiting = sum(
-        item.depth
-        for item in session.queue.get_queue_stats().lists
-        if item.queue == name and priority in (None, TaskPriority.parse(item.priority))
+        item.depth for item in lists if item.queue == name and priority in (None, TaskPriority.parse(item.priority))
     )
     where = _label(name, priority)
-    session.confirm(f"Delete the {waiting:,} tasks that wait in {where}?", yes=yes)
+    session.confirm(f"Delete what waits in {where}: {plural(waiting, 'task')}?", yes=yes)
     purged = session.queue.purge(name, priority)
     if session.json:
-        show_json({"queue": name, "priority": priority and priority.label, "purged": purged})
+        show_json({**_names(name, priority), "purged": purged})
     else:
-        show(f"{purged:,} tasks deleted from {where}")
+        show(f"{plural(purged, 'task')} deleted from {where}")

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
-from taskq.cli.options import Duration
 from taskq.cli.output import age_text, seconds_since, show, show_json, table, when_text
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
@@ -59,10 +59,10 @@ def _row(item: dict[str, Any]) -> tuple[object, ...]:
 @click.argument("words", nargs=-1, metavar="[TYPE] [PAYLOAD|-]")
 @click.option("--cron", metavar="EXPRESSION", help='Minute, hour, day, month, weekday: "0 9 * * mon-fri".')
 @click.option("--tz", metavar="ZONE", help="Time zone of --cron, such as Europe/Berlin; without it UTC.")
-@click.option("--every", type=Duration(), help="Time between two runs, such as 30s.")
+@click.option("--every", type=values.duration, help="Time between two runs, such as 30s.")
 @task_options
 @with_session
-def add(session: Session, name: str, words: tuple[str, ...], **options: Any) -> None:
+def add(session: Session, /, name: str, words: tuple[str, ...], **options: Any) -> None:
     """Add a recurring task, or replace the one of the same name.
 
     \b
@@ -85,6 +85,7 @@ def add(session: Session, name: str, words: tuple[str, ...], **options: Any) -> 
         show_json(added.to_dict())
     else:
         show(f"{name} is due {added.description}, next {when_text(added.next_run)}")
+        session.note("a running `taskq scheduler` submits its tasks")
 
 
 @schedule.command("rm")

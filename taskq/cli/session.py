@@ -33,6 +33,7 @@ class Session:
     def __init__(self, flags: GlobalFlags) -> None:
         self.json = flags.json
         self._cleanup = contextlib.ExitStack()
+        flags.debug = (flags.log_level or "").upper() == "DEBUG"
         self._log_format_given = flags.log_format is not None
         self.settings = Settings.load(
             redis_url=flags.redis_url, prefix=flags.prefix, log_level=flags.log_level, log_format=flags.log_format

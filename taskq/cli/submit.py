@@ -2,62 +2,67 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import click
 
+from taskq.cli import values
 from taskq.cli.commands import TaskqCommand
-from taskq.cli.options import Duration, Moment
-from taskq.cli.output import printable, show, show_json
+from taskq.cli.output import plural, printable, show, show_json
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
-from taskq.cli.task_options import build_task, task_options, type_and_payload
+from taskq.cli.task_options import build_task, task_options
 from taskq.model.task import Task
+from taskq.model.views import WorkerInfo
+from taskq.protocol.keys import list_name
 from taskq.scheduler import TaskScheduler
 from taskq.states import TaskStatus
 
 _FOR_EVER = "for ever"
+# The card of a worker shows no more of its types than this many characters.
+_CUT = 4_000
 
 
-class _Patience(Duration):
-    """A duration; without a value: as long as it takes."""
-
-    name = "[duration]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == _FOR_EVER:
-            return value
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter as error:
-            raise click.BadParameter(
-                f"{error.message}. Without a limit, put --wait at the end of the line.", ctx, param
-            ) from None
+def _limit(value: str) -> float | str:
+    """Return the seconds to wait; ``_FOR_EVER`` stands for an option without a value."""
+    if value == _FOR_EVER:
+        return value
+    try:
+        return values.duration(value)
+    except click.BadParameter as error:
+        raise click.BadParameter(f"{error.message}. Without a limit, put --wait at the end of the line.") from None
 
 
 @click.command(cls=TaskqCommand)
 @click.argument("words", nargs=-1, metavar="[TYPE] [PAYLOAD|-]")
 @task_options
-@click.option("--delay", type=Duration(), help="Start after this time, such as 5m.")
-@click.option("--at", type=Moment(), help="Start at this time: 2026-11-21T09:00 (local), or with Z or +01:00.")
-@click.option("--id", "task_id", metavar="ID", help="Id of the task; a repeated submit with it is stored once.")
-@click.option("--count", type=click.IntRange(1, 1_000_000), help="Submit this many of them.")
+@click.option("--delay", type=values.duration, help="Start after this time, such as 5m.")
+@click.option(
+    "--at",
+    type=values.moment,
+    metavar="TIME",
+    help="Start at this time: 2026-11-21T09:00 (local), or with Z or +01:00.",
+)
+@click.option("--id", "task_id", metavar="ID", help="Id of the task; without it one is made up.")
+@click.option("--unique-key", metavar="KEY", help="While a task with this key is live, another one is not accepted.")
+@click.option("--count", type=click.IntRange(1, 1_000_000), metavar="N", help="Submit this many of them.")
 @click.option(
     "--wait",
-    type=_Patience(),
+    type=_limit,
     is_flag=False,
     flag_value=_FOR_EVER,
     metavar="[DURATION]",
     help="Wait for the result and print it; exit code 1 if the task failed, 124 if the time is over.",
 )
 @with_session
-def submit(session: Session, words: tuple[str, ...], **options: Any) -> None:
+def submit(session: Session, /, words: tuple[str, ...], **options: Any) -> None:
     """Submit a task and print its id.
 
     PAYLOAD is JSON; `-` reads it from the standard input. TYPE says which handler runs it; without it the type is
@@ -73,16 +78,19 @@ def submit(session: Session, words: tuple[str, ...], **options: Any) -> None:
     delay, at = options["delay"], options["at"]
     if delay is not None and at is not None:
         raise click.UsageError("--delay and --at both say when to start: leave one of them out.")
+    tasks = _tasks(words, options)
+    first = next(tasks)
     ids: list[str] = []
-    for chunk in _chunks(_tasks(words, options), session.settings.batch_size):
+    for chunk in _chunks(chain([first], tasks), session.settings.batch_size):
         sent = _send(session, chunk, delay, at)
         ids += sent
-        if sent[0] != chunk[0].task_id:
-            session.note(f"a task with the key {chunk[0].unique_key} is live; it is the one shown, nothing was added")
         if options["wait"] is None and not session.json:
             show("\n".join(sent))
+    if ids[0] != first.task_id:
+        session.note(f"a task with the key {first.unique_key} is live; it is the one shown, nothing was added")
     if options["wait"] is not None:
-        _wait(session, ids, None if options["wait"] == _FOR_EVER else options["wait"], many=bool(options["count"]))
+        limit = None if options["wait"] == _FOR_EVER else options["wait"]
+        _wait(session, first, ids, limit, many=bool(options["count"]))
     elif session.json:
         show_json({"task_ids": ids} if options["count"] else {"task_id": ids[0]})
 
@@ -112,16 +120,16 @@ def _send(session: Session, tasks: list[Task], delay_seconds: float | None, at: 
     return [scheduler.schedule_task_in(task, delay_seconds or 0.0) for task in tasks]
 
 
-def _wait(session: Session, ids: list[str], seconds: float | None, *, many: bool) -> None:
+def _wait(session: Session, task: Task, ids: list[str], seconds: float | None, *, many: bool) -> None:
     """Print the results as they were submitted; end the command if one is no success."""
     if not session.json:
-        session.note(f"submitted {ids[0] if len(ids) == 1 else f'{len(ids):,} tasks'}, waiting for the result")
-    if session.queue.get_queue_stats().active_workers == 0:
-        session.note("no worker is running: start one in another terminal with `taskq worker`")
+        session.note(f"submitted {ids[0] if len(ids) == 1 else plural(len(ids), 'task')}, waiting for the result")
+    if why := _why_nobody_runs(session.queue.list_workers(), task):
+        session.note(why)
     deadline = None if seconds is None else time.monotonic() + seconds
     results = []
     for task_id in ids:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        left = None if deadline is None else round(max(0.0, deadline - time.monotonic()), 3)
         results.append(session.queue.wait_for_result(task_id, left))
         if not session.json:
             _show_result(session, results[-1])
@@ -129,6 +137,23 @@ def _wait(session: Session, ids: list[str], seconds: float | None, *, many: bool
         show_json(results if many else results[0])
     if any(result["status"] != TaskStatus.COMPLETED for result in results):
         click.get_current_context().exit(EXIT_FAILED)
+
+
+def _why_nobody_runs(workers: list[WorkerInfo], task: Task) -> str | None:
+    """Return why no worker would run a task; None if one would, or if the cards of the workers do not tell."""
+    if not workers:
+        return "no worker is running: start one in another terminal with `taskq worker`"
+    name = list_name(task.queue, task.priority)
+    serving = [worker.card for worker in workers if name in worker.card.get("lists", name).split()]
+    if not serving:
+        return f"no running worker serves the list {name}: `taskq worker ls` shows what they serve"
+    types = [card.get("types", "") for card in serving]
+    if all(0 < len(text) < _CUT and task.task_type not in text.split() for text in types):
+        known = sorted({kind for text in types for kind in text.split()})
+        near = difflib.get_close_matches(task.task_type, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"they know {', '.join(known[:10])}"
+        return f"no running worker knows the type {task.task_type}: {hint}"
+    return None
 
 
 def _show_result(session: Session, result: dict[str, Any]) -> None:

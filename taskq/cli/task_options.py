@@ -7,28 +7,36 @@ from typing import Any, TypeVar
 
 import click
 
-from taskq.cli.options import Duration, JsonObject, Priority, read_payload
+from taskq.cli import values
 from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task
 from taskq.states import TaskType
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = (
-    click.option("--priority", type=Priority(), default="normal", show_default=True, help="urgent, high, normal, low."),
+    click.option(
+        "--priority", type=values.priority, default="normal", show_default=True, help="urgent, high, normal, low."
+    ),
     click.option("--queue", metavar="NAME", help="Queue; without it the default one."),
-    click.option("--max-retries", type=int, default=MAX_RETRIES, show_default=True, help="Runs after a failed one."),
+    click.option(
+        "--max-retries",
+        type=click.IntRange(0, 1_000_000),
+        metavar="N",
+        default=MAX_RETRIES,
+        show_default=True,
+        help="Runs after a failed one.",
+    ),
     click.option(
         "--retry-delay",
-        type=Duration(),
+        type=values.duration,
         default=RETRY_DELAY_SECONDS,
         help="Wait before the first retry.  [default: 60s]",
     ),
-    click.option("--timeout", type=Duration(), help="Longest run of one attempt, such as 30s."),
-    click.option("--expires-in", type=Duration(), help="Do not run it later than this after its submit."),
+    click.option("--timeout", type=values.duration, help="Longest run of one attempt, such as 30s."),
+    click.option("--expires-in", type=values.duration, help="Do not run it later than this after its submit."),
     click.option(
-        "--unique-key", metavar="KEY", help="While a task with this key is live, another one is not accepted."
+        "--metadata", type=values.json_object, metavar="JSON", help="Notes as a JSON object, kept with the task."
     ),
-    click.option("--metadata", type=JsonObject(), help="Notes as a JSON object, kept with the task."),
 )
 
 
@@ -39,7 +47,6 @@ _FIELDS = (
     "retry_delay",
     "timeout",
     "expires_in",
-    "unique_key",
     "metadata",
 )
 
@@ -51,12 +58,15 @@ def task_options(function: F) -> F:
     return function
 
 
-def build_task(words: tuple[str, ...], *, task_id: str | None = None, **options: Any) -> Task:
+def build_task(
+    words: tuple[str, ...], *, task_id: str | None = None, unique_key: str | None = None, **options: Any
+) -> Task:
     """Return the task that a command line describes.
 
     Args:
         words: the arguments ``[TYPE] [PAYLOAD]``.
         task_id: None: one is made up.
+        unique_key: None: none.
         options: those of ``task_options``; others are not looked at.
 
     Raises:
@@ -65,7 +75,8 @@ def build_task(words: tuple[str, ...], *, task_id: str | None = None, **options:
     """
     task_type, payload = type_and_payload(words)
     fields = {name: options[name] for name in _FIELDS if options[name] is not None}
-    return Task(task_type=task_type, payload=read_payload(payload), task_id=task_id or "", **fields)
+    fields |= {"task_id": task_id or "", "unique_key": unique_key}
+    return Task(task_type=task_type, payload=values.read_payload(payload), **fields)
 
 
 def type_and_payload(words: tuple[str, ...]) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ import click
 
 from taskq.cli.card import card_text, read_card
 from taskq.cli.commands import TaskqGroup
-from taskq.cli.output import age_text, one_line, show, show_json, table
+from taskq.cli.output import age_text, error_line, show, show_json, table
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
 from taskq.errors import InvalidTask, TaskNotFound
@@ -41,7 +41,9 @@ def task() -> None:
     multiple=True,
     help="Only tasks with this status; may be repeated. Without it: all, the live ones first.",
 )
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), metavar="N", default=50, show_default=True, help="How many at most."
+)
 @with_session
 def ls(session: Session, statuses: tuple[str, ...], limit: int) -> None:
     """List tasks, in no particular order within a status."""
@@ -57,7 +59,8 @@ def ls(session: Session, statuses: tuple[str, ...], limit: int) -> None:
         headers = ("ID", "STATUS", "TYPE", "QUEUE", "PRIORITY", "AGE", "RETRIES", "WORKER", "ERROR")
         show(table(headers, [_row(item) for item in shown], right=("AGE", "RETRIES")))
     else:
-        session.note(f"no task {f'is {" or ".join(statuses)}' if statuses else f'in {session.settings.prefix}'}")
+        wanted = f" that is {' or '.join(statuses)}" if statuses else ""
+        session.note(f"there is no task{wanted} in {session.settings.prefix}")
     if len(found) > limit:
         session.note(f"the first {limit:,} are shown; --limit shows more, `taskq stats` has the numbers")
 
@@ -72,7 +75,7 @@ def _row(item: dict[str, Any]) -> tuple[object, ...]:
         age_text(item["created_at"]),
         item["retry_count"],
         item["worker_id"],
-        one_line(item["error"]),
+        error_line(item["error"]),
     )
 
 

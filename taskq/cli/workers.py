@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
-from taskq.cli.options import Duration, Names, Size
 from taskq.cli.output import age_text, duration_text, show, show_json, table
 from taskq.cli.session import Session, with_session
 from taskq.model.moment import iso_utc
@@ -29,31 +29,39 @@ def _flat(names: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     help="Where the handlers are; may be repeated. Without it: handlers.py of the current folder, if there is one.",
 )
 @click.option(
-    "--queues", type=Names(), multiple=True, metavar="A,B", help="Queues to serve; without it the default one."
+    "--queues", type=values.names, multiple=True, metavar="A,B", help="Queues to serve; without it the default one."
 )
-@click.option("--priorities", type=Names(), multiple=True, metavar="A,B", help="Only the lists of these priorities.")
+@click.option(
+    "--priorities", type=values.names, multiple=True, metavar="A,B", help="Only the lists of these priorities."
+)
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 10_000),
+    metavar="N",
     default=_DEFAULTS.concurrency,
     show_default=True,
     help="Tasks that one process runs at a time.",
 )
 @click.option(
-    "--processes", type=click.IntRange(1, 1_000), default=_DEFAULTS.processes, show_default=True, help="Processes."
+    "--processes",
+    type=click.IntRange(1, 1_000),
+    metavar="N",
+    default=_DEFAULTS.processes,
+    show_default=True,
+    help="Processes.",
 )
 @click.option("--burst", is_flag=True, help="End when the queues are empty.")
 @click.option(
     "--grace",
-    type=Duration(),
+    type=values.duration,
     default=_DEFAULTS.grace_seconds,
     help="How long running tasks may go on after a stop.  [default: 30s]",
 )
-@click.option("--max-tasks", type=click.IntRange(1), help="Replace a process after this many tasks.")
-@click.option("--max-memory", type=Size(), help="Replace a process that uses more memory, such as 512MB.")
+@click.option("--max-tasks", type=click.IntRange(1), metavar="N", help="Replace a process after this many tasks.")
+@click.option("--max-memory", type=values.size, help="Replace a process that uses more memory, such as 512MB.")
 @click.option("--name", metavar="NAME", help="Name of the worker; without it one is made up.")
 @click.pass_context
-def worker(context: click.Context, **options: Any) -> None:
+def worker(context: click.Context, /, **options: Any) -> None:
     """Run a worker until Ctrl+C or SIGTERM; `worker ls` shows the ones that run.
 
     \b
@@ -67,7 +75,7 @@ def worker(context: click.Context, **options: Any) -> None:
 
 
 @with_session
-def _run(session: Session, **options: Any) -> None:
+def _run(session: Session, /, **options: Any) -> None:
     chosen = WorkerOptions(
         handlers=options["handlers"],
         queues=_flat(options["queues"]),

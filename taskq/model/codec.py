@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from taskq.errors import CorruptTask, InvalidTask
@@ -56,7 +57,7 @@ def _find_offender(value: Any, path: str, depth: int = 0) -> tuple[str, str] | N
         for index, item in enumerate(value):
             if found := _find_offender(item, f"{path}[{index}]", depth + 1):
                 return found
-    elif isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    elif isinstance(value, float) and not math.isfinite(value):
         return path, str(value)
     elif not isinstance(value, str | int | float | bool | None):
         return path, f"a {type(value).__name__}"

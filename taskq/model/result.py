@@ -51,6 +51,14 @@ def result_json(
     )
 
 
+def headline(error: str | None) -> str:
+    """Return the line of an error that names it: of a traceback the one below the last frame, else the first."""
+    lines = (error or "").strip().splitlines() or [""]
+    frames = [index for index, line in enumerate(lines) if line.startswith('  File "')]
+    below = lines[frames[-1] :] if frames else []
+    return next((line for line in below if not line.startswith(" ")), lines[0])
+
+
 def parse_result(stored: bytes | str) -> dict[str, Any]:
     """Return the result dict that a stored result holds.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from taskq.errors import CorruptTask, InvalidTask, PayloadTooLarge
 from taskq.model.codec import decode, decode_at, encode
-from taskq.model.moment import iso_utc, seconds_to_ms
+from taskq.model.moment import iso_utc, parse_iso, seconds_to_ms
 from taskq.model.names import check_name
 from taskq.states import TaskPriority, TaskType
 
@@ -43,6 +43,10 @@ class Task:
         result_ttl: seconds for which the result is kept; None: as configured.
         created_at: when it was made, UTC, ISO 8601.
 
+    Attributes:
+        fresh_id: whether the id was made up here and has never been sent, so that nothing of an earlier task of that
+            id needs to be looked for.
+
     Raises:
         InvalidTask: for a name, number or priority that cannot be used.
     """
@@ -60,6 +64,7 @@ class Task:
     unique_key: str | None = None
     result_ttl: float | None = None
     created_at: str = ""
+    fresh_id: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.task_type = check_name(str(self.task_type), "task type")
@@ -67,6 +72,7 @@ class Task:
             self.priority = TaskPriority.parse(self.priority)
         if not self.task_id:
             self.task_id = str(_new_id())
+            self.fresh_id = True
         else:
             check_name(self.task_id, "task id")
         if self.queue == DEFAULT_QUEUE:
@@ -75,19 +81,23 @@ class Task:
             check_name(self.queue, "queue name")
         if self.unique_key is not None:
             check_name(self.unique_key, "unique key")
-        if not self.created_at:
-            self.created_at = iso_utc(time.time_ns() // 1_000_000)
+        # what a caller gives is written anew: it goes into JSON and into keys' heads without escaping
+        created_ms = parse_iso(self.created_at) if self.created_at else time.time_ns() // 1_000_000
+        self.created_at = iso_utc(created_ms)
         self._check_numbers()
 
     def _check_numbers(self) -> None:
         if type(self.max_retries) is not int or not 0 <= self.max_retries <= 1_000_000:
             raise InvalidTask(f"max_retries is {self.max_retries!r}: use a whole number from 0 to 1,000,000")
         if self.retry_delay != RETRY_DELAY_SECONDS:
-            seconds_to_ms(self.retry_delay, "retry_delay")
+            self.retry_delay = _plain_seconds(self.retry_delay, "retry_delay")
         for name in ("timeout", "expires_in", "result_ttl"):
             value = getattr(self, name)
-            if value is not None and seconds_to_ms(value, name) == 0:
-                raise InvalidTask(f"{name} is {value!r}: use a number of seconds above 0, or None")
+            if value is not None:
+                seconds = _plain_seconds(value, name)
+                if seconds == 0:
+                    raise InvalidTask(f"{name} is {value!r}: use a number of seconds above 0, or None")
+                setattr(self, name, seconds)
         if not isinstance(self.metadata, dict):
             raise InvalidTask(f"metadata is a {type(self.metadata).__name__}: use a dict")
 
@@ -100,7 +110,15 @@ class Task:
         return int((created + timedelta(seconds=self.expires_in)).timestamp() * 1000)
 
 
-def AgentTask(**options: Any) -> Task:  # noqa: N802 - the product names it like a class
+def _plain_seconds(value: float | timedelta, name: str) -> float:
+    """Return checked seconds as an int or a float: how a subclass of these shows itself need not be JSON."""
+    seconds_to_ms(value, name)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return int(value) if isinstance(value, int) else float(value)
+
+
+def AgentTask(**options: Any) -> Task:
     """Return a ``Task`` of type ``agent_query``; takes the arguments of ``Task``."""
     return Task(task_type=TaskType.AGENT_QUERY.value, **options)
 
@@ -188,6 +206,7 @@ def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
     task.payload = payload
     task.priority = _BY_LABEL[fields["priority"]]
     task.task_id = fields["id"]
+    task.fresh_id = False
     task.created_at = fields["created_at"]
     get = fields.get
     task.max_retries = get("max_retries", MAX_RETRIES)

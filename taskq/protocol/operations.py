@@ -29,7 +29,7 @@ PROTOCOL_VERSION = 1
 
 # name -> arguments as the builders below pass them; the loader compares them with the header of each file
 ARGUMENTS: dict[str, str] = {
-    "submit": "max_length tasks rest*",
+    "submit": "max_length reused tasks rest*",
     "turn": "worker token seq want lists settles rest*",
     "settle": "settles rest*",
     "register": "worker token lease period uuid version fields*",
@@ -57,7 +57,7 @@ ARGUMENTS: dict[str, str] = {
 }
 
 
-def load_scripts(clock: str = "clock") -> dict[str, Script]:
+def load_scripts(clock: str = "read_clock") -> dict[str, Script]:
     """Return all scripts by name; ``clock`` names the fragment that tells them the time."""
     return {name: load(name, tuple(arguments.split()), clock) for name, arguments in ARGUMENTS.items()}
 
@@ -125,8 +125,11 @@ class Protocol:
 
     # -- producers --
 
-    def submit(self, tasks: Sequence[Submission], max_length: int) -> Operation[SubmitReply]:
-        """Store tasks, all or none. A task that is stored already, body and all, counts as stored by this call."""
+    def submit(self, tasks: Sequence[Submission], max_length: int, *, reused: bool = True) -> Operation[SubmitReply]:
+        """Store tasks, all or none. A task that is stored already, body and all, counts as stored by this call.
+
+        ``reused`` says whether an id may have belonged to a task that has ended and expired.
+        """
 
         def parse(reply: list[Any]) -> SubmitReply:
             code, detail = reply
@@ -143,7 +146,7 @@ class Protocol:
                 )
             )
 
-        args: list[Argument] = [max_length, len(tasks)]
+        args: list[Argument] = [max_length, int(reused), len(tasks)]
         for task in tasks:
             args += task
         return self._build("submit", args, parse)
@@ -172,9 +175,7 @@ class Protocol:
 
     def ids(self, status: str, cursor: str, count: int) -> Operation[tuple[str, tuple[str, ...]]]:
         """Return the next cursor ("0": the end) and a page of the ids with a status, or of the "dead"."""
-        return self._build(
-            "ids", (status, cursor, count), lambda reply: (_text(reply[0]), texts(reply[1]))
-        )
+        return self._build("ids", (status, cursor, count), lambda reply: (_text(reply[0]), texts(reply[1])))
 
     def pause(self, paused: bool, lists: Sequence[str]) -> Operation[int]:
         """Stop or resume claims from lists; return how many changed."""
@@ -235,9 +236,7 @@ class Protocol:
             lambda reply: (reply[0], reply[1], reply[2], reply[3] > 0),
         )
 
-    def evict(
-        self, worker: str, charge: bool, limit: int, limits: CrashLimits
-    ) -> Operation[tuple[int, int, bool]]:
+    def evict(self, worker: str, charge: bool, limit: int, limits: CrashLimits) -> Operation[tuple[int, int, bool]]:
         """Take up to ``limit`` tasks from an ended worker: requeued, dead letters, and whether it is gone."""
         return self._build(
             "evict",

@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 
 
 class Claim(NamedTuple):
-    """One task that a turn has claimed."""
+    """One task that a turn has claimed.
+
+    ``fence`` is what every write of the attempt carries; ``fence_number`` grows with every claim of any task, for the
+    user's own database.
+    """
 
     task_id: str
     envelope: bytes
     attempt: int
     retries: int
     fence: str
-
-    @property
-    def fence_number(self) -> int:
-        """The ordered part of the fence, for the user's own database."""
-        return int(self.fence.partition(".")[0])
+    fence_number: int
 
 
 class Settlement(NamedTuple):
@@ -123,13 +123,13 @@ def pairs(reply: list[bytes]) -> dict[str, str]:
 
 
 def parse_turn(token: str, seq: int, reply: list[Any]) -> TurnReply:
-    """Return what a turn answered; the fence of claim ``i`` is ``<first + i>.<token>.<seq>``."""
+    """Return what a turn answered; its claims share the fence ``<first>.<token>.<seq>`` and are numbered from first."""
     if reply[0] != 1:
         return TurnReply(registered=reply[0] == -1, superseded=reply[0] == -1)
     first, flat = int(reply[2] or 0), reply[6]
-    tail = f".{token}.{seq}"
+    fence = f"{first}.{token}.{seq}"
     claims = tuple(
-        Claim(flat[i].decode(), flat[i + 1], flat[i + 2], flat[i + 3], f"{first + i // 4}{tail}")
+        Claim(flat[i].decode(), flat[i + 1], flat[i + 2], flat[i + 3], fence, first + i // 4)
         for i in range(0, len(flat), 4)
     )
     return TurnReply(True, False, reply[1], reply[3], reply[4] == 1, texts(reply[5]), claims)

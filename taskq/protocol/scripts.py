@@ -11,26 +11,29 @@ A script is one file per transition. Its header is the contract, and the only pl
     --         <more of it>
 
 From it the loader writes the shebang and one line of ``local`` bindings, so a body never says ``ARGV[7]``. The only
-KEY of each script is the root of the namespace; the families are derived from it, which keeps a call short and all
-of a namespace in one cluster slot.
+KEY of each script is the root of the namespace, which keeps a call short and all of a namespace in one cluster slot.
+A family in capitals stands for its key: ``STATUS .. 'pending'`` becomes ``NS..'status:' .. 'pending'``, one string
+made where it is needed, and none where it is not.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
 from importlib import resources
-from importlib.resources.abc import Traversable
 
 from taskq.errors import ProtocolError
 from taskq.protocol.keys import FAMILIES
 
 _FIELDS = ("FLAGS", "USES", "INCLUDE", "ARGV", "REPLY")
-_FIELD_LINE = re.compile(r"-- (%s) +(\S.*)\Z" % "|".join(_FIELDS))
+_FIELD_LINE = re.compile(rf"-- ({'|'.join(_FIELDS)}) +(\S.*)\Z")
 _CONTINUATION = re.compile(r"--  +(\S.*)\Z")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STRING_OR_COMMENT = re.compile(r"--[^\n]*|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
+_TOKEN = re.compile(rf"{_STRING_OR_COMMENT.pattern}|{_WORD.pattern}")
+_KEYS = {family.upper(): suffix for family, suffix in FAMILIES.items()}
 LUA = resources.files("taskq.protocol") / "lua"
 
 
@@ -100,7 +103,10 @@ def parse_header(text: str, filename: str) -> tuple[Header, str]:
     return header, "\n".join([""] * end + lines[end:])
 
 
-def _read(path: Traversable, stem: str) -> tuple[Header, str]:
+@functools.cache
+def _read(place: str, stem: str) -> tuple[Header, str]:
+    """Read a file of ``lua/``, given as ``name.lua`` or ``lib/name.lua``."""
+    path = LUA / place
     header, body = parse_header(path.read_text(encoding="utf-8"), path.name)
     if header.name != stem:
         raise ProtocolError(f"{path.name}: the header speaks of {header.name!r}")
@@ -121,12 +127,20 @@ def _bare(argument: str) -> str:
     return argument.removesuffix(":number").removesuffix("*")
 
 
-def _bindings(uses: list[str], argv: tuple[str, ...]) -> str:
-    parts = ["local call = redis.call"]
-    if uses:
-        names = ", ".join(family.upper() for family in uses)
-        keys = ", ".join(f"KEYS[1]..'{FAMILIES[family]}'" for family in uses)
-        parts.append(f"local {names} = {keys}")
+def _spell_keys(text: str) -> str:
+    """Replace families in capitals by the expressions of their keys; strings and comments stay as they are."""
+
+    def spell(found: re.Match[str]) -> str:
+        suffix = _KEYS.get(found[0])
+        if suffix is None:
+            return found[0]
+        return f"NS..'{suffix}'" if suffix else "NS"
+
+    return _TOKEN.sub(spell, text)
+
+
+def _bindings(argv: tuple[str, ...]) -> str:
+    parts = ["local call, NS = redis.call, KEYS[1]"]
     for position, argument in enumerate(argv, start=1):
         if argument.endswith("*"):
             if position != len(argv):
@@ -139,30 +153,29 @@ def _bindings(uses: list[str], argv: tuple[str, ...]) -> str:
     return "; ".join(parts)
 
 
-def load(name: str, argv: tuple[str, ...], clock: str = "clock") -> Script:
+def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
     """Read ``lua/<name>.lua`` and its fragments and return the script.
 
     Args:
         name: of the script.
         argv: the arguments as the caller will pass them, in order, with ``*`` on one that repeats.
-        clock: the fragment that stands in for ``clock``; tests pass one that can be moved by hand.
+        clock: the fragment that stands in for ``read_clock``; tests pass one that can be moved by hand.
 
     Raises:
         ProtocolError: if header, body and caller disagree.
     """
-    header, body = _read(LUA / f"{name}.lua", name)
+    header, body = _read(f"{name}.lua", name)
     stated = tuple(argument.removesuffix(":number") for argument in header.argv)
     if stated != argv:
         raise ProtocolError(f"{name}.lua takes {' '.join(stated)}, its caller passes {' '.join(argv)}")
     if not header.reply:
         raise ProtocolError(f"{name}.lua: the header does not say what it replies")
-    uses, fragments = list(header.uses), []
+    fragments = []
     for include in _closure(header.includes):
-        fragment, text = _read(LUA / "lib" / f"{clock if include == 'clock' else include}.lua", _stem(include, clock))
-        uses += [family for family in fragment.uses if family not in uses]
+        _, text = _read(f"lib/{_stem(include, clock)}.lua", _stem(include, clock))
         fragments.append(text.strip())
     shebang = "#!lua" + (f" flags={','.join(header.flags)}" if header.flags else "")
-    source = "\n".join([shebang, _bindings(uses, header.argv), *fragments, body.strip(), ""])
+    source = "\n".join([shebang, _bindings(header.argv), _spell_keys("\n".join([*fragments, body.strip()])), ""])
     return Script(
         name=name,
         argv=argv,
@@ -173,13 +186,13 @@ def load(name: str, argv: tuple[str, ...], clock: str = "clock") -> Script:
 
 
 def _stem(include: str, clock: str) -> str:
-    return clock if include == "clock" else include
+    return clock if include == "read_clock" else include
 
 
 def _closure(includes: tuple[str, ...]) -> list[str]:
     """Return the fragments in an order in which each comes after those that it includes itself."""
     ordered: list[str] = []
     for include in includes:
-        header, _ = _read(LUA / "lib" / f"{include}.lua", include)
+        header, _ = _read(f"lib/{include}.lua", include)
         ordered += [name for name in [*_closure(header.includes), include] if name not in ordered]
     return ordered

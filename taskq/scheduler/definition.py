@@ -23,7 +23,7 @@ from taskq.states import TaskPriority
 _PER_RUN = frozenset({"task_id", "created_at", "unique_key"})
 # As the envelope calls it.
 _STORED_NAMES = {"task_type": "type"}
-_TEMPLATE_FIELDS = tuple(field for field in fields(Task) if field.name not in _PER_RUN)
+_TEMPLATE_FIELDS = tuple(field for field in fields(Task) if field.init and field.name not in _PER_RUN)
 
 
 @dataclass(frozen=True, slots=True)

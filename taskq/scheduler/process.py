@@ -14,6 +14,7 @@ import click
 
 from taskq.errors import ServerUnavailable
 from taskq.queue import TaskQueue
+from taskq.scheduler.logs import set_up_logging
 from taskq.scheduler.loop import SchedulerLoop
 from taskq.settings import Settings
 
@@ -28,6 +29,8 @@ _FAREWELL_SECONDS = 0.6
 def run_scheduler(settings: Settings, stop: threading.Event | None = None) -> int:
     """Run one scheduler until SIGINT or SIGTERM, which end it within a second; a second signal ends it at once.
 
+    The banner and the totals at the end go to the standard output, the log to the standard error.
+
     Args:
         settings: which server and namespace.
         stop: an event that ends it as well. On another thread than the main one, it is the only way.
@@ -39,6 +42,7 @@ def run_scheduler(settings: Settings, stop: threading.Event | None = None) -> in
         SettingsError, EmbeddedServerError: if there is no usable address.
         AccessDenied, ServerError: if the server refuses at the start.
     """
+    set_up_logging(settings)
     stop = stop or threading.Event()
     name = f"scheduler-{secrets.token_hex(4)}"
     with TaskQueue(settings=settings) as queue, _ended_by_signals(stop):

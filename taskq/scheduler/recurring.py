@@ -7,6 +7,7 @@ script that submits its task; so neither the clock of this machine nor the numbe
 from __future__ import annotations
 
 import time
+from bisect import bisect
 from dataclasses import dataclass
 
 from taskq import flows
@@ -18,16 +19,19 @@ from taskq.transport.upkeep import Run
 # Hints also tell of delayed tasks, which can be many; a new schedule is seen after this at the latest.
 _HINT_PAUSE_SECONDS = 0.05
 _RETRY_SECONDS = 1.0
+# Schedules that one step may read or fire: when a thousand are due at midnight, promotion must not wait for them all.
+_WORK_PER_STEP = 50
 
 
 @dataclass(slots=True)
 class _Entry:
-    """One schedule as it was last listed: its text, what that means, and the next slot, worked out once."""
+    """One schedule as it was last listed: its text, and what has been worked out from it."""
 
     text: str
-    definition: Definition
+    definition: Definition | None = None
     last_ms: int | None = None
     next_ms: int = 0
+    retry_at: float = 0.0
 
 
 class Recurring:
@@ -40,7 +44,8 @@ class Recurring:
 
     Attributes:
         fired: slots whose task was submitted here so far.
-        refused: what the server said against the task of a slot at the last look, by name; those are tried again.
+        refused: what the server last said against the task of a slot, by name; those are tried again.
+        cut_short: whether the last step has left something for the next one.
     """
 
     name = "recurring schedules"
@@ -52,74 +57,98 @@ class Recurring:
         self._book: dict[str, _Entry] = {}
         self._complaints = Complaints()
         self._looked_at = self._look_at = time.monotonic()
+        self._work_left = 0
+        self._came_to = ""
         self.fired = 0
         self.refused: dict[str, ServerError] = {}
+        self.cut_short = False
 
     def hint(self) -> None:
         """Take note that a schedule may have been added or changed."""
         self._look_at = min(self._look_at, self._looked_at + _HINT_PAUSE_SECONDS)
 
     def step(self) -> float:
-        """Fire what is due, if it is time to look; return the seconds until the next look."""
+        """Fire what is due, or a good part of it, if it is time to look; return the seconds until the next look."""
         if (wait := self._look_at - time.monotonic()) > 0:
             return wait
         now_ms, texts, slots = self._run(self._context.protocol.list_schedules())
         self._looked_at = time.monotonic()
-        self.refused = {}
-        self._book = {name: entry for name, entry in self._book.items() if name in texts}
-        self._complaints.keep({_subject(name) for name in texts})
+        self._forget_all_but(set(texts))
+        self._work_left = _WORK_PER_STEP
         wait = self._check_interval
-        for name, text in sorted(texts.items()):
-            wait = min(wait, self._attend_to(name, text, slots.get(name), now_ms))
+        for name in self._in_turn(texts):
+            if self._work_left <= 0:
+                self.cut_short, wait = True, 0.0
+                break
+            wait = min(wait, self._attend_to(name, texts[name], slots.get(name), now_ms))
+            self._came_to = name
+        else:
+            self.cut_short = False
         self._look_at = self._looked_at + wait
         return max(0.0, self._look_at - time.monotonic())
 
+    def _in_turn(self, texts: dict[str, str]) -> list[str]:
+        """Return the names, beginning where the last step was cut short, so that each has its turn."""
+        names = sorted(texts)
+        start = bisect(names, self._came_to) if self.cut_short else 0
+        return names[start:] + names[:start]
+
+    def _forget_all_but(self, names: set[str]) -> None:
+        self._book = {name: entry for name, entry in self._book.items() if name in names}
+        self.refused = {name: error for name, error in self.refused.items() if name in names}
+        self._complaints.keep({_subject(name) for name in names})
+
     def _attend_to(self, name: str, text: str, last_ms: int | None, now_ms: int) -> float:
-        """Fire a slot if one is due; return the seconds from ``now_ms`` until the next look at this schedule."""
-        subject = _subject(name)
+        """Fire a slot if one is due; return the seconds from now until the next look at this schedule."""
+        entry = self._book.get(name)
+        if entry is None or entry.text != text:
+            entry = self._book[name] = _Entry(text)
+        elif (wait := entry.retry_at - time.monotonic()) > 0:
+            return wait
         try:
-            wait = self._fire_due(name, text, last_ms, now_ms)
+            wait = self._fire_due(name, entry, last_ms, now_ms)
         except ServerUnavailable:
             raise  # the loop is being stopped
-        except ServerError as error:
-            self.refused[name] = error
-            self._complaints.say(subject, error)
-            return _RETRY_SECONDS
-        except TaskqError as error:
-            self._complaints.say(subject, error)
-            return self._check_interval
         except Exception as error:  # one schedule must not stop the others, whatever stands in Redis
-            self._complaints.say(subject, error, traceback=True)
-            return self._check_interval
-        self._complaints.over(subject)
+            return self._put_off(name, entry, error)
+        self.refused.pop(name, None)
+        self._complaints.over(_subject(name))
         return wait
 
-    def _fire_due(self, name: str, text: str, last_ms: int | None, now_ms: int) -> float:
-        entry = self._entry(name, text, last_ms)
+    def _put_off(self, name: str, entry: _Entry, error: Exception) -> float:
+        wait = self._check_interval
+        if isinstance(error, ServerError):
+            self.refused[name] = error
+            wait = _RETRY_SECONDS
+        self._complaints.say(_subject(name), error, traceback=not isinstance(error, TaskqError))
+        entry.retry_at = time.monotonic() + wait
+        return wait
+
+    def _fire_due(self, name: str, entry: _Entry, last_ms: int | None, now_ms: int) -> float:
+        definition = self._read(entry, last_ms)
         if entry.next_ms > now_ms:
             return (entry.next_ms - now_ms) / 1000
-        slot_ms = entry.definition.due_slot(now_ms, last_ms)
+        self._work_left -= 1
+        slot_ms = definition.due_slot(now_ms, last_ms)
         if slot_ms is not None:
-            task = entry.definition.run_of(self._context.settings.prefix, name, slot_ms, now_ms)
+            task = definition.run_of(self._context.settings.prefix, name, slot_ms, now_ms)
             submission = flows.submission(self._context, task)
-            fired = self._run(self._context.protocol.fire(name, text, slot_ms, submission))
+            fired = self._run(self._context.protocol.fire(name, entry.text, slot_ms, submission))
             if fired < 0:
                 return _HINT_PAUSE_SECONDS  # changed or removed since it was listed
             self.fired += fired
             entry.last_ms = slot_ms
-        entry.next_ms = entry.definition.recurrence.next_after(now_ms)
+        entry.next_ms = definition.recurrence.next_after(now_ms)
         return (entry.next_ms - now_ms) / 1000
 
-    def _entry(self, name: str, text: str, last_ms: int | None) -> _Entry:
-        entry = self._book.get(name)
-        if entry is None or entry.text != text:
-            entry = _Entry(text, parse(text))
+    def _read(self, entry: _Entry, last_ms: int | None) -> Definition:
+        """Work out the next slot, unless it is known from an earlier look."""
+        if entry.definition is None or entry.last_ms != last_ms:
+            self._work_left -= 1
+            entry.definition = entry.definition or parse(entry.text)
             entry.next_ms = entry.definition.next_slot(last_ms)
-        elif entry.last_ms != last_ms:
-            entry.next_ms = entry.definition.next_slot(last_ms)
-        entry.last_ms = last_ms
-        self._book[name] = entry
-        return entry
+            entry.last_ms = last_ms
+        return entry.definition
 
 
 def _subject(name: str) -> str:

@@ -207,6 +207,8 @@ class TaskScheduler:
             pass
         recurring = Recurring(run, context, CHECK_INTERVAL_SECONDS)
         recurring.step()
+        while recurring.cut_short:
+            recurring.step()
         for error in recurring.refused.values():
             raise error
         return promoter.promoted + recurring.fired

@@ -57,7 +57,7 @@ class Bell:
         except Exception:
             self._line.close()
             raise
-        return None if reply is None else reply[0].decode().rpartition("bell:")[2]
+        return None if reply is None else reply[0].decode().partition(":bell:")[2]
 
     def close(self) -> None:
         """Give up the wait. A hint on its way is lost with it, which costs the others one timeout at most."""

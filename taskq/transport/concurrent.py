@@ -36,7 +36,7 @@ class AsyncWire:
     def __init__(self, timeout_seconds: float) -> None:
         self._timeout = timeout_seconds
         self._connection: Any = None
-        self._hiredis = hiredis.Reader(replyError=ReplyError, protocolError=ReplyError)
+        self._hiredis = hiredis.Reader(replyError=ReplyError, protocolError=Unsure)
 
     async def open(self, endpoint: Endpoint) -> AsyncWire:
         """Connect.
@@ -137,6 +137,13 @@ class AsyncTransport:
         return operation.parse(await call.done)
 
     async def _pump(self, wake: asyncio.Event) -> None:
+        try:
+            await self._serve(wake)
+        finally:
+            # whoever closes the transport or the loop, in an outage too, must not leave callers waiting for ever
+            self._fail_all()
+
+    async def _serve(self, wake: asyncio.Event) -> None:
         failures = 0
         while True:
             if not self._calls:
@@ -147,7 +154,7 @@ class AsyncTransport:
             try:
                 doubt = await self._exchange(batch)
             except asyncio.CancelledError:
-                self._fail_all(batch)
+                self._calls.extend(batch)
                 raise
             except Exception as error:  # a refusal while connecting concerns all of them
                 for call in batch:
@@ -165,9 +172,11 @@ class AsyncTransport:
             if self._wire is None:
                 self._wire = await AsyncWire(self._settings.socket_timeout_seconds).open(self.endpoint)
             wire = self._wire
-            await wire.send(b"".join(
-                pack(call.operation.full_command() if call.full else call.operation.command()) for call in batch
-            ))
+            await wire.send(
+                b"".join(
+                    pack(call.operation.full_command() if call.full else call.operation.command()) for call in batch
+                )
+            )
             passing: Unsure | None = None
             for call in batch:
                 reply = await wire.read()
@@ -205,8 +214,8 @@ class AsyncTransport:
             else:
                 self._calls.appendleft(call)
 
-    def _fail_all(self, batch: list[_Call]) -> None:
-        for call in [*batch, *self._calls]:
+    def _fail_all(self) -> None:
+        for call in self._calls:
             call.done.cancel()
         self._calls.clear()
         self._close_wire()

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import redis
 import redis.asyncio.connection as async_connection
 import redis.connection as sync_connection
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisError
@@ -60,14 +61,15 @@ class Endpoint:
                 self._seeds, self._service, plain = _split_topology(base, rest)
             else:
                 plain = url
-            options = sync_connection.parse_url(plain)
+            options = sync_connection.parse_url(plain)  # type: ignore[no-untyped-call]  # redis-py has not typed it
             if self.topology:
                 del options["host"]  # comes from each look-up
         except ValueError as error:
             raise SettingsError(f"the server address {self.shown!r} cannot be used: {error}") from None
         self._class = options.pop("connection_class", sync_connection.Connection)
-        for option in ("max_connections", "timeout", "retry_on_timeout", "sentinel_username", "sentinel_password"):
-            setattr(self, f"_{option}", options.pop(option, None))
+        self._sentinel_auth = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
+        for ignored in ("max_connections", "timeout", "retry_on_timeout"):  # of redis-py's pool, which is not used
+            options.pop(ignored, None)
         self._options: dict[str, Any] = {
             "socket_timeout": settings.socket_timeout_seconds,
             "socket_connect_timeout": settings.connect_timeout_seconds,
@@ -92,8 +94,10 @@ class Endpoint:
         """
         try:
             # redis-py would repeat commands by itself; only the call layer may, because it keeps the arguments
-            connection = self._class(**self._options, **self._resolve(), retry=Retry(NoBackoff(), 0))
-            connection.connect()
+            connection: sync_connection.AbstractConnection = self._class(
+                **self._options, **self._resolve(), retry=Retry(NoBackoff(), 0)
+            )
+            connection.connect()  # type: ignore[no-untyped-call]  # redis-py has not typed it
         except RedisError as error:
             raise from_redis(error, self.shown) from error
         return connection
@@ -102,26 +106,25 @@ class Endpoint:
         """As ``connect``, for asyncio. Sentinel and cluster look-ups run in a thread."""
         try:
             address = self._resolve() if not self.topology else await _in_thread(self._resolve)
-            connection = _ASYNC_CLASS[self._class](
-                **self._options, **address, retry=async_connection.Retry(NoBackoff(), 0)
+            connection: async_connection.AbstractConnection = _ASYNC_CLASS[self._class](
+                **self._options, **address, retry=AsyncRetry(NoBackoff(), 0)
             )
-            await connection.connect()
+            await connection.connect()  # type: ignore[no-untyped-call]  # redis-py has not typed it
         except RedisError as error:
             raise from_redis(error, self.shown) from error
         return connection
 
     def _resolve(self) -> dict[str, Any]:
         if self.topology == "sentinel":
-            sentinel = Sentinel(
+            sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py has not typed it
                 self._seeds,
                 sentinel_kwargs={
                     "socket_timeout": min(1.0, self._timeout),
-                    "username": self._sentinel_username,  # type: ignore[attr-defined]  # set in __init__ by name
-                    "password": self._sentinel_password,  # type: ignore[attr-defined]  # set in __init__ by name
+                    **self._sentinel_auth,
                     "retry": Retry(NoBackoff(), 0),
                 },
             )
-            host, port = sentinel.discover_master(self._service)
+            host, port = sentinel.discover_master(self._service)  # type: ignore[no-untyped-call]  # redis-py has not typed it
             for client in sentinel.sentinels:
                 client.close()
             return {"host": host, "port": port}
@@ -132,14 +135,14 @@ class Endpoint:
     def _owner_of_slot(self) -> dict[str, Any]:
         auth = {name: self._options[name] for name in ("username", "password") if name in self._options}
         cluster = RedisCluster(
-            startup_nodes=[ClusterNode(host, port) for host, port in self._seeds],
+            startup_nodes=[ClusterNode(*seed) for seed in self._seeds],  # type: ignore[no-untyped-call]  # redis-py has not typed it
             socket_timeout=self._timeout,
             ssl=self._class is sync_connection.SSLConnection,
             protocol=2,
             **auth,
         )
         try:
-            node = cluster.get_node_from_key(self._slot_key)
+            node = cluster.get_node_from_key(self._slot_key)  # type: ignore[no-untyped-call]  # redis-py has not typed it
             if node is None:
                 raise redis.exceptions.ClusterDownError("no node owns the slot of this namespace")
             return {"host": node.host, "port": node.port}

@@ -76,8 +76,8 @@ def explain(reply: ReplyError) -> TaskqError:
         return UnsupportedServer(f"the server is too old for taskq: it needs Redis 7.0 or Valkey 7.2 or newer ({text})")
     if reply.code == "WRONGTYPE" or "WRONGTYPE" in text:
         return ServerError(
-            f"a key of the namespace holds a value of another type, so nothing was changed: {text}. Does something else "
-            "write under this prefix? Set TASKQ_PREFIX to a name of your own"
+            f"a key of the namespace holds a value of another type, so nothing was changed: {text}. Does something "
+            "else write under this prefix? Set TASKQ_PREFIX to a name of your own"
         )
     return ServerError(f"the server refused the command: {text}")
 
@@ -86,7 +86,7 @@ def from_redis(error: redis_errors.RedisError, address: str) -> Exception:
     """Return ``Unsure`` or a typed error for what redis-py raised while it connected."""
     text = str(error)
     if isinstance(error, redis_errors.AuthenticationError | redis_errors.AuthorizationError):
-        return explain(ReplyError(text if text.split(" ")[0] in _ACCESS else f"WRONGPASS {text}"))
+        return explain(ReplyError(text if text.startswith(_ACCESS) else f"WRONGPASS {text}"))
     if isinstance(error, redis_errors.BusyLoadingError | redis_errors.ConnectionError | redis_errors.TimeoutError):
         return Unsure(text or type(error).__name__)
     if isinstance(error, redis_errors.ResponseError):

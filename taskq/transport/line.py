@@ -40,6 +40,9 @@ class Patience:
         def over(state: RetryCallState) -> bool:
             return self._stop.is_set() or (deadline is not None and time.monotonic() >= deadline)
 
+        def pause(seconds: float) -> None:
+            self._stop.wait(seconds)
+
         def give_up(state: RetryCallState) -> Any:
             last = state.outcome.exception() if state.outcome else None
             raise unavailable(address, self.seconds, last) from None
@@ -47,7 +50,7 @@ class Patience:
         return Retrying(
             retry=retry_if_exception_type(Unsure),
             wait=wait_random_exponential(multiplier=0.02, max=1.0),
-            sleep=self._stop.wait,
+            sleep=pause,
             stop=over,
             retry_error_callback=give_up,
         )(attempt)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from taskq.protocol.operations import Protocol
 from taskq.transport.blocking import Transport
@@ -59,17 +62,41 @@ class Mailbox:
         self.address = new_address()
         self._endpoint = endpoint
         self._key = protocol.reply_key(self.address)
-        self._waiting: dict[str, list[asyncio.Future[bytes]]] = {}
+        self._waiting: dict[str, list[asyncio.Future[bytes | None]]] = {}
+        self._expected: Counter[str] = Counter()
+        self._arrived: dict[str, bytes] = {}
         self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def expecting(self, task_id: str) -> Iterator[None]:
+        """Keep what arrives for a task. To be entered before the server is asked to send it: the result may be here
+        before the caller has come to wait for it."""
+        self._expected[task_id] += 1
+        try:
+            yield
+        finally:
+            self._expected[task_id] -= 1
+            if not self._expected[task_id]:
+                del self._expected[task_id]
+                self._arrived.pop(task_id, None)
 
     def _open(self) -> None:
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._listen(), name="taskq mailbox")
 
     async def receive(self, task_id: str, seconds: float) -> bytes | None:
-        """Wait for the result of one task; None at the timeout."""
+        """Wait for the result of one task.
+
+        Returns:
+            The stored result; None at the timeout, or if the connection was lost: then the caller looks for itself.
+
+        Raises:
+            TaskqError: if the server does not let us listen.
+        """
+        if task_id in self._arrived:
+            return self._arrived[task_id]
         self._open()
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(task_id, []).append(future)
         try:
             async with asyncio.timeout(seconds):
@@ -95,13 +122,28 @@ class Mailbox:
                     if reply:
                         self._deliver(reply[1])
             except Unsure:
-                await asyncio.sleep(0.1)  # the waiting flows look for themselves at their timeout
+                self._answer_all(None)
+                await asyncio.sleep(0.1)
+            except Exception as error:
+                self._answer_all(error)
             finally:
                 wire.close()
 
+    def _answer_all(self, answer: Exception | None) -> None:
+        futures = [future for futures in self._waiting.values() for future in futures if not future.done()]
+        self._waiting.clear()
+        for future in futures:
+            if answer is None:
+                future.set_result(None)
+            else:
+                future.set_exception(answer)
+
     def _deliver(self, item: bytes) -> None:
         sender, _, result = item.partition(b" ")
-        for future in self._waiting.pop(sender.decode(), []):
+        task_id = sender.decode()
+        if task_id in self._expected:
+            self._arrived[task_id] = result
+        for future in self._waiting.pop(task_id, []):
             if not future.done():
                 future.set_result(result)
 

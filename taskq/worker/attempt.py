@@ -7,14 +7,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from taskq.errors import CorruptTask, InvalidTask
 from taskq.model.moment import seconds_to_ms
 from taskq.model.result import result_json
-from taskq.model.retry import ControlFlow, Verdict
-from taskq.model.task import Task, from_envelope
+from taskq.model.retry import ControlFlow, Discard, RetryPolicy, Verdict
+from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task, from_envelope
 from taskq.protocol.replies import Claim, Settlement
 from taskq.registry import HandlerSpec, Registry
 from taskq.settings import Settings
@@ -62,6 +62,15 @@ class Attempt:
     ctx: Any = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     over: bool = False
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """The policy of the handler, with what the task itself says of retries where it differs from the default."""
+        policy, task = self.spec.policy, self.task
+        return policy.for_task(
+            policy.max_retries if task.max_retries == MAX_RETRIES else task.max_retries,
+            policy.delay_seconds if task.retry_delay == RETRY_DELAY_SECONDS else task.retry_delay,
+        )
 
     def cancel(self) -> None:
         """Note that somebody asked for its end, and interrupt it if the runner can."""
@@ -131,9 +140,14 @@ class Judge:
         """Return the attempt of a claim, or the settlement of one that cannot or need not run."""
         try:
             task = from_envelope(claim.envelope)
+            if _unusual(task):
+                replace(task)
+            expired = task.expires_in is not None and self._now_ms() > (task.deadline_ms or 0)
         except CorruptTask as error:
             return self._end(claim, Outcome.FAIL, str(error))
-        if task.expires_in is not None and (deadline := task.deadline_ms) is not None and self._now_ms() > deadline:
+        except (ValueError, TypeError, OverflowError) as error:
+            return self._end(claim, Outcome.FAIL, f"the stored envelope cannot be used: {error}")
+        if expired:
             return self._end(claim, Outcome.CANCEL, f"expired: it was to start within {task.expires_in:g} s")
         spec = self._registry.get(task.task_type)
         if spec is None:
@@ -177,12 +191,12 @@ class Judge:
         claim, task = attempt.claim, attempt.task
         if isinstance(error, TaskCancelled):
             return self._end(claim, Outcome.CANCEL, str(error) or "cancelled while it ran", attempt)
-        decision = attempt.spec.policy.for_task(task.max_retries, task.retry_delay).decide(error, claim.retries)
+        policy = attempt.policy
+        decision = policy.decide(error, claim.retries)
         if decision.verdict is Verdict.SNOOZE:
             return Settlement(claim.task_id, claim.fence, Outcome.SNOOZE.value, decision.reason, decision.after_ms or 0)
         note = describe(error, attempt.timed_out, task.timeout)
         if decision.verdict is Verdict.RETRY:
-            policy = attempt.spec.policy.for_task(task.max_retries, task.retry_delay)
             delay_ms = decision.after_ms
             if delay_ms is None:
                 delay_ms = policy.delay_ms(claim.retries + 1, random.random)
@@ -222,10 +236,24 @@ class Judge:
         )
 
 
+def _unusual(task: Task) -> bool:
+    """Return whether an envelope holds what a ``Task`` checks when it is made: another program may have written it."""
+    return (
+        task.timeout is not None
+        or task.expires_in is not None
+        or task.result_ttl is not None
+        or task.max_retries != MAX_RETRIES
+        or task.retry_delay != RETRY_DELAY_SECONDS
+        or bool(task.metadata)
+    )
+
+
 def describe(error: BaseException, timed_out: bool, timeout: float | None) -> str:
     """Return an error as text: the traceback without the frames of taskq itself."""
     if timed_out:
         return f"TaskTimeout: it did not end within its timeout of {timeout:g} s"
+    if isinstance(error, Discard):
+        return f"discarded: {error.reason}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [
         frame for frame in frames if "/taskq/worker/" not in frame.filename and "/taskq/registry" not in frame.filename

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from taskq.errors import TaskqError
@@ -23,6 +24,7 @@ from taskq.worker.process import (
     EXIT_RECYCLE,
     EXIT_USAGE,
     die_with_parent,
+    is_stopped,
     resident_bytes,
     set_up_logging,
 )
@@ -39,14 +41,26 @@ class Child:
         link: to the guardian.
         queue: whose tasks.
         options: what to serve.
+        supervisor: process id of the supervisor.
+        early: what it has said already.
     """
 
-    def __init__(self, link: SocketLink, queue: TaskQueue, options: WorkerOptions) -> None:
+    def __init__(
+        self,
+        link: SocketLink,
+        queue: TaskQueue,
+        options: WorkerOptions,
+        supervisor: int,
+        early: Sequence[dict[str, Any]] = (),
+    ) -> None:
         self._link = link
         self._options = options
+        self._supervisor = supervisor
+        self._early = early
         self._ended = threading.Event()
         self._stop_by: float | None = None
         self._recycle = False
+        self._resting = False
         self._reported: dict[str, int] = {}
         self._error: BaseException | None = None
         registry = load_handlers(options.handlers)
@@ -69,10 +83,13 @@ class Child:
         """Serve until told to stop; return the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop(self._options.grace_seconds))
+        for message in self._early:
+            self._hear(message)
         self._link.listen(self._hear, gone=lambda: os._exit(EXIT_FAILED))
         threading.Thread(target=self._serve, name="taskq engine", daemon=True).start()
         while not self._ended.wait(_REPORT_SECONDS if self._stop_by is None else 0.05):
             self._report()
+            self._mind_supervisor()
             if self._stop_by is not None and time.monotonic() >= self._stop_by:
                 back = self._engine.abandon()
                 if back:
@@ -114,6 +131,19 @@ class Child:
         if counts != self._reported:
             self._reported = counts
             self._link.tell({"stats": counts})
+        self._check_memory()
+
+    def _mind_supervisor(self) -> None:
+        """Claim nothing while the supervisor is stopped, by Ctrl+Z for instance: then nobody beats for this process."""
+        resting = is_stopped(self._supervisor)
+        if resting != self._resting:
+            self._resting = resting
+            log.warning(
+                "the supervisor %s", "is stopped: no task is started until it goes on" if resting else "goes on"
+            )
+            self._engine.rest(resting)
+
+    def _check_memory(self) -> None:
         limit = self._options.max_memory_bytes
         if limit is not None and not self._recycle and (used := resident_bytes()) > limit:
             log.warning("memory is %d MB, above the limit of %d MB: starting afresh", used >> 20, limit >> 20)
@@ -137,7 +167,7 @@ def main(arguments: list[str]) -> int:
     settings, options = from_wire(messages[0])
     set_up_logging(settings.log_level, settings.log_format)
     try:
-        return Child(link, TaskQueue(settings=settings), options).run()
+        return Child(link, TaskQueue(settings=settings), options, int(arguments[1]), messages[1:]).run()
     except TaskqError as error:
         link.tell({"failed": str(error)})
         return EXIT_USAGE

@@ -11,7 +11,7 @@ import click
 
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
-from taskq.worker.guardian import Guardian
+from taskq.worker.guardian import guardian_of
 from taskq.worker.options import WorkerOptions
 from taskq.worker.process import set_up_logging
 from taskq.worker.supervisor import Supervisor
@@ -32,7 +32,6 @@ def run_worker(settings: Settings, options: WorkerOptions) -> int:
     set_up_logging(settings.log_level, settings.log_format)
     queue = TaskQueue(settings=settings)
     endpoint = queue.namespace.endpoint
-    queue.get_queue_stats()  # a server that will not have us is reported here, before any process starts
     click.echo(f"taskq worker {version('taskq')}")
     click.echo(f"  server    {endpoint.shown}, prefix {settings.prefix}")
     click.echo(f"  lists     {', '.join(options.lists)}")
@@ -40,7 +39,8 @@ def run_worker(settings: Settings, options: WorkerOptions) -> int:
         f"  running   {options.concurrency} tasks at a time in {options.processes} "
         f"process{'es' if options.processes > 1 else ''}; Ctrl+C to stop"
     )
-    guardian = Guardian(queue.transport.own_line(), queue.namespace.protocol, settings)
+    queue.get_queue_stats()  # a server that will not have us is reported here, before any process starts
+    guardian = guardian_of(queue)
     guardian.start()
     shown: list[list[str]] = []
 

@@ -27,6 +27,9 @@ from taskq.worker.waiter import Waiter
 
 log = logging.getLogger("taskq.worker")
 
+# A script can hand about 8,000 words to one command, and nobody else is served while it runs.
+_MOST_PER_TURN = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
@@ -80,11 +83,14 @@ class Engine:
             if options.slots == 1
             else ThreadRunner(self.judge, self.finished, options.slots)
         )
+        # half of the slots a turn: while the server settles and claims for one half, the other half runs
+        self._share = min(_MOST_PER_TURN, max(1, (options.slots + 1) // 2))
         self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
         self._claimed = 0
         self._stopping = False
         self._lost = False
         self._hold = False
+        self._resting = False
         self._due_ms = -1
 
     @property
@@ -102,6 +108,11 @@ class Engine:
     def stop(self) -> None:
         """Claim nothing more and end when everything that runs has ended."""
         self._stopping = True
+        self._waiter.wake()
+
+    def rest(self, resting: bool) -> None:
+        """Claim nothing for the time being, or go on; what runs goes on anyway."""
+        self._resting = resting
         self._waiter.wake()
 
     def cancel(self, task_ids: Sequence[str]) -> None:
@@ -169,13 +180,8 @@ class Engine:
             while self._accepting() or self._held or self._settlements:
                 if self._lost:
                     self._come_back(card)
-                if look or self._settlements:
-                    self._take_turn()
-                    look = False
-                elif self._free() == 0 and not self._held:
-                    break
-                else:
-                    look = self._sleep()
+                    look = True
+                look = self._take_turn() if look or self._settlements else self._sleep()
             self.membership.leave()
         finally:
             self._threads.stop()
@@ -188,7 +194,7 @@ class Engine:
 
     def _free(self) -> int:
         """Return how many tasks may be claimed now."""
-        if not self._accepting() or (self._hold and self._held):
+        if not self._accepting() or self._resting or (self._hold and self._held):
             return 0
         free = self._options.slots - len(self._held)
         return free if self._options.max_tasks is None else min(free, self._options.max_tasks - self._claimed)
@@ -201,12 +207,13 @@ class Engine:
         # a hint that comes when every slot is taken belongs to somebody else: the turn it leads to rings again
         return self._waiter.sleep(self._free() > 0, self._due_ms)
 
-    def _take_turn(self) -> None:
-        settled = [self._settlements.popleft() for _ in range(len(self._settlements))]
+    def _take_turn(self) -> bool:
+        """Settle and claim; return whether there may be more to claim at once."""
+        settled = [self._settlements.popleft() for _ in range(min(_MOST_PER_TURN, len(self._settlements)))]
         for attempt, _ in settled:
             if attempt is not None:
                 self._let_go(attempt)
-        want = self._free()
+        want = min(self._free(), self._share)
         member = self.membership
         member.seq += 1
         reply = member.run(
@@ -219,10 +226,10 @@ class Engine:
                 [settlement for _, settlement in settled],
             )
         )
-        if not reply.registered:
+        if not reply.registered or reply.superseded:
             self._settlements.extendleft(reversed(settled))
-            self._lost = True
-            return
+            self._lost = not reply.registered
+            return False
         self._note(reply, settled)
         if reply.claims:
             self._start(reply)
@@ -230,6 +237,7 @@ class Engine:
             self._stopping = True
         if member.reconnected:
             member.repair([*self._held, *(settlement.task_id for _, settlement in self._settlements)])
+        return len(reply.claims) == want > 0 and self._free() > 0
 
     def _let_go(self, attempt: Attempt) -> None:
         self._held.pop(attempt.claim.task_id, None)
@@ -266,10 +274,7 @@ class Engine:
             if attempt.spec.wants_context:
                 attempt.ctx = TaskContext(attempt, self._queue)
             self._held[claim.task_id] = attempt
-            if attempt.spec.is_async:
-                coroutines.append(attempt)
-                continue
-            plain.append(attempt)
+            (coroutines if attempt.spec.is_async else plain).append(attempt)
             if attempt.task.timeout is not None:
                 self._watch(attempt, attempt.task.timeout)
         if coroutines:

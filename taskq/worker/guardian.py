@@ -17,6 +17,7 @@ from taskq.errors import ServerUnavailable, TaskqError
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol
 from taskq.protocol.replies import Settlement
+from taskq.queue import TaskQueue
 from taskq.settings import Settings
 from taskq.transport.line import Line, Patience
 from taskq.transport.upkeep import Upkeep, crash_limits
@@ -51,6 +52,17 @@ class Ward:
     tell: Callable[[dict[str, Any]], None]
     stopped: Callable[[], bool]
     beaten: float = field(default_factory=_now)
+
+
+def guardian_of(queue: TaskQueue) -> Guardian:
+    """Return a guardian for workers of a queue, with a line of its own.
+
+    A connection that has gone silent must not cost a lease before it is given up, however long others may wait for a
+    reply.
+    """
+    settings = queue.settings
+    patience = min(settings.socket_timeout_seconds, settings.heartbeat_interval_seconds)
+    return Guardian(Line(queue.transport.endpoint, patience), queue.namespace.protocol, settings)
 
 
 class Guardian:
@@ -118,24 +130,29 @@ class Guardian:
         self._jobs.put(lambda: self._bury(worker, charge))
 
     def settle(self, settlement: Settlement, then: Callable[[], object]) -> None:
-        """Settle a task in the name of a process that is about to be killed, then call back."""
+        """Settle a task in the name of a process that is about to be killed, then call back, settled or not."""
 
         def job() -> None:
-            refused = self._call(self._protocol.settle([settlement]))
+            try:
+                refused = self._call(self._protocol.settle([settlement]))
+            finally:
+                then()
             if refused:
                 log.warning("task %s had ended before its process was killed", settlement.task_id)
-            then()
 
         self._jobs.put(job)
 
     def _run(self) -> None:
         beat_at = time.monotonic()
         while True:
-            try:
-                job = self._jobs.get(timeout=max(0.0, beat_at - time.monotonic()))
-            except queue.Empty:
+            wait = beat_at - time.monotonic()
+            if wait <= 0:  # before any job: while there is always one more to do, the wards must not look dead
                 beat_at = time.monotonic() + self._settings.heartbeat_interval_seconds
                 self._attempt(self._beat)
+                continue
+            try:
+                job = self._jobs.get(timeout=wait)
+            except queue.Empty:
                 continue
             if job is None:
                 break

@@ -12,7 +12,7 @@ from typing import Any
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
 from taskq.worker.engine import Engine
-from taskq.worker.guardian import Guardian, Ward
+from taskq.worker.guardian import Ward, guardian_of
 from taskq.worker.link import SocketLink
 from taskq.worker.options import WorkerOptions, dumps, to_wire
 
@@ -39,7 +39,7 @@ class ThreadGuard:
     """
 
     def __init__(self, queue: TaskQueue) -> None:
-        self._guardian = Guardian(queue.transport.own_line(), queue.namespace.protocol, queue.settings)
+        self._guardian = guardian_of(queue)
         self.engine: Engine | None = None
         self._guardian.start()
 

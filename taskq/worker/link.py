@@ -22,6 +22,8 @@ from taskq.worker.options import dumps
 
 Message = dict[str, Any]
 
+_MOST_UNSENT_BYTES = 2**20
+
 
 class Guard(Protocol):
     """The guardian as a worker sees it."""
@@ -40,24 +42,34 @@ class SocketLink:
         self._sock = sock
         self._lock = threading.Lock()
         self._buffer = b""
+        self._unsent = b""
 
     def tell(self, message: Message) -> None:
-        """Send a message; a partner that is gone is not an error here."""
+        """Send a message; a partner that is gone is not an error here.
+
+        What a socket that does not block has no room for goes out before the next message: half a line would make all
+        that follows unreadable.
+        """
         with suppress(OSError), self._lock:
-            self._sock.sendall(dumps(message))
+            if len(self._unsent) < _MOST_UNSENT_BYTES:
+                self._unsent += dumps(message)
+            while self._unsent:
+                self._unsent = self._unsent[self._sock.send(self._unsent) :]
 
     def receive(self) -> list[Message] | None:
         """Read what has come, waiting for it if the socket blocks; None when the partner is gone."""
-        try:
-            data = self._sock.recv(65536)
-        except BlockingIOError:
-            return []
-        except OSError:
-            return None
-        if not data:
-            return None
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        return [json.loads(line) for line in lines]
+        while True:
+            try:
+                data = self._sock.recv(65536)
+            except BlockingIOError:
+                return []
+            except OSError:
+                return None
+            if not data:
+                return None
+            *lines, self._buffer = (self._buffer + data).split(b"\n")
+            if lines:
+                return [json.loads(line) for line in lines]
 
     def listen(self, handle: Callable[[Message], object], gone: Callable[[], object]) -> None:
         """Read on a thread of its own until the partner is gone."""

@@ -10,13 +10,15 @@ import threading
 import time
 from _thread import LockType, allocate_lock
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from taskq.protocol.replies import Settlement
 from taskq.worker.attempt import Attempt, Judge, TaskTimeout
 
 Finished = Callable[[Attempt, Settlement], None]
+
+_ALARMS_KEPT = 256
 
 
 class Runner(Protocol):
@@ -35,6 +37,7 @@ class Alarm:
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Attempt, int]] = []
+        self._roomy = _ALARMS_KEPT
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -42,11 +45,20 @@ class Alarm:
     def set(self, attempt: Attempt, thread_id: int, timeout_seconds: float) -> None:
         """Ring for an attempt when its time is over."""
         with self._changed:
+            if len(self._heap) >= self._roomy:
+                # most tasks end long before their time: without this, a day's worth of them would pile up here
+                self._heap = [alarm for alarm in self._heap if not alarm[2].over]
+                heapq.heapify(self._heap)
+                self._roomy = max(_ALARMS_KEPT, 2 * len(self._heap))
             heapq.heappush(self._heap, (attempt.started + timeout_seconds, next(self._order), attempt, thread_id))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="taskq alarm", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            if self._heap[0][2] is attempt:  # else it looks again before this one is due
+                self._changed.notify()
+
+    def __len__(self) -> int:
+        return len(self._heap)
 
     def _run(self) -> None:
         while True:
@@ -61,10 +73,21 @@ class Alarm:
                     _raise_in(thread_id, TaskTimeout)
 
 
-def _raise_in(thread_id: int, error: type[BaseException] | None) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread_id), ctypes.py_object(error) if error is not None else None
-    )
+def _raise_in(thread_id: int, error: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(error))
+
+
+def _came_too_late() -> bool:
+    """Take an exception that was raised in this thread and has not reached it yet; return whether there was one.
+
+    Raising ``None`` over it would do, but in Python 3.11 it leaves a flag behind that slows all threads down for good
+    and hangs those that run under a profiler or debugger.
+    """
+    try:
+        time.sleep(0)  # what is pending is raised when the GIL has been let go of and taken again
+    except TaskTimeout:
+        return True
+    return False
 
 
 _alarm = Alarm()
@@ -77,10 +100,9 @@ def execute(judge: Judge, attempt: Attempt) -> Settlement:
         return _execute_timed(judge, attempt, timeout)
     attempt.started = time.monotonic()
     try:
-        value = attempt.spec.call(attempt.task, attempt.ctx)
-    except BaseException as error:  # whatever a handler raises ends its attempt, never the worker
+        return judge.completed(attempt, attempt.spec.call(attempt.task, attempt.ctx))
+    except BaseException as error:  # whatever a handler, or its result, raises ends its attempt, never the worker
         return judge.raised(attempt, error)
-    return judge.completed(attempt, value)
 
 
 def _execute_timed(judge: Judge, attempt: Attempt, timeout: float) -> Settlement:
@@ -93,10 +115,11 @@ def _execute_timed(judge: Judge, attempt: Attempt, timeout: float) -> Settlement
         finally:
             with attempt.lock:
                 attempt.over = True
-            _raise_in(thread_id, None)  # one that was raised too late must not hit the next task
+            if attempt.timed_out and _came_too_late():  # it must not hit the next task
+                attempt.timed_out = False
+        return judge.completed(attempt, value)
     except BaseException as error:
         return judge.raised(attempt, error)
-    return judge.completed(attempt, value)
 
 
 class InlineRunner:
@@ -118,8 +141,9 @@ class InlineRunner:
 class ThreadRunner:
     """Runs plain handlers on up to ``slots`` threads, started when needed.
 
-    A dispatch wakes one thread, and each that takes an attempt wakes the next if more are left: a burst of tiny tasks
-    is run by one or two threads without a hand-over for each, tasks that block get a thread each.
+    At most one thread is on its way out of its bed at a time; when it is up and has taken an attempt, it wakes the next
+    one if more are left. A burst of tiny tasks is so run by one thread without a hand-over for each, and tasks that
+    block get a thread each.
     """
 
     def __init__(self, judge: Judge, finished: Finished, slots: int) -> None:
@@ -130,6 +154,7 @@ class ThreadRunner:
         self._idle: deque[LockType] = deque()
         self._threads: list[threading.Thread] = []
         self._growing = allocate_lock()
+        self._rising = False
 
     def dispatch(self, attempts: list[Attempt]) -> None:
         """Hand attempts to the threads."""
@@ -137,6 +162,9 @@ class ThreadRunner:
         self._wake_one()
 
     def _wake_one(self) -> None:
+        if self._rising:
+            return
+        self._rising = True
         try:
             self._idle.pop().release()
         except IndexError:
@@ -146,11 +174,14 @@ class ThreadRunner:
                     thread = threading.Thread(target=self._work, name=f"taskq runner {number}", daemon=True)
                     self._threads.append(thread)
                     thread.start()
+                else:
+                    self._rising = False  # all are up; whoever is done next finds what is left
 
     def _work(self) -> None:
         todo, finished, judge = self._todo, self._finished, self._judge
         bed = allocate_lock()
         bed.acquire()
+        self._rising = False
         while True:
             try:
                 attempt = todo.popleft()
@@ -173,14 +204,27 @@ class ThreadRunner:
                 self._idle.remove(bed)
             except ValueError:
                 bed.acquire()
+                self._rising = False
             return
         bed.acquire()
+        self._rising = False
 
     def stop(self) -> None:
         """Let the threads end when they are idle."""
         if self._threads:
             self._todo.append(None)
             self._wake_one()
+
+
+class _Exit(Exception):
+    """Carries a SystemExit or KeyboardInterrupt of a coroutine, which would end the loop and all who run on it."""
+
+
+async def _contained(coroutine: Awaitable[Any]) -> Any:
+    try:
+        return await coroutine
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise _Exit from error
 
 
 class LoopRunner:
@@ -210,7 +254,7 @@ class LoopRunner:
         attempt.started = time.monotonic()
         handler: asyncio.Future[Any] | None = None
         try:
-            handler = asyncio.ensure_future(attempt.spec.call(attempt.task, attempt.ctx))
+            handler = asyncio.ensure_future(_contained(attempt.spec.call(attempt.task, attempt.ctx)))
             loop = asyncio.get_running_loop()
             attempt.on_cancel = lambda: loop.call_soon_threadsafe(handler.cancel)
             if attempt.cancel_requested:
@@ -226,6 +270,8 @@ class LoopRunner:
             settlement = self._judge.completed(attempt, value)
         except asyncio.CancelledError:
             settlement = self._judge.interrupted(attempt)
+        except _Exit as error:
+            settlement = self._judge.raised(attempt, error.__cause__ or error)
         except BaseException as error:
             settlement = self._judge.raised(attempt, error)
         finally:

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from taskq.queue import TaskQueue
-from taskq.worker.guardian import Guardian, Ward
+from taskq.worker.guardian import Guardian, Ward, guardian_of
 from taskq.worker.link import SocketLink
 from taskq.worker.options import from_wire
 from taskq.worker.process import is_stopped, set_up_logging
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     settings, _ = from_wire(messages[0])
     set_up_logging(settings.log_level, settings.log_format)
     queue = TaskQueue(settings=settings)
-    guardian = Guardian(queue.transport.own_line(), queue.namespace.protocol, queue.settings)
+    guardian = guardian_of(queue)
     guardian.start()
     _watch(link, parent, guardian, messages[1:])
     for worker in guardian.wards_of(link.tell):

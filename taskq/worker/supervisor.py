@@ -101,15 +101,15 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until stopped or, in a burst, until the lists are empty; return the exit code."""
-        with _Signals(self._on_signal) as wakeup:
+        with _Signals() as wakeup:
             self._selector.register(wakeup, selectors.EVENT_READ, None)
             for _ in range(self._options.processes):
                 self._spawn()
             while self._children or self._restart_at:
                 for key, _ in self._selector.select(self._pause()):
                     if key.data is None:
-                        with suppress(BlockingIOError):
-                            wakeup.recv(4096)
+                        for number in wakeup.recv(4096):
+                            self._on_signal(number)
                     else:
                         self._hear(key.data)
                 self._collect()
@@ -233,10 +233,13 @@ class Supervisor:
 
 
 class _Signals:
-    """Turns signals into calls on the main loop, by a socket that wakes the selector."""
+    """Makes signals readable: their numbers come out of a socket.
 
-    def __init__(self, handle: Callable[[int], None]) -> None:
-        self._handle = handle
+    What they ask for is done by the main loop, between two of its steps: a handler could meet it in the middle of one,
+    with a lock in its hands or half of the processes started.
+    """
+
+    def __init__(self) -> None:
         self._numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
 
     def __enter__(self) -> socket.socket:
@@ -245,7 +248,7 @@ class _Signals:
             end.setblocking(False)
         self._sockets = (ours, theirs)
         self._old_fd = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        self._old = {number: signal.signal(number, lambda n, _: self._handle(n)) for number in self._numbers}
+        self._old = {number: signal.signal(number, lambda *_: None) for number in self._numbers}
         return ours
 
     def __exit__(self, *_: object) -> None:

@@ -60,7 +60,7 @@ class TaskWorker:
         self.registry.update(self.queue.registry)
         self._engine: Engine | None = None
         self._stop_by: float | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may call stop() while this thread holds it
         self._stopped_early = False
 
     def register_handler(self, task_type: str, handler: Handler, policy: RetryPolicy | None = None) -> None:

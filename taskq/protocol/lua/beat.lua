@@ -6,26 +6,27 @@
 -- REPLY   {uuid of the namespace, now ms, 1 if a lease has run out, 1 if retention is due, {per worker: 0 lost, or {ids to cancel}}}
 -- rest is worker and token in turn.
 local uuid = call('HGET', META, 'uuid') or ''
-local replies = {}
+local replies, renewed = {}, {}
 call('ZCARD', LEASES)
 call('ZCARD', RETENTION)
-local virtual = tick(period)
 for i = first_rest, #ARGV, 2 do
   local worker = ARGV[i]
   local card = call('HMGET', WORKER .. worker, 'token', 'cancels')
-  if card[1] ~= ARGV[i + 1] then
-    replies[#replies + 1] = 0
-  else
-    call('ZADD', LEASES, virtual + lease, worker)
-    local cancels = {}
+  local cancels = {}
+  if card[1] == ARGV[i + 1] then
     for id in string.gmatch(card[2] or '', '[^ ]+') do
       local state = call('HMGET', STATE .. id, 'worker', 'cancel')
       if state[1] == worker and state[2] then cancels[#cancels + 1] = id end
     end
-    if card[2] then call('HSET', WORKER .. worker, 'beat', digits(now), 'cancels', table.concat(cancels, ' '))
-    else call('HSET', WORKER .. worker, 'beat', digits(now)) end
-    replies[#replies + 1] = cancels
+    renewed[#renewed + 1] = {worker, 'beat', digits(now), card[2] and 'cancels', table.concat(cancels, ' ')}
   end
+  replies[#replies + 1] = card[1] == ARGV[i + 1] and cancels or 0
+end
+
+local virtual = tick(period)
+for _, fields in ipairs(renewed) do
+  call('ZADD', LEASES, virtual + lease, fields[1])
+  call('HSET', WORKER .. fields[1], unpack(fields, 2, fields[4] and 5 or 3))
 end
 local expired = call('ZRANGEBYSCORE', LEASES, '-inf', virtual, 'LIMIT', 0, 1)
 local due = call('ZRANGEBYSCORE', RETENTION, '-inf', now, 'LIMIT', 0, 1)

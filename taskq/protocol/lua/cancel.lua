@@ -5,7 +5,7 @@
 -- ARGV    id result ttl:number
 -- REPLY   what was found: cancelled, requested (it is running), missing, or the terminal status it has
 -- result is the JSON that a pending task leaves. A list entry stays behind as a tombstone, which the claim skips.
-local state = call('HMGET', STATE .. id, 'status', 'worker')
+local state = call('HMGET', STATE .. id, 'status', 'worker', 'unique')
 local status = state[1]
 if call('EXISTS', TASK .. id) == 0 then return 'missing' end
 if not status then status = call('SISMEMBER', STATUS .. 'pending', id) == 1 and 'pending' or 'completed' end
@@ -14,7 +14,7 @@ if status == 'running' then
   local card = WORKER .. state[2]
   local asked = call('HGET', card, 'cancels') or ''
   call('HSET', STATE .. id, 'cancel', '1')
-  if call('EXISTS', card) == 1 and not string.find(asked, id, 1, true) then
+  if call('EXISTS', card) == 1 and not string.find(' ' .. asked .. ' ', ' ' .. id .. ' ', 1, true) then
     call('HSET', card, 'cancels', asked .. ' ' .. id)
   end
   emit('task.cancel_requested', 'task_id', id, 'status', status, 'worker_id', state[2])
@@ -22,6 +22,8 @@ if status == 'running' then
 end
 call('SCARD', TOMBSTONES)
 call('ZCARD', SCHEDULED)
+call('SCARD', STATUS .. status)
+check_end(id, 'cancelled', state[3], ttl)
 if status == 'pending' then call('SADD', TOMBSTONES, id) else call('ZREM', SCHEDULED, id) end
 terminate(id, 'cancelled', status, result, ttl)
 return 'cancelled'

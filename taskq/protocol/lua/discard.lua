@@ -3,6 +3,7 @@
 -- USES    task state status result dead counters
 -- ARGV    ids*
 -- REPLY   number of tasks forgotten
+local ENDED = {'completed', 'failed', 'cancelled'}
 local found = {}
 for i = first_ids, #ARGV do
   local status = call('HGET', STATE .. ARGV[i], 'status')
@@ -10,11 +11,14 @@ for i = first_ids, #ARGV do
     found[#found + 1] = ARGV[i]
   end
 end
+for _, status in ipairs(ENDED) do call('SCARD', STATUS .. status) end
 call('ZCARD', DEAD)
+call('HLEN', COUNTERS)
+local forgotten = 0
 for _, id in ipairs(found) do
-  for _, status in ipairs({'completed', 'failed', 'cancelled'}) do call('SREM', STATUS .. status, id) end
+  for _, status in ipairs(ENDED) do forgotten = forgotten + call('SREM', STATUS .. status, id) end
   call('ZREM', DEAD, id)
   call('UNLINK', TASK .. id, STATE .. id, RESULT .. id)
 end
-if #found > 0 then call('HINCRBY', COUNTERS, 'expired', #found) end
-return #found
+if forgotten > 0 then call('HINCRBY', COUNTERS, 'expired', forgotten) end
+return forgotten

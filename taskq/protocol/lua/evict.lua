@@ -3,5 +3,6 @@
 -- INCLUDE evict
 -- ARGV    worker charge:number limit:number max_crashes:number dead_ttl:number
 -- REPLY   {requeued, dead, 1 if the worker is gone}
-local requeued, died, gone = evict(worker, charge, limit, max_crashes, dead_ttl)
+local held_tasks = held_by(worker, charge, limit, max_crashes, dead_ttl)
+local requeued, died, gone = evict(held_tasks, charge, max_crashes, dead_ttl)
 return {requeued, died, gone and 1 or 0}

@@ -8,9 +8,10 @@ if slot <= tonumber(call('HGET', SLOTS, name) or 0) then return 0 end
 call('LLEN', QUEUE .. list)
 call('SCARD', STATUS .. 'pending')
 call('HLEN', COUNTERS)
-local known = call('EXISTS', TASK .. id)
+call('SCARD', QUEUES)
+local known = call('GET', TASK .. id)
 call('HSET', SLOTS, name, digits(slot))
-if known == 1 then return 0 end
+if known then return 0 end
 call('SET', TASK .. id, body)
 call('RPUSH', QUEUE .. list, id)
 call('SADD', STATUS .. 'pending', id)

@@ -5,12 +5,15 @@
 -- ARGV    paused lists*
 -- REPLY   number of lists whose state changed
 local changed = 0
+call('SCARD', PAUSED)
+for i = first_lists, #ARGV do call('LLEN', QUEUE .. ARGV[i]) end
 for i = first_lists, #ARGV do
   if paused == '1' then
     changed = changed + call('SADD', PAUSED, ARGV[i])
   else
-    changed = changed + call('SREM', PAUSED, ARGV[i])
-    if call('LLEN', QUEUE .. ARGV[i]) > 0 then ring(ARGV[i]) end
+    local resumed = call('SREM', PAUSED, ARGV[i])
+    if resumed == 1 and call('LLEN', QUEUE .. ARGV[i]) > 0 then ring(ARGV[i]) end
+    changed = changed + resumed
   end
 end
 return changed

@@ -7,12 +7,17 @@
 local ids, uniques = call('LRANGE', QUEUE .. list, 0, limit - 1), {}
 call('SCARD', STATUS .. 'pending')
 call('SCARD', TOMBSTONES)
-for i, id in ipairs(ids) do uniques[i] = call('HGET', STATE .. id, 'unique') end
+call('HLEN', COUNTERS)
+for i, id in ipairs(ids) do
+  uniques[i] = call('HGET', STATE .. id, 'unique')
+  if uniques[i] then call('GET', UNIQUE .. uniques[i]) end
+end
 local purged = 0
 for i, id in ipairs(ids) do
   call('LPOP', QUEUE .. list)
-  if call('SREM', TOMBSTONES, id) == 0 then
-    purged = purged + call('SREM', STATUS .. 'pending', id)
+  -- neither a tombstone nor an id that has no business in this list: what is running keeps its body
+  if call('SREM', TOMBSTONES, id) == 0 and call('SREM', STATUS .. 'pending', id) == 1 then
+    purged = purged + 1
     if uniques[i] and call('GET', UNIQUE .. uniques[i]) == id then call('DEL', UNIQUE .. uniques[i]) end
     call('UNLINK', TASK .. id, STATE .. id)
     emit('task.purged', 'task_id', id, 'list', list)

@@ -13,6 +13,8 @@ for i, id in ipairs(ids) do
   states[i] = call('HMGET', STATE .. id, 'status', 'worker', 'list')
   if states[i][3] then call('LLEN', QUEUE .. states[i][3]) end
 end
+for _, status in ipairs({'running', 'pending'}) do call('SCARD', STATUS .. status) end
+call('ZCARD', LEASES)
 local members = call('SRANDMEMBER', WORKERS, 100)
 local virtual = tick(period)
 for _, member in ipairs(members) do

@@ -1,23 +1,29 @@
 -- replay: put ended tasks back into their lists, with all their attempts before them
--- USES    task state status result dead tombstones queue counters
+-- USES    task state status result dead tombstones queue counters unique
 -- INCLUDE bell events
 -- ARGV    ids*
 -- REPLY   {per id: 1 replayed, 0 not a failed or cancelled task that can be}
--- list comes from the state, or for a task that never ran from the caller as the word after its id.
+-- list comes from the state, or for a task that never ran from the caller as the word after its id. A unique key that
+-- another task has taken since stays with that one; otherwise the replayed task holds it again.
 local codes, states = {}, {}
 for i = first_ids, #ARGV, 2 do
   local id = ARGV[i]
-  states[#states + 1] = call('HMGET', STATE .. id, 'status', 'list')
-  call('LLEN', QUEUE .. (states[#states][2] or ARGV[i + 1]))
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique')
+  states[#states + 1] = state
+  call('LLEN', QUEUE .. (state[2] or ARGV[i + 1]))
+  if state[3] then call('GET', UNIQUE .. state[3]) end
 end
+for _, status in ipairs({'pending', 'failed', 'cancelled'}) do call('SCARD', STATUS .. status) end
 call('ZCARD', DEAD)
 call('SCARD', TOMBSTONES)
+call('HLEN', COUNTERS)
 for n, state in ipairs(states) do
   local i = first_ids + (n - 1) * 2
   local id, list, status = ARGV[i], state[2] or ARGV[i + 1], state[1]
   codes[n] = 0
   if (status == 'failed' or status == 'cancelled') and call('PERSIST', TASK .. id) == 1 then
     call('DEL', STATE .. id, RESULT .. id)
+    if state[3] and call('SET', UNIQUE .. state[3], id, 'NX') then call('HSET', STATE .. id, 'unique', state[3]) end
     call('ZREM', DEAD, id)
     call('SMOVE', STATUS .. status, STATUS .. 'pending', id)
     -- a tombstone still stands in its list: it comes alive where it is

@@ -9,6 +9,7 @@ if verb == 'list' then
   return {clock[1] * 1000 + math.floor(clock[2] / 1000), call('HGETALL', SCHEDULES), call('HGETALL', SLOTS)}
 end
 call('HLEN', SLOTS)
+call('HLEN', SCHEDULES)
 if verb == 'remove' then
   call('HDEL', SLOTS, name)
   return call('HDEL', SCHEDULES, name)

@@ -11,13 +11,26 @@ local function poison(id, state, crashes, dead_ttl)
   call('HSET', STATE .. id, 'reason', 'poison')
 end
 
-local function evict(worker, charge, limit, max_crashes, dead_ttl)
-  local held = PROCESSING .. worker
-  local ids, states = call('LRANGE', held, -limit, -1), {}
+-- reads only: the newest that a worker holds, up to limit
+local function held_by(worker, charge, limit, max_crashes, dead_ttl)
+  local ids, states = call('LRANGE', PROCESSING .. worker, -limit, -1), {}
   for i, id in ipairs(ids) do
-    states[i] = call('HMGET', STATE .. id, 'status', 'worker', 'list', 'attempts', 'crashes')
-    if states[i][3] then call('LLEN', QUEUE .. states[i][3]) end
+    local state = call('HMGET', STATE .. id, 'status', 'worker', 'list', 'attempts', 'crashes', 'unique')
+    states[i] = state
+    if state[3] then call('LLEN', QUEUE .. state[3]) end
+    if charge == 1 and (tonumber(state[5]) or 0) + 1 >= max_crashes then check_end(id, 'failed', state[6], dead_ttl) end
   end
+  call('SCARD', STATUS .. 'running')
+  call('SCARD', STATUS .. 'pending')
+  call('HLEN', COUNTERS)
+  call('ZCARD', LEASES)
+  call('SCARD', WORKERS)
+  return {worker = worker, ids = ids, states = states}
+end
+
+local function evict(held_tasks, charge, max_crashes, dead_ttl)
+  local worker, ids, states = held_tasks.worker, held_tasks.ids, held_tasks.states
+  local held = PROCESSING .. worker
   -- without its card the worker can neither beat nor take a turn, whoever is still sending in its name
   call('DEL', WORKER .. worker)
   local requeued, died = 0, 0

@@ -1,17 +1,28 @@
 -- promote: move what has fallen due to the tails of its lists
 -- USES scheduled state status queue
 -- INCLUDE clock bell events
--- Returns how many were moved and the ms until the next one falls due (-1: nothing is scheduled).
-local function promote(limit)
-  local head = call('ZRANGE', SCHEDULED, 0, 0, 'WITHSCORES')
-  if not head[1] then return 0, -1 end
-  if tonumber(head[2]) > now then return 0, tonumber(head[2]) - now end
-  local ids = call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, limit)
-  local states = {}
+local function until_next()
+  local head = call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')
+  return head[1] and math.max(0, tonumber(head[2]) - now) or -1
+end
+
+-- reads only: the ids that have fallen due, and status and list of each
+local function fallen_due(limit, wait)
+  local ids, states = {}, {}
+  if wait ~= 0 then return ids, states end
+  ids = call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, limit)
   for i, id in ipairs(ids) do
     states[i] = call('HMGET', STATE .. id, 'status', 'list')
     if states[i][2] then call('LLEN', QUEUE .. states[i][2]) end
   end
+  for _, status in ipairs({'pending', 'scheduled', 'retry'}) do call('SCARD', STATUS .. status) end
+  return ids, states
+end
+
+-- Returns how many were moved and the ms until the next one falls due (-1: nothing is scheduled).
+local function promote(limit, wait)
+  if wait ~= 0 then return 0, wait end
+  local ids, states = fallen_due(limit, wait)
   local moved, rung = 0, {}
   for i, id in ipairs(ids) do
     local status, list = states[i][1], states[i][2]
@@ -28,6 +39,5 @@ local function promote(limit)
       end
     end
   end
-  head = call('ZRANGE', SCHEDULED, 0, 0, 'WITHSCORES')
-  return moved, head[1] and math.max(0, tonumber(head[2]) - now) or -1
+  return moved, until_next()
 end

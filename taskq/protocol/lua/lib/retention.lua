@@ -3,8 +3,12 @@
 -- INCLUDE clock text
 -- Ids stand in one list per ten seconds of expiry, the sorted set names the lists: a third of the memory of a sorted
 -- set of ids, and one push for a whole batch. An id that lives again or ends anew stands in a later list as well.
+local function slot_of(ttl)
+  return digits((math.floor((now + ttl) / 10000) + 1) * 10000)
+end
+
 local function retain(ids, ttl)
-  local slot = digits((math.floor((now + ttl) / 10000) + 1) * 10000)
+  local slot = slot_of(ttl)
   call('RPUSH', RETAINED .. slot, unpack(ids))
   call('ZADD', RETENTION, slot, slot)
 end

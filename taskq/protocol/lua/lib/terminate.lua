@@ -1,12 +1,13 @@
 -- terminate: end a task: result, expiry, status set, unique key, waiting clients
 -- USES task state result status dead counters unique waiters reply
 -- INCLUDE clock retention events
--- The caller has taken the id out of the place it was in.
+-- The caller has taken the id out of the place it was in, and has called check_end before its first write.
 local function announce(id, result)
   local waiters = call('SMEMBERS', WAITERS .. id)
   for _, waiter in ipairs(waiters) do
-    call('RPUSH', REPLY .. waiter, id .. ' ' .. result)
-    call('PEXPIRE', REPLY .. waiter, 60000)
+    if type(redis.pcall('RPUSH', REPLY .. waiter, id .. ' ' .. result)) == 'number' then
+      call('PEXPIRE', REPLY .. waiter, 60000)
+    end
   end
   if #waiters > 0 then call('DEL', WAITERS .. id) end
 end
@@ -15,13 +16,25 @@ local function release_unique(id, unique)
   if unique and call('GET', UNIQUE .. unique) == id then call('DEL', UNIQUE .. unique) end
 end
 
+-- reads only: all that an end touches and that is not the caller's own
+local function check_end(id, status, unique, ttl)
+  if not ttl or ttl < 1 then error({err = 'ERR an end of ' .. id .. ' needs a time to keep it'}) end
+  call('SCARD', STATUS .. status)
+  call('SCARD', WAITERS .. id)
+  call('ZCARD', RETENTION)
+  call('LLEN', RETAINED .. slot_of(ttl))
+  call('ZCARD', DEAD)
+  call('HLEN', COUNTERS)
+  if unique then call('GET', UNIQUE .. unique) end
+end
+
 local function terminate(id, status, from, result, ttl)
   call('SET', RESULT .. id, result, 'PX', ttl)
   call('PEXPIRE', TASK .. id, ttl)
   local state = STATE .. id
   release_unique(id, call('HGET', state, 'unique'))
   call('HSET', state, 'status', status, 'ended', digits(now))
-  call('HDEL', state, 'fence', 'worker', 'cancel', 'unique')
+  call('HDEL', state, 'fence', 'worker', 'cancel')
   call('PEXPIRE', state, ttl)
   call('SMOVE', STATUS .. from, STATUS .. status, id)
   retain({id}, ttl)

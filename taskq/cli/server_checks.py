@@ -1,15 +1,12 @@
-"""The checks of ``taskq doctor``: from what was read to verdicts. No I/O here."""
+"""The checks of ``taskq doctor`` on the server: from what it says about itself to verdicts. No I/O here."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from taskq.cli.output import duration_text, size_text
-from taskq.model.task import DEFAULT_QUEUE
-from taskq.model.views import QueueStats, WorkerInfo
-from taskq.protocol.operations import PROTOCOL_VERSION
+from taskq.cli.output import plural, size_text
 from taskq.transport.server_info import ServerReading
 
 OK, WARN, BAD = "ok", "warn", "bad"
@@ -37,34 +34,28 @@ class Finding:
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """What was read of a namespace and its server."""
+def examine_server(address: str, reading: ServerReading) -> list[Finding]:
+    """Return what there is to say about a server.
 
-    address: str
-    prefix: str
-    reading: ServerReading
-    stats: QueueStats
-    workers: list[WorkerInfo]
-
-
-def diagnose(seen: Examination) -> list[Finding]:
-    """Return what all checks found, in the order in which an operator reads them."""
-    return [finding for check in _CHECKS for finding in check(seen)]
+    Args:
+        address: as it may be shown.
+        reading: what it says about itself.
+    """
+    found = list(_connection(address, reading))
+    for check in (_role, _eviction, _memory, _persistence, _clock):
+        found += check(reading)
+    return found
 
 
-def _server(seen: Examination) -> Iterator[Finding]:
-    reading = seen.reading
-    trip = f"{reading.round_trip_ms:.1f} ms per round trip"
+def _connection(address: str, reading: ServerReading) -> Iterator[Finding]:
+    trip = f"{reading.round_trip_ms:.2f} ms per round trip"
     if reading.round_trip_ms > _SLOW_ROUND_TRIP_MS:
-        yield Finding(
-            "connection", WARN, f"{seen.address}, {trip}", "run workers near the server: each task costs trips"
-        )
+        yield Finding("connection", WARN, f"{address}, {trip}", "run workers near the server: each task costs trips")
     else:
-        yield Finding("connection", OK, f"{seen.address}, {trip}")
+        yield Finding("connection", OK, f"{address}, {trip}")
     name, version = reading.product
     if not name:
-        yield _unknown(seen, "version", "INFO")
+        yield _unknown(reading, "version", "INFO")
         return
     found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     floor = _FLOORS.get(name)
@@ -75,21 +66,20 @@ def _server(seen: Examination) -> Iterator[Finding]:
         yield Finding("version", BAD, f"{name} {version} is too old", f"taskq needs {oldest}, or newer")
     else:
         yield Finding("version", OK, f"{name} {version}")
-    if reading.info.get("cluster_enabled") == "1" and "+cluster" not in seen.address:
+    if reading.info.get("cluster_enabled") == "1" and "+cluster" not in address:
         yield Finding(
             "cluster", WARN, "the server is a node of a cluster", "use redis+cluster://host:port as REDIS_URL"
         )
 
 
-def _unknown(seen: Examination, check: str, command: str) -> Finding:
-    why = seen.reading.refused.get(command, "the server does not say")
+def _unknown(reading: ServerReading, check: str, command: str) -> Finding:
+    why = reading.refused.get(command, "the server does not say")
     return Finding(
         check, WARN, f"cannot be checked: {command} gave {why!r}", f"allow it: ACL SETUSER <user> +{command.lower()}"
     )
 
 
-def _role(seen: Examination) -> Iterator[Finding]:
-    reading = seen.reading
+def _role(reading: ServerReading) -> Iterator[Finding]:
     role = reading.info.get("role")
     if role is None:
         return
@@ -101,7 +91,7 @@ def _role(seen: Examination) -> Iterator[Finding]:
         return
     replicas = [line for name, line in reading.info.items() if re.fullmatch(r"slave\d+", name)]
     late = [line for line in replicas if _lag_seconds(line) > _REPLICA_LAG_SECONDS or "state=online" not in line]
-    message = f"primary, {len(replicas)} replica{'' if len(replicas) == 1 else 's'}"
+    message = f"primary, {plural(len(replicas), 'replica')}"
     if late:
         yield Finding(
             "replication", WARN, f"{message}, {len(late)} far behind", "after a failover now, tasks would be lost"
@@ -115,25 +105,27 @@ def _lag_seconds(replica: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _eviction(seen: Examination) -> Iterator[Finding]:
-    reading = seen.reading
+def _eviction(reading: ServerReading) -> Iterator[Finding]:
     if not reading.info:
-        yield _unknown(seen, "eviction", "INFO")
+        yield _unknown(reading, "eviction", "INFO")
         return
     policy, limit = reading.info.get("maxmemory_policy", "unknown"), reading.number("maxmemory")
+    evicted = reading.number("evicted_keys")
+    gone = f", {plural(evicted, 'key')} so far" if evicted else ""
     advice = "CONFIG SET maxmemory-policy noeviction, and in the configuration of the server"
     if policy == "noeviction":
         yield Finding("eviction", OK, "maxmemory-policy is noeviction")
     elif limit:
-        yield Finding("eviction", BAD, f"maxmemory-policy is {policy}: a full server deletes tasks or results", advice)
+        yield Finding(
+            "eviction", BAD, f"maxmemory-policy is {policy}: a full server deletes tasks or results{gone}", advice
+        )
     else:
         yield Finding(
             "eviction", WARN, f"maxmemory-policy is {policy}, harmless only while maxmemory is not set", advice
         )
 
 
-def _memory(seen: Examination) -> Iterator[Finding]:
-    reading = seen.reading
+def _memory(reading: ServerReading) -> Iterator[Finding]:
     if not reading.info:
         return
     used, limit = reading.number("used_memory"), reading.number("maxmemory")
@@ -148,10 +140,10 @@ def _memory(seen: Examination) -> Iterator[Finding]:
     yield Finding("memory", verdict, f"{size_text(used)} used, {share:.0%} of {size_text(total)} ({what})", advice)
 
 
-def _persistence(seen: Examination) -> Iterator[Finding]:
-    reading, info = seen.reading, seen.reading.info
+def _persistence(reading: ServerReading) -> Iterator[Finding]:
+    info = reading.info
     if not info:
-        yield _unknown(seen, "persistence", "INFO")
+        yield _unknown(reading, "persistence", "INFO")
         return
     failed = [name for name in ("aof_last_write_status", "rdb_last_bgsave_status") if info.get(name, "ok") != "ok"]
     if failed:
@@ -200,10 +192,10 @@ def _append_only(fsync: str | None) -> Finding:
     )
 
 
-def _clock(seen: Examination) -> Iterator[Finding]:
-    ahead_ms = seen.reading.clock_ahead_ms
+def _clock(reading: ServerReading) -> Iterator[Finding]:
+    ahead_ms = reading.clock_ahead_ms
     if ahead_ms is None:
-        yield _unknown(seen, "clock", "TIME")
+        yield _unknown(reading, "clock", "TIME")
         return
     message = f"the server's is {abs(ahead_ms) / 1000:.3f} s {'ahead of' if ahead_ms >= 0 else 'behind'} the one here"
     if abs(ahead_ms) > _CLOCK_TOLERANCE_MS:
@@ -212,86 +204,3 @@ def _clock(seen: Examination) -> Iterator[Finding]:
         )
     else:
         yield Finding("clock", OK, message)
-
-
-def _namespace(seen: Examination) -> Iterator[Finding]:
-    meta, others = seen.reading.meta, seen.reading.other_prefixes
-    used = seen.stats.counters.get("submitted", 0)
-    if not meta and not used and others:
-        yield Finding(
-            "namespace",
-            WARN,
-            f"{seen.prefix} is empty, but there is {', '.join(others)} on this server",
-            f"is this the right prefix (--prefix {others[0]}, TASKQ_PREFIX) and the right server (REDIS_URL)?",
-        )
-        return
-    version = meta.get("version", str(PROTOCOL_VERSION))
-    if version != str(PROTOCOL_VERSION):
-        yield Finding(
-            "namespace",
-            BAD,
-            f"{seen.prefix} was written with protocol {version}, this is {PROTOCOL_VERSION}",
-            "use one release of taskq for all clients and workers of a namespace",
-        )
-    elif not meta and not used:
-        yield Finding("namespace", OK, f"{seen.prefix}, new: nothing has been submitted yet")
-    else:
-        yield Finding("namespace", OK, f"{seen.prefix}, protocol {version}, {used:,} tasks submitted so far")
-
-
-def _workers(seen: Examination) -> Iterator[Finding]:
-    silent = [worker for worker in seen.workers if worker.lease_seconds <= 0]
-    alive = len(seen.workers) - len(silent)
-    waiting = seen.stats.pending_tasks
-    if alive:
-        yield Finding("workers", OK, f"{alive:,} alive, {seen.stats.running_tasks:,} tasks running")
-    elif waiting:
-        yield Finding("workers", BAD, f"none is alive, and {waiting:,} tasks wait", "start one: taskq worker")
-    else:
-        yield Finding("workers", WARN, "none is alive", "start one: taskq worker")
-    if silent:
-        held = sum(len(worker.held) for worker in silent)
-        names = ", ".join(worker.worker_id for worker in silent[:3])
-        yield Finding(
-            "leases",
-            WARN if alive else BAD,
-            f"{len(silent):,} of dead workers have run out ({names}), with {held:,} tasks",
-            "look again in some seconds" if alive else "any running worker brings the tasks back: taskq worker",
-        )
-
-
-def _lists(seen: Examination) -> Iterator[Finding]:
-    paused = [item for item in seen.stats.lists if item.paused]
-    if paused:
-        names = ", ".join(f"{item.queue}:{item.priority}" for item in paused)
-        queue = "" if paused[0].queue == DEFAULT_QUEUE else f" {paused[0].queue}"
-        yield Finding("lists", WARN, f"paused: {names}", f"taskq queue resume{queue}")
-    oldest = max((item.oldest_seconds or 0.0 for item in seen.stats.lists), default=0.0)
-    depth = sum(item.depth for item in seen.stats.lists)
-    if not paused:
-        age = f", the oldest for {duration_text(oldest)}" if depth else ""
-        yield Finding("lists", OK, f"{depth:,} tasks wait{age}, none is paused")
-
-
-def _dead_letters(seen: Examination) -> Iterator[Finding]:
-    number = seen.stats.dead_letters
-    if number:
-        yield Finding(
-            "dead letters", WARN, f"{number:,} tasks failed for good", "taskq dlq ls, then taskq dlq replay or purge"
-        )
-    else:
-        yield Finding("dead letters", OK, "none")
-
-
-_CHECKS: tuple[Callable[[Examination], Iterator[Finding]], ...] = (
-    _server,
-    _role,
-    _eviction,
-    _memory,
-    _persistence,
-    _clock,
-    _namespace,
-    _workers,
-    _lists,
-    _dead_letters,
-)

@@ -1,0 +1,1 @@
+"""Measurements; ``python -m bench`` prints them with bare baselines of the same run beside them."""

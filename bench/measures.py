@@ -1,0 +1,172 @@
+"""What is measured. Each function returns a figure; the pairs are taken in turns by ``__main__``."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+import redis
+
+from taskq import Task, TaskQueue, TaskWorker
+from taskq.model.task import to_envelope
+from taskq.protocol.operations import LeaseTimes
+from taskq.settings import Settings
+
+PAYLOAD = {"text": "x" * 89}  # 100 bytes as JSON
+
+
+def new_queue(url: str) -> TaskQueue:
+    """Return a queue in a namespace of its own."""
+    return TaskQueue(settings=Settings(redis_url=url, prefix=f"bench_{uuid.uuid4().hex[:8]}"))
+
+
+def task(**options: object) -> Task:
+    """Return a no-op task with a payload of 100 bytes."""
+    return Task(task_type="noop", payload=PAYLOAD, **options)  # type: ignore[arg-type]  # options of the bench
+
+
+def rate(count: int, action: Callable[[], object]) -> float:
+    """Return how often per second ``count`` things happen in one call."""
+    begun = time.perf_counter()
+    action()
+    return count / (time.perf_counter() - begun)
+
+
+def bare_evalsha(client: redis.Redis, count: int = 3000) -> float:
+    """Calls per second of a script that does nothing, with the bytes of a submit, by plain redis-py."""
+    sha = client.script_load("return 1")
+    envelope = to_envelope(task(), 10**6)
+
+    def action() -> None:
+        for number in range(count):
+            client.evalsha(sha, 1, "bench:", 0, 1, f"{number:036d}", envelope, "normal", "0", "")
+
+    return rate(count, action)
+
+
+def submit_one_by_one(url: str, count: int = 3000) -> float:
+    """Tasks per second with ``submit_task``, objects made on the way."""
+    queue = new_queue(url)
+    queue.submit_task(task())
+    return rate(count, lambda: [queue.submit_task(task()) for _ in range(count)])
+
+
+def bare_pipeline(client: redis.Redis, count: int = 20_000) -> float:
+    """SETs per second in pipelines of 100, by plain redis-py."""
+    envelope = to_envelope(task(), 10**6)
+
+    def action() -> None:
+        for start in range(0, count, 100):
+            pipe = client.pipeline(transaction=False)
+            for number in range(start, start + 100):
+                pipe.set(f"bench:{number}", envelope)
+            pipe.execute()
+
+    return rate(count, action)
+
+
+def submit_batches(url: str, count: int = 20_000) -> float:
+    """Tasks per second with ``submit_batch`` of 100, tasks made before."""
+    queue = new_queue(url)
+    batches = [[task() for _ in range(100)] for _ in range(count // 100)]
+    return rate(count, lambda: [queue.submit_batch(batch) for batch in batches])
+
+
+def drain(url: str, slots: int, count: int = 10_000) -> float:
+    """No-op tasks per second of one worker process, results stored."""
+    queue = new_queue(url)
+    for _ in range(count // 1000):
+        queue.submit_batch([task() for _ in range(1000)])
+    worker = TaskWorker(queue, concurrency=slots)
+    worker.register_handler("noop", lambda task: None)
+    return rate(count, worker.run_until_empty)
+
+
+def bare_round_trips(client: redis.Redis, count: int = 1000) -> list[float]:
+    """Seconds of single EVALSHA calls."""
+    sha = client.script_load("return 1")
+    return [1 / rate(1, lambda: client.evalsha(sha, 1, "bench:")) for _ in range(count)]
+
+
+def round_trips(url: str, count: int = 500) -> list[float]:
+    """Seconds from submit to the result in the submitter's hands, on an idle system with one worker."""
+    queue = new_queue(url)
+    worker = TaskWorker(queue, concurrency=10)
+    worker.register_handler("noop", lambda task: None)
+    thread = threading.Thread(target=worker.start)
+    thread.start()
+    try:
+        queue.wait_for_result(queue.submit_task(task()), 10)
+        return [1 / rate(1, lambda: queue.wait_for_result(queue.submit_task(task()), 10)) for _ in range(count)]
+    finally:
+        worker.stop()
+        thread.join()
+
+
+def commands_per_second_idle(url: str, client: redis.Redis, seconds: float = 12.0) -> float:
+    """Commands that an idle worker and its guardian send."""
+    queue = new_queue(url)
+    worker = TaskWorker(queue)
+    worker.register_handler("noop", lambda task: None)
+    thread = threading.Thread(target=worker.start)
+    thread.start()
+    try:
+        queue.wait_for_result(queue.submit_task(task()), 10)
+        time.sleep(1)
+        before = _client_commands(client)
+        time.sleep(seconds)
+        return (_client_commands(client) - before - 1) / seconds
+    finally:
+        worker.stop()
+        thread.join()
+
+
+def _client_commands(client: redis.Redis) -> int:
+    """Commands sent by clients so far; those inside of scripts are not counted."""
+    stats = client.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("evalsha", "eval", "blpop", "info"))
+
+
+def bytes_per_task(url: str, client: redis.Redis, count: int = 50_000) -> tuple[float, float]:
+    """Bytes of server memory per pending task, and per completed one with its result."""
+    queue = new_queue(url)
+    queue.submit_task(task())
+    empty = client.info("memory")["used_memory_dataset"]
+    for _ in range(count // 1000):
+        queue.submit_batch([task() for _ in range(1000)])
+    pending = (client.info("memory")["used_memory_dataset"] - empty) / count
+    worker = TaskWorker(queue, concurrency=32)
+    worker.register_handler("noop", lambda task: None)
+    worker.run_until_empty()
+    completed = (client.info("memory")["used_memory_dataset"] - empty) / count
+    return pending, completed
+
+
+def claim_seconds(url: str, pending: int, claims: int = 200) -> float:
+    """Seconds per turn of 10 tasks with so many tasks pending; each is handed back at once."""
+    queue = new_queue(url)
+    protocol = queue.namespace.protocol
+    for _ in range(pending // 1000):
+        queue.submit_batch([task() for _ in range(1000)])
+    times = LeaseTimes(600_000, 5_000)
+    queue.transport.run(protocol.register("bench", "token", times, "uuid", {}))
+    lists = ["urgent", "high", "normal", "low"]
+    taken = []
+    with queue.transport.line() as line:
+        del line
+    for seq in range(1, claims + 1):
+        begun = time.perf_counter()
+        queue.transport.run(protocol.turn("bench", "token", seq, 10, lists))
+        taken.append(time.perf_counter() - begun)
+    queue.transport.run(protocol.evict("bench", False, 10_000, _no_limits()))
+    queue.purge()
+    taken.sort()
+    return taken[len(taken) // 2]
+
+
+def _no_limits() -> object:
+    from taskq.protocol.operations import CrashLimits
+
+    return CrashLimits(3, 1000)

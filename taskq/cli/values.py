@@ -1,0 +1,112 @@
+"""How the values of options are read. Each function is the ``type`` of an option and the name of its value in help."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from typing import Any
+
+import click
+
+from taskq import kinds
+from taskq.errors import InvalidTask
+from taskq.model.moment import parse_duration
+from taskq.states import TaskPriority
+
+_LONGEST_SHOWN = 60
+_SIZE = kinds.size(1, 2**50)
+
+
+def duration(value: str | float) -> float:
+    """Return the seconds of ``30``, ``500ms`` or ``1h30m``."""
+    if isinstance(value, int | float):
+        return float(value)
+    try:
+        return parse_duration(value)
+    except InvalidTask as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def priority(value: str | int) -> TaskPriority:
+    """Return the priority of a name or a number."""
+    try:
+        return TaskPriority.parse(int(value) if str(value).strip().isdecimal() else value)
+    except InvalidTask as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def moment(value: str) -> datetime:
+    """Return the datetime of an ISO 8601 text, aware or naive as it was written."""
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is not a time: write it like 2026-11-21T09:00 (local time), 2026-11-21T09:00Z or "
+            "2026-11-21T09:00+01:00; for a delay there is --delay 5m"
+        ) from None
+
+
+def size(value: str | int) -> int:
+    """Return the bytes of ``512MB`` or a plain number."""
+    try:
+        return int(_SIZE.parse(value))
+    except (ValueError, TypeError):
+        raise click.BadParameter(f"{value!r} is not a size: write 512MB, or a number of bytes") from None
+
+
+def names(value: str) -> tuple[str, ...]:
+    """Return the names between commas."""
+    found = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not found:
+        raise click.BadParameter(f"{value!r} has no name in it")
+    return found
+
+
+def json_object(value: str) -> dict[str, Any]:
+    """Return the dict of a JSON object."""
+    parsed = _parse_json(value)
+    if not isinstance(parsed, dict):
+        raise click.BadParameter(f'{value!r} is JSON, but no object: write it like \'{{"source": "shop"}}\'')
+    return parsed
+
+
+def read_payload(text: str | None) -> Any:
+    """Return the payload that an argument means; ``-`` is read from the standard input, None is null.
+
+    Raises:
+        click.BadParameter: if it is no JSON; the message shows how to quote.
+    """
+    if text is None:
+        return None
+    if text == "-":
+        if sys.stdin.isatty():
+            click.echo("taskq: reading the payload as JSON; Ctrl+D ends it", err=True)
+        text = _read_stdin()
+    try:
+        return _parse_json(text)
+    except click.BadParameter as error:
+        error.param_hint = "PAYLOAD"
+        raise
+
+
+def _read_stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"the standard input is not UTF-8 ({error})", param_hint="PAYLOAD") from None
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+        raise click.BadParameter(f"{shown!r} is not JSON ({error}); {_how_to_quote(text)}") from None
+
+
+def _how_to_quote(text: str) -> str:
+    plain = text.strip()
+    if plain and len(plain) <= _LONGEST_SHOWN and "'" not in plain and plain[0] not in '{["':
+        return f"a text is quoted twice: '{json.dumps(plain, ensure_ascii=False)}'"
+    return 'put single quotes around the whole and double quotes around names and texts: \'{"query": "hello"}\''

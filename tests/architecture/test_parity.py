@@ -1,0 +1,72 @@
+"""One name, one signature, one docstring: what holds for the blocking client holds for the one on an event loop."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from taskq.aio import AsyncTaskQueue
+from taskq.handle import AsyncTaskHandle, TaskHandle
+from taskq.queue import TaskQueue
+
+# their own docstrings, or none of the other's business
+OWN = {"handle", "task", "transport", "run_flow", "context"}
+PLAIN = {"handle", "task", "transport", "context"}
+
+
+def public(cls: type) -> dict[str, Any]:
+    return {name: member for name, member in vars(cls).items() if not name.startswith("_")}
+
+
+def parameters(function: Any) -> list[tuple[str, Any, Any]]:
+    return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+
+
+def test_the_same_names() -> None:
+    assert public(TaskQueue).keys() == public(AsyncTaskQueue).keys()
+    assert public(TaskHandle).keys() == public(AsyncTaskHandle).keys()
+
+
+@pytest.mark.parametrize("name", sorted(public(TaskQueue)))
+def test_the_same_verb(name: str) -> None:
+    blocking, awaited = public(TaskQueue)[name], public(AsyncTaskQueue)[name]
+    if isinstance(blocking, property):
+        assert isinstance(awaited, property)
+        return
+    assert parameters(blocking) == parameters(awaited)
+    assert inspect.iscoroutinefunction(awaited) is (name not in PLAIN)
+    assert not inspect.iscoroutinefunction(blocking)
+    assert inspect.getdoc(blocking) == inspect.getdoc(awaited)
+
+
+@pytest.mark.parametrize("name", sorted(set(public(TaskQueue)) - OWN))
+def test_the_same_answer(name: str) -> None:
+    blocking, awaited = public(TaskQueue)[name], public(AsyncTaskQueue)[name]
+    returned = [inspect.signature(function).return_annotation for function in (blocking, awaited)]
+    assert returned[0] == returned[1]
+
+
+@pytest.mark.parametrize("name", sorted(public(TaskHandle)))
+def test_the_same_verb_of_a_handle(name: str) -> None:
+    blocking, awaited = public(TaskHandle)[name], public(AsyncTaskHandle)[name]
+    assert parameters(blocking) == parameters(awaited)
+    assert inspect.iscoroutinefunction(awaited)
+
+
+def test_the_same_constructor() -> None:
+    assert parameters(TaskQueue) == parameters(AsyncTaskQueue)
+
+
+@pytest.mark.parametrize("cls", [TaskQueue, AsyncTaskQueue, TaskHandle, AsyncTaskHandle])
+def test_every_public_verb_is_documented(cls: type) -> None:
+    silent = [name for name, member in public(cls).items() if not inspect.getdoc(member)]
+    assert silent == []
+
+
+def test_what_the_product_promises() -> None:
+    promised = """submit_task submit_batch cancel_task get_task get_task_status get_task_result wait_for_result
+    get_queue_stats subscribe_to_events purge pause resume replay_dead"""
+    assert set(promised.split()) <= public(TaskQueue).keys()
+    assert {"status", "result", "aresult", "cancel"} <= public(TaskHandle).keys()

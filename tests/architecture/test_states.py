@@ -1,0 +1,155 @@
+"""The table of transitions and the scripts agree: each row is tried on a server, and nothing else moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import redis
+
+from taskq.protocol.replies import Settlement
+from taskq.states import LIVE, TERMINAL, TRANSITIONS, Outcome, TaskStatus
+from tests.state import LIMITS, TIMES, TTL_MS, Bench, settle, task
+
+ROOT = Path(__file__).parents[2]
+Move = Callable[[Bench], object]
+
+
+@pytest.fixture
+def bench(redis_url: str, prefix: str, redis_client: redis.Redis) -> Iterator[Bench]:
+    with closing(Bench(redis_url, prefix, redis_client)) as bench:
+        yield bench
+
+
+def status_of(bench: Bench) -> TaskStatus | None:
+    sets = {name.partition(":")[2] for name, ids in bench.state().items() if name.startswith("status:") and "a" in ids}
+    return TaskStatus(sets.pop()) if sets else None
+
+
+def bring(bench: Bench, status: TaskStatus | None) -> None:
+    """Bring task ``a`` into a status; whoever runs it is w1."""
+    if status is None:
+        return
+    if status is TaskStatus.SCHEDULED:
+        bench.submit(task("a", due=bench.at(60)))
+        return
+    if status is TaskStatus.PENDING:
+        bench.submit_ids("a")
+        return
+    claim = bench.claim_one("a")
+    outcome = {
+        TaskStatus.RETRY: "retry",
+        TaskStatus.COMPLETED: "complete",
+        TaskStatus.FAILED: "fail",
+        TaskStatus.CANCELLED: "cancel",
+    }.get(status)
+    if outcome is not None:
+        bench.end("w1", settle(claim, outcome, number=60_000 if outcome == "retry" else TTL_MS))
+
+
+def end(outcome: Outcome) -> Move:
+    def move(bench: Bench) -> None:
+        fence = bench.entries()["state:a"].content.get("fence", "") if "state:a" in bench.entries() else ""
+        bench.run(bench.protocol.settle([Settlement("a", fence, outcome.value, "{}", TTL_MS)]))
+
+    return move
+
+
+def crash(times: int) -> Move:
+    def move(bench: Bench) -> None:
+        for n in range(times):
+            bench.evict("w1", charge=True)
+            if n + 1 < times:
+                bench.register("w1")
+                bench.claim("w1", 1)
+
+    return move
+
+
+def reap(times: int) -> Move:
+    def move(bench: Bench) -> None:
+        bench.register("witness")
+        for n in range(times):
+            for _ in range(4):
+                bench.move_clock(20)
+                bench.run(bench.protocol.beat(TIMES, [("witness", "tok-witness")]))
+            bench.run(bench.protocol.reap(TIMES, 10, LIMITS))
+            if n + 1 < times:
+                bench.register("w1")
+                bench.claim("w1", 1)
+
+    return move
+
+
+def promote(bench: Bench) -> None:
+    bench.move_clock(120)
+    bench.run(bench.protocol.promote())
+
+
+def claim(bench: Bench) -> None:
+    bench.register("w2")
+    bench.claim("w2", 1)
+
+
+MOVES: dict[str, list[Move]] = {
+    "submit": [lambda b: b.submit_ids("a"), lambda b: b.submit(task("a", due=b.at(60)))],
+    "claim": [claim],
+    "cancel": [lambda b: b.run(b.protocol.cancel("a", "{}", TTL_MS))],
+    "promote": [promote],
+    "replay": [lambda b: b.run(b.protocol.replay([("a", "normal")]))],
+    "reap": [reap(1), reap(3)],
+    **{outcome: [end(outcome)] for outcome in Outcome if outcome not in (Outcome.CRASH, Outcome.CANCEL)},
+    Outcome.CRASH: [crash(1), crash(3)],
+}
+
+
+def moves(status: TaskStatus | None, verb: str) -> list[Move]:
+    """Return what makes a row happen. The verb ``cancel`` asks a running task to stop; its outcome is the move."""
+    if (status, verb) == (TaskStatus.RUNNING, Outcome.CANCEL):
+        return [end(Outcome.CANCEL)]
+    return MOVES[verb]
+
+
+@pytest.mark.parametrize(("status", "verb"), TRANSITIONS)
+def test_each_row_happens(bench: Bench, status: TaskStatus | None, verb: str) -> None:
+    reached = []
+    for move in moves(status, verb):
+        bring(bench, status)
+        assert status_of(bench) is status
+        move(bench)
+        reached.append(status_of(bench))
+        bench.wipe()
+    assert tuple(reached) == TRANSITIONS[status, verb]
+
+
+@pytest.mark.parametrize("verb", MOVES)
+@pytest.mark.parametrize("status", [status for status in TaskStatus if status is not TaskStatus.WAITING])
+def test_nothing_else_moves(bench: Bench, status: TaskStatus, verb: str) -> None:
+    if (status, verb) in TRANSITIONS and (status, verb) != (TaskStatus.RUNNING, "cancel"):
+        return
+    bring(bench, status)
+    MOVES[verb][0](bench)
+    assert status_of(bench) is status
+
+
+def test_every_status_is_live_or_terminal() -> None:
+    assert set(TaskStatus) == LIVE | TERMINAL
+    assert not LIVE & TERMINAL
+
+
+def test_every_live_status_has_a_way_out() -> None:
+    left = {status for status, _ in TRANSITIONS if status is not None}
+    reached = {status for row in TRANSITIONS.values() for status in row}
+    assert LIVE - {TaskStatus.WAITING} <= left & reached, "waiting belongs to a later release"
+
+
+def test_the_page_shows_the_table() -> None:
+    page = ROOT / "docs" / "states.md"
+    if not page.exists():
+        pytest.skip("docs/states.md is not written yet")
+    rows = set(re.findall(r"^\| *(\S+) *\| *(\S+) *\| *([a-z, ]+?) *\|", page.read_text(), re.MULTILINE))
+    expected = {(str(status or "-"), str(verb), ", ".join(to)) for (status, verb), to in TRANSITIONS.items()}
+    assert expected <= rows

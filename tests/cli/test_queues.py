@@ -1,0 +1,122 @@
+"""``taskq queue`` and ``taskq stats``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from taskq import Task
+from taskq.queue import TaskQueue
+from tests.cli.conftest import Run, Spawn
+
+
+def test_ls(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    queue.submit_batch([Task(priority="low", queue="mail") for _ in range(3)])
+    lines = [line.split() for line in run("queue", "ls").stdout.splitlines()]
+    assert lines[0] == ["QUEUE", "PRIORITY", "DEPTH", "OLDEST", "PAUSED"]
+    assert len(lines) == 9
+    assert ["low", "3"] in [line[1:3] for line in lines if line[0] == "mail"]
+    rows = run_json("queue", "ls")
+    assert [row["depth"] for row in rows if row["queue"] == "mail" and row["priority"] == "low"] == [3]
+
+
+def test_pause_and_resume(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    assert run("queue", "pause").stdout == "queue default is paused: 4 of 4 lists changed\n"
+    assert run("queue", "pause").stdout == "queue default is paused: it was so before\n"
+    assert all(item.paused for item in queue.get_queue_stats().lists)
+    assert run("queue", "resume", "--priority", "low").stdout == (
+        "the low list of queue default is running: 1 of 1 lists changed\n"
+    )
+    assert run_json("queue", "resume", "default", "--priority", "low") == {
+        "queue": "default",
+        "priority": "low",
+        "paused": False,
+        "lists_changed": 0,
+    }
+    assert [item.priority for item in queue.get_queue_stats().lists if not item.paused] == ["low"]
+
+
+def test_a_queue_that_nobody_uses_is_worth_a_word(run: Run) -> None:
+    result = run("queue", "pause", "mial")
+    assert result.exit_code == 0
+    assert "no task has been submitted to a queue mial yet" in result.stderr
+
+
+def test_a_queue_name_that_cannot_be(run: Run) -> None:
+    result = run("queue", "pause", "a b")
+    assert result.exit_code == 2
+    assert "'a b' cannot be used as a queue name" in result.stderr
+
+
+def test_purge_refuses_where_nobody_can_answer(run: Run, queue: TaskQueue) -> None:
+    queue.submit_task(Task())
+    result = run("queue", "purge")
+    assert result.exit_code == 2
+    assert "Delete what waits in queue default: 1 task?" in result.stderr
+    assert "add --yes" in result.stderr
+    assert queue.get_queue_stats().pending_tasks == 1
+
+
+def test_purge_with_yes(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    queue.submit_batch([Task(), Task(priority="low"), Task(queue="mail")])
+    assert run_json("queue", "purge", "--priority", "low", "--yes")["purged"] == 1
+    assert run("queue", "purge", "--yes").stdout == "1 task deleted from queue default\n"
+    assert queue.get_queue_stats().pending_tasks == 1
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 1), ("\x03", 130, 1)])
+def test_purge_asks_on_a_terminal(spawn: Spawn, queue: TaskQueue, answer: str, code: int, left: int) -> None:
+    queue.submit_task(Task())
+    ours, theirs = pty.openpty()
+    # a session of its own, so that the terminal becomes the one whose Ctrl+C reaches the process
+    process = spawn("queue", "purge", stdin=theirs, preexec_fn=_take_terminal)
+    os.close(theirs)
+    assert process.stderr is not None
+    question = ""
+    while "[y/N]" not in question:
+        question += process.stderr.read(1)
+
+    _answer(process, ours, answer)
+    os.close(ours)
+    err = process.stderr.read()
+    assert process.returncode == code
+    assert queue.get_queue_stats().pending_tasks == left
+    assert ("nothing was changed" in err) == (code == 1)
+    assert "Traceback" not in err
+
+
+def _answer(process: subprocess.Popen[str], terminal: int, answer: str) -> None:
+    """Type until the command has ended: a signal just before Python blocks in read() is seen only at the next key."""
+    for _ in range(5):
+        os.write(terminal, answer.encode())
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(2)
+            return
+    raise AssertionError("the command did not end")
+
+
+def _take_terminal() -> None:
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def test_stats(run: Run, run_json: Callable[..., Any], queue: TaskQueue, prefix: str) -> None:
+    queue.submit_batch([Task(), Task(priority="urgent")])
+    shown = run("stats").stdout
+    assert f"{prefix} on redis://" in shown
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["pending", "2"] in lines
+    assert ["dead", "letters", "0"] in lines
+    assert ["submitted", "2"] in lines
+    numbers = run_json("stats")
+    assert (numbers["pending_tasks"], numbers["success_rate"], numbers["counters"]) == (2, None, {"submitted": 2})
+    assert [item["depth"] for item in numbers["lists"]] == [1, 0, 1, 0]

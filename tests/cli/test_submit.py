@@ -1,0 +1,183 @@
+"""``taskq submit``: what is stored, what is printed, and every way to get it wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from taskq.queue import TaskQueue
+from taskq.states import TaskPriority
+from tests.cli.conftest import Run, Spawn
+
+
+def test_prints_the_id_alone(run: Run, queue: TaskQueue) -> None:
+    result = run("submit", "resize", '{"file": "a.png"}')
+    task = queue.get_task(result.stdout.strip())
+    assert result.stdout == f"{task.task_id}\n"
+    assert result.stderr == ""
+    assert (task.task_type, task.payload, task.priority) == ("resize", {"file": "a.png"}, TaskPriority.NORMAL)
+
+
+def test_every_option_reaches_the_task(run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    options = (
+        "--priority 15 --queue mail --max-retries 7 --retry-delay 2m --timeout 30s --expires-in 1d "
+        '--unique-key order-1 --metadata {"by":"me"} --id my-task'
+    )
+    assert run_json("submit", "order", "[1,2]", *options.split()) == {"task_id": "my-task"}
+    task = queue.get_task("my-task")
+    assert task.priority is TaskPriority.URGENT
+    assert (task.queue, task.max_retries, task.retry_delay) == ("mail", 7, 120.0)
+    assert (task.timeout, task.expires_in, task.unique_key) == (30.0, 86400.0, "order-1")
+    assert (task.metadata, task.payload) == ({"by": "me"}, [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "expected"),
+    [
+        (["echo"], None, ("echo", None)),
+        (['{"query": "x"}'], None, ("agent_query", {"query": "x"})),
+        (["-"], '"from stdin"', ("agent_query", "from stdin")),
+        (["echo", "-"], "[1]", ("echo", [1])),
+        (["5"], None, ("5", None)),
+    ],
+)
+def test_type_and_payload(
+    run: Run, queue: TaskQueue, args: list[str], stdin: str | None, expected: tuple[str, Any]
+) -> None:
+    result = run("submit", *args, stdin=stdin)
+    assert result.exit_code == 0, result.stderr
+    task = queue.get_task(result.stdout.strip())
+    assert (task.task_type, task.payload) == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "Nothing to submit"),
+        (["echo", "hello"], "a text is quoted twice: '\"hello\"'"),
+        (["echo", "{a: 1}"], "put single quotes around the whole and double quotes around names and texts"),
+        (["echo", "[" * 100_000], "is not JSON"),
+        (["echo", "1", "2"], "Too many arguments: '2'"),
+        (["a/b"], "'a/b' cannot be used as a task type"),
+        (["echo", "--priority", "hihg"], "use one of urgent (15), high (10), normal (5), low (0)"),
+        (["echo", "--delay", "5x"], "'5x' is not a duration"),
+        (["echo", "--at", "tomorrow"], "write it like 2026-11-21T09:00"),
+        (["echo", "--at", "2030-01-01", "--delay", "1"], "leave one of them out"),
+        (["echo", "--metadata", "[1]"], "is JSON, but no object"),
+        (["echo", "--count", "2", "--id", "x"], "leave one of them out"),
+        (["echo", "--wait", "{}"], "put --wait at the end of the line"),
+        (["echo", "--timeout", "0"], "use a number of seconds above 0"),
+        (["echo", "--max-retries", "-1"], "not in the range"),
+    ],
+)
+def test_wrong_arguments_are_usage_errors(run: Run, queue: TaskQueue, args: list[str], message: str) -> None:
+    result = run("submit", *args)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert "submitted" not in queue.get_queue_stats().counters
+
+
+def test_too_large_a_payload_is_refused(run: Run) -> None:
+    result = run("submit", "echo", json.dumps("x" * 2000), env={"TASKQ_MAX_MESSAGE_SIZE": "1KB"})
+    assert result.exit_code == 2
+    assert "more than the 1,024 allowed" in result.stderr
+
+
+def test_an_id_that_is_taken_fails(run: Run) -> None:
+    assert run("submit", "echo", "--id", "mine").stdout == "mine\n"
+    result = run("submit", "echo", "2", "--id", "mine")
+    assert result.exit_code == 1
+    assert "mine" in result.stderr
+
+
+def test_a_full_queue_fails(run: Run) -> None:
+    limit = {"TASKQ_MAX_QUEUE_LENGTH": "1"}
+    assert run("submit", "echo", env=limit).exit_code == 0
+    result = run("submit", "echo", env=limit)
+    assert result.exit_code == 1
+    assert "may hold 1" in result.stderr
+
+
+def test_delay_and_at(run: Run, queue: TaskQueue) -> None:
+    when = datetime.now(UTC) + timedelta(hours=1)
+    delayed = run("submit", "echo", "--delay", "1h").stdout.strip()
+    planned = run("submit", "echo", "--at", when.isoformat()).stdout.strip()
+    past = run("submit", "echo", "--at", "2020-01-01T00:00Z").stdout.strip()
+    assert [queue.get_task_status(task_id)["status"] for task_id in (delayed, planned, past)] == [
+        "scheduled",
+        "scheduled",
+        "pending",
+    ]
+
+
+def test_count_sends_batches(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    ids = run("submit", "echo", "--count", "5", env={"TASKQ_BATCH_SIZE": "2"}).stdout.split()
+    assert len(set(ids)) == 5
+    assert len(run_json("submit", "echo", "--count", "1")["task_ids"]) == 1
+    assert queue.get_queue_stats().pending_tasks == 6
+
+
+def test_a_live_unique_key_shows_the_first_task(run: Run, queue: TaskQueue) -> None:
+    first = run("submit", "echo", "--unique-key", "k").stdout
+    second = run("submit", "echo", "--unique-key", "k")
+    assert second.stdout == first
+    assert "a task with the key k is live" in second.stderr
+    assert queue.get_queue_stats().pending_tasks == 1
+
+
+def test_wait_is_over_with_124_and_says_that_no_worker_runs(run: Run) -> None:
+    result = run("submit", "echo", "--wait", "50ms")
+    assert result.exit_code == 124
+    assert "no worker is running" in result.stderr
+    assert "has not ended within 0.05 s" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.usefixtures("worker")
+class TestWithWorker:
+    def test_wait_prints_the_value(self, run: Run, run_json: Callable[..., Any]) -> None:
+        result = run("submit", "echo", '{"hello": "wörld"}', "--wait")
+        assert json.loads(result.stdout) == {"hello": "wörld"}
+        assert "wörld" in result.stdout
+        assert result.exit_code == 0
+        assert run("submit", "echo", '"plain"', "--wait", "10s").stdout == "plain\n"
+        as_json = run_json("submit", "echo", "[1]", "--wait")
+        assert (as_json["status"], as_json["result"]) == ("completed", [1])
+
+    def test_wait_for_a_failure_ends_with_1(self, run: Run) -> None:
+        result = run("submit", "boom", '"\x1b[2J"', "--max-retries", "0", "--wait", "10s")
+        assert result.exit_code == 2  # a raw control character is no JSON
+        result = run("submit", "boom", '"\\u001b[2J"', "--max-retries", "0", "--wait", "10s")
+        assert result.exit_code == 1
+        assert "ValueError: cannot do \\x1b[2J" in result.stderr
+        assert result.stdout == ""
+        as_json = run("submit", "boom", "1", "--max-retries", "0", "--wait", "10s", "--json")
+        assert as_json.exit_code == 1
+        assert json.loads(as_json.stdout)["status"] == "failed"
+
+    def test_wait_says_why_no_worker_runs_it(self, run: Run) -> None:
+        misspelt = run("submit", "ehco", "--wait", "50ms")
+        assert misspelt.exit_code == 124
+        assert "no running worker knows the type ehco: did you mean echo?" in misspelt.stderr
+        elsewhere = run("submit", "echo", "--queue", "mail", "--wait", "50ms")
+        assert "no running worker serves the list mail:normal" in elsewhere.stderr
+
+    def test_wait_for_many(self, run_json: Callable[..., Any]) -> None:
+        results = run_json("submit", "echo", "7", "--count", "3", "--wait", "10s")
+        assert [result["result"] for result in results] == [7, 7, 7]
+
+    def test_ctrl_c_while_waiting_ends_with_130(self, spawn: Spawn) -> None:
+        process = spawn("submit", "slow", "--wait")
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert "waiting for the result" in line
+        process.send_signal(2)
+        out, err = process.communicate(timeout=10)
+        assert process.returncode == 130
+        assert "Traceback" not in err
+        assert out == ""

@@ -1,0 +1,145 @@
+"""``taskq task``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from taskq import Task, TaskWorker
+from taskq.queue import TaskQueue
+from taskq.scheduler import TaskScheduler
+from tests.cli.conftest import Run
+from tests.waiting import eventually
+
+
+def _fail(task: Task) -> None:
+    raise ValueError(f"cannot do {task.payload}")
+
+
+def _run_all(queue: TaskQueue) -> None:
+    """Run what waits: ``echo`` completes, ``fail`` fails."""
+    worker = TaskWorker(queue)
+    worker.register_handler("fail", _fail)
+    worker.register_handler("echo", lambda task: task.payload)
+    worker.run_until_empty()
+
+
+def test_ls_shows_live_tasks_first_and_says_what_is_left_out(run: Run, queue: TaskQueue) -> None:
+    done = queue.submit_task(Task(task_type="echo"))
+    _run_all(queue)
+    waiting = queue.submit_batch([Task(task_type="a.very.long.type.that.is.not.cut", queue="mail") for _ in range(2)])
+    lines = run("task", "ls").stdout.splitlines()
+    assert lines[0].split() == ["ID", "STATUS", "TYPE", "QUEUE", "PRIORITY", "AGE", "RETRIES", "WORKER", "ERROR"]
+    assert {line.split()[0] for line in lines[1:3]} == set(waiting)
+    assert lines[3].split()[:3] == [done, "completed", "echo"]
+    cut = run("task", "ls", "--limit", "2")
+    assert len(cut.stdout.splitlines()) == 3
+    assert "the first 2 are shown" in cut.stderr
+
+
+def test_ls_by_status(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    failed = queue.submit_task(Task(task_type="fail", payload="x", max_retries=0))
+    _run_all(queue)
+    queue.submit_task(Task(task_type="echo"))
+    assert [item["task_id"] for item in run_json("task", "ls", "--status", "failed")] == [failed]
+    assert "ValueError: cannot do x" in run("task", "ls", "--status", "FAILED").stdout
+    assert len(run_json("task", "ls", "--status", "failed", "--status", "pending")) == 2
+    assert run_json("task", "ls", "--status", "running") == []
+    empty = run("task", "ls", "--status", "running")
+    assert empty.stdout == ""
+    assert "there is no task that is running" in empty.stderr
+
+
+def test_show_pending(run: Run, queue: TaskQueue, prefix: str) -> None:
+    task_id = queue.submit_task(
+        Task(task_type="report", payload={"ä": [1]}, queue="mail", priority="high", metadata={"by": "me"})
+    )
+    shown = run("task", "show", task_id).stdout
+    assert f"where     in queue mail, priority high  ({prefix}:queue:mail:high)" in shown
+    assert '"ä": [' in shown
+    assert '"by": "me"' in shown
+    assert "submitted  20" in shown
+
+
+def test_show_failed(run: Run, queue: TaskQueue, prefix: str) -> None:
+    task_id = queue.submit_task(Task(task_type="fail", payload="\x1b[2J", max_retries=0))
+    _run_all(queue)
+    shown = run("task", "show", task_id).stdout
+    assert f"taskq dlq replay {task_id}` runs it again  ({prefix}:dead)" in shown
+    assert "  Traceback (most recent call last):" in shown
+    assert "ValueError: cannot do \\x1b[2J" in shown
+    assert "\x1b" not in shown
+
+
+def test_show_completed_and_long_payload(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    payload = "y" * 5_000
+    task_id = queue.submit_task(Task(task_type="echo", payload=payload))
+    _run_all(queue)
+    shown = run("task", "show", task_id).stdout
+    assert shown.count("y") < 4_100
+    assert "... cut: 5,002 characters in all; --json shows the whole" in shown
+    card = run_json("task", "show", task_id)
+    assert card["task"]["payload"] == payload
+    assert card["result"]["result"] == payload
+    assert card["status"]["status"] == "completed"
+    assert card["task"]["queue"] == "default"
+
+
+def test_show_says_when_a_delayed_task_starts(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    task_id = TaskScheduler(queue).schedule_task_in(Task(task_type="echo"), 3600)
+    assert "  (in 59m 5" in run("task", "show", task_id).stdout or "  (in 1h" in run("task", "show", task_id).stdout
+    card = run_json("task", "show", task_id)
+    assert card["due"] > card["status"]["created_at"]
+
+
+def test_show_running(run: Run, queue: TaskQueue, worker: object) -> None:
+    task_id = queue.submit_task(Task(task_type="slow"))
+    eventually(lambda: queue.get_task_status(task_id)["progress"], what="progress")
+    shown = run("task", "show", task_id).stdout
+    assert "where     on worker-" in shown
+    assert '"half": true' in shown
+
+
+def test_unknown_task(run: Run) -> None:
+    for command in ("show", "cancel", "retry"):
+        result = run("task", command, "nope")
+        assert result.exit_code == 1
+        assert "there is no task nope" in result.stderr
+        assert result.stdout == ""
+
+
+def test_cancel_waiting_running_and_ended(run: Run, queue: TaskQueue, worker: object) -> None:
+    ended = queue.submit_task(Task(task_type="boom", max_retries=0))
+    running = queue.submit_task(Task(task_type="slow"))
+    eventually(lambda: queue.get_task_status(running)["status"] == "running", what="a running task")
+    waiting = TaskScheduler(queue).schedule_task_in(Task(task_type="echo"), 3600)
+    queue.wait_for_result(ended, 10)
+    result = run("task", "cancel", waiting, running, ended)
+    assert result.exit_code == 0
+    assert [line.split("  ") for line in result.stdout.splitlines()] == [
+        [waiting, "cancelled"],
+        [running, "is running; its handler has been asked to stop"],
+        [ended, "had ended before: failed"],
+    ]
+    assert queue.wait_for_result(running, 10)["status"] in ("cancelled", "completed")
+
+
+def test_retry(run: Run, queue: TaskQueue) -> None:
+    failed = queue.submit_task(Task(task_type="fail", max_retries=0))
+    done = queue.submit_task(Task(task_type="echo"))
+    _run_all(queue)
+    result = run("task", "retry", failed, done, "--json")
+    assert result.exit_code == 1
+    first, second = json.loads(result.stdout)
+    assert first == {"task_id": failed, "outcome": "pending"}
+    assert second["outcome"] == "refused"
+    assert "only failed and cancelled tasks can be run again" in second["error"]
+    assert queue.get_task_status(failed)["status"] == "pending"
+    assert run("task", "retry", failed).exit_code == 1
+
+
+def test_control_characters_in_an_error_stay_out_of_the_table(run: Run, queue: TaskQueue) -> None:
+    queue.submit_task(Task(task_type="fail", payload="\x1b[2J\nfoo", max_retries=0))
+    _run_all(queue)
+    assert "\x1b" not in run("task", "ls").stdout

@@ -1,0 +1,127 @@
+"""``taskq worker``, ``queue_worker.py`` and ``python -m taskq``, as processes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskq import Task
+from taskq.queue import TaskQueue
+from tests.cli.conftest import HANDLERS, Run, Spawn
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_ls(run: Run, run_json: Callable[..., Any], worker: subprocess.Popen[str]) -> None:
+    shown = run("worker", "ls").stdout.splitlines()
+    assert shown[0].split() == ["WORKER", "STATE", "HOST", "PID", "TASKS", "LEASE", "STARTED", "LISTS"]
+    assert "alive" in shown[1]
+    (info,) = run_json("worker", "ls")
+    assert shown[1].startswith(info["worker_id"])
+    assert info["lease_seconds"] > 0
+
+
+def test_ls_of_none(run: Run, run_json: Callable[..., Any]) -> None:
+    assert run_json("worker", "ls") == []
+    assert "no worker is registered" in run("worker", "ls").stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--prority", "high"], "Did you mean '--priorities'?"),
+        (["--priorities", "hihg"], "unknown priority 'hihg'"),
+        (["--queues", "a b"], "'a b' cannot be used as a queue name"),
+        (["--queues", ","], "has no name in it"),
+        (["--concurrency", "0"], "is not in the range"),
+        (["--processes", "none"], "is not a valid integer"),
+        (["--max-memory", "12XB"], "write 512MB, or a number of bytes"),
+        (["--grace", "soon"], "is not a duration"),
+        (["--max-tasks", "0"], "is not in the range"),
+        (["--name", "a/b"], "cannot be used as a worker name"),
+        (["handlers"], "No such command 'handlers'"),
+    ],
+)
+def test_wrong_arguments_are_usage_errors(run: Run, args: list[str], message: str) -> None:
+    result = run("worker", *args)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[sys.executable, "-m", "taskq", "worker"], [sys.executable, str(ROOT / "queue_worker.py")]],
+    ids=["taskq worker", "queue_worker.py"],
+)
+def test_burst_runs_what_waits_and_ends(spawn: Spawn, queue: TaskQueue, tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "jobs.py").write_text(HANDLERS)
+    ids = queue.submit_batch([Task(task_type="echo", queue="mail", payload=n, priority="urgent") for n in range(3)])
+    left = queue.submit_task(Task(task_type="echo", queue="mail", priority="low"))
+    flags = (
+        "--handlers jobs:register --queues mail,other --priorities urgent,high --concurrency 2 --processes 1 "
+        "--burst --grace 5s --max-tasks 100 --max-memory 512MB --name tester --log-format console --log-level INFO"
+    )
+    process = spawn(*flags.split(), command=command)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert "boom, echo, slow" in out
+    assert [queue.wait_for_result(task_id, 5)["result"] for task_id in ids] == [0, 1, 2]
+    assert queue.get_task_status(left)["status"] == "pending"
+
+
+def test_ctrl_c_stops_a_worker_in_order(spawn: Spawn, worker: subprocess.Popen[str], queue: TaskQueue) -> None:
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(20) == 0
+    eventually(lambda: not queue.list_workers(), what="the worker signed off")
+
+
+def test_queue_worker_without_an_installation_says_what_to_do(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "queue_worker.py", tmp_path)
+    (tmp_path / "taskq").symlink_to(ROOT / "taskq")
+    # -S leaves the installed packages out, as in a fresh Python
+    done = subprocess.run(
+        [sys.executable, "-S", "queue_worker.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "is missing" in done.stderr
+    assert "make install" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_scheduler_submits_what_is_due(spawn: Spawn, queue: TaskQueue, run: Run) -> None:
+    assert run("schedule", "add", "pulse", "--every", "100ms", "echo").exit_code == 0
+    process = spawn("scheduler", stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    eventually(lambda: queue.get_queue_stats().pending_tasks, timeout_seconds=20, what="a task of the schedule")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+
+
+def test_a_closed_pipe_is_no_traceback(spawn: Spawn, queue: TaskQueue) -> None:
+    queue.submit_task(Task())
+    process = spawn("task", "ls")
+    assert process.stdout is not None
+    process.stdout.close()  # as `| head` does when it has seen enough
+    process.stdout = None
+    _, err = process.communicate(timeout=20)
+    assert err == ""
+    assert process.returncode == 1
+
+
+def test_python_dash_m(spawn: Spawn) -> None:
+    process = spawn("stats", "--json")
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert json.loads(out)["pending_tasks"] == 0
+    usage = spawn("submti")
+    _, err = usage.communicate(timeout=20)
+    assert usage.returncode == 2
+    assert "Did you mean 'taskq submit'?" in err

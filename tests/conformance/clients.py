@@ -1,0 +1,125 @@
+"""Both clients behind one face, and a pair of hands that does the work of a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from taskq.aio import AsyncTaskQueue
+from taskq.model.result import result_json
+from taskq.model.task import from_envelope
+from taskq.protocol.keys import lists_of
+from taskq.protocol.operations import LeaseTimes
+from taskq.protocol.replies import Claim, Settlement
+from taskq.queue import TaskQueue
+from taskq.settings import Settings
+from taskq.states import TaskStatus
+
+TTL_MS = 60_000
+_STATUS = {"complete": TaskStatus.COMPLETED, "fail": TaskStatus.FAILED, "cancel": TaskStatus.CANCELLED}
+
+
+class SyncClient:
+    """A ``TaskQueue``."""
+
+    kind = "sync"
+
+    def __init__(self, settings: Settings) -> None:
+        self.queue: Any = TaskQueue(settings=settings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.queue, name)
+
+    def finish(self, value: Any) -> Any:
+        """Return what a call of a handle or a decorated task has answered."""
+        return value
+
+    def close(self) -> None:
+        self.queue.close()
+
+
+class AsyncClient:
+    """An ``AsyncTaskQueue`` on a loop in a thread of its own; each call waits for its coroutine."""
+
+    kind = "async"
+
+    def __init__(self, settings: Settings) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="client loop", daemon=True)
+        self._thread.start()
+        self.queue: Any = AsyncTaskQueue(settings=settings)
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self.queue, name)
+        if not inspect.iscoroutinefunction(attribute):
+            return attribute
+        return lambda *args, **kwargs: self.finish(attribute(*args, **kwargs))
+
+    def finish(self, value: Any) -> Any:
+        """Return what a call of a handle or a decorated task has answered."""
+        return asyncio.run_coroutine_threadsafe(value, self.loop).result(60) if inspect.isawaitable(value) else value
+
+    def close(self) -> None:
+        self.finish(self.queue.close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+Client = SyncClient | AsyncClient
+NewClient = Callable[..., Client]
+
+
+class Hands:
+    """A worker without an engine: the test says when it claims and how each task ends."""
+
+    def __init__(self, url: str, prefix: str, name: str = "hands") -> None:
+        self._queue = TaskQueue(settings=Settings(redis_url=url, prefix=prefix))
+        self.protocol = self._queue.namespace.protocol
+        self.name = name
+        self._seq = 0
+        self.held: dict[str, Claim] = {}
+        self.run(self.protocol.register(name, "token", LeaseTimes(30_000, 5_000), "uuid", {"host": "here"}))
+
+    def run(self, operation: Any) -> Any:
+        return self._queue.transport.run(operation)
+
+    def claim(self, want: int = 100, queue: str | None = None) -> list[str]:
+        """Claim tasks and return their ids."""
+        self._seq += 1
+        reply = self.run(self.protocol.turn(self.name, "token", self._seq, want, lists_of(queue)))
+        self.held |= {claim.task_id: claim for claim in reply.claims}
+        return [claim.task_id for claim in reply.claims]
+
+    def end(self, task_id: str, outcome: str = "complete", *, error: str | None = None, delay_ms: int = 0) -> None:
+        """Settle a claimed task; a completed one returns its payload."""
+        claim = self.held.pop(task_id)
+        if outcome not in _STATUS:
+            settlement = Settlement(task_id, claim.fence, outcome, error or "", delay_ms)
+        else:
+            payload = from_envelope(claim.envelope).payload
+            body = result_json(
+                task_id,
+                _STATUS[outcome],
+                result=payload if outcome == "complete" else None,
+                error=error,
+                duration=0.25,
+                worker_id=self.name,
+                attempts=claim.attempt,
+                completed_at_ms=1_800_000_000_000,
+            )
+            settlement = Settlement(task_id, claim.fence, outcome, body, TTL_MS)
+        assert self.run(self.protocol.settle([settlement])) == ()
+
+    def work(self, outcome: str = "complete", **options: Any) -> list[str]:
+        """Claim everything that waits in the default queue and let it end."""
+        ids = self.claim()
+        for task_id in ids:
+            self.end(task_id, outcome, **options)
+        return ids
+
+    def close(self) -> None:
+        self._queue.close()

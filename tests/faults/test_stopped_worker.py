@@ -1,0 +1,117 @@
+"""Workers that are frozen past their lease: others go on, and what they say when they wake up is refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from taskq import Task, TaskQueue
+from taskq.protocol.replies import Settlement
+from tests.faults.conftest import LEASE_SECONDS, Spawn
+from tests.faults.ledger import Ledger
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def freeze(*pids: int) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+
+
+def thaw(*pids: int) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_frozen_worker_wakes_up_to_find_its_results_refused(
+    queue: TaskQueue, spawn: Spawn, ledger: Ledger, gate: Path
+) -> None:
+    frozen = spawn("--concurrency", "2").ready()
+    old_id = frozen.worker_ids[0]
+    ids = ledger.submit(queue, [Task(task_type="gated") for _ in range(2)])
+    eventually(lambda: ledger.count("start") == 2, what="both tasks to run")
+    other = spawn("--concurrency", "2").ready()
+    pids = (frozen.pid, *frozen.child_pids)
+    freeze(*pids)
+    eventually(lambda: ledger.count("start") == 4, LEASE_SECONDS + 5, "the tasks to start elsewhere")
+    gate.touch()
+    results = [queue.wait_for_result(task_id, timeout=10) for task_id in ids]
+    assert {result["worker_id"] for result in results} == set(other.worker_ids)
+
+    thaw(*pids)
+
+    for task_id in ids:
+        frozen.sees(rf"the outcome of task {task_id} was refused: its lease was lost")
+    new_id = frozen.sees(rf"worker {old_id} lost its lease and is back as \S+").split()[-1]
+    assert ledger.violations(queue) == []
+    assert [queue.get_task_result(task_id) for task_id in ids] == results, "a stale attempt must not overwrite"
+    assert queue.get_queue_stats().counters["completed"] == 2
+    other.stop()
+    (after,) = ledger.submit(queue, [Task(task_type="work")])
+    assert queue.wait_for_result(after, timeout=10)["worker_id"] == new_id
+    assert frozen.stop() == 0
+    assert frozen.total("refused") == 2
+
+
+def test_nobody_beats_for_a_child_that_is_frozen_alone(queue: TaskQueue, spawn: Spawn, ledger: Ledger) -> None:
+    frozen = spawn("--concurrency", "1").ready()
+    (task_id,) = ledger.submit(queue, [Task(task_type="work", payload=1.0)])
+    eventually(lambda: ledger.count("start") == 1)
+    (child,) = frozen.child_pids
+    freeze(child)
+    other = spawn().ready()
+
+    result = queue.wait_for_result(task_id, timeout=LEASE_SECONDS + 6)
+
+    assert result["worker_id"] == other.worker_ids[0]
+    thaw(child)
+    frozen.sees(rf"the outcome of task {task_id} was refused")
+    frozen.sees(rf"worker {frozen.worker_ids[0]} lost its lease and is back as")
+    assert ledger.violations(queue) == []
+
+
+def test_children_claim_nothing_while_their_supervisor_is_frozen(
+    queue: TaskQueue, spawn: Spawn, ledger: Ledger, gate: Path
+) -> None:
+    # Ctrl+Z stops the supervisor alone: its children are in sessions of their own, and nobody beats for them
+    worker = spawn("--concurrency", "2").ready()
+    (running,) = ledger.submit(queue, [Task(task_type="gated")])
+    eventually(lambda: ledger.count("start") == 1)
+    freeze(worker.pid)
+    worker.sees("the supervisor is stopped: no task is started until it goes on")
+    (waiting,) = ledger.submit(queue, [Task(task_type="work")])
+    gate.touch()
+    assert queue.wait_for_result(running, timeout=5)["status"] == "completed", "what runs may end while the lease lasts"
+    assert queue.get_task_status(waiting)["status"] == "pending"
+
+    thaw(worker.pid)
+
+    assert queue.wait_for_result(waiting, timeout=10)["status"] == "completed"
+    assert queue.get_queue_stats().counters.get("recovered", 0) == 0
+    assert ledger.violations(queue) == []
+
+
+def test_a_turn_that_arrives_after_a_newer_one_claims_nothing(queue: TaskQueue) -> None:
+    # what a frozen network may deliver late: the server has seen the next turn of the same worker
+    from taskq.transport.upkeep import lease_times
+
+    protocol, run = queue.namespace.protocol, queue.transport.run
+    run(protocol.register("w", "token", lease_times(queue.settings), "uuid", {}))
+    queue.submit_batch([Task() for _ in range(3)])
+    first = run(protocol.turn("w", "token", 1, 1, ["normal"]))
+    second = run(protocol.turn("w", "token", 2, 1, ["normal"]))
+    late = run(protocol.turn("w", "token", 1, 1, ["normal"]))
+    repeated = run(protocol.turn("w", "token", 2, 1, ["normal"]))
+
+    assert late.superseded
+    assert late.claims == ()
+    assert repeated.claims == second.claims
+    assert first.claims != second.claims
+    assert queue.get_queue_stats().running_tasks == 2
+    release = [Settlement(c.task_id, c.fence, "release", "", 0) for c in (*first.claims, *second.claims)]
+    assert run(protocol.settle(release)) == ()

@@ -1,0 +1,287 @@
+"""For each script situations in which it has something to do, and the call that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from taskq.protocol.operation import Operation
+from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
+
+Scenario = Callable[[Bench], Operation[Any]]
+WAIT_MS = 30_000
+
+
+def _ended_and_expired(bench: Bench) -> None:
+    """Leave three ended tasks to be swept; the worker is w0."""
+    for n, outcome in enumerate(("complete", "fail", "cancel")):
+        bench.end("w0", settle(bench.claim_one(f"old{n}", "w0"), outcome))
+    bench.expire("old0", "old1", "old2")
+    bench.move_clock(25)
+    for _ in range(4):
+        bench.run(bench.protocol.beat(TIMES, [("w0", "tok-w0")]))
+        bench.move_clock(25)
+
+
+def submit(bench: Bench) -> Operation[Any]:
+    return bench.protocol.submit([task("a"), task("b", "high", queue="mail")], 10)
+
+
+def submit_delayed_and_unique(bench: Bench) -> Operation[Any]:
+    return bench.protocol.submit([task("a", due=bench.at(60), unique="k"), task("b", unique="k2")], 0)
+
+
+def submit_an_id_that_has_expired(bench: Bench) -> Operation[Any]:
+    _ended_and_expired(bench)
+    return bench.protocol.submit([task("old0"), task("old1"), task("old2")], 0)
+
+
+def turn_claims(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a"), task("t"), task("c", "low"), task("due", due=bench.at(60)))
+    bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
+    bench.run(bench.protocol.pause(True, ["high"]))
+    bench.move_clock(60)
+    bench.register("w1")
+    return bench.turn_op("w1", 3)
+
+
+def _six_attempts(bench: Bench) -> list[Any]:
+    _ended_and_expired(bench)
+    outcomes = ("complete", "fail", "cancel", "retry", "snooze", "release")
+    bench.submit(*(task(outcome, unique=f"k-{outcome}") for outcome in outcomes))
+    bench.register("w1")
+    claims = bench.claim("w1", 6)
+    for outcome in outcomes:
+        bench.run(bench.protocol.await_result(outcome, "me", WAIT_MS))
+    return [settle(claim, claim.task_id) for claim in claims]
+
+
+def turn_settles(bench: Bench) -> Operation[Any]:
+    return bench.turn_op("w1", 0, _six_attempts(bench))
+
+
+def settle_all(bench: Bench) -> Operation[Any]:
+    return bench.protocol.settle(_six_attempts(bench))
+
+
+def register(bench: Bench) -> Operation[Any]:
+    return bench.protocol.register("w1", "tok-w1", TIMES, UUID, {"host": "h"})
+
+
+def beat(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    bench.claim_one("b", "w2")
+    bench.run(bench.protocol.cancel("b", "{}", TTL_MS))
+    bench.end("w1", settle(bench.claim_one("c"), "fail"))
+    bench.move_clock(20)
+    return bench.protocol.beat(TIMES, [("w1", "tok-w1"), ("w2", "tok-w2")])
+
+
+def _poison_in_its_last_run(bench: Bench) -> None:
+    bench.submit(task("poison", unique="k"))
+    for n in range(2):
+        bench.register(f"dying{n}")
+        bench.claim(f"dying{n}", 1)
+        bench.evict(f"dying{n}", charge=True)
+    bench.register("w1")
+    bench.claim("w1", 1)
+    bench.run(bench.protocol.await_result("poison", "me", WAIT_MS))
+
+
+def reap(bench: Bench) -> Operation[Any]:
+    _poison_in_its_last_run(bench)
+    bench.claim_one("a", "w2")
+    bench.register("w3")
+    for _ in range(4):
+        bench.move_clock(20)
+        bench.run(bench.protocol.beat(TIMES, [("w3", "tok-w3")]))
+    return bench.protocol.reap(TIMES, 100, LIMITS)
+
+
+def evict_charged(bench: Bench) -> Operation[Any]:
+    _poison_in_its_last_run(bench)
+    return bench.protocol.evict("w1", True, 10, LIMITS)
+
+
+def evict_uncharged(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    bench.claim_one("b")
+    return bench.protocol.evict("w1", False, 10, LIMITS)
+
+
+def repair(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    bench.claim_one("b")
+    return bench.protocol.repair("w1", "tok-w1", TIMES, ["b"])
+
+
+def promote(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", due=bench.at(60)))
+    bench.end("w1", settle(bench.claim_one("b"), "retry", number=60_000))
+    bench.move_clock(70)
+    return bench.protocol.promote()
+
+
+def sweep(bench: Bench) -> Operation[Any]:
+    _ended_and_expired(bench)
+    return bench.protocol.sweep()
+
+
+def cancel_pending(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", unique="k"))
+    bench.run(bench.protocol.await_result("a", "me", WAIT_MS))
+    return bench.protocol.cancel("a", "{}", TTL_MS)
+
+
+def cancel_scheduled(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", due=bench.at(60)))
+    return bench.protocol.cancel("a", "{}", TTL_MS)
+
+
+def cancel_running(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    return bench.protocol.cancel("a", "{}", TTL_MS)
+
+
+def replay(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", unique="k"), task("b"))
+    bench.register("w1")
+    (claim,) = bench.claim("w1", 1)
+    bench.end("w1", settle(claim, "fail"))
+    bench.run(bench.protocol.cancel("b", "{}", TTL_MS))
+    return bench.protocol.replay([("a", "normal"), ("b", "normal")])
+
+
+def discard(bench: Bench) -> Operation[Any]:
+    for outcome in ("complete", "fail", "cancel"):
+        bench.end("w1", settle(bench.claim_one(outcome), outcome))
+    return bench.protocol.discard(["complete", "fail", "cancel"])
+
+
+def purge(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", unique="k"), task("b"))
+    bench.run(bench.protocol.cancel("b", "{}", TTL_MS))
+    return bench.protocol.purge("normal", 10)
+
+
+def pause(bench: Bench) -> Operation[Any]:
+    return bench.protocol.pause(True, LISTS)
+
+
+def resume(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a")
+    bench.run(bench.protocol.pause(True, LISTS))
+    return bench.protocol.pause(False, LISTS)
+
+
+def await_result(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a")
+    return bench.protocol.await_result("a", "me", WAIT_MS)
+
+
+def add_schedule(bench: Bench) -> Operation[Any]:
+    bench.run(bench.protocol.add_schedule("s", "old"))
+    bench.run(bench.protocol.fire("s", "old", 1000, task("a")))
+    return bench.protocol.add_schedule("s", "new")
+
+
+def remove_schedule(bench: Bench) -> Operation[Any]:
+    bench.run(bench.protocol.add_schedule("s", "old"))
+    bench.run(bench.protocol.fire("s", "old", 1000, task("a")))
+    return bench.protocol.remove_schedule("s")
+
+
+def list_schedules(bench: Bench) -> Operation[Any]:
+    bench.run(bench.protocol.add_schedule("s", "old"))
+    return bench.protocol.list_schedules()
+
+
+def fire(bench: Bench) -> Operation[Any]:
+    bench.run(bench.protocol.add_schedule("s", "old"))
+    return bench.protocol.fire("s", "old", 1000, task("a", queue="mail"))
+
+
+def progress(bench: Bench) -> Operation[Any]:
+    return bench.protocol.progress("a", bench.claim_one("a").fence, "1")
+
+
+def _something_of_everything(bench: Bench) -> None:
+    bench.end("w1", settle(bench.claim_one("f"), "fail"))
+    bench.end("w1", settle(bench.claim_one("c")))
+    bench.claim_one("r")
+    bench.submit(task("p"), task("d", due=bench.at(60)), task("m", queue="mail"))
+    bench.run(bench.protocol.pause(True, ["low"]))
+
+
+def inspect(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.inspect(["p", "d", "f", "c", "r"])
+
+
+def result(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.result("c")
+
+
+def stats(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.stats()
+
+
+def ids(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.ids("pending", "0", 10)
+
+
+def ids_of_the_dead(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.ids("dead", "0", 10)
+
+
+def cards(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.cards()
+
+
+def snapshot(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.snapshot()
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    submit,
+    submit_delayed_and_unique,
+    submit_an_id_that_has_expired,
+    turn_claims,
+    turn_settles,
+    settle_all,
+    register,
+    beat,
+    reap,
+    evict_charged,
+    evict_uncharged,
+    repair,
+    promote,
+    sweep,
+    cancel_pending,
+    cancel_scheduled,
+    cancel_running,
+    replay,
+    discard,
+    purge,
+    pause,
+    resume,
+    await_result,
+    add_schedule,
+    remove_schedule,
+    list_schedules,
+    fire,
+    progress,
+    inspect,
+    result,
+    stats,
+    ids,
+    ids_of_the_dead,
+    cards,
+    snapshot,
+)

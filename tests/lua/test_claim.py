@@ -1,0 +1,250 @@
+"""turn, the claiming half: which tasks a worker gets, and what is written for each."""
+
+from __future__ import annotations
+
+import pytest
+
+from taskq.protocol.keys import lists_of
+from taskq.protocol.replies import Claim
+from tests.state import LISTS, TTL_MS, Bench, settle, task
+
+
+def ids(claims: tuple[Claim, ...]) -> list[str]:
+    return [claim.task_id for claim in claims]
+
+
+def test_one_task(bench: Bench) -> None:
+    bench.submit_ids("a", "b", priority="high")
+    bench.register("w1")
+    reply, changed = bench.act(bench.turn_op("w1", want=1))
+    (claim,) = reply.claims
+    assert (claim.task_id, claim.envelope, claim.attempt, claim.retries) == ("a", b"body of a", 1, 0)
+    assert claim.fence == f"{claim.fence_number}.tok-w1.1"
+    assert (reply.registered, reply.superseded, reply.hold, reply.refused, reply.wait_ms) == (
+        True,
+        False,
+        False,
+        (),
+        -1,
+    )
+    assert abs(reply.now_ms - bench.now_ms()) < 5_000
+    assert changed == {
+        "queue:high": ["b"],
+        "processing:w1": ["a"],
+        "status:pending": ["-a"],
+        "status:running": ["+a"],
+        "state:a": {
+            "status": "running",
+            "fence": "#.tok-w1.1",
+            "worker": "w1",
+            "list": "high",
+            "attempts": "1",
+            "started": "t+0",
+        },
+        "meta": {"fence": "#"},
+        "worker:w1": {"seq": "1", "turn": "#|0||a"},
+    }
+
+
+def test_nothing_to_do(bench: Bench) -> None:
+    bench.register("w1")
+    reply, changed = bench.act(bench.turn_op("w1", want=5))
+    assert reply.claims == ()
+    assert changed == {"worker:w1": {"seq": "1", "turn": "#|0||"}}
+
+
+def test_strict_priority_and_first_in_first_out(bench: Bench) -> None:
+    bench.submit(*(task(f"{p}{n}", p) for n in range(3) for p in ("low", "urgent", "normal", "high")))
+    bench.register("w1")
+    expected = [f"{p}{n}" for p in ("urgent", "high", "normal", "low") for n in range(3)]
+    claimed: list[str] = []
+    while claims := bench.claim("w1", want=5):
+        claimed += ids(claims)
+    assert claimed == expected
+    assert bench.state()["processing:w1"] == expected
+
+
+def test_the_worker_decides_the_order_of_the_lists(bench: Bench) -> None:
+    bench.submit(task("a", "urgent"), task("b", "low"), task("c", "normal"))
+    bench.register("w1")
+    assert ids(bench.claim("w1", lists=["low", "urgent"])) == ["b", "a"]
+
+
+@pytest.mark.parametrize("want", [0, 1, 2, 3, 4])
+def test_never_more_than_wanted(bench: Bench, want: int) -> None:
+    bench.submit(task("a"), task("b", "high"), task("c"))
+    bench.register("w1")
+    assert ids(bench.claim("w1", want)) == ["b", "a", "c"][:want]
+
+
+def test_several_queues(bench: Bench) -> None:
+    bench.submit(task("a", queue="mail"), task("b"), task("c", "urgent", queue="mail"), task("d", queue="other"))
+    bench.register("w1")
+    assert ids(bench.claim("w1", lists=lists_of("mail"))) == ["c", "a"]
+    assert ids(bench.claim("w1", lists=[*lists_of("other"), *LISTS])) == ["d", "b"]
+
+
+def test_two_workers_share_a_list(bench: Bench) -> None:
+    bench.submit_ids("a", "b", "c")
+    bench.register("w1", "w2")
+    assert [ids(bench.claim(w, 1)) for w in ("w1", "w2", "w1", "w2")] == [["a"], ["b"], ["c"], []]
+
+
+def test_fences_are_ordered_and_differ(bench: Bench) -> None:
+    bench.submit_ids("a", "b", "c")
+    bench.register("w1", "w2")
+    numbers = [c.fence_number for c in (*bench.claim("w1", 2), *bench.claim("w2", 1))]
+    assert numbers == sorted(set(numbers))
+
+
+def test_fences_stay_ordered_when_the_clock_goes_back(bench: Bench) -> None:
+    bench.submit_ids("a", "b", "c")
+    bench.register("w1")
+    before = bench.claim("w1", 2)[1].fence_number
+    bench.move_clock(-3600)
+    assert bench.claim("w1", 1)[0].fence_number == before + 1
+
+
+def test_the_attempt_counts_starts_and_retries_count_failures(bench: Bench) -> None:
+    claim = bench.claim_one("a")
+    for outcome, number, expected in [("retry", 0, (2, 1)), ("snooze", 0, (2, 1)), ("release", 0, (2, 1))]:
+        bench.end("w1", settle(claim, outcome, number=number))
+        (claim,) = bench.claim("w1", 1)
+        assert (claim.attempt, claim.retries) == expected
+
+
+def test_an_unregistered_worker_gets_nothing(bench: Bench) -> None:
+    bench.submit_ids("a")
+    reply, changed = bench.act(bench.turn_op("nobody", want=1))
+    assert (reply.registered, reply.claims, changed) == (False, (), {})
+
+
+def test_a_wrong_token_gets_nothing(bench: Bench) -> None:
+    bench.submit_ids("a")
+    bench.register("w1")
+    reply, changed = bench.act(bench.protocol.turn("w1", "another", 1, 1, LISTS))
+    assert (reply.registered, reply.superseded, changed) == (False, False, {})
+
+
+class TestPaused:
+    def test_lists_are_left_out(self, bench: Bench) -> None:
+        bench.submit(task("a", "urgent"), task("b"), task("c", queue="mail"))
+        bench.register("w1")
+        bench.run(bench.protocol.pause(True, ["urgent", "mail:normal"]))
+        assert ids(bench.claim("w1", lists=[*LISTS, *lists_of("mail")])) == ["b"]
+        bench.run(bench.protocol.pause(False, ["urgent"]))
+        assert ids(bench.claim("w1", lists=[*LISTS, *lists_of("mail")])) == ["a"]
+
+    def test_running_tasks_go_on(self, bench: Bench) -> None:
+        claim = bench.claim_one("a")
+        bench.run(bench.protocol.pause(True, LISTS))
+        assert bench.end("w1", settle(claim)).refused == ()
+        assert bench.state()["status:completed"] == {"a"}
+
+
+class TestWhatIsNoTaskToRun:
+    def test_a_tombstone_is_dropped(self, bench: Bench) -> None:
+        bench.submit_ids("a", "b", "c")
+        bench.register("w1")
+        for cancelled in ("a", "c"):
+            bench.run(bench.protocol.cancel(cancelled, "{}", TTL_MS))
+        reply, changed = bench.act(bench.turn_op("w1", want=2))
+        assert ids(reply.claims) == ["b"]
+        assert changed["queue:normal"] is None
+        assert changed["tombstones"] == ["-a", "-c"]
+        assert changed["processing:w1"] == ["b"]
+        assert "counters" not in changed
+
+    def test_a_tombstone_outlives_its_body(self, bench: Bench) -> None:
+        bench.submit_ids("a", "b")
+        bench.register("w1")
+        bench.run(bench.protocol.cancel("a", "{}", TTL_MS))
+        bench.expire("a")
+        bench.move_clock(200)
+        bench.run(bench.protocol.sweep(10))
+        reply, changed = bench.act(bench.turn_op("w1", want=1))
+        assert ids(reply.claims) == ["b"]
+        assert changed["tombstones"] == ["-a"]
+        assert "counters" not in changed
+
+    def test_many_tombstones_are_walked_in_bounded_steps(self, bench: Bench) -> None:
+        bench.submit_ids(*(f"t{n}" for n in range(250)), "a")
+        bench.register("w1")
+        for n in range(250):
+            bench.transport.run(bench.protocol.cancel(f"t{n}", "{}", TTL_MS))
+        depths = []
+        while not (claims := bench.claim("w1", 1)):
+            depths.append(len(bench.state()["queue:normal"]))
+        assert ids(claims) == ["a"]
+        assert depths == [150, 49]
+
+    def test_a_lost_body_is_dropped_and_counted(self, bench: Bench) -> None:
+        bench.submit(task("a", unique="k"), task("b"))
+        bench.register("w1")
+        bench.client.delete(bench.key("task", "a"))
+        reply, changed = bench.act(bench.turn_op("w1", want=1))
+        assert ids(reply.claims) == ["b"]
+        assert changed == {
+            "queue:normal": None,
+            "unique:k": None,
+            "state:a": {"unique": None},
+            "processing:w1": ["b"],
+            "status:pending": ["-a", "-b"],
+            "status:running": ["+b"],
+            "state:b": changed["state:b"],
+            "counters": {"lost_bodies": 1},
+            "meta": {"fence": "#"},
+            "worker:w1": {"seq": "1", "turn": "#|0||b"},
+        }
+
+    @pytest.mark.parametrize("place", ["running", "scheduled", "ended"])
+    def test_a_stray_is_dropped_and_what_it_names_stays(self, bench: Bench, place: str) -> None:
+        """An id that a foreign hand has pushed into a list although its task is elsewhere."""
+        claim = bench.claim_one("a")
+        if place != "running":
+            bench.end("w1", settle(claim, {"scheduled": "retry", "ended": "fail"}[place]))
+        bench.client.rpush(bench.key("queue", "normal"), "a")
+        bench.submit_unchecked("b")
+        reply, changed = bench.act(bench.turn_op("w1", want=1))
+        assert ids(reply.claims) == ["b"]
+        assert changed["counters"] == {"strays": 1}
+        assert changed["queue:normal"] is None
+        assert not [key for key in changed if key.endswith(":a")]
+
+    def test_a_state_that_is_no_hash_is_replaced(self, bench: Bench) -> None:
+        bench.submit_ids("a")
+        bench.register("w1")
+        bench.client.set(bench.key("state", "a"), "foreign")
+        assert ids(bench.claim("w1")) == ["a"]
+
+
+class TestDueTasks:
+    def test_are_promoted_and_claimed_in_the_same_turn(self, bench: Bench) -> None:
+        bench.submit(task("a", "high", due=bench.at(60)), task("b", due=bench.at(90)))
+        bench.register("w1")
+        assert ids(bench.claim("w1")) == []
+        bench.move_clock(60)
+        reply, changed = bench.act(bench.turn_op("w1", want=1))
+        assert ids(reply.claims) == ["a"]
+        assert 20_000 < reply.wait_ms <= 30_000
+        assert changed["scheduled"] == {"a": None}
+        assert changed["status:scheduled"] == ["-a"]
+        assert changed["status:running"] == ["+a"]
+
+    def test_the_wait_ends_with_the_next_one(self, bench: Bench) -> None:
+        bench.register("w1")
+        assert bench.run(bench.turn_op("w1", want=1)).wait_ms == -1
+        bench.submit(task("a", due="+60000"))
+        assert 55_000 < bench.run(bench.turn_op("w1", want=1)).wait_ms <= 60_000
+
+    def test_stand_behind_what_waits_already(self, bench: Bench) -> None:
+        bench.submit(task("a", due=bench.at(60)), task("b"))
+        bench.register("w1")
+        bench.move_clock(60)
+        assert ids(bench.claim("w1")) == ["b", "a"]
+
+    def test_a_retry_without_delay_runs_again_in_the_same_turn(self, bench: Bench) -> None:
+        claim = bench.claim_one("a")
+        reply = bench.run(bench.turn_op("w1", 1, [settle(claim, "retry", number=0)]))
+        assert ids(reply.claims) == ["a"]
+        assert reply.claims[0].attempt == 2

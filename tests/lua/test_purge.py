@@ -1,0 +1,77 @@
+"""purge and pause: what an operator does to a list."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.state import TTL_MS, Bench, settle, task
+
+
+def test_the_tasks_of_one_list_are_deleted(bench: Bench) -> None:
+    bench.submit(task("a"), task("b", unique="k"), task("c", "low"))
+    reply, changed = bench.act(bench.protocol.purge("normal", 10))
+    assert reply == (2, False)
+    assert changed == {
+        "task:a": None,
+        "task:b": None,
+        "state:b": {"unique": None},
+        "unique:k": None,
+        "queue:normal": None,
+        "status:pending": ["-a", "-b"],
+        "counters": {"purged": 2},
+    }
+
+
+def test_bounded_steps(bench: Bench) -> None:
+    bench.submit_ids("a", "b", "c", "d")
+    purge = bench.protocol.purge("normal", 2)
+    assert bench.run(purge) == (2, True)
+    assert bench.state()["queue:normal"] == ["c", "d"]
+    assert bench.run(purge) == (2, False)
+    assert bench.act(purge) == ((0, False), {})
+
+
+def test_a_tombstone_goes_without_being_counted(bench: Bench) -> None:
+    bench.submit_ids("a", "b")
+    bench.run(bench.protocol.cancel("a", "{}", TTL_MS))
+    reply, changed = bench.act(bench.protocol.purge("normal", 10))
+    assert reply == (1, False)
+    assert changed["tombstones"] == ["-a"]
+    assert bench.state()["status:cancelled"] == {"a"}
+
+
+def test_a_task_that_waits_again_is_deleted_with_its_state(bench: Bench) -> None:
+    bench.end("w1", settle(bench.claim_one("a"), "release"))
+    assert bench.run(bench.protocol.purge("normal", 10)) == (1, False)
+    assert not [key for key in bench.state() if key.endswith(":a")]
+
+
+@pytest.mark.parametrize("place", ["running", "scheduled", "ended"])
+def test_a_stray_goes_and_what_it_names_stays(bench: Bench, place: str) -> None:
+    claim = bench.claim_one("a")
+    if place != "running":
+        bench.end("w1", settle(claim, {"scheduled": "retry", "ended": "fail"}[place]))
+    bench.client.rpush(bench.key("queue", "normal"), "a")
+    reply, changed = bench.act(bench.protocol.purge("normal", 10))
+    assert (reply, changed) == ((0, False), {"queue:normal": None})
+
+
+def test_running_and_delayed_tasks_are_left(bench: Bench) -> None:
+    bench.claim_one("a")
+    bench.submit(task("b", due="+60000"))
+    assert bench.act(bench.protocol.purge("normal", 10)) == ((0, False), {})
+
+
+def test_pause_and_resume(bench: Bench) -> None:
+    bench.submit_ids("a")
+    pause, resume = bench.protocol.pause(True, ["high", "normal"]), bench.protocol.pause(False, ["normal", "low"])
+    assert bench.act(pause) == (2, {"paused": ["+high", "+normal"]})
+    assert bench.act(pause) == (0, {})
+    assert bench.act(resume) == (1, {"paused": ["-normal"], "bell:normal": ["1", "1"]})
+    assert bench.run(resume) == 0
+    assert bench.state()["paused"] == {"high"}
+
+
+def test_a_paused_list_takes_tasks(bench: Bench) -> None:
+    bench.run(bench.protocol.pause(True, ["normal"]))
+    assert bench.submit(task("a")) == ("a",)

@@ -1,0 +1,148 @@
+"""stats, ids, cards, inspect, result and snapshot: what the reading scripts tell."""
+
+from __future__ import annotations
+
+from taskq.protocol.audit import read_dump
+from taskq.protocol.replies import Inspection, ListDepth
+from tests.state import LIMITS, TIMES, TTL_MS, Bench, settle, task
+
+
+class TestStats:
+    def test_of_an_empty_namespace(self, bench: Bench) -> None:
+        sizes = bench.run(bench.protocol.stats())
+        assert set(sizes.statuses.values()) == {0}
+        assert list(sizes.statuses) == [
+            "pending", "scheduled", "running", "retry", "waiting", "completed", "failed", "cancelled",
+        ]  # fmt: skip
+        assert [depth.name for depth in sizes.lists] == ["urgent", "high", "normal", "low"]
+        assert (sizes.counters, sizes.workers, sizes.dead, sizes.tombstones) == ({}, 0, 0, 0)
+        assert abs(sizes.now_ms - bench.now_ms()) < 5_000
+
+    def test_counts_everything(self, bench: Bench) -> None:
+        for outcome in ("complete", "fail", "cancel", "retry"):
+            bench.end("w1", settle(bench.claim_one(outcome), outcome))
+        bench.claim_one("running")
+        bench.register("w2")
+        bench.submit(task("a"), task("b"), task("t"), task("d", due="+60000"), task("m", "low", queue="mail"))
+        bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
+        bench.run(bench.protocol.pause(True, ["low", "mail:low"]))
+        sizes = bench.run(bench.protocol.stats())
+        assert sizes.statuses == {
+            "pending": 3, "scheduled": 1, "running": 1, "retry": 1, "waiting": 0, "completed": 1, "failed": 1,
+            "cancelled": 2,
+        }  # fmt: skip
+        assert {d for d in sizes.lists if d.length or d.paused} == {
+            ListDepth("normal", 3, "body of a", False),
+            ListDepth("low", 0, "", True),
+            ListDepth("mail:low", 1, "body of m", True),
+        }
+        assert len(sizes.lists) == 8
+        assert sizes.counters == {"submitted": 10, "completed": 1, "failed": 1, "cancelled": 2, "retried": 1}
+        assert (sizes.workers, sizes.dead, sizes.tombstones) == (2, 1, 1)
+
+    def test_shows_only_the_head_of_a_large_envelope(self, bench: Bench) -> None:
+        bench.submit(task("a", body="x" * 5000))
+        assert bench.run(bench.protocol.stats()).lists[2].oldest == "x" * 512
+
+
+class TestIds:
+    def pages(self, bench: Bench, status: str, count: int) -> list[tuple[str, ...]]:
+        pages, cursor = [], "0"
+        while True:
+            cursor, ids = bench.run(bench.protocol.ids(status, cursor, count))
+            pages.append(ids)
+            if cursor == "0":
+                return pages
+
+    def test_of_a_status(self, bench: Bench) -> None:
+        expected = {f"a{n}" for n in range(300)}
+        bench.submit_ids(*expected)
+        pages = self.pages(bench, "pending", 50)
+        assert len(pages) > 1
+        assert {i for page in pages for i in page} == expected
+        assert self.pages(bench, "running", 50) == [()]
+
+    def test_the_latest_dead_letters_come_first(self, bench: Bench) -> None:
+        for n in range(5):
+            bench.end("w1", settle(bench.claim_one(f"a{n}"), "fail"))
+            bench.move_clock(10)
+        assert self.pages(bench, "dead", 2) == [("a4", "a3"), ("a2", "a1"), ("a0",)]
+        assert self.pages(bench, "dead", 5) == [("a4", "a3", "a2", "a1", "a0"), ()]
+
+
+class TestCards:
+    def test_a_worker_and_what_it_holds(self, bench: Bench) -> None:
+        bench.claim_one("a", "w2")
+        bench.register("w1")
+        now_ms, cards = bench.run(bench.protocol.cards())
+        assert abs(now_ms - bench.now_ms()) < 5_000
+        assert [(c.worker_id, c.held, c.card["host"]) for c in cards] == [("w1", (), "h"), ("w2", ("a",), "h")]
+        assert all(55_000 < c.lease_ms <= 60_000 for c in cards)
+
+    def test_the_lease_is_told_on_the_lease_clock(self, bench: Bench) -> None:
+        bench.register("w1")
+        bench.move_clock(3600)
+        bench.run(bench.protocol.beat(TIMES, []))
+        _, (card,) = bench.run(bench.protocol.cards())
+        assert 45_000 < card.lease_ms <= 50_000
+
+    def test_a_worker_that_is_being_taken_away(self, bench: Bench) -> None:
+        bench.submit_ids("a", "b")
+        bench.register("w1")
+        bench.claim("w1")
+        bench.run(bench.protocol.evict("w1", False, 1, LIMITS))
+        _, (card,) = bench.run(bench.protocol.cards())
+        assert (card.card, card.held) == ({}, ("a",))
+
+    def test_not_more_than_asked_for(self, bench: Bench) -> None:
+        bench.register("w1", "w2", "w3")
+        assert [c.worker_id for c in bench.run(bench.protocol.cards(2))[1]] == ["w1", "w2"]
+
+
+class TestInspect:
+    def test_in_the_order_of_the_ids(self, bench: Bench) -> None:
+        bench.end("w1", settle(bench.claim_one("done")))
+        bench.claim_one("running")
+        bench.submit(task("pending"))
+        found = bench.run(bench.protocol.inspect(["pending", "missing", "done", "running"]))
+        assert found[:3] == [
+            Inspection(b"body of pending", {}, None, True),
+            Inspection(None, {}, None, False),
+            Inspection(b"body of done", {}, b"result of done", False),
+        ]
+        assert (found[3].state["status"], found[3].state["worker"]) == ("running", "w1")
+
+    def test_of_nothing(self, bench: Bench) -> None:
+        assert bench.run(bench.protocol.inspect([])) == []
+
+
+def test_result(bench: Bench) -> None:
+    claim = bench.claim_one("a")
+    assert bench.run(bench.protocol.result("a")) == (None, True)
+    bench.end("w1", settle(claim))
+    assert bench.run(bench.protocol.result("a")) == (b"result of a", True)
+    assert bench.run(bench.protocol.result("missing")) == (None, False)
+
+
+class TestSnapshot:
+    def test_is_of_this_namespace_alone(self, bench: Bench) -> None:
+        """The pattern of a prefix must not match others."""
+        other = Bench(bench.transport.endpoint.url, f"{bench.prefix}x", bench.client)
+        other.submit_ids("theirs")
+        bench.submit_ids("ours")
+        _, dump = bench.run(bench.protocol.snapshot())
+        assert dump is not None
+        assert set(read_dump(dump)) == {
+            "meta",
+            "task:ours",
+            "queue:normal",
+            "status:pending",
+            "bell:normal",
+            "counters",
+        }
+        other.close()
+
+    def test_of_a_large_namespace_there_is_none(self, bench: Bench) -> None:
+        bench.submit_ids("a", "b")
+        now_ms, dump = bench.run(bench.protocol.snapshot(5))
+        assert (now_ms > 0, dump) == (True, None)

@@ -1,0 +1,93 @@
+"""sweep: ended tasks are forgotten when their keys have expired, and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.state import TTL_MS, Bench, settle, task
+
+ENDS = {"complete": "completed", "fail": "failed", "cancel": "cancelled"}
+
+
+@pytest.mark.parametrize("outcome", ENDS)
+def test_an_expired_task_is_forgotten(bench: Bench, outcome: str) -> None:
+    bench.end("w1", settle(bench.claim_one("a"), outcome))
+    bench.expire("a")
+    bench.move_clock(111)
+    looked_at, changed = bench.act(bench.protocol.sweep())
+    assert looked_at == 1
+    assert changed == {
+        f"status:{ENDS[outcome]}": ["-a"],
+        "retained:t+110": None,
+        "retention": {"t+110": None},
+        "counters": {"expired": 1},
+        **({"dead": {"a": None}} if outcome == "fail" else {}),
+    }
+
+
+def test_not_before_its_time(bench: Bench) -> None:
+    bench.end("w1", settle(bench.claim_one("a")))
+    bench.expire("a")
+    bench.move_clock(100)
+    assert bench.act(bench.protocol.sweep()) == (0, {})
+
+
+def test_a_replayed_task_stays(bench: Bench) -> None:
+    bench.end("w1", settle(bench.claim_one("a"), "fail"))
+    bench.run(bench.protocol.replay([("a", "normal")]))
+    bench.move_clock(120)
+    looked_at, changed = bench.act(bench.protocol.sweep())
+    assert looked_at == 1
+    assert changed == {"retained:t+110": None, "retention": {"t+110": None}}
+
+
+def test_a_task_that_ended_twice_counts_once(bench: Bench) -> None:
+    """The janitor was away: both lists that name the task fall due."""
+    bench.end("w1", settle(bench.claim_one("a"), "fail"))
+    bench.run(bench.protocol.replay([("a", "normal")]))
+    (claim,) = bench.claim("w1", 1)
+    bench.end("w1", settle(claim, number=200_000))
+    bench.expire("a")
+    bench.move_clock(300)
+    assert [bench.run(bench.protocol.sweep()) for _ in range(3)] == [1, 1, 0]
+    assert bench.state()["counters"] == {"submitted": 1, "failed": 1, "replayed": 1, "completed": 1, "expired": 1}
+
+
+def test_a_discarded_task_counts_once(bench: Bench) -> None:
+    bench.end("w1", settle(bench.claim_one("a"), "fail"))
+    bench.run(bench.protocol.discard(["a"]))
+    bench.move_clock(120)
+    _, changed = bench.act(bench.protocol.sweep())
+    assert changed == {"retained:t+110": None, "retention": {"t+110": None}}
+
+
+def test_bounded_steps(bench: Bench) -> None:
+    ids = [f"a{n}" for n in range(7)]
+    bench.submit_ids(*ids)
+    bench.register("w1")
+    bench.end("w1", *(settle(c) for c in bench.claim("w1")))
+    bench.expire(*ids)
+    bench.move_clock(120)
+    assert [bench.run(bench.protocol.sweep(3)) for _ in range(4)] == [3, 3, 1, 0]
+    assert bench.state()["counters"]["expired"] == 7
+
+
+def test_a_step_that_ends_with_the_list_leaves_the_slot_for_the_next(bench: Bench) -> None:
+    bench.end("w1", settle(bench.claim_one("a")))
+    bench.expire("a")
+    bench.move_clock(120)
+    assert [bench.run(bench.protocol.sweep(1)) for _ in range(3)] == [1, 0, 0]
+    assert "retention" not in bench.state()
+
+
+def test_memory_is_flat_when_tasks_come_and_go(bench: Bench) -> None:
+    bench.register("w1")
+    sizes = set()
+    for n in range(12):
+        bench.submit(task(f"a{n}", unique="k"))
+        (claim,) = bench.claim("w1", 1)
+        bench.end("w1", settle(claim, number=TTL_MS))
+        bench.expire(f"a{n}")
+        bench.move_clock(60)
+        sizes.add((n > 3, len(bench.state()), len(bench.state()["status:completed"])))
+    assert len({size for size in sizes if size[0]}) == 1

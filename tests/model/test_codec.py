@@ -1,0 +1,106 @@
+"""JSON in and out, and what is refused on the way."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskq.errors import CorruptTask, InvalidTask
+from taskq.model.codec import decode, decode_at, encode, encode_string
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def encodable(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
+
+
+@given(JSON.filter(encodable))
+def test_what_json_can_say_comes_back(value: Any) -> None:
+    assert decode(encode(value, "payload"), "payload") == value
+    assert decode(encode(value, "payload").encode(), "payload") == value
+
+
+@given(JSON.filter(encodable), st.text(max_size=5))
+def test_a_value_inside_a_text_is_found_with_its_end(value: Any, rest: str) -> None:
+    text = f"##{encode(value, 'payload')}"
+    assert decode_at(f"{text},{rest}", 2, "payload") == (value, len(text))
+
+
+def test_compact_and_readable() -> None:
+    assert encode({"a": [1, "Grüße"]}, "payload") == '{"a":[1,"Grüße"]}'
+    assert encode_string('a"b\n') == '"a\\"b\\n"'
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (float("nan"), r"payload is nan; send numbers"),
+        ({"a": [0, math.inf]}, r"payload\['a'\]\[1\] is inf"),
+        ({"when": datetime(2026, 1, 1, tzinfo=UTC)}, r"payload\['when'\] is a datetime; .*as \.isoformat\(\)"),
+        ([b"x"], r"payload\[0\] is a bytes; .*base64"),
+        ({"a": {1, 2}}, r"payload\['a'\] is a set"),
+        ({(1, 2): 3}, r"payload key \(1, 2\) is a tuple"),
+        ({"a": object()}, r"payload\['a'\] is a object"),
+        ("\ud800", "surrogates not allowed"),
+    ],
+)
+def test_what_json_cannot_say_is_named_with_its_place(value: Any, message: str) -> None:
+    with pytest.raises(InvalidTask, match=rf"the payload is not JSON: .*{message}"):
+        encode(value, "payload")
+
+
+def test_a_cycle() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    with pytest.raises(InvalidTask, match="the payload is not JSON"):
+        encode(loop, "payload")
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_too_deep_a_nesting() -> None:
+    with pytest.raises(InvalidTask, match="nested too deeply"):
+        encode(nested(200_000), "payload")
+    with pytest.raises(CorruptTask, match="the stored payload cannot be read"):
+        decode("[" * 200_000, "payload")
+    with pytest.raises(CorruptTask):
+        decode_at("[" * 200_000, 0, "payload")
+
+
+def test_an_integer_too_long_to_be_read() -> None:
+    with pytest.raises(InvalidTask):
+        encode(10**5000, "payload")
+    with pytest.raises(CorruptTask, match="the stored payload cannot be read as JSON"):
+        decode("9" * 5000, "payload")
+
+
+@pytest.mark.parametrize("text", ["", "{", "nonsense", b"\xff", "[1] 2", "{'a': 1}"])
+def test_what_is_no_json(text: str | bytes) -> None:
+    with pytest.raises(CorruptTask, match="the stored envelope cannot be read as JSON"):
+        decode(text, "envelope")
+
+
+def test_the_message_does_not_repeat_a_large_text() -> None:
+    with pytest.raises(CorruptTask) as caught:
+        decode("x" * 100_000, "envelope")
+    assert len(str(caught.value)) < 300

@@ -1,0 +1,81 @@
+"""What users are shown, built from what Redis holds."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from taskq.model.result import result_json
+from taskq.model.task import Task, to_envelope
+from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age_seconds, status_dict
+from taskq.states import TaskStatus
+
+TASK = Task(task_id="a", created_at="2026-01-01T00:00:00.000Z")
+ENDED = result_json(
+    "a", TaskStatus.COMPLETED, duration=2.5, worker_id="w1", attempts=3, completed_at_ms=1_767_225_610_000
+).encode()
+
+
+def test_pending() -> None:
+    status = status_dict(TASK, {}, None)
+    assert (status["status"], status["started_at"], status["retry_count"], status["queue"]) == (
+        "pending",
+        None,
+        0,
+        "default",
+    )
+
+
+def test_completed_tasks_have_no_state() -> None:
+    status = status_dict(TASK, {}, ENDED)
+    assert (status["status"], status["completed_at"]) == ("completed", "2026-01-01T00:00:10.000Z")
+    assert status["started_at"] == "2026-01-01T00:00:07.500Z"
+    assert (status["worker_id"], status["retry_count"]) == ("w1", 2)
+
+
+def test_a_replayed_task_shows_nothing_of_its_earlier_end() -> None:
+    status = status_dict(TASK, {"status": "running", "started": "1767225605000", "worker": "w2"}, ENDED)
+    assert (status["status"], status["completed_at"], status["worker_id"]) == ("running", None, "w2")
+    assert status["started_at"] == "2026-01-01T00:00:05.000Z"
+
+
+def test_counts_and_words_come_from_the_state() -> None:
+    state = {"status": "retry", "retries": "2", "error": "ValueError", "progress": '{"done":1}', "reason": "later"}
+    status = status_dict(TASK, state, None)
+    assert (status["retry_count"], status["error"], status["progress"], status["reason"]) == (
+        2,
+        "ValueError",
+        {"done": 1},
+        "later",
+    )
+
+
+def test_an_end_without_an_attempt() -> None:
+    cancelled = result_json("a", TaskStatus.CANCELLED, error="cancelled before it started", completed_at_ms=0).encode()
+    status = status_dict(TASK, {"status": "cancelled"}, cancelled)
+    assert (status["started_at"], status["retry_count"], status["error"]) == (None, 0, "cancelled before it started")
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "age"), [(1_767_225_601_500, 1.5), (1_767_225_600_000, 0.0), (1_767_225_000_000, 0.0)]
+)
+def test_age(now_ms: int, age: float) -> None:
+    assert age_seconds(to_envelope(TASK, 10_000)[:512], now_ms) == age
+
+
+@pytest.mark.parametrize("head", ["", "foreign", '{"id":"a"'])
+def test_the_age_of_something_else_is_unknown(head: str) -> None:
+    assert age_seconds(head, 0) is None
+
+
+def test_everything_shown_is_json() -> None:
+    stats = QueueStats(
+        1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0.5, (ListStats("default", "low", 1, 2.5, True),), {"submitted": 1}
+    )
+    worker = WorkerInfo("w1", ("a",), 1.5, {"host": "h"})
+    letter = DeadLetter("a", "t", "default", "low", "error", "poison", 3, "now")
+    shown = json.loads(json.dumps([stats.to_dict(), worker.to_dict(), letter.to_dict()]))
+    assert shown[0]["lists"][0]["oldest_seconds"] == 2.5
+    assert shown[1]["held"] == ["a"]
+    assert shown[2]["reason"] == "poison"

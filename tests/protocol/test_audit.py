@@ -1,0 +1,285 @@
+"""The audit finds each way in which a namespace can be wrong, and nothing in a good one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from taskq.protocol.audit import audit, family_of, read_dump
+from taskq.protocol.keys import FAMILIES
+
+NOW_MS = 1_000_000
+LEASE_MS = 60_000
+Keys = dict[str, Any]
+
+# One task of every kind. A key is its content, or a pair of content and ms to live.
+GOOD: Keys = {
+    "meta": {"uuid": "u", "lease_tick": "1000000", "lease_credit": "500"},
+    "counters": {
+        "submitted": "11", "completed": "2", "failed": "2", "cancelled": "1", "replayed": "1", "expired": "1",
+        "purged": "1", "lost_bodies": "1",
+    },
+    "task:pending": "{}", "task:again": "{}", "task:running": "{}", "task:scheduled": "{}", "task:retry": "{}",
+    "task:completed": ("{}", 5000), "task:failed": ("{}", 5000), "task:cancelled": ("{}", 5000),
+    "result:completed": ("{}", 5000), "result:failed": ("{}", 5000), "result:cancelled": ("{}", 5000),
+    "state:again": {"status": "pending", "attempts": "1"},
+    "state:running": {"status": "running", "fence": "17.tok.3", "worker": "w1", "list": "normal", "unique": "k"},
+    "state:scheduled": {"status": "scheduled", "list": "normal"},
+    "state:retry": {"status": "retry", "list": "normal"},
+    "state:failed": ({"status": "failed", "unique": "k"}, 5000),
+    "state:cancelled": ({"status": "cancelled"}, 5000),
+    "status:pending": {"pending", "again"}, "status:running": {"running"}, "status:scheduled": {"scheduled"},
+    "status:retry": {"retry"}, "status:completed": {"completed"}, "status:failed": {"failed"},
+    "status:cancelled": {"cancelled"},
+    "queue:normal": ["pending", "cancelled", "forgotten"], "queue:mail:low": ["again"], "queues": {"mail"},
+    "tombstones": {"cancelled", "forgotten"},
+    "processing:w1": ["running"],
+    "scheduled": [("scheduled", 1_050_000.0), ("retry", 1_060_000.0)],
+    "workers": {"w1"}, "worker:w1": {"token": "t"}, "leases": [("w1", 1_059_500.0)],
+    "dead": [("failed", 999_000.0)],
+    "retention": [("1010000", 1_010_000.0), ("1020000", 1_020_000.0)],
+    "retained:1010000": ["completed", "failed", "cancelled", "again"],
+    "unique:k": "running",
+    "bell:normal": ["1"], "bell:mail:low": ["1"],
+    "paused": {"low"}, "schedules": {"s": "{}"}, "slots": {"s": "1"},
+    "waiters:pending": ({"me"}, 5000), "awaited": ("1", 5000), "reply:me": (["x {}"], 5000),
+}  # fmt: skip
+
+KINDS = {str: b"string", dict: b"hash", set: b"set"}
+
+
+def dump(keys: Keys) -> list[Any]:
+    """Return keys as the server would send them."""
+    flat: list[Any] = []
+    for name, value in keys.items():
+        content, ttl_ms = value if isinstance(value, tuple) else (value, -1)
+        kind = KINDS.get(type(content), b"list")
+        if isinstance(content, str):
+            words: Any = content.encode()
+        elif isinstance(content, dict):
+            words = [word.encode() for pair in content.items() for word in pair]
+        elif content and isinstance(content, list) and isinstance(content[0], tuple):
+            kind, words = b"zset", [str(word).encode() for pair in content for word in pair]
+        else:
+            words = [word.encode() for word in content]
+        flat += [name.encode(), kind, ttl_ms, words]
+    return flat
+
+
+def findings(keys: Keys, lease_ms: int | None = LEASE_MS, *, all_hints_kept: bool = True) -> list[str]:
+    return audit((NOW_MS, dump(keys)), lease_ms, all_hints_kept=all_hints_kept)
+
+
+def test_a_good_namespace() -> None:
+    assert findings(GOOD) == []
+
+
+def test_an_empty_namespace() -> None:
+    assert findings({}) == []
+
+
+def test_too_many_keys_are_not_taken_for_none() -> None:
+    (finding,) = audit((NOW_MS, None))
+    assert "was not checked" in finding
+
+
+def expired_but_not_swept(keys: Keys) -> None:
+    for family in ("task", "state", "result"):
+        keys.pop(f"{family}:failed")
+
+
+def being_taken_away(keys: Keys) -> None:
+    """A supervisor has taken the card of a worker and not yet its last task."""
+    keys.pop("worker:w1")
+
+
+def swept_up_to_the_last_of_a_slot(keys: Keys) -> None:
+    keys["retention"].append(("999000", 999_000.0))
+
+
+def bell_of_a_paused_list(keys: Keys) -> None:
+    keys["paused"].add("normal")
+    keys.pop("bell:normal")
+
+
+def resubmitted_beside_its_tombstone(keys: Keys) -> None:
+    keys["queue:normal"].append("pending")
+    keys["tombstones"].add("pending")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        expired_but_not_swept,
+        being_taken_away,
+        swept_up_to_the_last_of_a_slot,
+        bell_of_a_paused_list,
+        resubmitted_beside_its_tombstone,
+    ],
+)
+def test_what_looks_odd_and_is_right(change: Callable[[Keys], None]) -> None:
+    keys = copy.deepcopy(GOOD)
+    change(keys)
+    assert findings(keys) == []
+
+
+def put(name: str, value: Any) -> Callable[[Keys], None]:
+    return lambda keys: keys.__setitem__(name, value)
+
+
+def drop(name: str) -> Callable[[Keys], None]:
+    return lambda keys: keys.pop(name)
+
+
+def within(name: str, act: Callable[[Any], object]) -> Callable[[Keys], None]:
+    def change(keys: Keys) -> None:
+        value = keys[name]
+        act(value[0] if isinstance(value, tuple) else value)
+
+    return change
+
+
+def never_forgotten(keys: Keys) -> None:
+    expired_but_not_swept(keys)
+    keys["retained:1010000"].remove("failed")
+
+
+def in_the_wrong_place(keys: Keys) -> None:
+    keys["status:retry"].clear()
+    keys["status:pending"].add("retry")
+
+
+WRONG: list[tuple[str, Callable[[Keys], None], str]] = [
+    (
+        "twice in a list",
+        within("queue:normal", lambda q: q.append("pending")),
+        "I1: pending is pending and stands in 2",
+    ),
+    ("in two lists", within("queue:mail:low", lambda q: q.append("pending")), "stands in 2 places"),
+    ("list and processing", within("processing:w1", lambda q: q.append("pending")), "stands in 2 places"),
+    ("nowhere", within("queue:normal", lambda q: q.remove("pending")), "I1: pending is pending and stands in 0 places"),
+    (
+        "ended in a list",
+        within("queue:normal", lambda q: q.append("completed")),
+        "I1: completed is completed and stands",
+    ),
+    (
+        "ended and scheduled",
+        within("scheduled", lambda z: z.append(("failed", 1.0))),
+        "I1: failed is failed and stands",
+    ),
+    (
+        "two entries, one tombstone",
+        within("queue:normal", lambda q: q.append("cancelled")),
+        "I1: cancelled is cancelled",
+    ),
+    ("tombstone of nothing", within("tombstones", lambda s: s.add("x")), "the tombstone of x stands in no list"),
+    ("two sets", within("status:running", lambda s: s.add("pending")), "I2: pending is in 2 status sets"),
+    (
+        "state of another status",
+        within("state:retry", lambda h: h.update(status="scheduled")),
+        "I2: retry is in the set",
+    ),
+    ("no state", drop("state:retry"), "I2: retry is in the set retry, its state says None"),
+    ("pending in processing", within("state:running", lambda h: h.update(status="pending")), "its state says pending"),
+    ("wrong place", in_the_wrong_place, "I2: retry is pending and"),
+    (
+        "no status set",
+        within("queue:normal", lambda q: q.append("x")),
+        "I2: x stands in queue:normal and is in no status",
+    ),
+    ("no fence", within("state:running", lambda h: h.pop("fence")), "I3: running is running without a fence"),
+    ("odd fence", within("state:running", lambda h: h.update(fence="x")), "I3: running is running without a fence"),
+    ("another owner", within("state:running", lambda h: h.update(worker="w2")), "I3: running runs on w2, who does not"),
+    ("not registered", within("workers", lambda s: s.clear()), "I3: running runs on w1, who is not registered"),
+    ("no lease", within("leases", lambda z: z.clear()), "who is not registered or has no lease"),
+    (
+        "fence of the dead",
+        within("state:failed", lambda h: h.update(fence="1.t.1")),
+        "I3: failed does not run, but its",
+    ),
+    ("worker of a retry", within("state:retry", lambda h: h.update(worker="w1")), "I3: retry does not run, but its"),
+    ("live without body", drop("task:running"), "I4: running is running and has no body"),
+    ("forgotten by the janitor", never_forgotten, "I4: failed has ended and expired, but nothing will"),
+    ("body of nobody", put("task:x", "{}"), "I4: task:x belongs to no known task"),
+    ("state of nobody", put("state:x", {"status": "running"}), "I4: state:x belongs to no known task"),
+    ("result of nobody", put("result:x", ("{}", 1)), "I4: result:x belongs to no known task"),
+    ("live body expires", put("task:pending", ("{}", 5000)), "I5: task:pending has a TTL"),
+    ("live state expires", put("state:retry", ({"status": "retry"}, 5000)), "I5: state:retry has a TTL"),
+    ("ended body stays", put("task:failed", "{}"), "I5: task:failed has no TTL"),
+    ("ended state stays", put("state:failed", {"status": "failed"}), "I5: state:failed has no TTL"),
+    ("result stays", put("result:completed", "{}"), "I5: result:completed has no TTL"),
+    ("waiters stay", put("waiters:pending", {"me"}), "I5: waiters:pending has no TTL"),
+    ("reply stays", put("reply:me", ["x {}"]), "I5: reply:me has no TTL"),
+    ("awaited stays", put("awaited", "1"), "I5: awaited has no TTL"),
+    ("a list expires", put("queue:normal", (["pending", "cancelled", "forgotten"], 10)), "I5: queue:normal has a TTL"),
+    ("result of a live task", put("result:pending", ("{}", 10)), "I5: pending is pending and has a result"),
+    ("ended without result", drop("result:cancelled"), "I5: cancelled has ended and has no result"),
+    ("ended, not retained", within("retained:1010000", lambda q: q.remove("completed")), "stands in no retained list"),
+    (
+        "completed with state",
+        put("state:completed", ({"status": "completed"}, 9)),
+        "I5: completed has completed and still",
+    ),
+    ("slot not indexed", within("retention", lambda z: z.pop(0)), "I5: retained:1010000 is not in the retention index"),
+    ("an end counted twice", within("counters", lambda h: h.update(completed="3")), "I6: 6 ends were counted"),
+    ("a lost task", within("counters", lambda h: h.update(submitted="12")), "I9: 12 tasks were submitted"),
+    ("too many hints", put("bell:normal", ["1"] * 9), "I7: bell:normal holds 9 hints"),
+    ("no hint", drop("bell:mail:low"), "I7: queue:mail:low holds work and its bell was not rung"),
+    ("a long lease", put("leases", [("w1", 1_060_501.0)]), "I8: the lease of w1 lies"),
+    ("a lease of nobody", within("leases", lambda z: z.append(("w2", 1.0))), "I8: w2 is registered without a lease"),
+    ("a card of nobody", put("worker:w2", {"token": "t"}), "I3: worker:w2 belongs to no registered worker"),
+    ("ids of nobody", put("processing:w2", ["x"]), "I3: processing:w2 belongs to no registered worker"),
+    ("failed, not dead", drop("dead"), "failed is failed without being a dead letter"),
+    (
+        "dead, not failed",
+        within("dead", lambda z: z.append(("pending", 1.0))),
+        "pending is failed without being a dead",
+    ),
+    ("unique key of the dead", put("unique:k", "failed"), "unique:k is held by failed"),
+    ("unique key unknown", put("unique:x", "pending"), "unique:x is held by pending, which does not know of it"),
+    ("unique key not held", drop("unique:k"), "running claims unique:k, which it does not hold"),
+    ("unlisted queue", drop("queues"), "queue:mail:low is not listed in queues"),
+    ("slot of nothing", within("slots", lambda h: h.update(x="1")), "slots remembers x"),
+    ("foreign key", put("something", "x"), "key something is of no family"),
+    ("wrong type", put("queue:low", {"x"}), "key queue:low is of no family, or of the wrong type"),
+]
+
+
+@pytest.mark.parametrize(("change", "sentence"), [pytest.param(c, s, id=name) for name, c, s in WRONG])
+def test_what_is_wrong_is_found(change: Callable[[Keys], object], sentence: str) -> None:
+    keys = copy.deepcopy(GOOD)
+    change(keys)
+    assert any(sentence in finding for finding in findings(keys)), findings(keys)
+
+
+def test_without_a_lease_length_leases_are_not_judged() -> None:
+    keys = {**GOOD, "leases": [("w1", 9_999_999.0)]}
+    assert findings(keys, None) == []
+
+
+def test_hints_that_workers_have_taken_are_not_missed() -> None:
+    keys = {**GOOD}
+    del keys["bell:normal"]
+    assert findings(keys, all_hints_kept=False) == []
+
+
+def test_every_family_is_known() -> None:
+    assert family_of("nothing") is None
+    for family, suffix in FAMILIES.items():
+        if family not in ("root", "events"):  # the whole, and a channel, which is no key
+            assert family_of(suffix + ("x" if suffix.endswith(":") else "")) == family
+
+
+def test_a_dump_is_read_by_type() -> None:
+    entries = read_dump(dump({"queue:low": ["a", "b"], "dead": [("a", 1.5)], "task:a": ("{}", 7), "workers": {"w"}}))
+    assert {name: entry.content for name, entry in entries.items()} == {
+        "queue:low": ["a", "b"],
+        "dead": {"a": 1.5},
+        "task:a": "{}",
+        "workers": {"w"},
+    }
+    assert entries["task:a"].ttl_ms == 7
