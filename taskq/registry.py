@@ -198,8 +198,7 @@ def define(
     defaults: dict[str, Any],
 ) -> TaskDefinition[P, R, H]:
     """Register a decorated function and return its definition."""
-    full_name = f"{function.__module__}.{function.__qualname__}".replace("<locals>.", "")
-    name = check_name(options.name or full_name, "task type")
+    name = check_name(options.name or _type_of(function), "task type")
     Task(task_type=name, **defaults)  # a wrong default is better reported where it stands
     registry.add(
         HandlerSpec(

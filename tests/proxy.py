@@ -67,20 +67,23 @@ class Fault:
         command: name of the command.
         skip: how many of them go through first.
         needle: what one of its words must contain, such as the hash of a script.
+        times: how many are struck.
     """
 
     action: str
     command: bytes
     skip: int
     needle: bytes
+    times: int
     struck: threading.Event = field(default_factory=threading.Event)
 
     def strikes(self, request: list[bytes]) -> bool:
-        if self.struck.is_set() or request[0].upper() != self.command or not any(self.needle in w for w in request):
+        if self.times == 0 or request[0].upper() != self.command or not any(self.needle in w for w in request):
             return False
         self.skip -= 1
         if self.skip >= 0:
             return False
+        self.times -= 1
         self.struck.set()
         return True
 
@@ -110,9 +113,11 @@ class Proxy:
         self._listener.close()
         self.cut_connections()
 
-    def lose(self, action: str, command: str = "EVALSHA", *, skip: int = 0, needle: str = "") -> threading.Event:
+    def lose(
+        self, action: str, command: str = "EVALSHA", *, skip: int = 0, needle: str = "", times: int = 1
+    ) -> threading.Event:
         """Add a fault; return the event that tells when it has struck."""
-        fault = Fault(action, command.encode(), skip, needle.encode())
+        fault = Fault(action, command.encode(), skip, needle.encode(), times)
         self._faults.append(fault)
         return fault.struck
 

@@ -103,23 +103,30 @@ def parse_header(text: str, filename: str) -> tuple[Header, str]:
     return header, "\n".join([""] * end + lines[end:])
 
 
-@functools.cache
 def _read(place: str, stem: str) -> tuple[Header, str]:
-    """Read a file of ``lua/``, given as ``name.lua`` or ``lib/name.lua``."""
+    """Read and check a file of ``lua/``, given as ``name.lua`` or ``lib/name.lua``."""
     path = LUA / place
-    header, body = parse_header(path.read_text(encoding="utf-8"), path.name)
+    return _check(path.read_text(encoding="utf-8"), path.name, stem)
+
+
+@functools.cache  # most fragments are included by many scripts
+def _check(text: str, filename: str, stem: str) -> tuple[Header, str]:
+    header, body = parse_header(text, filename)
     if header.name != stem:
-        raise ProtocolError(f"{path.name}: the header speaks of {header.name!r}")
+        raise ProtocolError(f"{filename}: the header speaks of {header.name!r}")
     unknown = [family for family in header.uses if family not in FAMILIES]
     if unknown:
-        raise ProtocolError(f"{path.name}: USES names no key family of keys.py: {', '.join(unknown)}")
+        raise ProtocolError(f"{filename}: USES names no key family of keys.py: {', '.join(unknown)}")
     words = set(_WORD.findall(_STRING_OR_COMMENT.sub(" ", body)))
     names = [family.upper() for family in header.uses] + [_bare(arg) for arg in header.argv if not arg.endswith("*")]
     unused = [name for name in names if name not in words]
     if unused:
-        raise ProtocolError(f"{path.name}: the header names what the body never uses: {', '.join(unused)}")
+        raise ProtocolError(f"{filename}: the header names what the body never uses: {', '.join(unused)}")
+    undeclared = sorted(word for word in words if word in _KEYS and word.lower() not in header.uses)
+    if undeclared:
+        raise ProtocolError(f"{filename}: the body uses families that USES does not name: {', '.join(undeclared)}")
     if re.search(r"\bKEYS\s*\[", body) or re.search(r"\bARGV\s*\[\s*\d", body):
-        raise ProtocolError(f"{path.name}: the body spells a position; name it in the header")
+        raise ProtocolError(f"{filename}: the body spells a position; name it in the header")
     return header, body
 
 

@@ -13,8 +13,8 @@ from importlib.metadata import version
 import click
 
 from taskq.errors import ServerUnavailable
+from taskq.logs import set_up_logging
 from taskq.queue import TaskQueue
-from taskq.scheduler.logs import set_up_logging
 from taskq.scheduler.loop import SchedulerLoop
 from taskq.settings import Settings
 

@@ -29,7 +29,6 @@ class _Entry:
 
     text: str
     definition: Definition | None = None
-    last_ms: int | None = None
     next_ms: int = 0
     retry_at: float = 0.0
 
@@ -137,17 +136,15 @@ class Recurring:
             if fired < 0:
                 return _HINT_PAUSE_SECONDS  # changed or removed since it was listed
             self.fired += fired
-            entry.last_ms = slot_ms
         entry.next_ms = definition.recurrence.next_after(now_ms)
         return (entry.next_ms - now_ms) / 1000
 
     def _read(self, entry: _Entry, last_ms: int | None) -> Definition:
-        """Work out the next slot, unless it is known from an earlier look."""
-        if entry.definition is None or entry.last_ms != last_ms:
+        """Work out what the text means and when the next slot is, unless it is known from an earlier look."""
+        if entry.definition is None:
             self._work_left -= 1
-            entry.definition = entry.definition or parse(entry.text)
+            entry.definition = parse(entry.text)
             entry.next_ms = entry.definition.next_slot(last_ms)
-            entry.last_ms = last_ms
         return entry.definition
 
 

@@ -16,7 +16,7 @@ import redis.connection as sync_connection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -98,7 +98,7 @@ class Endpoint:
                 **self._options, **self._resolve(), retry=Retry(NoBackoff(), 0)
             )
             connection.connect()  # type: ignore[no-untyped-call]  # redis-py has not typed it
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:
             raise from_redis(error, self.shown) from error
         return connection
 
@@ -110,7 +110,7 @@ class Endpoint:
                 **self._options, **address, retry=AsyncRetry(NoBackoff(), 0)
             )
             await connection.connect()  # type: ignore[no-untyped-call]  # redis-py has not typed it
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:
             raise from_redis(error, self.shown) from error
         return connection
 

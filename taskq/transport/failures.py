@@ -82,11 +82,18 @@ def explain(reply: ReplyError) -> TaskqError:
     return ServerError(f"the server refused the command: {text}")
 
 
-def from_redis(error: redis_errors.RedisError, address: str) -> Exception:
+def from_redis(error: Exception, address: str) -> Exception:
     """Return ``Unsure`` or a typed error for what redis-py raised while it connected."""
+    if isinstance(error, redis_errors.RedisClusterException) and isinstance(error.__cause__, redis_errors.RedisError):
+        error = error.__cause__
     text = str(error)
     if isinstance(error, redis_errors.AuthenticationError | redis_errors.AuthorizationError):
         return explain(ReplyError(text if text.startswith(_ACCESS) else f"WRONGPASS {text}"))
+    if isinstance(error, redis_errors.InvalidResponse):
+        return UnsupportedServer(
+            f"what answers at {address} does not speak the protocol of Redis ({text[:200]}): look at host and port in "
+            "REDIS_URL; a server that wants TLS has a rediss:// address"
+        )
     if isinstance(error, redis_errors.BusyLoadingError | redis_errors.ConnectionError | redis_errors.TimeoutError):
         return Unsure(text or type(error).__name__)
     if isinstance(error, redis_errors.ResponseError):

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from taskq.errors import TaskqError
+from taskq.logs import set_up_logging
 from taskq.queue import TaskQueue
 from taskq.worker.engine import Engine, EngineOptions
 from taskq.worker.handlers import load_handlers
@@ -26,7 +27,6 @@ from taskq.worker.process import (
     die_with_parent,
     is_stopped,
     resident_bytes,
-    set_up_logging,
 )
 
 log = logging.getLogger("taskq.worker")
@@ -165,7 +165,7 @@ def main(arguments: list[str]) -> int:
     if not messages:
         return EXIT_FAILED
     settings, options = from_wire(messages[0])
-    set_up_logging(settings.log_level, settings.log_format)
+    set_up_logging(settings)
     try:
         return Child(link, TaskQueue(settings=settings), options, int(arguments[1]), messages[1:]).run()
     except TaskqError as error:

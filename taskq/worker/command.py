@@ -9,11 +9,11 @@ from importlib.metadata import version
 
 import click
 
+from taskq.logs import set_up_logging
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
 from taskq.worker.guardian import guardian_of
 from taskq.worker.options import WorkerOptions
-from taskq.worker.process import set_up_logging
 from taskq.worker.supervisor import Supervisor
 
 _SHOWN = ("completed", "failed", "retried", "cancelled", "snoozed", "parked", "released", "refused")
@@ -29,7 +29,7 @@ def run_worker(settings: Settings, options: WorkerOptions) -> int:
     Raises:
         TaskqError: if there is no usable server.
     """
-    set_up_logging(settings.log_level, settings.log_format)
+    set_up_logging(settings)
     queue = TaskQueue(settings=settings)
     endpoint = queue.namespace.endpoint
     click.echo(f"taskq worker {version('taskq')}")

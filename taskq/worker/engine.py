@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from taskq.errors import TaskqError
+from taskq.errors import ServerUnavailable, TaskqError
 from taskq.protocol.replies import Settlement, TurnReply
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
@@ -108,6 +108,7 @@ class Engine:
     def stop(self) -> None:
         """Claim nothing more and end when everything that runs has ended."""
         self._stopping = True
+        self.membership.give_up()
         self._waiter.wake()
 
     def rest(self, resting: bool) -> None:
@@ -183,6 +184,8 @@ class Engine:
                     look = True
                 look = self._take_turn() if look or self._settlements else self._sleep()
             self.membership.leave()
+        except ServerUnavailable as error:
+            log.warning("ended without the server: %s", error)
         finally:
             self._threads.stop()
             self._loop.stop()
@@ -216,16 +219,18 @@ class Engine:
         want = min(self._free(), self._share)
         member = self.membership
         member.seq += 1
-        reply = member.run(
-            self._protocol.turn(
-                member.worker,
-                member.token,
-                member.seq,
-                want,
-                self._options.lists,
-                [settlement for _, settlement in settled],
-            )
+        turn = self._protocol.turn(
+            member.worker,
+            member.token,
+            member.seq,
+            want,
+            self._options.lists,
+            [settlement for _, settlement in settled],
         )
+        try:
+            reply = member.run(turn, vital=bool(settled))
+        except ServerUnavailable:  # only when it is to end; what still runs is waited for
+            return False
         if not reply.registered or reply.superseded:
             self._settlements.extendleft(reversed(settled))
             self._lost = not reply.registered

@@ -45,6 +45,7 @@ class Ward:
         tell: sends a message to its process.
         stopped: tells whether its process is stopped (SIGSTOP): then nobody beats for it.
         beaten: when its last beat got through, in boot time seconds.
+        warned: whether it was told since then that its lease may be over soon.
     """
 
     worker: str
@@ -52,6 +53,7 @@ class Ward:
     tell: Callable[[dict[str, Any]], None]
     stopped: Callable[[], bool]
     beaten: float = field(default_factory=_now)
+    warned: bool = False
 
 
 def guardian_of(queue: TaskQueue) -> Guardian:
@@ -87,6 +89,7 @@ class Guardian:
         # shorter than two beats: an outage must not keep the guardian from telling its wards
         self._patience = Patience(settings.heartbeat_interval_seconds, self._stop)
         self._thread = threading.Thread(target=self._run, name="taskq guardian", daemon=True)
+        self._watch = threading.Thread(target=self._warn_shaky, name="taskq guardian watch", daemon=True)
         self._buried = 0
 
     @property
@@ -97,6 +100,7 @@ class Guardian:
     def start(self) -> None:
         """Begin to beat."""
         self._thread.start()
+        self._watch.start()
 
     def stop(self, timeout_seconds: float = 5.0) -> None:
         """Finish the jobs at hand and end."""
@@ -147,8 +151,9 @@ class Guardian:
         while True:
             wait = beat_at - time.monotonic()
             if wait <= 0:  # before any job: while there is always one more to do, the wards must not look dead
-                beat_at = time.monotonic() + self._settings.heartbeat_interval_seconds
                 self._attempt(self._beat)
+                # counted from its end: a beat that takes longer than its period must not keep the jobs waiting
+                beat_at = time.monotonic() + self._settings.heartbeat_interval_seconds
                 continue
             try:
                 job = self._jobs.get(timeout=wait)
@@ -174,7 +179,6 @@ class Guardian:
             reply = self._upkeep.beat([(ward.worker, ward.token) for ward in wards])
         except TaskqError as error:
             log.debug("no beat: %s", error)
-            self._warn_shaky(wards)
             return
         now = _now()
         for ward, cancels in zip(wards, reply.workers, strict=True):
@@ -183,7 +187,7 @@ class Guardian:
                 if now - ward.beaten > self._settings.heartbeat_interval_seconds:
                     ward.tell({"lost": ward.worker})
                 continue
-            ward.beaten = now
+            ward.beaten, ward.warned = now, False
             if cancels:
                 ward.tell({"cancel": list(cancels)})
         if self._upkeep.pending:
@@ -195,12 +199,19 @@ class Guardian:
         if self._upkeep.pending:
             self._jobs.put(self._keep_up)
 
-    def _warn_shaky(self, wards: list[Ward]) -> None:
-        """Tell workers whose lease may be over soon; nobody can say whether the others count this time or not."""
-        limit = self._settings.lease_seconds - 2 * self._settings.heartbeat_interval_seconds
-        for ward in wards:
-            if _now() - ward.beaten > limit:
-                ward.tell({"shaky": True})
+    def _warn_shaky(self) -> None:
+        """Tell workers whose lease may be over soon; nobody can say whether the others count this time or not.
+
+        On a thread of its own: the one that talks to the server may hang on a silent connection for longer than that.
+        """
+        period = self._settings.heartbeat_interval_seconds
+        while not self._stop.wait(period / 2):
+            with self._lock:
+                wards = list(self._wards.values())
+            for ward in wards:
+                if not ward.warned and _now() - ward.beaten > self._settings.lease_seconds - 2 * period:
+                    ward.warned = True
+                    ward.tell({"shaky": True})
 
     def _bury(self, worker: str, charge: bool) -> None:
         """Bring back what a dead worker held; while the server is away, try again at every beat."""

@@ -86,6 +86,8 @@ def _add(value: Any, target: str, registry: Registry) -> None:
 
 
 def _import(name: str, target: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise SettingsError(f"--handlers {target!r}: write it as module or module:attr")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -95,5 +97,3 @@ def _import(name: str, target: str) -> ModuleType:
                 "Run the worker where the module can be imported"
             ) from None
         raise SettingsError(f"--handlers {target}: {name!r} imports {error.name!r}, which is not installed") from error
-    except ValueError:
-        raise SettingsError(f"--handlers {target!r}: write it as module or module:attr") from None

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -49,6 +50,7 @@ class Membership:
         self._name = name or "worker"
         self._connects = 0
         self._uuid = ""
+        self._leaving = threading.Event()
         self.reconnected = False
         self._renew()
 
@@ -57,14 +59,26 @@ class Membership:
         self.token = secrets.token_hex(6)
         self.seq = 0
 
-    def run(self, operation: Operation[T]) -> T:
-        """Run an operation through any outage; say once that the server went, and once that it is back."""
+    def give_up(self) -> None:
+        """Let calls that nothing depends on end without the server from now on; for other threads."""
+        self._leaving.set()
+
+    def run(self, operation: Operation[T], *, vital: bool = False) -> T:
+        """Run an operation through any outage; say once that the server went, and once that it is back.
+
+        Args:
+            operation: what to do.
+            vital: whether something is lost without it, such as the outcome of a task.
+
+        Raises:
+            ServerUnavailable: if the server is away when the worker wants to leave, and it is not vital.
+        """
         try:
             reply = self._line.run(operation, Patience(0))
         except ServerUnavailable as error:
             log.warning("the server is away, trying until it is back: %s", error.__cause__ or error)
             since = time.monotonic()
-            reply = self._line.run(operation, Patience(None))
+            reply = self._line.run(operation, Patience(None, None if vital else self._leaving))
             log.warning("the server is back after %.1f s", time.monotonic() - since)
         if self._line.connects != self._connects:
             self.reconnected = self._connects > 0

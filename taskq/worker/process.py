@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import json
-import logging
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 # exit codes of a worker process, for its supervisor
@@ -50,34 +47,3 @@ def resident_bytes() -> int:
     except (OSError, ValueError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "pid": record.process,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry)
-
-
-def set_up_logging(level: str, log_format: str) -> None:
-    """Send log lines to stderr.
-
-    Args:
-        level: name of the least level that is shown.
-        log_format: ``console`` or ``json``.
-    """
-    handler = logging.StreamHandler()
-    if log_format == "json":
-        handler.setFormatter(_JsonLines())
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -9,11 +9,12 @@ import socket
 import sys
 from typing import Any
 
+from taskq.logs import set_up_logging
 from taskq.queue import TaskQueue
 from taskq.worker.guardian import Guardian, Ward, guardian_of
 from taskq.worker.link import SocketLink
 from taskq.worker.options import from_wire
-from taskq.worker.process import is_stopped, set_up_logging
+from taskq.worker.process import is_stopped
 
 
 def main(arguments: list[str]) -> int:
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     if not messages:
         return 1
     settings, _ = from_wire(messages[0])
-    set_up_logging(settings.log_level, settings.log_format)
+    set_up_logging(settings)
     queue = TaskQueue(settings=settings)
     guardian = guardian_of(queue)
     guardian.start()

@@ -214,7 +214,8 @@ class Supervisor:
             self._exit_code = EXIT_USAGE
             for other in self._children:
                 other.link.tell({"stop": 0.0})
-        elif code == EXIT_RECYCLE or child.being_killed:
+        elif code == EXIT_RECYCLE or child.being_killed or (code == EXIT_DONE and not self._options.burst):
+            # nobody has told us to stop, so a child that ended in order was asked to by somebody else
             self._restart_at.append(time.monotonic())
         elif code != EXIT_DONE:
             self._quick_deaths = self._quick_deaths + 1 if time.monotonic() - child.born < _YOUNG_SECONDS else 0

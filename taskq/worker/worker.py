@@ -96,17 +96,26 @@ class TaskWorker:
             )
 
     def run_once(self) -> int:
-        """Run up to ``concurrency`` of the tasks that wait now; return how many were run. For cron and tests."""
+        """Run up to ``concurrency`` of the tasks that wait now; return how many were run. For cron and tests.
+
+        Raises:
+            ServerUnavailable: if the server is away when it begins.
+        """
         return self._run_some(self._options.concurrency)
 
     def run_until_empty(self) -> int:
-        """Run tasks until the lists are empty; return how many were run. Scheduled tasks are not waited for."""
+        """Run tasks until the lists are empty; return how many were run. Scheduled tasks are not waited for.
+
+        Raises:
+            ServerUnavailable: if the server is away when it begins.
+        """
         return self._run_some(None)
 
     def _run_some(self, max_tasks: int | None) -> int:
         options = EngineOptions(
             self._options.lists, self._options.concurrency, burst=True, max_tasks=max_tasks, name=self._options.name
         )
+        self.queue.get_queue_stats()  # a job of cron must not wait for ever for a server that is away
         counts = self._run(ThreadGuard(self.queue), options)
         return sum(counts.values()) - counts["parked"]
 
@@ -156,6 +165,10 @@ class TaskWorker:
                 if self._stop_by is not None and time.monotonic() >= self._stop_by and thread.is_alive():
                     engine.abandon()
                     break
+        except BaseException:  # Ctrl+C outside of start(): what runs must not have to wait for the lease
+            engine.stop()
+            engine.abandon()
+            raise
         finally:
             with self._lock:
                 self._engine, self._stop_by, self._stopped_early = None, None, False

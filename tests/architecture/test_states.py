@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -144,12 +143,3 @@ def test_every_live_status_has_a_way_out() -> None:
     left = {status for status, _ in TRANSITIONS if status is not None}
     reached = {status for row in TRANSITIONS.values() for status in row}
     assert LIVE - {TaskStatus.WAITING} <= left & reached, "waiting belongs to a later release"
-
-
-def test_the_page_shows_the_table() -> None:
-    page = ROOT / "docs" / "states.md"
-    if not page.exists():
-        pytest.skip("docs/states.md is not written yet")
-    rows = set(re.findall(r"^\| *(\S+) *\| *(\S+) *\| *([a-z, ]+?) *\|", page.read_text(), re.MULTILINE))
-    expected = {(str(status or "-"), str(verb), ", ".join(to)) for (status, verb), to in TRANSITIONS.items()}
-    assert expected <= rows

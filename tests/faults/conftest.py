@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from taskq import Settings, TaskQueue
 from tests.faults.commands import HANDLERS, WorkerCommand
 from tests.faults.ledger import Ledger
+from tests.servers import ServerProcess
 from tests.worker.background import findings
 
 HEARTBEAT_SECONDS = 0.5
@@ -78,11 +79,32 @@ class Spawn:
         return replace(self, settings=replace(self.settings, redis_url=url))
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A server that the test may hurt, a queue on it, and a way to start workers there."""
+
+    server: ServerProcess
+    queue: TaskQueue
+    spawn: Spawn
+
+    def counter(self, name: str) -> int:
+        """Return a lifetime counter of the namespace."""
+        return self.queue.get_queue_stats().counters.get(name, 0)
+
+
 @pytest.fixture
-def spawn(settings: Settings, ledger: Ledger, gate: Path) -> Iterator[Callable[..., WorkerCommand]]:
+def spawn(settings: Settings, ledger: Ledger, gate: Path) -> Iterator[Spawn]:
     """Function that starts a worker command; all that are left are killed after the test."""
     spawn = Spawn(settings, {"TASKQ_TEST_LEDGER": str(ledger.path), "TASKQ_TEST_GATE": str(gate)}, [])
     yield spawn
     gate.touch()
     for worker in spawn.started:
         worker.destroy()
+
+
+@pytest.fixture
+def site(server: ServerProcess, settings: Settings, spawn: Spawn) -> Iterator[Site]:
+    """A private server; the invariants of its namespace are checked when the test has ended."""
+    with TaskQueue(settings=replace(settings, redis_url=server.url)) as queue:
+        yield Site(server, queue, spawn.on(server.url))
+        assert findings(queue) == []

@@ -110,7 +110,9 @@ class TestReap:
     def test_a_stall_is_credited_before_anybody_is_judged(self, bench: Bench) -> None:
         bench.claim_one("a")
         bench.move_clock(3600)
-        assert reap(bench) == (0, 0, 0, False)
+        reply, changed = bench.act(bench.protocol.reap(TIMES, 100, LIMITS))
+        assert reply == (0, 0, 0, False)
+        assert changed == {"meta": {"lease_tick": "t+3600", "lease_credit": "3590s"}}
 
     def test_a_stray_id_in_the_processing_list_is_dropped(self, bench: Bench) -> None:
         bench.claim_one("a")

@@ -206,6 +206,13 @@ class TestUniqueKey:
         assert "unique:k" not in bench.state()
         assert bench.submit(task("b", unique="k")) == ("b",)
 
+    def test_is_left_to_whom_a_foreign_hand_has_given_it(self, bench: Bench) -> None:
+        bench.audited = False
+        bench.submit(task("a", unique="k"))
+        bench.client.set(bench.key("unique", "k"), "b")
+        bench.run(bench.protocol.cancel("a", "{}", 100_000))
+        assert bench.state()["unique:k"] == "b"
+
     def test_of_a_task_whose_body_was_lost_is_free_again(self, bench: Bench) -> None:
         bench.submit(task("a", unique="k"))
         bench.register("w1")

@@ -58,8 +58,7 @@ def test_a_good_script() -> None:
     shebang, bindings, *body = script.source.splitlines()
     assert shebang == "#!lua flags=allow-oom"
     assert bindings == (
-        "local call = redis.call; "
-        "local TASK, QUEUE, STATUS = KEYS[1]..'task:', KEYS[1]..'queue:', KEYS[1]..'status:'; "
+        "local call, NS = redis.call, KEYS[1]; "
         "local id = ARGV[1]; local count = tonumber(ARGV[2]); local first_rest = 3"
     )
     assert body[0].startswith("local function helper")

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from taskq.errors import ServerError
 from taskq.model.recurrence import Every
 from taskq.model.task import Task
+from taskq.protocol.operation import Operation
 from taskq.scheduler.definition import Definition
 from taskq.scheduler.recurring import Recurring
 from tests.scheduler.conftest import HOUR_MS, Space
+from tests.waiting import eventually
 
 
 def recurring_of(space: Space) -> Recurring:
@@ -48,15 +52,34 @@ def test_many_at_once_are_fired_in_several_steps(space: Space) -> None:
 
 
 def test_the_first_names_do_not_starve_the_last(space: Space) -> None:
-    for number in range(100):
-        added_ms = space.now_ms() - HOUR_MS
-        space.store(f"busy-{number:03}", Definition(Every(0.1, added_ms), Task(), added_ms).text())
+    added_ms = space.now_ms() - HOUR_MS
     space.store_overdue("zzz")
     recurring = recurring_of(space)
-    for _ in range(8):
-        recurring.hint()
-        recurring.step()
+    for step in range(6):
+        busy = Definition(Every(0.1, added_ms), Task(payload=step), added_ms).text()
+        space.redis.hset(space.key("schedules"), mapping={f"busy-{number:03}": busy for number in range(100)})
+        assert recurring.step() == 0
     assert len(space.slots_of("zzz")) == 1
+
+
+def test_a_change_between_the_look_and_the_submit_is_respected(space: Space) -> None:
+    space.store_overdue("hourly")
+    changes = [
+        lambda: space.scheduler.schedule_every("hourly", 3600, Task(payload="new")),
+        lambda: space.scheduler.remove_schedule("hourly"),
+    ]
+
+    def run(operation: Operation[Any]) -> Any:
+        reply = space.queue.transport.run(operation)
+        if operation.script.name == "schedules" and changes:
+            changes.pop(0)()
+        return reply
+
+    recurring = Recurring(run, space.queue.context, 10.0)
+    assert 0 < recurring.step() <= 0.05
+    assert (recurring.fired, space.pending()) == (0, [])
+    eventually(lambda: not changes or recurring.step() == 0)
+    assert (recurring.fired, space.pending()) == (0, [])
 
 
 def test_what_the_server_refuses_is_tried_again_later_and_does_not_stop_the_others(space: Space) -> None:

@@ -1,5 +1,5 @@
 -- submit: store tasks and put them where they wait, all or none
--- USES    task state status queue counters queues unique dead
+-- USES    task state status queue counters queues unique dead scheduled
 -- INCLUDE read_clock bell schedule events
 -- ARGV    max_length:number reused:number tasks:number rest*
 -- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...};

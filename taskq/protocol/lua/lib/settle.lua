@@ -1,5 +1,5 @@
 -- settle: apply the outcome of one attempt, if its fence still holds
--- USES processing queue state status task result counters awaited retention
+-- USES processing queue state status task result counters awaited retention retained scheduled unique waiters
 -- INCLUDE clock terminate schedule bell events
 -- An attempt is {id, fence, outcome, body, number}; number is a TTL for an end and a delay for a later run, in ms.
 local someone_waits = call('EXISTS', AWAITED) == 1

@@ -1,5 +1,5 @@
 -- terminate: end a task: result, expiry, status set, unique key, waiting clients
--- USES task state result status dead counters unique waiters reply
+-- USES task state result status dead counters unique waiters reply retained retention
 -- INCLUDE clock retention events
 -- The caller has taken the id out of the place it was in, and has called check_end before its first write.
 local function announce(id, result)

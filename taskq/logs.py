@@ -1,4 +1,4 @@
-"""The log of a scheduler process, on the standard error."""
+"""The log of a worker or scheduler process, on the standard error."""
 
 from __future__ import annotations
 

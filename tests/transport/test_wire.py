@@ -1,0 +1,119 @@
+"""One connection, used directly."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from taskq.settings import Settings
+from taskq.transport.endpoint import Endpoint
+from taskq.transport.failures import ReplyError, Unsure
+from taskq.transport.wire import Wire, pack
+from tests.proxy import Proxy
+from tests.servers import HOST
+
+
+@pytest.fixture
+def wire(endpoint: Endpoint) -> Iterator[Wire]:
+    with closing(Wire(endpoint, 1.0)) as wire:
+        yield wire
+
+
+def test_a_request_and_its_reply(wire: Wire) -> None:
+    assert wire.request(pack(("ECHO", "Grüße"))) == "Grüße".encode()
+    assert wire.request(pack(("ECHO", b"\x00\xff"))) == b"\x00\xff"
+    assert wire.request(pack(("ECHO", 7))) == b"7"
+
+
+def test_an_error_is_a_value(wire: Wire) -> None:
+    reply = wire.request(pack(("NOSUCHCOMMAND",)))
+    assert isinstance(reply, ReplyError)
+    assert reply.code == "ERR"
+    assert wire.request(pack(("PING",))) == b"PONG"
+
+
+def test_replies_that_come_together_are_read_one_by_one(wire: Wire) -> None:
+    wire.send(pack(("ECHO", "1")) + pack(("ECHO", "2")) + pack(("ECHO", "3")))
+    assert [wire.read(), wire.read(), wire.read()] == [b"1", b"2", b"3"]
+
+
+def test_a_large_reply_comes_in_pieces(wire: Wire) -> None:
+    assert len(wire.request(pack(("ECHO", b"x" * 5_000_000)))) == 5_000_000
+
+
+def test_silence(wire: Wire, prefix: str) -> None:
+    wire.send(pack(("BLPOP", f"{prefix}:nothing", "5")))
+    started = time.monotonic()
+    with pytest.raises(Unsure, match=r"no reply within 0\.1 s"):
+        wire.read(0.1)
+    assert time.monotonic() - started < 1.5
+
+
+def test_a_patient_read_does_not_change_the_next(wire: Wire, prefix: str) -> None:
+    wire.send(pack(("BLPOP", f"{prefix}:nothing", "0.01")))
+    assert wire.read(5) is None
+    wire.send(pack(("BLPOP", f"{prefix}:nothing", "5")))
+    with pytest.raises(Unsure, match="no reply within 1 s"):
+        wire.read()
+
+
+def test_a_server_that_goes_away(far: Endpoint, proxy: Proxy) -> None:
+    with closing(Wire(far, 1.0)) as wire:
+        proxy.cut_connections()
+        with pytest.raises(Unsure, match=r"closed the connection|broke while"):
+            wire.request(pack(("PING",)))
+
+
+def test_a_reply_that_trickles_is_given_up(settings: Settings) -> None:
+    """Each byte comes in time, the whole reply never does."""
+    with socket.create_server((HOST, 0)) as listener:
+        endpoint = Endpoint(f"redis://{HOST}:{listener.getsockname()[1]}/0", settings)
+        with pytest.raises(Unsure, match=r"not complete after|no reply within"):
+            trickle(listener, endpoint)
+
+
+def trickle(listener: socket.socket, endpoint: Endpoint) -> None:
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked = 0
+            while asked < 3 and (data := connection.recv(65536)):  # the name and the library of the client
+                count = data.count(b"CLIENT")
+                asked += count
+                connection.sendall(b"+OK\r\n" * count)
+            connection.recv(65536)
+            connection.sendall(b"$100\r\n")
+            try:
+                for _ in range(100):
+                    connection.sendall(b"x")
+                    time.sleep(0.05)
+            except OSError:
+                pass
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    wire = Wire(endpoint, 0.3)
+    try:
+        wire.request(pack(("PING",)))
+    finally:
+        wire.close()
+        thread.join()
+
+
+def test_close_may_be_repeated(wire: Wire) -> None:
+    wire.close()
+    wire.close()
+    with pytest.raises(Unsure):
+        wire.request(pack(("PING",)))
+
+
+def test_the_descriptor_is_readable_when_a_reply_is_there(wire: Wire) -> None:
+    assert select.select([wire.fileno()], [], [], 0)[0] == []
+    wire.send(pack(("PING",)))
+    assert select.select([wire.fileno()], [], [], 5)[0] == [wire.fileno()]
