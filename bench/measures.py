@@ -129,19 +129,30 @@ def _client_commands(client: redis.Redis) -> int:
     return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("evalsha", "eval", "blpop", "info"))
 
 
-def bytes_per_task(url: str, client: redis.Redis, count: int = 50_000) -> tuple[float, float]:
+def bytes_per_task(url: str, client: redis.Redis, count: int = 100_000) -> tuple[float, float]:
     """Bytes of server memory per pending task, and per completed one with its result."""
     queue = new_queue(url)
     queue.submit_task(task())
-    empty = client.info("memory")["used_memory_dataset"]
+    queue.get_queue_stats()
+    empty = _settled_memory(client)
     for _ in range(count // 1000):
         queue.submit_batch([task() for _ in range(1000)])
-    pending = (client.info("memory")["used_memory_dataset"] - empty) / count
+    pending = (_settled_memory(client) - empty) / count
     worker = TaskWorker(queue, concurrency=32)
     worker.register_handler("noop", lambda task: None)
     worker.run_until_empty()
-    completed = (client.info("memory")["used_memory_dataset"] - empty) / count
+    completed = (_settled_memory(client) - empty) / count
     return pending, completed
+
+
+def _settled_memory(client: redis.Redis) -> int:
+    """Memory in use, when hash tables have finished growing and buffers of clients are small again."""
+    readings: list[int] = []
+    while len(readings) < 2 or abs(readings[-1] - readings[-2]) > 50_000:
+        time.sleep(1.0)
+        memory = client.info("memory")
+        readings.append(memory["used_memory"] - memory["mem_clients_normal"] - memory.get("used_memory_scripts", 0))
+    return readings[-1]
 
 
 def claim_seconds(url: str, pending: int, claims: int = 200) -> float:
@@ -154,19 +165,9 @@ def claim_seconds(url: str, pending: int, claims: int = 200) -> float:
     queue.transport.run(protocol.register("bench", "token", times, "uuid", {}))
     lists = ["urgent", "high", "normal", "low"]
     taken = []
-    with queue.transport.line() as line:
-        del line
     for seq in range(1, claims + 1):
         begun = time.perf_counter()
         queue.transport.run(protocol.turn("bench", "token", seq, 10, lists))
         taken.append(time.perf_counter() - begun)
-    queue.transport.run(protocol.evict("bench", False, 10_000, _no_limits()))
-    queue.purge()
     taken.sort()
     return taken[len(taken) // 2]
-
-
-def _no_limits() -> object:
-    from taskq.protocol.operations import CrashLimits
-
-    return CrashLimits(3, 1000)

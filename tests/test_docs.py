@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import shlex
 from collections.abc import Iterator
@@ -89,6 +90,14 @@ def test_the_glossary_has_the_word(word: str) -> None:
 
 def test_the_glossary_has_every_status() -> None:
     assert set(TaskStatus) <= set(words_of(read("docs/glossary.md")))
+
+
+def test_the_floors_are_those_that_are_checked() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    layers = setup["importlinter:contract:floors"]["layers"]
+    shown = [word for row in table(read("docs/architecture.md"), "Floors") for word in words_of(row[0])]
+    assert shown == re.findall(r"taskq\.(\w+)", layers)
 
 
 # -- keys --

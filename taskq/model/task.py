@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -124,8 +125,11 @@ def AgentTask(**options: Any) -> Task:
 
 
 def checksum(payload_json: str) -> str:
-    """Return the SHA-256 of a payload as it stands in the envelope, in hex."""
-    return hashlib.sha256(payload_json.encode()).hexdigest()
+    """Return the SHA-256 of a payload as it stands in the envelope, in base64 for URLs without padding.
+
+    A third shorter than hex, for every task in memory.
+    """
+    return urlsafe_b64encode(hashlib.sha256(payload_json.encode()).digest())[:43].decode("ascii")
 
 
 def to_envelope(task: Task, max_bytes: int) -> str:
@@ -143,10 +147,9 @@ def to_envelope(task: Task, max_bytes: int) -> str:
         PayloadTooLarge: if the envelope is larger than ``max_bytes``.
     """
     payload = encode(task.payload, "payload")
-    head = (
-        f'{{"id":"{task.task_id}","type":"{task.task_type}","priority":"{task.priority.label}",'
-        f'"created_at":"{task.created_at}",'
-    )
+    head = f'{{"id":"{task.task_id}","type":"{task.task_type}","created_at":"{task.created_at}",'
+    if task.priority is not TaskPriority.NORMAL:
+        head += f'"priority":"{task.priority.label}",'
     if task.queue is not None:
         head += f'"queue":"{task.queue}",'
     if task.max_retries != MAX_RETRIES:
@@ -204,11 +207,11 @@ def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
     task = Task.__new__(Task)
     task.task_type = fields["type"]
     task.payload = payload
-    task.priority = _BY_LABEL[fields["priority"]]
+    get = fields.get
+    task.priority = _BY_LABEL[get("priority", "normal")]
     task.task_id = fields["id"]
     task.fresh_id = False
     task.created_at = fields["created_at"]
-    get = fields.get
     task.max_retries = get("max_retries", MAX_RETRIES)
     task.retry_delay = get("retry_delay", RETRY_DELAY_SECONDS)
     task.timeout = get("timeout")

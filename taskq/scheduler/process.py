@@ -46,8 +46,8 @@ def run_scheduler(settings: Settings, stop: threading.Event | None = None) -> in
     stop = stop or threading.Event()
     name = f"scheduler-{secrets.token_hex(4)}"
     with TaskQueue(settings=settings) as queue, _ended_by_signals(stop):
+        loop = SchedulerLoop(queue, stop)  # a server that is started for it speaks first
         click.echo(f"taskq scheduler {version('taskq')}")
-        loop = SchedulerLoop(queue, stop)
         click.echo(f"  server     {queue.namespace.endpoint.shown}")
         click.echo(f"  prefix     {settings.prefix}")
         on_thread = _LoopThread(loop, name)

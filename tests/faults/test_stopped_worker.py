@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from taskq import Task, TaskQueue
-from taskq.protocol.replies import Settlement
 from tests.faults.conftest import LEASE_SECONDS, Spawn
 from tests.faults.ledger import Ledger
 from tests.waiting import eventually
@@ -94,24 +93,3 @@ def test_children_claim_nothing_while_their_supervisor_is_frozen(
     assert queue.wait_for_result(waiting, timeout=10)["status"] == "completed"
     assert queue.get_queue_stats().counters.get("recovered", 0) == 0
     assert ledger.violations(queue) == []
-
-
-def test_a_turn_that_arrives_after_a_newer_one_claims_nothing(queue: TaskQueue) -> None:
-    # what a frozen network may deliver late: the server has seen the next turn of the same worker
-    from taskq.transport.upkeep import lease_times
-
-    protocol, run = queue.namespace.protocol, queue.transport.run
-    run(protocol.register("w", "token", lease_times(queue.settings), "uuid", {}))
-    queue.submit_batch([Task() for _ in range(3)])
-    first = run(protocol.turn("w", "token", 1, 1, ["normal"]))
-    second = run(protocol.turn("w", "token", 2, 1, ["normal"]))
-    late = run(protocol.turn("w", "token", 1, 1, ["normal"]))
-    repeated = run(protocol.turn("w", "token", 2, 1, ["normal"]))
-
-    assert late.superseded
-    assert late.claims == ()
-    assert repeated.claims == second.claims
-    assert first.claims != second.claims
-    assert queue.get_queue_stats().running_tasks == 2
-    release = [Settlement(c.task_id, c.fence, "release", "", 0) for c in (*first.claims, *second.claims)]
-    assert run(protocol.settle(release)) == ()

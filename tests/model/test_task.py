@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import base64
 import hashlib
 import json
 import uuid
@@ -102,7 +103,7 @@ class TestEnvelope:
             "type": "mail.send",
             "priority": "high",
             "created_at": CREATED,
-            "checksum": hashlib.sha256('{"to":"Grüße"}'.encode()).hexdigest(),
+            "checksum": base64.urlsafe_b64encode(hashlib.sha256('{"to":"Grüße"}'.encode()).digest()).decode().rstrip("="),
             "payload": {"to": "Grüße"},
         }
 

@@ -78,7 +78,7 @@ def test_a_change_between_the_look_and_the_submit_is_respected(space: Space) -> 
     recurring = Recurring(run, space.queue.context, 10.0)
     assert 0 < recurring.step() <= 0.05
     assert (recurring.fired, space.pending()) == (0, [])
-    eventually(lambda: not changes or recurring.step() == 0)
+    eventually(lambda: recurring.step() and not changes)
     assert (recurring.fired, space.pending()) == (0, [])
 
 
