@@ -271,7 +271,11 @@ class Protocol:
         return self._build(
             "schedules",
             ("list", "", ""),
-            lambda reply: (reply[0], pairs(reply[1]), {name: int(slot) for name, slot in pairs(reply[2]).items()}),
+            lambda reply: (
+                reply[0],
+                pairs(reply[1]),
+                {name: int(slot) for name, slot in pairs(reply[2]).items() if slot.isdigit()},
+            ),
         )
 
     def add_schedule(self, name: str, definition: str) -> Operation[int]:

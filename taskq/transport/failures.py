@@ -74,6 +74,11 @@ def explain(reply: ReplyError) -> TaskqError:
         )
     if "compiling script" in text or "nrecognized flag" in text:
         return UnsupportedServer(f"the server is too old for taskq: it needs Redis 7.0 or Valkey 7.2 or newer ({text})")
+    if "do not hash to the same slot" in text or reply.code == "CROSSSLOT":
+        return UnsupportedServer(
+            "the server is a node of a cluster: write its address as redis+cluster://host:port,host:port, so that the "
+            f"keys of a namespace get one hash tag and its slot is found ({text})"
+        )
     if reply.code == "WRONGTYPE" or "WRONGTYPE" in text:
         return ServerError(
             f"a key of the namespace holds a value of another type, so nothing was changed: {text}. Does something "

@@ -9,7 +9,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,6 @@ import pytest
 
 from taskq.model.task import Task
 from taskq.queue import TaskQueue
-from tests.servers import ServerProcess
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -150,22 +148,3 @@ def test_three_workers_and_a_scheduler(start: Start, queue: TaskQueue) -> None:
     ready = [re.findall(r"^(Worker|Scheduler) \S+ ready$", program.stop(), re.MULTILINE) for program in programs]
     assert ready == [["Worker"], ["Worker"], ["Worker", "Worker"], ["Scheduler"]]
     assert queue.list_workers() == []
-
-
-@pytest.mark.slow
-def test_an_idle_worker_does_not_poll(server: ServerProcess, environment: dict[str, str], start: Start) -> None:
-    environment["REDIS_URL"] = server.url
-    start("taskq worker", ROOT).wait_until_ready()
-    with server.client() as client:
-
-        def calls() -> dict[str, int]:
-            stats = client.info("commandstats")
-            return {name: stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("blpop", "evalsha", "eval")}
-
-        eventually(lambda: calls()["blpop"], what="an idle worker")
-        before, begun = calls(), time.monotonic()
-        eventually(lambda: calls()["blpop"] >= before["blpop"] + 3, START_SECONDS, "three more waits")
-        seconds, after = time.monotonic() - begun, calls()
-    assert seconds > 5, "a wait in the server is to last about three seconds"
-    # a turn after each wait, and the beats
-    assert after["evalsha"] + after["eval"] - before["evalsha"] - before["eval"] <= 3 + seconds / 5 + 1
