@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
-import uuid
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +21,13 @@ RETRY_DELAY_SECONDS = 60.0
 DEFAULT_QUEUE = "default"
 
 _PAYLOAD = '"payload":'
-_new_id = uuid.uuid4
+
+
+def _new_id() -> str:
+    """Return a random UUID (version 4), at a third of the price of ``str(uuid.uuid4())``."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,7 +78,7 @@ class Task:
         if type(self.priority) is not TaskPriority:
             self.priority = TaskPriority.parse(self.priority)
         if not self.task_id:
-            self.task_id = str(_new_id())
+            self.task_id = _new_id()
             self.fresh_id = True
         else:
             check_name(self.task_id, "task id")

@@ -43,6 +43,8 @@ _KINDS: dict[str, str] = {
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters"), "set"),
     **dict.fromkeys(("scheduled", "leases", "retention", "dead"), "zset"),
 }
+_WHOLE_NAMES = {FAMILIES[family]: family for family in _KINDS if not FAMILIES[family].endswith(":")}
+_FIRST_WORDS = {FAMILIES[family][:-1]: family for family in _KINDS if FAMILIES[family].endswith(":")}
 _EXPIRING = frozenset({"result", "waiters", "reply", "awaited"})
 _BY_STATUS = frozenset({"task", "state"})
 _FENCE = re.compile(r"[0-9]+\..+\.[0-9]+\Z")
@@ -91,11 +93,8 @@ def _text(word: bytes | str) -> str:
 
 def family_of(key: str) -> str | None:
     """Return the family that a key belongs to, None for a key that is not of taskq."""
-    for family in _KINDS:
-        suffix = FAMILIES[family]
-        if key == suffix or (suffix.endswith(":") and key.startswith(suffix)):
-            return family
-    return None
+    first, colon, _ = key.partition(":")
+    return _FIRST_WORDS.get(first) if colon else _WHOLE_NAMES.get(first)
 
 
 def audit(
@@ -126,8 +125,16 @@ class _View:
 
     def __init__(self, entries: dict[str, Entry], now_ms: int) -> None:
         self.now_ms = now_ms
-        self.foreign = [key for key, entry in entries.items() if _KINDS.get(family_of(key) or "") != entry.kind]
-        self.entries = {key: entry for key, entry in entries.items() if key not in self.foreign}
+        self.foreign: list[str] = []
+        self.entries: dict[str, Entry] = {}
+        self._families: dict[str, list[tuple[str, Any]]] = {}
+        for key, entry in entries.items():
+            family = family_of(key)
+            if family is None or _KINDS[family] != entry.kind:
+                self.foreign.append(key)
+                continue
+            self.entries[key] = entry
+            self._families.setdefault(family, []).append((key[len(FAMILIES[family]) :], entry.content))
         self.sets = {status: self.get(f"status:{status}", set()) for status in TaskStatus}
         self.status_of: dict[str, list[TaskStatus]] = {}
         for status, ids in self.sets.items():
@@ -142,11 +149,8 @@ class _View:
     def get(self, key: str, default: Any) -> Any:
         return self.entries[key].content if key in self.entries else default
 
-    def all(self, family: str) -> Iterator[tuple[str, Any]]:
-        prefix = FAMILIES[family]
-        for key, entry in self.entries.items():
-            if family_of(key) == family:
-                yield key[len(prefix) :], entry.content
+    def all(self, family: str) -> list[tuple[str, Any]]:
+        return self._families.get(family, [])
 
     def _find_places(self) -> tuple[dict[str, list[str]], set[str]]:
         """Return where each id stands, one entry of each tombstoned id left out, and the tombstones in no list."""

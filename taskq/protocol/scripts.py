@@ -13,7 +13,8 @@ A script is one file per transition. Its header is the contract, and the only pl
 From it the loader writes the shebang and one line of ``local`` bindings, so a body never says ``ARGV[7]``. The only
 KEY of each script is the root of the namespace, which keeps a call short and all of a namespace in one cluster slot.
 A family in capitals stands for its key: ``STATUS .. 'pending'`` becomes ``NS..'status:' .. 'pending'``, one string
-made where it is needed, and none where it is not.
+made where it is needed, and none where it is not. The fragments come before the body, or where it says
+``-- FRAGMENTS``.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _FIELD_LINE = re.compile(rf"-- ({'|'.join(_FIELDS)}) +(\S.*)\Z")
 _CONTINUATION = re.compile(r"--  +(\S.*)\Z")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STRING_OR_COMMENT = re.compile(r"--[^\n]*|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
+_MARKER = "-- FRAGMENTS\n"
 _TOKEN = re.compile(rf"{_STRING_OR_COMMENT.pattern}|{_WORD.pattern}")
 _KEYS = {family.upper(): suffix for family, suffix in FAMILIES.items()}
 LUA = resources.files("taskq.protocol") / "lua"
@@ -182,7 +184,10 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
         _, text = _read(f"lib/{_stem(include, clock)}.lua", _stem(include, clock))
         fragments.append(text.strip())
     shebang = "#!lua" + (f" flags={','.join(header.flags)}" if header.flags else "")
-    source = "\n".join([shebang, _bindings(header.argv), _spell_keys("\n".join([*fragments, body.strip()])), ""])
+    # a short way may stand before the fragments, so that it does not pay for them
+    before, marker, after = body.strip().rpartition(_MARKER)
+    text = "\n".join([before.strip(), *fragments, after.strip()] if marker else [*fragments, body.strip()])
+    source = "\n".join([shebang, _bindings(header.argv), _spell_keys(text), ""])
     return Script(
         name=name,
         argv=argv,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from taskq.errors import ServerUnavailable
@@ -34,7 +34,10 @@ class Transport:
     def _reset(self) -> None:
         self._pid = os.getpid()
         self._idle: deque[Line] = deque()
-        self._places = threading.BoundedSemaphore(self._settings.max_connections)
+        # one token a connection; a third of the price of a semaphore, which is written in Python
+        self._places: SimpleQueue[None] = SimpleQueue()
+        for _ in range(self._settings.max_connections):
+            self._places.put(None)
 
     def run(self, operation: Operation[T], timeout_seconds: float | None = None) -> T:
         """Run an operation; while the server is away, repeat it with the same arguments.
@@ -48,8 +51,11 @@ class Transport:
             TaskqError: if the server refuses.
         """
         patience = Patience(self._settings.call_timeout_seconds if timeout_seconds is None else timeout_seconds)
-        with self.line() as line:
+        line = self._take()
+        try:
             return line.run(operation, patience)
+        finally:
+            self._give_back(line)
 
     @contextmanager
     def line(self) -> Iterator[Line]:
@@ -58,22 +64,30 @@ class Transport:
         Raises:
             ServerUnavailable: if all connections stay in use for the call timeout.
         """
-        if self._pid != os.getpid():
-            self._reset()  # a forked child must not speak on the sockets of its parent
-        if not self._places.acquire(timeout=self._settings.call_timeout_seconds):
-            raise ServerUnavailable(
-                f"all {self._settings.max_connections} connections have been in use for "
-                f"{self._settings.call_timeout_seconds:g} s: raise TASKQ_MAX_CONNECTIONS, or share one TaskQueue less"
-            )
-        try:
-            line = self._idle.pop()
-        except IndexError:
-            line = self.own_line()
+        line = self._take()
         try:
             yield line
         finally:
-            self._idle.append(line)
-            self._places.release()
+            self._give_back(line)
+
+    def _take(self) -> Line:
+        if self._pid != os.getpid():
+            self._reset()  # a forked child must not speak on the sockets of its parent
+        try:
+            self._places.get(timeout=self._settings.call_timeout_seconds)
+        except Empty:
+            raise ServerUnavailable(
+                f"all {self._settings.max_connections} connections have been in use for "
+                f"{self._settings.call_timeout_seconds:g} s: raise TASKQ_MAX_CONNECTIONS, or share one TaskQueue less"
+            ) from None
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.own_line()
+
+    def _give_back(self, line: Line) -> None:
+        self._idle.append(line)
+        self._places.put(None)
 
     def own_line(self) -> Line:
         """Return a line outside of the pool."""

@@ -27,7 +27,7 @@ class Patience:
 
     def __init__(self, seconds: float | None, stop: threading.Event | None = None) -> None:
         self.seconds = seconds
-        self._stop = stop or threading.Event()
+        self._stop = stop
 
     def repeat(self, attempt: Callable[[], T], address: str) -> T:
         """Call ``attempt`` until it no longer raises ``Unsure``.
@@ -36,12 +36,13 @@ class Patience:
             ServerUnavailable: when patience ends.
         """
         deadline = None if self.seconds is None else time.monotonic() + self.seconds
+        stop = self._stop or threading.Event()
 
         def over(state: RetryCallState) -> bool:
-            return self._stop.is_set() or (deadline is not None and time.monotonic() >= deadline)
+            return stop.is_set() or (deadline is not None and time.monotonic() >= deadline)
 
         def pause(seconds: float) -> None:
-            self._stop.wait(seconds)
+            stop.wait(seconds)
 
         def give_up(state: RetryCallState) -> Any:
             last = state.outcome.exception() if state.outcome else None

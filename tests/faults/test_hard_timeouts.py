@@ -7,35 +7,37 @@ import os
 import signal
 from pathlib import Path
 
-import pytest
-
 from taskq import Task, TaskQueue
-from tests.faults.conftest import Spawn
+from tests.faults.conftest import Site, Spawn
 from tests.faults.ledger import Ledger
 from tests.waiting import eventually
 
+KINDS = ("block", "hold_gil", "block_loop", "stubborn")
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["block", "hold_gil", "block_loop", "stubborn"])
+
 def test_the_process_of_a_task_that_holds_on_is_killed(
-    queue: TaskQueue, spawn: Spawn, ledger: Ledger, gate: Path, kind: str
+    queue: TaskQueue, spawn: Spawn, ledger: Ledger, gate: Path
 ) -> None:
-    worker = spawn("--concurrency", "4").ready()
-    neighbours = ledger.submit(queue, [Task(task_type=t, max_retries=0) for t in ("gated", "gated", "async_work")])
-    eventually(lambda: ledger.count("end") == 1 and ledger.count("start") == 3, what="the neighbours to run")
-    (task_id,) = ledger.submit(queue, [Task(task_type=kind, payload=15, timeout=0.3, max_retries=0)])
+    # a queue and a worker for each kind, side by side
+    workers = {kind: spawn("--concurrency", "4", "--queues", kind).ready() for kind in KINDS}
+    neighbours = ledger.submit(
+        queue,
+        [Task(task_type=t, queue=kind, max_retries=0) for kind in KINDS for t in ("gated", "gated", "async_work")],
+    )
+    eventually(lambda: (ledger.count("start"), ledger.count("end")) == (12, 4), what="the neighbours to run")
+    ids = ledger.submit(queue, [Task(task_type=k, queue=k, payload=15, timeout=0.3, max_retries=0) for k in KINDS])
 
-    result = queue.wait_for_result(task_id, timeout=10)
+    for kind, task_id in zip(KINDS, ids, strict=True):
+        result = queue.wait_for_result(task_id, timeout=10)
+        assert result["status"] == "failed"
+        assert result["error"].startswith("TaskTimeout: it did not end within its timeout of 0.3 s")
+        workers[kind].sees(rf"task {task_id} ignores its timeout: its process is killed")
 
-    assert result["status"] == "failed"
-    assert result["error"].startswith("TaskTimeout: it did not end within its timeout of 0.3 s")
-    worker.sees(rf"task {task_id} ignores its timeout: its process is killed")
-    eventually(lambda: ledger.count("start") == 6, 10, "the neighbours to run again")
+    eventually(lambda: ledger.count("start") == 12 + 4 + 8, 15, "the neighbours to run again")
     gate.touch()
     results = [queue.wait_for_result(neighbour, timeout=10) for neighbour in neighbours]
-    assert [(r["status"], r["attempts"]) for r in results] == [("completed", 1)] * 3, "no attempt was charged"
-    stats = queue.get_queue_stats()
-    assert stats.counters.get("recovered", 0) == 0, "nobody has crashed"
+    assert [(r["status"], r["attempts"]) for r in results] == [("completed", 1)] * 12, "no attempt was charged"
+    assert queue.get_queue_stats().counters.get("recovered", 0) == 0, "nobody has crashed"
     assert ledger.violations(queue) == []
 
 
@@ -50,23 +52,19 @@ def test_a_task_that_is_killed_for_its_timeout_has_retries(queue: TaskQueue, spa
     assert ledger.violations(queue) == []
 
 
-def test_the_process_is_killed_even_if_nobody_can_be_told(
-    queue: TaskQueue, spawn: Spawn, ledger: Ledger, server: object
-) -> None:
-    from tests.servers import ServerProcess
+def test_the_process_is_killed_even_if_nobody_can_be_told(site: Site, ledger: Ledger) -> None:
+    worker = site.spawn("--concurrency", "1").ready()
+    (task_id,) = ledger.submit(site.queue, [Task(task_type="block", payload=60, timeout=0.3)])
+    eventually(lambda: ledger.count("start") == 1)
+    (child,) = worker.child_pids
+    site.server.stop()
 
-    assert isinstance(server, ServerProcess)
-    with TaskQueue(settings=spawn.on(server.url).settings) as away:
-        worker = spawn.on(server.url)("--concurrency", "1").ready()
-        (task_id,) = ledger.submit(away, [Task(task_type="block", payload=60, timeout=1, max_retries=0)])
-        eventually(lambda: ledger.count("start") == 1)
-        (child,) = worker.child_pids
-        server.stop()
+    worker.sees("ignores its timeout: its process is killed")
+    eventually(lambda: child not in worker.child_pids, 10, "the end of the process")
 
-        worker.sees("ignores its timeout: its process is killed")
-        eventually(lambda: child not in worker.child_pids, 10, "the end of the process")
-
-        server.start()
-        assert away.wait_for_result(task_id, timeout=15)["status"] == "failed", "when it ran again"
-        os.kill(worker.pid, signal.SIGINT)
-        assert worker.wait() == 0
+    site.server.start()
+    eventually(lambda: len(ledger.of(task_id, "start")) == 2, 10, "the task to run again")
+    assert site.queue.get_task_status(task_id)["retry_count"] == 0, (
+        "its timeout could not be noted, so it is not charged"
+    )
+    os.kill(worker.pid, signal.SIGKILL)

@@ -56,11 +56,11 @@ def test_an_idle_worker_sends_less_than_one_command_a_second(
         idle("--concurrency", "2").ready()
         eventually(lambda: ledger.count("start") == 2)
         watch = Watch(server)
-        seconds = 10.0
+        seconds = 8.0
         threading.Event().wait(seconds)  # what is counted is what happens in a time without events
         watch.stop()
 
     sent = watch.of("idle")
     assert any(command.startswith("BLPOP") for command in sent), "it waits in the server"
-    assert len(sent) <= seconds + 1, sent
+    assert len(sent) <= seconds + 1, sent  # a wait that ends at the edge of the time counts for the next one
     assert 1 <= len(watch.of("full")) <= 4, "a worker without a free slot only beats"

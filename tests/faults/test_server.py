@@ -6,16 +6,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from taskq import AccessDenied, ServerFull, Task, TaskQueue
+from taskq import AccessDenied, ServerFull, Settings, Task, TaskQueue
 from tests.conftest import StartServer
-from tests.faults.conftest import HEARTBEAT_SECONDS, LEASE_SECONDS, Site, Spawn
+from tests.faults.conftest import Site, Spawn
 from tests.faults.ledger import Ledger
 from tests.waiting import eventually
 from tests.worker.background import Background
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """A shorter lease than usual: most of these tests wait for the end of one."""
+    return replace(settings, heartbeat_interval_seconds=0.3, lease_seconds=2.0)
 
 
 class Load:
@@ -101,11 +108,13 @@ def test_a_server_that_is_away_for_longer_than_a_lease_costs_nobody_his_task(
     ids = ledger.submit(site.queue, [Task(task_type="gated") for _ in range(4)])
     eventually(lambda: ledger.count("start") == 4)
     site.server.pause() if how == "frozen" else site.server.stop()
-    time.sleep(LEASE_SECONDS + 0.7)  # nothing happens that could be waited for
+    time.sleep(site.queue.settings.lease_seconds + 0.7)  # nothing happens that could be waited for
     site.server.resume() if how == "frozen" else site.server.start()
     beats = {info.card.get("beat") for info in site.queue.list_workers()}
     eventually(lambda: len({info.card.get("beat") for info in site.queue.list_workers()} - beats) == 2)
-    time.sleep(2 * HEARTBEAT_SECONDS)  # everybody has had the time to take somebody for dead
+    time.sleep(
+        2 * site.queue.settings.heartbeat_interval_seconds
+    )  # time to take somebody for dead
     gate.touch()
 
     assert [site.queue.wait_for_result(i, timeout=10)["attempts"] for i in ids] == [1] * 4
@@ -118,14 +127,14 @@ def test_a_server_that_is_away_for_longer_than_a_lease_costs_nobody_his_task(
 
 def test_scripts_that_are_flushed_are_sent_again(site: Site, ledger: Ledger) -> None:
     with under_load(site, ledger) as load, site.server.client() as client:
-        assert repeat(client.script_flush, 1.5, 0.01) > 20
+        assert repeat(client.script_flush, 1.0, 0.01) > 20
         load.check()
     assert site.counter("recovered") == 0
 
 
 def test_connections_that_are_killed_again_and_again_cost_nothing(site: Site, ledger: Ledger) -> None:
     with under_load(site, ledger) as load, site.server.client() as client:
-        times = repeat(lambda: client.client_kill_filter(_type="normal", skipme=True), 2.5, 0.03)
+        times = repeat(lambda: client.client_kill_filter(_type="normal", skipme=True), 1.5, 0.03)
         assert times > 20
         load.check()
     assert site.counter("recovered") == 0

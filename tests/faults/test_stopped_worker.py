@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from taskq import Task, TaskQueue
-from tests.faults.conftest import LEASE_SECONDS, Spawn
+from taskq import Settings, Task, TaskQueue
+from tests.faults.conftest import Spawn
 from tests.faults.ledger import Ledger
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """A shorter lease than usual: most of these tests wait for the end of one."""
+    return replace(settings, heartbeat_interval_seconds=0.3, lease_seconds=2.0)
 
 
 def freeze(*pids: int) -> None:
@@ -37,7 +44,7 @@ def test_a_frozen_worker_wakes_up_to_find_its_results_refused(
     other = spawn("--concurrency", "2").ready()
     pids = (frozen.pid, *frozen.child_pids)
     freeze(*pids)
-    eventually(lambda: ledger.count("start") == 4, LEASE_SECONDS + 5, "the tasks to start elsewhere")
+    eventually(lambda: ledger.count("start") == 4, queue.settings.lease_seconds + 6, "the tasks to start elsewhere")
     gate.touch()
     results = [queue.wait_for_result(task_id, timeout=10) for task_id in ids]
     assert {result["worker_id"] for result in results} == set(other.worker_ids)
@@ -65,7 +72,7 @@ def test_nobody_beats_for_a_child_that_is_frozen_alone(queue: TaskQueue, spawn: 
     freeze(child)
     other = spawn().ready()
 
-    result = queue.wait_for_result(task_id, timeout=LEASE_SECONDS + 6)
+    result = queue.wait_for_result(task_id, timeout=queue.settings.lease_seconds + 6)
 
     assert result["worker_id"] == other.worker_ids[0]
     thaw(child)

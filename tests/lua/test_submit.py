@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from taskq.protocol.operations import SubmitReply
+from taskq.errors import ServerError
+from taskq.protocol.operations import Submission, SubmitReply
 from tests.state import Bench, settle, task
 
 
@@ -18,6 +19,46 @@ def test_one_task(bench: Bench) -> None:
         "status:pending": ["+a"],
         "counters": {"submitted": 1},
     }
+
+
+class TestTheShortWay:
+    """One new task that may start now takes a way of its own through the script, and ends where the long one does."""
+
+    @pytest.mark.parametrize(
+        "before",
+        [(), (task("a"),), (task("a", body="other"),), (task("x"), task("y"), task("z"))],
+        ids=["empty", "stored before", "conflict", "full"],
+    )
+    @pytest.mark.parametrize(
+        "one",
+        [
+            task("a"),
+            task("a", "urgent"),
+            task("a", queue="mail"),
+            task("a", due="+60000"),
+            task("a", unique="k"),
+        ],
+        ids=["plain", "urgent", "named queue", "delayed", "unique"],
+    )
+    def test_it_ends_where_the_long_one_does(
+        self, bench: Bench, one: Submission, before: tuple[Submission, ...]
+    ) -> None:
+        ends = []
+        for reused in (True, False):
+            if before:
+                bench.submit(*before)
+            ends.append(bench.act(bench.protocol.submit([one], 3, reused=reused)))
+            bench.wipe()
+        assert ends[0] == ends[1]
+
+    @pytest.mark.parametrize("family", ["queue:mail:normal", "status:pending", "counters", "queues"])
+    def test_a_key_of_another_type_changes_nothing(self, bench: Bench, family: str) -> None:
+        bench.audited = False
+        bench.client.set(f"{bench.protocol.keys.root}{family}", "foreign")
+        before = bench.state()
+        with pytest.raises(ServerError, match="another type"):
+            bench.transport.run(bench.protocol.submit([task("a", queue="mail")], 0, reused=False))
+        assert bench.state() == before
 
 
 def test_a_batch_keeps_its_order_in_each_list(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Sentinel, cluster, socket file and password: every form of address reaches the server, from threads and from a loop."""
+"""Sentinel, cluster, socket file, password: each form of address reaches the server, from threads and from a loop."""
 
 from __future__ import annotations
 
