@@ -16,10 +16,12 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help run test test-both quick check lint format bench clean
+.PHONY: help install run test test-both quick check lint format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.run ## the environment in .venv, with taskq and its commands
 
 run: $(VENV)/.run ## the main job: index the Python standard library on an embedded server
 	@$(BIN)/python scripts/run_index.py

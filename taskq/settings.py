@@ -115,7 +115,7 @@ FIELDS = (
     ),
     _row("max_message_bytes", "TASKQ_MAX_MESSAGE_SIZE", kinds.size(1, 512 * 2**20), "bytes", "Largest encoded task."),
     _row("message_ttl_seconds", "TASKQ_MESSAGE_TTL", kinds.optional(_SECONDS), "seconds", "Default of `expires_in`."),
-    _row("max_queue_length", "TASKQ_MAX_QUEUE_LENGTH", kinds.whole(0), "tasks", "Most waiting tasks of one queue."),
+    _row("max_queue_length", "TASKQ_MAX_QUEUE_LENGTH", kinds.whole(0), "tasks", "Most waiting tasks of one priority list."),
     _row("batch_size", "TASKQ_BATCH_SIZE", kinds.whole(1, 1000), "tasks", "Most tasks that one call carries."),
     _row("result_ttl_seconds", "TASKQ_RESULT_TTL", _SECONDS, "seconds", "How long a result stays readable."),
     _row("dead_ttl_seconds", "TASKQ_DEAD_TTL", _SECONDS, "seconds", "How long a dead letter is kept."),

@@ -71,7 +71,7 @@ class TaskType(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an attempt ended: the word that the settle step of a turn acts on."""
+    """How an attempt ended: the word that the settle step of a turn acts on; ``crash`` is for reap and evict alone."""
 
     COMPLETE = "complete"
     RETRY = "retry"

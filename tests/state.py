@@ -95,9 +95,18 @@ class Bench:
         return self._real_ms() + self._shift_ms
 
     def move_clock(self, seconds: float) -> None:
-        """Step the server's clock; TTLs run on."""
-        self._shift_ms += round(seconds * 1000)
+        """Step the server's clock, and with it the end of every key that expires."""
+        shift_ms = round(seconds * 1000)
+        self._shift_ms += shift_ms
         self._set_shift()
+        keys = self.client.keys(f"{self.protocol.keys.root}*")
+        with self.client.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.pttl(key)
+            for key, ttl_ms in zip(keys, pipeline.execute(), strict=True):
+                if ttl_ms >= 0:
+                    pipeline.pexpire(key, max(0, ttl_ms - shift_ms))
+            pipeline.execute()
 
     def at(self, seconds: float) -> str:
         """Return a due time, in seconds after the beginning of the test."""

@@ -60,7 +60,8 @@ class Task:
 
     task_type: str = TaskType.AGENT_QUERY.value
     payload: Any = None
-    priority: TaskPriority = TaskPriority.NORMAL
+    # names and numbers are accepted, and are members from then on
+    priority: TaskPriority | Any = TaskPriority.NORMAL
     max_retries: int = MAX_RETRIES
     retry_delay: float = RETRY_DELAY_SECONDS
     timeout: float | None = None

@@ -70,7 +70,7 @@ def explain(reply: ReplyError) -> TaskqError:
     if reply.code in _ACCESS:
         return AccessDenied(
             f"the server refuses access: {text}. Put user and password into REDIS_URL "
-            "(redis://user:password@host:6379/0), or grant the user the commands in docs/configuration.md"
+            "(redis://user:password@host:6379/0), or have the server's administrator allow that user the command"
         )
     if "compiling script" in text or "nrecognized flag" in text:
         return UnsupportedServer(f"the server is too old for taskq: it needs Redis 7.0 or Valkey 7.2 or newer ({text})")

@@ -55,7 +55,7 @@ class TestAccess:
 
     def test_a_user_without_the_right(self, new_client: NewClient, guarded: ServerProcess) -> None:
         client = new_client(redis_url=url_of(guarded, f"viewer:{SECRET}@"))
-        with pytest.raises(AccessDenied, match=r"NOPERM.*grant the user the commands in docs/configuration.md"):
+        with pytest.raises(AccessDenied, match=r"NOPERM.*allow that user the command"):
             client.submit_task(Task())
 
     def test_the_right_password(self, new_client: NewClient, guarded: ServerProcess) -> None:

@@ -32,11 +32,13 @@ def test_a_task_that_kills_its_worker_each_time_is_a_dead_letter(
 
 @pytest.mark.slow
 def test_the_innocent_neighbours_of_a_pill_all_live(queue: TaskQueue, spawn: Spawn, ledger: Ledger) -> None:
-    spawn("--concurrency", "16").ready()
+    worker = spawn("--concurrency", "16").ready()
     tasks = [Task(task_type="work", payload=0.25, max_retries=0) for _ in range(15)]
     tasks.insert(7, Task(task_type="pill", max_retries=0))
     ids = ledger.submit(queue, tasks)
     pill = ids.pop(7)
+    worker.sees("was killed by SIGKILL", 2)
+    spawn("--concurrency", "16")  # while the first one pauses
 
     assert queue.wait_for_result(pill, timeout=40)["error"].startswith("poison: 3 workers died")
     results = [queue.wait_for_result(task_id, timeout=40) for task_id in ids]

@@ -26,7 +26,7 @@ FINAL = [
     ("OOM command not allowed when used memory > 'maxmemory'.", ServerFull, "TASKQ_RESULT_TTL"),
     ("NOAUTH Authentication required.", AccessDenied, "REDIS_URL"),
     ("WRONGPASS invalid username-password pair or user is disabled.", AccessDenied, "REDIS_URL"),
-    ("NOPERM this user has no permissions to run the 'evalsha' command", AccessDenied, "docs/configuration.md"),
+    ("NOPERM this user has no permissions to run the 'evalsha' command", AccessDenied, "allow that user the command"),
     ("DENIED Redis is running in protected mode", AccessDenied, "REDIS_URL"),
     ("WRONGTYPE Operation against a key holding the wrong kind of value", ServerError, "TASKQ_PREFIX"),
     ("ERR user_script:3: WRONGTYPE Operation against a key", ServerError, "TASKQ_PREFIX"),
