@@ -44,6 +44,7 @@ class Ward:
         token: its token.
         tell: sends a message to its process.
         stopped: tells whether its process is stopped (SIGSTOP): then nobody beats for it.
+        registered: whether the server is known to know it; before that, a beat in vain means nothing.
         beaten: when its last beat got through, in boot time seconds.
         warned: whether it was told since then that its lease may be over soon.
     """
@@ -52,6 +53,7 @@ class Ward:
     token: str
     tell: Callable[[dict[str, Any]], None]
     stopped: Callable[[], bool]
+    registered: bool = False
     beaten: float = field(default_factory=_now)
     warned: bool = False
 
@@ -112,6 +114,12 @@ class Guardian:
         """Beat for a worker from now on; it registers itself."""
         with self._lock:
             self._wards[ward.worker] = ward
+
+    def confirm(self, worker: str) -> None:
+        """Take note that a worker has registered."""
+        with self._lock:
+            if worker in self._wards:
+                self._wards[worker].registered = True
 
     def forget(self, worker: str) -> None:
         """Beat for a worker no longer."""
@@ -175,16 +183,16 @@ class Guardian:
     def _beat(self) -> None:
         with self._lock:
             wards = [ward for ward in self._wards.values() if not ward.stopped()]
+            registered = [ward.registered for ward in wards]  # before this beat, whatever is heard during it
         try:
             reply = self._upkeep.beat([(ward.worker, ward.token) for ward in wards])
         except TaskqError as error:
             log.debug("no beat: %s", error)
             return
         now = _now()
-        for ward, cancels in zip(wards, reply.workers, strict=True):
+        for ward, known, cancels in zip(wards, registered, reply.workers, strict=True):
             if cancels is None:
-                # one that has just been adopted may not have registered yet
-                if now - ward.beaten > self._settings.heartbeat_interval_seconds:
+                if known:
                     ward.tell({"lost": ward.worker})
                 continue
             ward.beaten, ward.warned = now, False

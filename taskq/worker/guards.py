@@ -48,6 +48,8 @@ class ThreadGuard:
         match message:
             case {"worker": worker, "token": token}:
                 self._guardian.adopt(Ward(worker, token, self._pass_on, lambda: False))
+            case {"registered": worker}:
+                self._guardian.confirm(worker)
             case {"bye": worker}:
                 self._guardian.forget(worker)
 

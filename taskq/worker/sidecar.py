@@ -71,6 +71,8 @@ def _handle(message: dict[str, Any], link: SocketLink, parent: int, guardian: Gu
     match message:
         case {"worker": worker, "token": token}:
             guardian.adopt(Ward(worker, token, link.tell, lambda: is_stopped(parent)))
+        case {"registered": worker}:
+            guardian.confirm(worker)
         case {"bye": worker}:
             guardian.forget(worker)
 

@@ -165,6 +165,7 @@ class Supervisor:
                 self._guardian.adopt(Ward(worker, token, child.link.tell, lambda: is_stopped(child.pid)))
             case {"registered": worker}:
                 child.ready = True
+                self._guardian.confirm(worker)
                 self._announce(worker, self._types)
             case {"bye": worker}:
                 self._guardian.forget(worker)

@@ -116,6 +116,16 @@ def test_what_an_attempt_leaves_rings(bench: Bench, outcome: str) -> None:
     assert bells(bench) == expected
 
 
+def test_what_is_released_into_an_empty_list_is_claimed_or_rung_for(bench: Bench) -> None:
+    """The turn that releases it must not take the list for empty, and clear the bell that it has just rung."""
+    claim = bench.claim_one("a")
+    bench.register("w2")
+    reply = bench.run(bench.turn_op("w1", 2, [settle(claim, "release")]))
+    assert [c.task_id for c in reply.claims] == ["a"]
+    bench.run(bench.turn_op("w2", 2, [settle(reply.claims[0], "release")], ["high"]))
+    assert bells(bench) == {"normal": 3}
+
+
 def test_a_bell_of_the_wrong_type_does_not_stop_anybody(bench: Bench) -> None:
     bench.client.set(bench.key("bell", "normal"), "foreign")
     bench.transport.run(bench.protocol.submit([task("a"), task("b", due="+10000")], 0))

@@ -8,20 +8,23 @@ from typing import Any
 import redis
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Claim, Settlement, TurnReply
-from taskq.states import LIVE
+from taskq.states import LIVE, TERMINAL
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, changes, settle, task
 
 # few, so that they meet
-IDS = st.sampled_from([f"t{n}" for n in range(12)])
-WORKERS = st.sampled_from(["w1", "w2", "w3"])
-OUTCOMES = st.sampled_from(["complete", "complete", "fail", "cancel", "retry", "snooze", "release"])
-TWICE = st.booleans()
+ID = st.sampled_from([f"t{n}" for n in range(8)])
+IDS = st.lists(ID, min_size=1, max_size=3)
+WORKER = st.sampled_from(["w1", "w1", "w2", "w3"])
 ALL_LISTS = [*LISTS, *lists_of("mail")]
+LIST = st.sampled_from(ALL_LISTS)
+OUTCOME = st.sampled_from(["complete", "complete", "fail", "cancel", "retry", "retry", "snooze", "release"])
+TWICE = st.booleans()
+LIMIT = st.sampled_from([1, 100])
 
 
 class Machine(RuleBasedStateMachine):
@@ -39,7 +42,7 @@ class Machine(RuleBasedStateMachine):
         self.held: dict[str, dict[str, Claim]] = {"w1": {}, "w2": {}, "w3": {}}
         self.seqs = {"w1": 0, "w2": 0, "w3": 0}
         self.lives = {"w1": 0, "w2": 0, "w3": 0}
-        self.late: list[Operation[TurnReply]] = []
+        self.sent: list[Operation[TurnReply]] = []
 
     def teardown(self) -> None:
         try:
@@ -48,86 +51,84 @@ class Machine(RuleBasedStateMachine):
             self.bench.wipe()
             self.bench.close()
 
+    @rule(data=st.data())
+    def anything(self, data: st.DataObject) -> None:
+        action = data.draw(st.sampled_from(ACTIONS))
+        getattr(self, action)(data.draw)
+
     def token(self, worker: str) -> str:
         return f"{worker}-{self.lives[worker]}"
 
-    def run(self, operation: Operation[Any], twice: bool, *, settled: bool = True) -> Any:
-        """Run an operation; a repetition must answer alike and, if one call does all there is to do, change nothing."""
+    def run(self, draw: Any, operation: Operation[Any], *, whole: bool = True) -> Any:
+        """Run an operation, perhaps twice; the repetition of one that does all there is to do changes nothing."""
         reply = self.bench.run(operation)
         note(f"{operation.script.name} {operation.args} -> {reply}")
-        if twice:
+        if draw(TWICE):
             before = self.bench.state()
             self.bench.run(operation)
-            if settled:
-                assert changes(before, self.bench.state()) == {}
+            assert not whole or changes(before, self.bench.state()) == {}
         return reply
-
-    @initialize()
-    def first_worker(self) -> None:
-        self.register("w1", False)
 
     # -- clients --
 
-    @rule(
-        ids=st.lists(IDS, min_size=1, max_size=4),
-        priority=st.sampled_from(["urgent", "normal", "low"]),
-        queue=st.sampled_from([None, None, "mail"]),
-        due=st.sampled_from(["0", "0", "0", "+30000", "+90000"]),
-        unique=st.sampled_from(["", "", "", "k1", "k2"]),
-        limit=st.sampled_from([0, 0, 3]),
-        twice=TWICE,
-    )
-    def submit(
-        self, ids: list[str], priority: str, queue: str | None, due: str, unique: str, limit: int, twice: bool
-    ) -> None:
-        # one body for an id, whatever else it is submitted with
-        tasks = [task(i, priority, queue=queue, due=due, unique=unique) for i in ids]
-        reply = self.run(self.bench.protocol.submit(tasks, limit), twice)
-        assert len(reply.ids) == len(ids) or reply.full
+    def submit(self, draw: Any) -> None:
+        """One id always has the same body, whatever else it is submitted with."""
+        priority, queue = (
+            draw(st.sampled_from(["urgent", "normal", "low"])),
+            draw(st.sampled_from([None, None, "mail"])),
+        )
+        due = draw(st.sampled_from(["0", "0", "0", "+30000"]))
+        tasks = [
+            task(task_id, priority, queue=queue, due=due, unique=draw(st.sampled_from(["", "", "k1", "k2"])))
+            for task_id in draw(IDS)
+        ]
+        reply = self.run(draw, self.bench.protocol.submit(tasks, draw(st.sampled_from([0, 0, 3]))))
+        assert len(reply.ids) == len(tasks) or reply.full
 
-    @rule(task_id=IDS, twice=TWICE)
-    def cancel(self, task_id: str, twice: bool) -> None:
-        self.run(self.bench.protocol.cancel(task_id, "{}", TTL_MS), twice)
+    def cancel(self, draw: Any) -> None:
+        self.run(draw, self.bench.protocol.cancel(draw(ID), "{}", TTL_MS))
 
-    @rule(task_id=IDS, twice=TWICE)
-    def await_result(self, task_id: str, twice: bool) -> None:
-        self.run(self.bench.protocol.await_result(task_id, "me", 600_000), twice)
+    def await_result(self, draw: Any) -> None:
+        self.run(draw, self.bench.protocol.await_result(draw(ID), "me", 600_000))
 
-    @rule(task_id=IDS)
-    def retention_ends(self, task_id: str) -> None:
-        if any(task_id in self.bench.state().get(f"status:{s}", ()) for s in ("completed", "failed", "cancelled")):
+    def lose_ended(self, draw: Any) -> None:
+        """The keys of an ended task expire early, or the janitor is late."""
+        state, task_id = self.bench.state(), draw(ID)
+        if any(task_id in state.get(f"status:{status}", ()) for status in TERMINAL):
             self.bench.expire(task_id)
 
     # -- workers --
 
-    @rule(worker=WORKERS, twice=TWICE)
-    def register(self, worker: str, twice: bool) -> None:
+    def register(self, draw: Any) -> str:
         """Come, or come again; a worker that was lost comes back with another token."""
+        worker: str = draw(WORKER)
         card = self.bench.entries().get(f"worker:{worker}")
         if card is None or card.content["token"] != self.token(worker):
             self.lives[worker] += 1
             self.seqs[worker] = 0
-        self.run(self.bench.protocol.register(worker, self.token(worker), TIMES, UUID, {}), twice)
+        self.run(draw, self.bench.protocol.register(worker, self.token(worker), TIMES, UUID, {}))
+        return worker
 
-    @rule(worker=WORKERS, want=st.integers(0, 4), data=st.data(), twice=TWICE)
-    def turn(self, worker: str, want: int, data: st.DataObject, twice: bool) -> None:
+    def turn(self, draw: Any) -> None:
+        worker = self.register(draw) if draw(st.integers(0, 3)) else draw(WORKER)
         believed = self.held[worker]
-        ended = data.draw(st.lists(st.sampled_from(sorted(believed)), unique=True)) if believed else []
-        settles = [self.settlement(believed.pop(i), data) for i in ended]
+        ended = draw(st.lists(st.sampled_from(sorted(believed)), unique=True)) if believed else []
+        settles = [self.settlement(draw, believed.pop(task_id)) for task_id in ended]
         accepted = self.accepted(settles)
         self.seqs[worker] += 1
+        want = draw(st.integers(0, 4))
         operation = self.bench.protocol.turn(worker, self.token(worker), self.seqs[worker], want, ALL_LISTS, settles)
-        reply: TurnReply = self.run(operation, twice)
-        if reply.registered and not reply.superseded:
+        reply: TurnReply = self.run(draw, operation)
+        if reply.registered:
             assert len(reply.claims) <= want
             assert {s.task_id for s in settles} - set(reply.refused) == accepted
         believed |= {claim.task_id: claim for claim in reply.claims}
-        self.late.append(operation)
+        self.sent.append(operation)
 
-    def settlement(self, claim: Claim, data: st.DataObject) -> Settlement:
-        outcome = data.draw(OUTCOMES)
-        delay_ms = data.draw(st.sampled_from([0, 20_000, 60_000]))
-        return settle(claim, outcome, number=delay_ms if outcome in ("retry", "snooze") else TTL_MS)
+    def settlement(self, draw: Any, claim: Claim) -> Settlement:
+        outcome = draw(OUTCOME)
+        number = draw(st.sampled_from([0, 20_000])) if outcome in ("retry", "snooze") else TTL_MS
+        return settle(claim, outcome, number=number)
 
     def accepted(self, settles: list[Settlement]) -> set[str]:
         """Return the ids whose fence is the one in Redis."""
@@ -135,80 +136,83 @@ class Machine(RuleBasedStateMachine):
         states = {s.task_id: entries.get(f"state:{s.task_id}") for s in settles}
         return {s.task_id for s in settles if (state := states[s.task_id]) and state.content.get("fence") == s.fence}
 
-    @rule(data=st.data())
-    def a_turn_arrives_late(self, data: st.DataObject) -> None:
+    def late_turn(self, draw: Any) -> None:
         """A request that was on its way when the worker had long sent others."""
-        if self.late:
-            operation = self.late[data.draw(st.integers(0, len(self.late) - 1))]
+        if self.sent:
+            operation = self.sent[draw(st.integers(0, len(self.sent) - 1))]
             worker, token, seq = operation.args[:3]
             before = self.bench.state()
             reply = self.bench.run(operation)
-            assert changes(before, self.bench.state()) == {}, "it was answered before, or never will be"
+            assert changes(before, self.bench.state()) == {}
             assert not reply.claims or (token, seq) == (self.token(str(worker)), self.seqs[str(worker)])
 
-    @rule(worker=WORKERS, data=st.data(), twice=TWICE)
-    def settle_outside(self, worker: str, data: st.DataObject, twice: bool) -> None:
-        if self.held[worker]:
-            claim = self.held[worker][data.draw(st.sampled_from(sorted(self.held[worker])))]
-            settlement = self.settlement(claim, data)
+    def any_claim(self, draw: Any) -> Claim | None:
+        claims = [claim for held in self.held.values() for claim in held.values()]
+        return claims[draw(st.integers(0, len(claims) - 1))] if claims else None
+
+    def settle_outside(self, draw: Any) -> None:
+        if claim := self.any_claim(draw):
+            settlement = self.settlement(draw, claim)
+            self.bench.run(self.bench.protocol.sweep())  # every settle sweeps a little, a refused one too
             accepted = self.accepted([settlement])
-            refused = self.run(self.bench.protocol.settle([settlement]), twice)
+            refused = self.run(draw, self.bench.protocol.settle([settlement]))
             assert set(refused) == {claim.task_id} - accepted
 
-    @rule(workers=st.lists(WORKERS, unique=True), twice=TWICE)
-    def beat(self, workers: list[str], twice: bool) -> None:
-        self.run(self.bench.protocol.beat(TIMES, [(w, self.token(w)) for w in workers]), twice)
+    def progress(self, draw: Any) -> None:
+        if claim := self.any_claim(draw):
+            self.run(draw, self.bench.protocol.progress(claim.task_id, claim.fence, "1"))
 
-    @rule(worker=WORKERS, keep=st.booleans(), twice=TWICE)
-    def repair(self, worker: str, keep: bool, twice: bool) -> None:
-        held = sorted(self.held[worker]) if keep else []
-        self.run(self.bench.protocol.repair(worker, self.token(worker), TIMES, held), twice)
+    def beat(self, draw: Any) -> None:
+        workers = draw(st.lists(WORKER, unique=True))
+        self.run(draw, self.bench.protocol.beat(TIMES, [(w, self.token(w)) for w in workers]))
 
-    @rule(worker=WORKERS, data=st.data())
-    def progress(self, worker: str, data: st.DataObject) -> None:
-        if self.held[worker]:
-            claim = self.held[worker][data.draw(st.sampled_from(sorted(self.held[worker])))]
-            self.run(self.bench.protocol.progress(claim.task_id, claim.fence, "1"), True)
+    def repair(self, draw: Any) -> None:
+        worker = draw(WORKER)
+        held = sorted(self.held[worker]) if draw(st.booleans()) else []
+        self.run(draw, self.bench.protocol.repair(worker, self.token(worker), TIMES, held))
 
     # -- time --
 
-    @rule(seconds=st.sampled_from([1, 10, 25, 25, 25, 70, 500, -500, -0.5]))
-    def time_passes(self, seconds: float) -> None:
-        self.bench.move_clock(seconds)
+    def time_passes(self, draw: Any) -> None:
+        self.bench.move_clock(draw(st.sampled_from([1, 10, 25, 25, 70, 200, -200, -0.5])))
 
-    @rule(limit=st.sampled_from([1, 3, 100]), twice=TWICE)
-    def reap(self, limit: int, twice: bool) -> None:
-        self.run(self.bench.protocol.reap(TIMES, limit, LIMITS), twice, settled=limit == 100)
+    def reap(self, draw: Any) -> None:
+        limit = draw(LIMIT)
+        self.run(draw, self.bench.protocol.reap(TIMES, limit, LIMITS), whole=limit > 1)
 
-    @rule(limit=st.sampled_from([1, 100]), twice=TWICE)
-    def promote(self, limit: int, twice: bool) -> None:
-        self.run(self.bench.protocol.promote(limit), twice, settled=limit == 100)
+    def silence(self, draw: Any) -> None:
+        """All but one worker say nothing for longer than a lease, then a reaper comes."""
+        loud = draw(WORKER)
+        for _ in range(4):
+            self.bench.move_clock(20)
+            self.bench.run(self.bench.protocol.beat(TIMES, [(loud, self.token(loud))]))
+        self.reap(draw)
 
-    @rule(limit=st.sampled_from([1, 5, 100]), twice=TWICE)
-    def sweep(self, limit: int, twice: bool) -> None:
-        self.run(self.bench.protocol.sweep(limit), twice, settled=False)
+    def promote(self, draw: Any) -> None:
+        limit = draw(LIMIT)
+        self.run(draw, self.bench.protocol.promote(limit), whole=limit > 1)
+
+    def sweep(self, draw: Any) -> None:
+        self.run(draw, self.bench.protocol.sweep(draw(LIMIT)), whole=False)
 
     # -- supervisors and operators --
 
-    @rule(worker=WORKERS, charge=st.booleans(), limit=st.sampled_from([1, 100]), twice=TWICE)
-    def evict(self, worker: str, charge: bool, limit: int, twice: bool) -> None:
-        self.run(self.bench.protocol.evict(worker, charge, limit, LIMITS), twice, settled=limit == 100)
+    def evict(self, draw: Any) -> None:
+        limit = draw(LIMIT)
+        self.run(draw, self.bench.protocol.evict(draw(WORKER), draw(st.booleans()), limit, LIMITS), whole=limit > 1)
 
-    @rule(ids=st.lists(IDS, min_size=1, max_size=3), twice=TWICE)
-    def replay(self, ids: list[str], twice: bool) -> None:
-        self.run(self.bench.protocol.replay([(i, "normal") for i in ids]), twice)
+    def replay(self, draw: Any) -> None:
+        self.run(draw, self.bench.protocol.replay([(task_id, "normal") for task_id in draw(IDS)]))
 
-    @rule(ids=st.lists(IDS, min_size=1, max_size=3), twice=TWICE)
-    def discard(self, ids: list[str], twice: bool) -> None:
-        self.run(self.bench.protocol.discard(ids), twice)
+    def discard(self, draw: Any) -> None:
+        self.run(draw, self.bench.protocol.discard(draw(IDS)))
 
-    @rule(name=st.sampled_from(ALL_LISTS), limit=st.sampled_from([1, 100]), twice=TWICE)
-    def purge(self, name: str, limit: int, twice: bool) -> None:
-        self.run(self.bench.protocol.purge(name, limit), twice, settled=limit == 100)
+    def purge(self, draw: Any) -> None:
+        limit = draw(LIMIT)
+        self.run(draw, self.bench.protocol.purge(draw(LIST), limit), whole=limit > 1)
 
-    @rule(paused=st.booleans(), lists=st.lists(st.sampled_from(ALL_LISTS), unique=True, max_size=3), twice=TWICE)
-    def pause(self, paused: bool, lists: list[str], twice: bool) -> None:
-        self.run(self.bench.protocol.pause(paused, lists), twice)
+    def pause(self, draw: Any) -> None:
+        self.run(draw, self.bench.protocol.pause(draw(st.booleans()), draw(st.lists(LIST, unique=True, max_size=3))))
 
     # -- the end of every history --
 
@@ -220,14 +224,23 @@ class Machine(RuleBasedStateMachine):
             bench.run(bench.protocol.evict(worker, False, 100, LIMITS))
         bench.move_clock(100_000)
         bench.register("last")
-        for _ in range(100):
-            claims = bench.claim("last", 10, ALL_LISTS)
-            if not claims:
-                break
+        while claims := bench.claim("last", 10, ALL_LISTS):
             bench.end("last", *(settle(claim) for claim in claims))
         state = bench.state()
         assert not [name for name in state if name in {f"status:{status}" for status in LIVE}]
         assert not [name for name in state if name.startswith(("queue:", "processing:", "scheduled", "unique:"))]
+
+
+WEIGHTS = {"submit": 8, "turn": 10, "cancel": 3, "silence": 2, "evict": 2, "replay": 3, "settle_outside": 2}
+ACTIONS = [
+    action
+    for action in (
+        *("submit", "turn", "late_turn", "settle_outside", "progress", "beat", "repair", "register"),
+        *("cancel", "await_result", "lose_ended", "time_passes", "reap", "silence", "promote", "sweep"),
+        *("evict", "replay", "discard", "purge", "pause"),
+    )
+    for _ in range(WEIGHTS.get(action, 1))
+]
 
 
 def test_no_history_breaks_an_invariant(redis_url: str, prefix: str, redis_client: redis.Redis) -> None:

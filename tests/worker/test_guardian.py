@@ -72,6 +72,8 @@ def test_nobody_beats_for_a_ward_that_is_stopped(hasty: TaskQueue, guardian: Gua
     register(hasty, "frozen")
     guardian.adopt(Ward("ward", "token-ward", heard.append, lambda: False))
     guardian.adopt(Ward("frozen", "token-frozen", heard.append, stopped.is_set))
+    for worker in ("ward", "frozen"):
+        guardian.confirm(worker)
     stopped.set()
 
     eventually(lambda: [info.worker_id for info in hasty.list_workers()] == ["ward"], what="the end of its lease")
@@ -79,6 +81,22 @@ def test_nobody_beats_for_a_ward_that_is_stopped(hasty: TaskQueue, guardian: Gua
 
     eventually(lambda: {"lost": "frozen"} in heard, what="the message that its lease was lost")
     assert {"lost": "ward"} not in heard
+
+
+def test_a_ward_that_has_not_registered_yet_is_not_told_that_it_is_lost(hasty: TaskQueue, guardian: Guardian) -> None:
+    heard: list[dict[str, Any]] = []
+    register(hasty, "other")
+    guardian.adopt(Ward("slow", "token-slow", heard.append, lambda: False))
+    guardian.adopt(Ward("other", "token-other", heard.append, lambda: False))
+    beats = {info.card.get("beat") for _ in range(1) for info in hasty.list_workers()}
+    for _ in range(3):
+        eventually(lambda old=beats: not {i.card.get("beat") for i in hasty.list_workers()} & old)  # type: ignore[misc]
+        beats |= {info.card.get("beat") for info in hasty.list_workers()}
+
+    assert heard == [], "its registration may be on its way"
+    register(hasty, "slow")
+    eventually(lambda: all("beat" in info.card for info in hasty.list_workers()), what="beats for both")
+    assert heard == []
 
 
 def test_a_ward_whose_beats_do_not_get_through_is_warned_before_its_lease_is_over(

@@ -9,7 +9,7 @@
 -- walk in order, then five words per settle (see lib/settle). A repeated seq returns what the first one returned and
 -- changes nothing; an older one, still on its way when the worker had given it up, is refused, so it cannot claim for
 -- nobody.
-local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'turn', 'solo')
+local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
 if card[1] ~= token then return {0} end
 local last = tonumber(card[2] or 0)
 if seq < last then return {-1} end
@@ -23,7 +23,7 @@ end
 
 if seq == last then
   -- "<first fence>|<hold>|<refused ids>|<claimed ids>"
-  local first, held_back, refused_text, claimed_text = string.match(card[3], '^(%d*)|([01])|([^|]*)|([^|]*)$')
+  local first, held_back, refused_text, claimed_text = string.match(call('HGET', WORKER .. worker, 'turn'), '^(%d*)|([01])|([^|]*)|([^|]*)$')
   local ids, refused, claims = {}, {}, {}
   for id in string.gmatch(refused_text, '[^ ]+') do refused[#refused + 1] = id end
   for id in string.gmatch(claimed_text, '[^ ]+') do ids[#ids + 1] = id end
@@ -43,12 +43,15 @@ local pauses = unusual and call('SCARD', PAUSED) > 0
 local tombs = unusual and call('SCARD', TOMBSTONES) > 0
 local lengths = {}
 for i = 1, lists do lengths[i] = call('LLEN', QUEUE .. ARGV[first_rest + i - 1]) end
-local holding = call('LLEN', PROCESSING .. worker)
-call('SCARD', STATUS .. 'pending')
-if settles == 0 then call('SCARD', STATUS .. 'running') end
-local last_fence = tonumber(call('HGET', META, 'fence') or 0)
+local holding = held_by[worker] or call('LLEN', PROCESSING .. worker)
 local due = until_next()
 fallen_due(100, due)
+call('SCARD', STATUS .. 'pending')
+local last_fence = 0
+if want > 0 then
+  if #attempts == 0 then call('SCARD', STATUS .. 'running') end
+  last_fence = tonumber(call('HGET', META, 'fence') or 0)
+end
 
 if settles > 0 then sweep(settles * 2) end
 for _, attempt in ipairs(attempts) do
@@ -57,7 +60,7 @@ for _, attempt in ipairs(attempts) do
 end
 settle_completed()
 local promoted, wait = promote(100, rescheduled and until_next() or due)
-if promoted > 0 then
+if promoted > 0 or released then
   for i = 1, lists do lengths[i] = call('LLEN', QUEUE .. ARGV[first_rest + i - 1]) end
 end
 
@@ -65,7 +68,7 @@ local fence = math.max(now_us, last_fence + 1)
 local seq_text, fence_text = digits(seq), digits(fence)
 local fence_word = fence_text .. '.' .. token .. '.' .. seq_text
 local claims, ids, started = {}, {}, digits(now)
-local solo = holding > 0 and card[4]
+local solo = holding > 0 and card[3]
 local hold = solo and true or false
 local scans = want + 100
 
@@ -103,7 +106,7 @@ end
 
 local function walk(list)
   local free = math.min(want - #ids, scans)
-  local found = call('LRANGE', QUEUE .. list, 0, free - 1)
+  local found = call('LRANGE', QUEUE .. list, '0', digits(free - 1))
   local bodies, states, keys = bodies_of(found), {}, {}
   for i, id in ipairs(found) do keys[i] = STATE .. id end
   -- a task that has never run has no state; most have not
@@ -170,7 +173,7 @@ end
 
 call('HSET', WORKER .. worker, 'seq', seq_text,
   'turn', fence_text .. (hold and '|1|' or '|0|') .. table.concat(refused, ' ') .. '|' .. table.concat(ids, ' '))
-if solo ~= card[4] then
+if solo ~= card[3] then
   if solo then call('HSET', WORKER .. worker, 'solo', solo) else call('HDEL', WORKER .. worker, 'solo') end
 end
 return {1, now, fence_text, wait, hold and 1 or 0, refused, claims}

@@ -6,15 +6,19 @@ local someone_waits = call('EXISTS', AWAITED) == 1
 local LEAVE = {retry = 'retry', snooze = 'scheduled', release = 'pending'}
 local ENDS = {fail = 'failed', cancel = 'cancelled'}
 
-local checked_slots, checked_lists = {}, {}
+-- ttl -> its text, for those whose list is checked; worker -> length of its list
+local checked_ttls, held_by = {}, {}
+local released = false
 
 -- what every task does is checked with as few calls as can be: the sets and indexes once, by check_settles
 local function check_outcome(id, state, outcome, number)
   if outcome == 'complete' and (number or 0) >= 1 then
     if someone_waits then call('SCARD', WAITERS .. id) end
     if state[5] then call('GET', UNIQUE .. state[5]) end
-    if not checked_slots[number] then call('LLEN', RETAINED .. slot_of(number)) end
-    checked_slots[number] = true
+    if not checked_ttls[number] then
+      call('LLEN', RETAINED .. slot_of(number))
+      checked_ttls[number] = digits(number)  -- the server turns a number into text at twice the price
+    end
   elseif ENDS[outcome] then
     check_end(id, ENDS[outcome], state[5], number)
   elseif LEAVE[outcome] and number then
@@ -30,8 +34,7 @@ end
 local function held(id, fence, outcome, number)
   local state = call('HMGET', STATE .. id, 'fence', 'worker', 'list', 'attempts', 'unique')
   if state[1] ~= fence then return nil end
-  if not checked_lists[state[2]] then call('LLEN', PROCESSING .. state[2]) end
-  checked_lists[state[2]] = true
+  if not held_by[state[2]] then held_by[state[2]] = call('LLEN', PROCESSING .. state[2]) end
   check_outcome(id, state, outcome, number)
   return state
 end
@@ -71,6 +74,7 @@ local function go_on(id, state, outcome, body, number)
   call('HSET', hash, 'status', status)
   if body ~= '' then call('HSET', hash, outcome == 'retry' and 'error' or 'reason', body) end
   if outcome == 'release' then
+    released = true
     call('LPUSH', QUEUE .. list, id)
     ring(list)
   else
@@ -82,8 +86,8 @@ end
 -- the common end, written out because every task takes it: one call per key, sets and counters by the batch
 local completed, ttls = {}, {}
 local function complete(id, state, body, ttl)
-  call('SET', RESULT .. id, body, 'PX', ttl)
-  call('PEXPIRE', TASK .. id, ttl)
+  call('SET', RESULT .. id, body, 'PX', checked_ttls[ttl])
+  call('PEXPIRE', TASK .. id, checked_ttls[ttl])
   if state[5] then release_unique(id, state[5]) end
   if someone_waits then announce(id, body) end
   completed[#completed + 1] = id
