@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import redis
 
@@ -90,37 +92,35 @@ def bare_round_trips(client: redis.Redis, count: int = 1000) -> list[float]:
     return [1 / rate(1, lambda: client.evalsha(sha, 1, "bench:")) for _ in range(count)]
 
 
+@contextmanager
+def worker_beside(queue: TaskQueue) -> Iterator[None]:
+    """Have a worker in another process that runs no-op tasks of a queue."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.worker", str(queue.settings.redis_url), queue.settings.prefix],
+        stdin=subprocess.PIPE,
+    )
+    try:
+        queue.wait_for_result(queue.submit_task(task()), 30)
+        yield
+    finally:
+        process.communicate(b"")
+
+
 def round_trips(url: str, count: int = 500) -> list[float]:
     """Seconds from submit to the result in the submitter's hands, on an idle system with one worker."""
     queue = new_queue(url)
-    worker = TaskWorker(queue, concurrency=10)
-    worker.register_handler("noop", lambda task: None)
-    thread = threading.Thread(target=worker.start)
-    thread.start()
-    try:
-        queue.wait_for_result(queue.submit_task(task()), 10)
+    with worker_beside(queue):
         return [1 / rate(1, lambda: queue.wait_for_result(queue.submit_task(task()), 10)) for _ in range(count)]
-    finally:
-        worker.stop()
-        thread.join()
 
 
-def commands_per_second_idle(url: str, client: redis.Redis, seconds: float = 12.0) -> float:
+def commands_per_second_idle(url: str, client: redis.Redis, seconds: float = 30.0) -> float:
     """Commands that an idle worker and its guardian send."""
     queue = new_queue(url)
-    worker = TaskWorker(queue)
-    worker.register_handler("noop", lambda task: None)
-    thread = threading.Thread(target=worker.start)
-    thread.start()
-    try:
-        queue.wait_for_result(queue.submit_task(task()), 10)
+    with worker_beside(queue):
         time.sleep(1)
         before = _client_commands(client)
         time.sleep(seconds)
         return (_client_commands(client) - before - 1) / seconds
-    finally:
-        worker.stop()
-        thread.join()
 
 
 def _client_commands(client: redis.Redis) -> int:

@@ -3,8 +3,8 @@
 The guardian lives in a process that runs no user code, so that a handler which holds the GIL cannot make its worker
 look dead. They share a socket pair and speak JSON lines.
 
-Worker to guardian: ``worker`` (id and token, before it registers), ``registered``, ``bye``, ``watch`` and ``unwatch`` (a task with a
-timeout on a thread, and how to settle it if its process must be killed), ``stats``.
+Worker to guardian: ``worker`` (id and token, before it registers), ``registered``, ``bye``, ``watch`` and ``unwatch``
+(a task with a timeout, and how to settle it if its process must be killed), ``types``, ``stats`` and ``failed``.
 Guardian to worker: ``cancel`` (ids), ``lost`` (worker id), ``shaky`` (no beat came through for most of a lease) and
 ``stop``.
 """

@@ -88,9 +88,9 @@ def test_a_ward_that_has_not_registered_yet_is_not_told_that_it_is_lost(hasty: T
     register(hasty, "other")
     guardian.adopt(Ward("slow", "token-slow", heard.append, lambda: False))
     guardian.adopt(Ward("other", "token-other", heard.append, lambda: False))
-    beats = {info.card.get("beat") for _ in range(1) for info in hasty.list_workers()}
+    beats: set[str | None] = {None}
     for _ in range(3):
-        eventually(lambda old=beats: not {i.card.get("beat") for i in hasty.list_workers()} & old)  # type: ignore[misc]
+        eventually(lambda: not {info.card.get("beat") for info in hasty.list_workers()} & beats, what="the next beat")
         beats |= {info.card.get("beat") for info in hasty.list_workers()}
 
     assert heard == [], "its registration may be on its way"

@@ -124,3 +124,21 @@ def test_alarms_of_tasks_that_have_ended_do_not_pile_up(queue: TaskQueue, monkey
     assert worker.run_until_empty() == 3_000
 
     assert len(alarm) < 600, "a task that has ended must not be kept until its timeout"
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_timed_tasks_run_under_a_profiler(queue: TaskQueue, concurrency: int) -> None:
+    # Python 3.11: an exception of a thread that is taken back leaves a flag over which profiled threads stumble for good
+    calls: list[str] = []
+    worker = TaskWorker(queue, concurrency=concurrency)
+    worker.register_handler("echo", lambda task: task.payload)
+    ids = queue.submit_batch([Task(task_type="echo", timeout=30, payload=n) for n in range(5)])
+    threading.setprofile(lambda frame, event, argument: calls.append(event))
+    try:
+        run = Background(worker.run_until_empty)
+    finally:
+        threading.setprofile(None)  # type: ignore[arg-type]  # as documented
+
+    assert run.join(10) == 5
+    assert [queue.get_task_status(task_id)["status"] for task_id in ids] == ["completed"] * 5
+    assert calls
