@@ -57,7 +57,9 @@ class AsyncWire:
         """
         try:
             self._writer.write(packed)
-            await asyncio.wait_for(self._writer.drain(), self._timeout)
+            # not wait_for: in Python 3.11 it swallows a cancellation that comes as the inner call ends
+            async with asyncio.timeout(self._timeout):
+                await self._writer.drain()
         except (OSError, TimeoutError) as error:
             raise Unsure(f"the connection broke while sending: {error}") from None
 
