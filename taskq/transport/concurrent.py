@@ -147,7 +147,9 @@ class AsyncTransport:
 
     async def _serve(self, wake: asyncio.Event) -> None:
         failures = 0
-        while True:
+        pump = asyncio.current_task()
+        # redis-py may swallow a cancellation while it connects; that it was asked for is not forgotten
+        while pump is not None and not pump.cancelling():
             if not self._calls:
                 wake.clear()
                 await wake.wait()
@@ -233,7 +235,7 @@ class AsyncTransport:
             self._pump_task.cancel()
             await asyncio.gather(self._pump_task, return_exceptions=True)
             self._pump_task = None
-        self._close_wire()
+        self._fail_all()  # a pump that was cancelled before its first step could not do it
 
 
 def _finish(call: _Call, reply: Any = None, error: Exception | None = None) -> None:

@@ -111,7 +111,9 @@ class Mailbox:
                 self._waiting.pop(task_id, None)
 
     async def _listen(self) -> None:
-        while self._waiting:
+        listener = asyncio.current_task()
+        # redis-py may swallow a cancellation while it connects; that it was asked for is not forgotten
+        while self._waiting and listener is not None and not listener.cancelling():
             wire = AsyncWire(_GRACE_SECONDS)
             try:
                 await wire.open(self._endpoint)
@@ -148,8 +150,12 @@ class Mailbox:
                 future.set_result(result)
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; waits under way are cancelled."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+        for futures in self._waiting.values():
+            for future in futures:
+                future.cancel()
+        self._waiting.clear()

@@ -45,7 +45,7 @@ class Ward:
         tell: sends a message to its process.
         stopped: tells whether its process is stopped (SIGSTOP): then nobody beats for it.
         registered: whether the server is known to know it; before that, a beat in vain means nothing.
-        beaten: when its last beat got through, in boot time seconds.
+        beaten: when its registration or its last beat got through, in boot time seconds.
         warned: whether it was told since then that its lease may be over soon.
     """
 
@@ -119,7 +119,7 @@ class Guardian:
         """Take note that a worker has registered."""
         with self._lock:
             if worker in self._wards:
-                self._wards[worker].registered = True
+                self._wards[worker].registered, self._wards[worker].beaten = True, _now()
 
     def forget(self, worker: str) -> None:
         """Beat for a worker no longer."""
@@ -217,7 +217,11 @@ class Guardian:
             with self._lock:
                 wards = list(self._wards.values())
             for ward in wards:
-                if not ward.warned and _now() - ward.beaten > self._settings.lease_seconds - 2 * period:
+                if (
+                    ward.registered
+                    and not ward.warned
+                    and _now() - ward.beaten > self._settings.lease_seconds - 2 * period
+                ):
                     ward.warned = True
                     ward.tell({"shaky": True})
 

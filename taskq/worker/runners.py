@@ -77,19 +77,6 @@ def _raise_in(thread_id: int, error: type[BaseException]) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(error))
 
 
-def _came_too_late() -> bool:
-    """Take an exception that was raised in this thread and has not reached it yet; return whether there was one.
-
-    Raising ``None`` over it would do, but in Python 3.11 it leaves a flag behind that slows all threads down for good
-    and hangs those that run under a profiler or debugger.
-    """
-    try:
-        time.sleep(0)  # what is pending is raised when the GIL has been let go of and taken again
-    except TaskTimeout:
-        return True
-    return False
-
-
 _alarm = Alarm()
 
 
@@ -113,10 +100,10 @@ def _execute_timed(judge: Judge, attempt: Attempt, timeout: float) -> Settlement
         try:
             value = attempt.spec.call(attempt.task, attempt.ctx)
         finally:
+            # an alarm that rings at the last moment is heard before this lock is let go of; later, it would hit the
+            # next task. To take it back with None instead would hang threads under a profiler for good, in Python 3.11.
             with attempt.lock:
                 attempt.over = True
-            if attempt.timed_out and _came_too_late():  # it must not hit the next task
-                attempt.timed_out = False
         return judge.completed(attempt, value)
     except BaseException as error:
         return judge.raised(attempt, error)

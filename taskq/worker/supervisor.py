@@ -55,6 +55,7 @@ class ChildProcess:
         self.watched: dict[str, tuple[float, Settlement]] = {}
         self.ready = False
         self.being_killed = False
+        self.failure: str | None = None
 
     @property
     def pid(self) -> int:
@@ -178,7 +179,7 @@ class Supervisor:
             case {"unwatch": task_id}:
                 child.watched.pop(task_id, None)
             case {"failed": reason}:
-                self._failure = reason
+                child.failure = reason
 
     def _enforce_timeouts(self) -> None:
         now = time.monotonic()
@@ -213,6 +214,7 @@ class Supervisor:
             return
         if code == EXIT_USAGE:
             self._exit_code = EXIT_USAGE
+            self._failure = child.failure
             for other in self._children:
                 other.link.tell({"stop": 0.0})
         elif code == EXIT_RECYCLE or child.being_killed or (code == EXIT_DONE and not self._options.burst):
@@ -222,6 +224,8 @@ class Supervisor:
             self._quick_deaths = self._quick_deaths + 1 if time.monotonic() - child.born < _YOUNG_SECONDS else 0
             pause = min(_MAX_PAUSE_SECONDS, 0.5 * 2**self._quick_deaths) if self._quick_deaths > 1 else 0.0
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            if child.failure:
+                how += f" ({child.failure})"
             log.error(
                 "worker process %d %s; starting another one%s", child.pid, how, f" in {pause:g} s" if pause else ""
             )

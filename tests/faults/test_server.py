@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import redis
 
 from taskq import AccessDenied, ServerFull, Settings, Task, TaskQueue
 from tests.conftest import StartServer
@@ -214,3 +215,30 @@ def test_a_password_is_wanted_used_and_never_shown(start_server: StartServer, sp
     assert worker.stop() == 0
     assert secret not in worker.output
     assert "redis://:***@" in worker.output
+
+
+def test_a_primary_that_is_a_replica_or_busy_for_a_while_is_waited_for(site: Site, ledger: Ledger) -> None:
+    with under_load(site, ledger) as load, site.server.client() as client, site.server.client() as other:
+        client.config_set("busy-reply-threshold", 20)
+        client.replicaof("127.0.0.1", 1)  # every write is refused as READONLY
+        time.sleep(0.7)
+        load.check()
+        client.replicaof("NO", "ONE")
+        spinning = Background(lambda: other.eval("while true do end", 0))
+        time.sleep(0.7)  # everybody is told BUSY
+        client.script_kill()
+        with pytest.raises(redis.ResponseError, match="killed"):
+            spinning.join()
+        load.check()
+    assert site.counter("recovered") == 0
+
+
+def test_a_key_of_another_type_is_named_and_does_not_end_the_worker(site: Site, ledger: Ledger) -> None:
+    worker = site.spawn().ready()
+    with site.server.client() as client:
+        client.set(f"{site.queue.settings.prefix}:tombstones", "mine")
+        worker.sees(r"ended with code 1 \(a key of the namespace holds a value of another type, so nothing was changed")
+        client.delete(f"{site.queue.settings.prefix}:tombstones")
+    (task_id,) = ledger.submit(site.queue, [Task(task_type="work")])
+    assert site.queue.wait_for_result(task_id, timeout=15)["status"] == "completed"
+    assert worker.stop() == 0

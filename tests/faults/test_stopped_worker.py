@@ -64,20 +64,28 @@ def test_a_frozen_worker_wakes_up_to_find_its_results_refused(
     assert frozen.total("refused") == 2
 
 
-def test_nobody_beats_for_a_child_that_is_frozen_alone(queue: TaskQueue, spawn: Spawn, ledger: Ledger) -> None:
+def test_what_a_frozen_child_says_does_not_touch_the_attempt_that_runs_now(
+    queue: TaskQueue, spawn: Spawn, ledger: Ledger, gate: Path
+) -> None:
+    # its supervisor is alive, but beats for it no longer
     frozen = spawn("--concurrency", "1").ready()
-    (task_id,) = ledger.submit(queue, [Task(task_type="work", payload=1.0)])
+    (task_id,) = ledger.submit(queue, [Task(task_type="slow_then_gated", payload=1.0)])
     eventually(lambda: ledger.count("start") == 1)
     (child,) = frozen.child_pids
     freeze(child)
     other = spawn().ready()
+    eventually(lambda: ledger.count("start") == 2, queue.settings.lease_seconds + 6, "the task to start elsewhere")
 
-    result = queue.wait_for_result(task_id, timeout=queue.settings.lease_seconds + 6)
-
-    assert result["worker_id"] == other.worker_ids[0]
     thaw(child)
+
     frozen.sees(rf"the outcome of task {task_id} was refused")
     frozen.sees(rf"worker {frozen.worker_ids[0]} lost its lease and is back as")
+    status = queue.get_task_status(task_id)
+    assert (status["status"], status["worker_id"]) == ("running", other.worker_ids[0])
+    assert queue.get_task_result(task_id) is None
+    gate.touch()
+    result = queue.wait_for_result(task_id, timeout=10)
+    assert result["result"] == ledger.of(task_id, "start")[1].fence
     assert ledger.violations(queue) == []
 
 

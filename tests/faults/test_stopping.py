@@ -165,3 +165,24 @@ def test_a_process_that_has_grown_too_large_is_replaced(queue: TaskQueue, spawn:
     assert worker.stop() == 0
     assert worker.total("completed") == 3
     assert ledger.violations(queue) == []
+
+
+@pytest.mark.parametrize(
+    ("handlers", "text", "says"),
+    [
+        ("missing", "", "--handlers missing: there is no module 'missing' in"),
+        ("broken", "1 / 0", "the handlers could not be loaded: ZeroDivisionError: division by zero"),
+        ("empty", "", "--handlers empty: module 'empty' has no function register(worker)"),
+    ],
+)
+def test_handlers_that_cannot_be_loaded_end_the_worker_with_a_reason(
+    spawn: Spawn, tmp_path: Path, handlers: str, text: str, says: str
+) -> None:
+    if handlers != "missing":
+        (tmp_path / f"{handlers}.py").write_text(text)
+    worker = spawn("--processes", "2", handlers=("--handlers", handlers), folder=tmp_path)
+
+    assert worker.wait() == 2
+
+    assert says in worker.output
+    assert "starting another one" not in worker.output

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+import redis
 
 from taskq import Settings, Task, TaskQueue, TaskWorker
 from taskq.protocol.operations import SCRIPTS
@@ -197,6 +198,24 @@ def test_a_bell_that_has_fallen_silent_is_given_up(
     assert time.monotonic() - began < 4, "one wait and its grace, not for ever"
     again = queue.submit_task(Task(task_type="echo", payload=2))
     assert queue.wait_for_result(again, timeout=0.5)["result"] == 2, "the next bell rings as usual"
+
+
+def test_a_bell_that_is_unblocked_with_an_error_is_hung_up_again(
+    queue: TaskQueue, redis_client: redis.Redis, through: TaskQueue, proxy: Proxy, started: Start
+) -> None:
+    worker = TaskWorker(through)
+    worker.register_handler("echo", lambda task: task.payload)
+    started(worker)
+
+    def blocked() -> list[str]:
+        return [c["id"] for c in redis_client.client_list() if c["cmd"] == "blpop" and "b" in c["flags"]]
+
+    for _ in range(3):
+        (bell,) = eventually(blocked, what="the bell")
+        assert redis_client.client_unblock(int(bell), error=True)
+    task_id = queue.submit_task(Task(task_type="echo", payload=1))
+
+    assert queue.wait_for_result(task_id, timeout=2.5)["result"] == 1
 
 
 def test_a_guardian_whose_connection_has_fallen_silent_keeps_its_lease(

@@ -53,6 +53,11 @@ def gated(task: Task, ctx: TaskContext) -> int:
     return _end(ctx)
 
 
+def slow_then_gated(task: Task, ctx: TaskContext) -> int:
+    """Take the seconds of the payload in the first attempt, wait for the gate in the next."""
+    return work(task, ctx) if ctx.attempt == 1 else gated(task, ctx)
+
+
 def listening(task: Task, ctx: TaskContext) -> int:
     """Wait until somebody asks for the end, or the gate is open."""
     _start(ctx)
@@ -140,7 +145,8 @@ def fail(task: Task) -> None:
 
 _hoard: list[bytearray] = []
 _HANDLERS: tuple[Any, ...] = (
-    work, async_work, gated, listening, die_once, pill, parent, hold_gil, block, block_loop, stubborn, swell, fail
+    work, async_work, gated, slow_then_gated, listening, die_once, pill, parent, hold_gil, block, block_loop, stubborn,
+    swell, fail
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from taskq.protocol.operations import Protocol, Submission
 from taskq.settings import Settings
 from taskq.transport.concurrent import AsyncTransport
 from taskq.transport.endpoint import Endpoint
+from taskq.transport.mailbox import Mailbox
 from tests.proxy import Proxy
 from tests.waiting import eventually
 
@@ -132,6 +133,29 @@ def test_closing_in_an_outage_leaves_nobody_waiting(
         return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
 
     assert all(isinstance(reply, asyncio.CancelledError) for reply in asyncio.run(main()))
+
+
+def test_closing_while_it_connects_leaves_nobody_waiting(
+    far: Endpoint, settings: Settings, protocol: Protocol, proxy: Proxy
+) -> None:
+    """redis-py, and asyncio of Python 3.11, may swallow a cancellation that comes at a bad moment."""
+    proxy.refuse()
+
+    async def main(pause_seconds: float) -> list[Any]:
+        transport, mailbox = AsyncTransport(far, settings), Mailbox(far, protocol)
+        call = asyncio.create_task(transport.run(protocol.stats(), 600))
+        waiting = asyncio.create_task(mailbox.receive("a", 600))
+        await asyncio.sleep(pause_seconds)
+        async with asyncio.timeout(5):
+            await transport.close()
+            await mailbox.close()
+        return await asyncio.wait_for(asyncio.gather(call, waiting, return_exceptions=True), 5)
+
+    for step in range(60):
+        answers = asyncio.run(main(step / 10_000))
+        assert isinstance(answers[0], asyncio.CancelledError)
+        # the wait may have been told before that the connection was lost
+        assert answers[1] is None or isinstance(answers[1], asyncio.CancelledError)
 
 
 def test_closing_under_way_leaves_nobody_waiting(

@@ -88,7 +88,9 @@ def test_a_slot_that_becomes_free_is_filled_while_the_others_are_busy(queue: Tas
     assert run.join() == 21
 
 
-def test_thousands_of_slots_settle_and_claim_in_pieces_the_server_can_take(queue: TaskQueue) -> None:
+def test_thousands_of_slots_settle_and_claim_in_pieces_the_server_can_take(
+    queue: TaskQueue, redis_client: redis.Redis
+) -> None:
     # a Lua script can pass on about 8,000 arguments; all of these would end in one turn
     crowd = Crowd()
     worker = TaskWorker(queue, concurrency=10_000)
@@ -97,7 +99,9 @@ def test_thousands_of_slots_settle_and_claim_in_pieces_the_server_can_take(queue
 
     run = Background(worker.run_until_empty)
     eventually(lambda: crowd.inside == 10_000, 30, "ten thousand coroutines at once")
+    redis_client.client_pause(1_500)
     crowd.gate.set()
+    eventually(lambda: crowd.inside == 0, 30, "the end of all, while the server takes no outcome")
 
     assert run.join(40) == 10_000
     assert queue.get_queue_stats().counters["completed"] == 10_000

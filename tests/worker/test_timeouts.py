@@ -128,7 +128,7 @@ def test_alarms_of_tasks_that_have_ended_do_not_pile_up(queue: TaskQueue, monkey
 
 @pytest.mark.parametrize("concurrency", [1, 2])
 def test_timed_tasks_run_under_a_profiler(queue: TaskQueue, concurrency: int) -> None:
-    # Python 3.11: an exception of a thread that is taken back leaves a flag over which profiled threads stumble for good
+    # Python 3.11: an exception of a thread that is taken back leaves a flag over which profiled threads hang for good
     calls: list[str] = []
     worker = TaskWorker(queue, concurrency=concurrency)
     worker.register_handler("echo", lambda task: task.payload)
