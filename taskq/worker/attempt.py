@@ -189,7 +189,12 @@ class Judge:
     def raised(self, attempt: Attempt, error: BaseException) -> Settlement:
         """Return the settlement of an attempt that raised."""
         claim, task = attempt.claim, attempt.task
-        if isinstance(error, TaskCancelled):
+        if isinstance(error, TaskCancelled) and attempt.timed_out:
+            error = TaskTimeout(str(error))
+        elif isinstance(error, TaskCancelled) and attempt.lost and not attempt.cancel_requested:
+            # nobody has cancelled the task, it was this worker that could not go on with it
+            return self.released(attempt)
+        elif isinstance(error, TaskCancelled):
             return self._end(claim, Outcome.CANCEL, str(error) or "cancelled while it ran", attempt)
         policy = attempt.policy
         decision = policy.decide(error, claim.retries)

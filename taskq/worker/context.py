@@ -33,7 +33,7 @@ class TaskContext:
     @property
     def cancelled(self) -> bool:
         """Whether to stop: somebody cancelled the task, its time is over, or its lease was lost."""
-        return self._attempt.cancel_requested or self._attempt.lost
+        return self._attempt.cancel_requested or self._attempt.timed_out or self._attempt.lost
 
     @property
     def deadline(self) -> float | None:
@@ -45,7 +45,8 @@ class TaskContext:
         """End the attempt here if it is asked to stop.
 
         Raises:
-            TaskCancelled: which the worker settles as cancelled.
+            TaskCancelled: which the worker settles as what is behind it: cancelled, timed out, or handed back because
+                this worker stops or has lost touch with the server.
         """
         if self.cancelled:
             raise TaskCancelled("cancelled while it ran")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -86,7 +87,8 @@ def _add(value: Any, target: str, registry: Registry) -> None:
 
 
 def _import(name: str, target: str) -> ModuleType:
-    if not all(part.isidentifier() for part in name.split(".")):
+    # a file may have a name that no import statement could spell, such as 01_first_try.py
+    if not re.fullmatch(r"\w+(\.\w+)*", name):
         raise SettingsError(f"--handlers {target!r}: write it as module or module:attr")
     try:
         return importlib.import_module(name)

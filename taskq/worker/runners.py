@@ -69,7 +69,6 @@ class Alarm:
             with attempt.lock:
                 if not attempt.over:
                     attempt.timed_out = True
-                    attempt.cancel_requested = True
                     _raise_in(thread_id, TaskTimeout)
 
 

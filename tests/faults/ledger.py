@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from taskq import TaskQueue, TaskStatus
+from taskq.transport.subscription import Message, Subscription
 
 LIVE = ("pending", "scheduled", "running", "retry", "waiting")
 
@@ -52,6 +53,16 @@ class Ledger:
         for task_id in ids:
             self.note("submit", task_id)
         return ids
+
+    def listen(self, queue: TaskQueue) -> Subscription:
+        """Note every completion that the server accepts, until the subscription is stopped."""
+
+        def hear(message: Message) -> None:
+            event = json.loads(message["data"])
+            if event["type"] == "task.completed":
+                self.note("accepted", event["data"]["task_id"])
+
+        return queue.subscribe_to_events(hear)
 
     def notes(self, what: str = "") -> list[Note]:
         """Return what was noted, in order."""

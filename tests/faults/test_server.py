@@ -59,12 +59,14 @@ def under_load(site: Site, ledger: Ledger, commands: int = 1) -> Iterator[Load]:
     workers = [site.spawn("--concurrency", "4", "--processes", "2") for _ in range(commands)]
     for worker in workers:
         worker.ready(2)
+    listening = ledger.listen(site.queue)
     load = Load(site.queue, ledger)
     eventually(lambda: site.counter("completed") > 20, what="the load to begin")
     yield load
     load.check()
     load.end()
     eventually(lambda: site.counter("completed") == load.submitted, 40, "all tasks to complete")
+    listening.stop()
     assert ledger.violations(site.queue) == []
     assert all(worker.process.poll() is None for worker in workers)
     assert all(worker.stop() == 0 for worker in workers)
@@ -224,6 +226,8 @@ def test_a_primary_that_is_a_replica_or_busy_for_a_while_is_waited_for(site: Sit
         time.sleep(0.7)
         load.check()
         client.replicaof("NO", "ONE")
+        done = site.counter("completed")
+        eventually(lambda: site.counter("completed") > done + 10, what="work to go on")
         spinning = Background(lambda: other.eval("while true do end", 0))
         time.sleep(0.7)  # everybody is told BUSY
         client.script_kill()

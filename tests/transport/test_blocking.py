@@ -53,7 +53,8 @@ def test_more_than_the_limit_wait_for_each_other(far: Endpoint, settings: Settin
     busy = pytest.raises(ServerUnavailable, match=r"all 2 connections .*for 0\.2 s: raise TASKQ_MAX_CONNECTIONS")
     with closing(Transport(far, limited)) as transport, transport.line(), transport.line(), busy:
         transport.run(protocol.stats())
-    with closing(Transport(far, limited)) as transport, ThreadPoolExecutor(8) as threads:
+    patient = replace(limited, call_timeout_seconds=20.0)
+    with closing(Transport(far, patient)) as transport, ThreadPoolExecutor(8) as threads:
         assert len(list(threads.map(lambda _: transport.run(protocol.stats()), range(50)))) == 50
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from taskq import Task, TaskCancelled, TaskContext, TaskQueue, TaskWorker
+from taskq import Settings, Task, TaskCancelled, TaskContext, TaskQueue, TaskTimeout, TaskWorker
+from tests.servers import ServerProcess
 from tests.waiting import eventually
-from tests.worker.background import Background
+from tests.worker.background import Background, findings
 
 
 class Scene:
@@ -163,3 +167,80 @@ def test_only_the_one_that_is_meant_is_cancelled(queue: TaskQueue) -> None:
     run.join()
 
     assert [queue.get_task_status(i)["status"] for i in ids] == ["completed", "cancelled", "completed"]
+
+
+def stop_when_asked(task: Task, ctx: TaskContext) -> str:
+    """Do as the documentation says: look now and then, and raise if somebody wants the end."""
+    eventually(lambda: ctx.cancelled, what="ctx.cancelled")
+    ctx.raise_if_cancelled()
+    return "never asked"
+
+
+def test_a_task_that_stops_because_its_time_is_over_has_timed_out(queue: TaskQueue) -> None:
+    def deaf(task: Task, ctx: TaskContext) -> None:
+        with contextlib.suppress(TaskTimeout):
+            eventually(lambda: False)
+        stop_when_asked(task, ctx)
+
+    worker = TaskWorker(queue, concurrency=2)
+    worker.register_handler("deaf", deaf)
+    task_id = queue.submit_task(Task(task_type="deaf", timeout=0.2, max_retries=0))
+    Background(worker.run_until_empty).join()
+
+    result = queue.get_task_result(task_id)
+    assert result is not None
+    assert result["status"] == "failed"
+    assert result["error"].startswith("TaskTimeout: it did not end within its timeout of 0.2 s")
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_task_that_stops_because_its_worker_does_goes_back(
+    queue: TaskQueue, started: Callable[[TaskWorker], Background], concurrency: int
+) -> None:
+    worker = TaskWorker(queue, concurrency=concurrency)
+
+    def attentive(task: Task, ctx: TaskContext) -> None:
+        while not ctx.cancelled:
+            time.sleep(0)
+        ctx.raise_if_cancelled()
+
+    worker.register_handler("polite", attentive)
+    for _ in range(3):  # whose word comes first, that of the handler or that of the worker, is a matter of chance
+        run = started(worker)
+        task_id = queue.submit_task(Task(task_type="polite"))
+        eventually(lambda i=task_id: queue.get_task_status(i)["status"] == "running")  # type: ignore[misc]
+        worker.stop(grace_seconds=0.0)
+        run.join(5)
+        status = queue.get_task_status(task_id)
+        assert (status["status"], status["retry_count"]) == ("pending", 0)
+        queue.purge()
+
+
+def test_a_task_that_stops_because_the_server_was_away_runs_again(settings: Settings, server: ServerProcess) -> None:
+    hasty = replace(settings, redis_url=server.url, heartbeat_interval_seconds=0.25, lease_seconds=1.5)
+    runs: list[int] = []
+    gave_up = threading.Event()
+
+    def handler(task: Task, ctx: TaskContext) -> str:
+        runs.append(ctx.attempt)
+        try:
+            return stop_when_asked(task, ctx) if len(runs) == 1 else "whole"
+        finally:
+            gave_up.set()
+
+    with TaskQueue(settings=hasty) as queue:
+        worker = TaskWorker(queue, concurrency=2)
+        worker.register_handler("polite", handler)
+        task_id = queue.submit_task(Task(task_type="polite", max_retries=0))
+        run = Background(worker.run_until_empty)
+        eventually(lambda: runs)
+        server.pause()
+        assert gave_up.wait(6)
+        server.resume()
+        run.join(10)
+
+        result = queue.get_task_result(task_id)
+        assert result is not None
+        assert (result["status"], result["result"], result["attempts"]) == ("completed", "whole", 1)
+        assert runs == [1, 1]
+        assert findings(queue) == []

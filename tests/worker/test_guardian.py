@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import redis
 
-from taskq import Settings, TaskQueue
+from taskq import Settings, Task, TaskQueue
 from taskq.protocol.replies import Settlement
 from taskq.transport.upkeep import lease_times
 from taskq.worker.guardian import Guardian, Ward, guardian_of
@@ -165,3 +166,18 @@ def test_a_partner_that_is_gone_is_no_error() -> None:
     theirs.close()
     SocketLink(ours).tell({"a": 1})
     assert SocketLink(ours).receive() is None
+
+
+def test_hundreds_of_tasks_of_a_dead_worker_come_back_in_order(hasty: TaskQueue, guardian: Guardian) -> None:
+    protocol, run = hasty.namespace.protocol, hasty.transport.run
+    ids = hasty.submit_batch([Task(payload=n) for n in range(250)])
+    for worker, ended in (("killed", True), ("vanished", False)):  # one is buried, the other one is missed by its beats
+        register(hasty, worker)
+        assert len(run(protocol.turn(worker, f"token-{worker}", 1, 250, ["normal"])).claims) == 250
+        if ended:
+            guardian.bury(worker, charge=False)
+        eventually(lambda: hasty.get_queue_stats().pending_tasks == 250, what="all tasks to be back")
+        with redis.Redis.from_url(hasty.settings.redis_url or "", decode_responses=True) as client:
+            assert client.lrange(f"{hasty.settings.prefix}:queue:normal", 0, -1) == ids
+    assert guardian.recovered == 500
+    eventually(lambda: not hasty.list_workers())

@@ -106,11 +106,12 @@ for _, entry in ipairs(stale) do
   call('HINCRBY', COUNTERS, 'expired', 1)
 end
 
-local pushes, pending = {}, {}
+local pushes, pending, writes = {}, {}, {}
 for _, i in ipairs(fresh) do
   local at = first_rest + (i - 1) * 5
   local id, list, unique, due = ARGV[at], ARGV[at + 2], ARGV[at + 4], dues[i]
-  call('SET', TASK .. id, ARGV[at + 1])
+  local n = #writes
+  writes[n + 1], writes[n + 2] = keys[i], ARGV[at + 1]
   if unique ~= '' then
     call('SET', UNIQUE .. unique, id)
     call('HSET', STATE .. id, 'unique', unique)
@@ -127,6 +128,7 @@ for _, i in ipairs(fresh) do
   end
   emit('task.submitted', 'task_id', id, 'status', due and 'scheduled' or 'pending', 'list', list)
 end
+for i = 1, #writes, CHUNK do call('MSET', unpack(writes, i, math.min(i + CHUNK - 1, #writes))) end
 for i = 1, #pending, CHUNK do
   call('SADD', STATUS .. 'pending', unpack(pending, i, math.min(i + CHUNK - 1, #pending)))
 end
