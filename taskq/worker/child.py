@@ -23,6 +23,7 @@ from taskq.worker.process import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_RECYCLE,
+    EXIT_REFUSED,
     EXIT_USAGE,
     die_with_parent,
     is_stopped,
@@ -98,7 +99,7 @@ class Child:
         self._report()
         if self._error is not None:
             self._link.tell({"failed": str(self._error)})
-            return EXIT_FAILED
+            return EXIT_REFUSED if isinstance(self._error, TaskqError) else EXIT_FAILED
         return EXIT_RECYCLE if self._recycle or self._engine.used_up else EXIT_DONE
 
     def _serve(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_REFUSED = 69  # the server will not work with us: no fault of the tasks that were running
 EXIT_RECYCLE = 75
 
 _PR_SET_PDEATHSIG = 1

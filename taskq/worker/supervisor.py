@@ -20,7 +20,7 @@ from taskq.settings import Settings
 from taskq.worker.guardian import Guardian, Ward
 from taskq.worker.link import SocketLink
 from taskq.worker.options import WorkerOptions, dumps, to_wire
-from taskq.worker.process import EXIT_DONE, EXIT_RECYCLE, EXIT_USAGE, is_stopped
+from taskq.worker.process import EXIT_DONE, EXIT_RECYCLE, EXIT_REFUSED, EXIT_USAGE, is_stopped
 
 log = logging.getLogger("taskq.worker")
 
@@ -203,7 +203,7 @@ class Supervisor:
             self.totals.update(child.stats)
             code = child.process.returncode
             # innocent neighbours of a task that was killed for its timeout are not charged
-            crashed = code not in (EXIT_DONE, EXIT_RECYCLE) and not child.being_killed
+            crashed = code not in (EXIT_DONE, EXIT_RECYCLE, EXIT_REFUSED) and not child.being_killed
             for worker in self._guardian.wards_of(child.link.tell):
                 self._guardian.bury(worker, charge=crashed)
             child.link.close()

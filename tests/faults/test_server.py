@@ -68,6 +68,8 @@ def under_load(site: Site, ledger: Ledger, commands: int = 1) -> Iterator[Load]:
     eventually(lambda: site.counter("completed") == load.submitted, 40, "all tasks to complete")
     listening.stop()
     assert ledger.violations(site.queue) == []
+    for worker in workers:
+        print(worker.output)
     assert all(worker.process.poll() is None for worker in workers)
     assert all(worker.stop() == 0 for worker in workers)
     assert site.counter("failed") == 0
@@ -237,12 +239,18 @@ def test_a_primary_that_is_a_replica_or_busy_for_a_while_is_waited_for(site: Sit
     assert site.counter("recovered") == 0
 
 
-def test_a_key_of_another_type_is_named_and_does_not_end_the_worker(site: Site, ledger: Ledger) -> None:
-    worker = site.spawn().ready()
+def test_a_key_of_another_type_is_named_and_charged_to_nobody(site: Site, ledger: Ledger, gate: Path) -> None:
+    worker = site.spawn("--concurrency", "2").ready()
+    (task_id,) = ledger.submit(site.queue, [Task(task_type="gated", max_retries=0)])
+    eventually(lambda: ledger.count("start") == 1)
     with site.server.client() as client:
-        client.set(f"{site.queue.settings.prefix}:tombstones", "mine")
-        worker.sees(r"ended with code 1 \(a key of the namespace holds a value of another type, so nothing was changed")
-        client.delete(f"{site.queue.settings.prefix}:tombstones")
-    (task_id,) = ledger.submit(site.queue, [Task(task_type="work")])
-    assert site.queue.wait_for_result(task_id, timeout=15)["status"] == "completed"
+        client.set(f"{site.queue.settings.prefix}:paused", "mine")
+        worker.sees(r"ended with code \d+ \(a key of the namespace holds a value of another type, so nothing was chan")
+        client.delete(f"{site.queue.settings.prefix}:paused")
+    gate.touch()
+    result = site.queue.wait_for_result(task_id, timeout=15)
+
+    assert (result["status"], result["attempts"]) == ("completed", 1)
+    assert site.counter("recovered") == 0, "it was not the task that ended the process"
     assert worker.stop() == 0
+    assert ledger.violations(site.queue) == []

@@ -97,13 +97,12 @@ def test_no_server(bell: Bell, proxy: Proxy) -> None:
     assert (bell.armed, bell.fileno()) == (False, -1)
 
 
-def test_who_gives_up_leaves_no_ghost_behind(bell: Bell, redis_client: redis.Redis, proxy: Proxy) -> None:
+def test_who_gives_up_leaves_no_ghost_behind(bell: Bell, redis_client: redis.Redis) -> None:
+    def waits_in_the_server() -> bool:
+        return any("blpop" in client["cmd"] and client["name"] == "taskq" for client in redis_client.client_list())
+
     bell.arm(60)
+    eventually(waits_in_the_server, what="the wait in the server")
     bell.close()
     assert bell.fileno() == -1
-    eventually(
-        lambda: (
-            not any("blpop" in client["cmd"] and client["name"] == "taskq" for client in redis_client.client_list())
-        ),
-        what="the end of the wait in the server",
-    )
+    eventually(lambda: not waits_in_the_server(), what="its end")

@@ -69,6 +69,20 @@ def test_a_cancelled_caller_takes_no_reply_from_another(tell: Tell, protocol: Pr
             assert isinstance(reply, asyncio.CancelledError)
 
 
+def test_what_was_cancelled_before_it_was_sent_is_not_sent(tell: Tell, protocol: Protocol, proxy: Proxy) -> None:
+    proxy.refuse()
+
+    async def story(transport: AsyncTransport) -> Any:
+        call = asyncio.create_task(transport.run(submit(protocol, "a"), 600))
+        await asyncio.to_thread(eventually, lambda: proxy.connections > 1, what="an attempt")
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        proxy.refuse(False)
+        return await transport.run(protocol.stats())
+
+    assert tell(story).counters == {}
+
+
 def test_one_refusal_concerns_one_caller(tell: Tell, protocol: Protocol) -> None:
     async def story(transport: AsyncTransport) -> list[Any]:
         operations = [submit(protocol, "a"), protocol.ids("dead", "no number", 1), submit(protocol, "b")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ import pytest
 
 from taskq.errors import ServerError, ServerUnavailable
 from taskq.protocol.operations import Protocol, Submission
+from taskq.settings import Settings
 from taskq.transport.endpoint import Endpoint
 from taskq.transport.failures import Unsure
 from taskq.transport.line import Line, Patience
 from tests.proxy import Proxy
+from tests.servers import ServerProcess
 
 
 @pytest.fixture
@@ -89,3 +92,21 @@ def test_other_errors_end_it_at_once() -> None:
 
     with pytest.raises(ValueError, match="a bug"):
         Patience(60.0).repeat(attempt, "somewhere")
+
+
+def test_an_interrupt_in_the_middle_of_a_reply(server: ServerProcess, settings: Settings, protocol: Protocol) -> None:
+    """The reply comes later, and must not be taken for the answer to the next question."""
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    with closing(Line(Endpoint(server.url, settings), 10.0)) as line:
+        line.run(protocol.stats(), PATIENT)
+        server.pause()
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            line.run(protocol.submit([Submission("a", "{}", "low", "0", "")], 0), PATIENT)
+        signal.signal(signal.SIGALRM, before)
+        server.resume()
+        assert line.run(protocol.result("missing"), PATIENT) == (None, False)

@@ -21,7 +21,7 @@ from tests.servers import HOST
 
 @pytest.fixture
 def wire(endpoint: Endpoint) -> Iterator[Wire]:
-    with closing(Wire(endpoint, 1.0)) as wire:
+    with closing(Wire(endpoint, 5.0)) as wire:
         yield wire
 
 
@@ -52,15 +52,18 @@ def test_silence(wire: Wire, prefix: str) -> None:
     started = time.monotonic()
     with pytest.raises(Unsure, match=r"no reply within 0\.1 s"):
         wire.read(0.1)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 3
 
 
-def test_a_patient_read_does_not_change_the_next(wire: Wire, prefix: str) -> None:
-    wire.send(pack(("BLPOP", f"{prefix}:nothing", "0.01")))
-    assert wire.read(5) is None
-    wire.send(pack(("BLPOP", f"{prefix}:nothing", "5")))
-    with pytest.raises(Unsure, match="no reply within 1 s"):
-        wire.read()
+def test_a_patient_read_does_not_change_the_next(endpoint: Endpoint, prefix: str) -> None:
+    with closing(Wire(endpoint, 0.2)) as wire:
+        wire.send(pack(("BLPOP", f"{prefix}:nothing", "0.5")))
+        assert wire.read(20) is None
+        wire.send(pack(("BLPOP", f"{prefix}:nothing", "30")))
+        started = time.monotonic()
+        with pytest.raises(Unsure, match=r"no reply within 0\.2 s"):
+            wire.read()
+        assert time.monotonic() - started < 5
 
 
 def test_a_server_that_goes_away(far: Endpoint, proxy: Proxy) -> None:
