@@ -102,7 +102,8 @@ def from_redis(error: Exception, address: str) -> Exception:
     if isinstance(error, redis_errors.BusyLoadingError | redis_errors.ConnectionError | redis_errors.TimeoutError):
         return Unsure(text or type(error).__name__)
     if isinstance(error, redis_errors.ResponseError):
-        return explain(ReplyError(text))
+        reply = ReplyError(text)
+        return Unsure(text) if reply.code in _PASSING else explain(reply)
     return Unsure(f"{address}: {text}")
 
 

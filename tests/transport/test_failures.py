@@ -65,7 +65,7 @@ def test_a_long_reply_is_cut() -> None:
         (redis_errors.ConnectionError("Error 111 connecting"), Unsure),
         (redis_errors.TimeoutError("Timeout connecting to server"), Unsure),
         (redis_errors.BusyLoadingError("Redis is loading"), Unsure),
-        (redis_errors.ReadOnlyError("READONLY"), ServerError),
+        (redis_errors.ReadOnlyError("READONLY"), Unsure),
         (redis_errors.AuthenticationError("NOAUTH Authentication required."), AccessDenied),
         (redis_errors.AuthenticationError("invalid username-password pair"), AccessDenied),
         (redis_errors.ResponseError("DB index is out of range"), ServerError),
