@@ -57,7 +57,10 @@ def _six_attempts(bench: Bench) -> list[Any]:
 
 
 def turn_settles(bench: Bench) -> Operation[Any]:
-    return bench.turn_op("w1", 0, _six_attempts(bench))
+    settles = _six_attempts(bench)
+    bench.submit(task("due", queue="mail", due="+20000"))
+    bench.move_clock(20)
+    return bench.turn_op("w1", 0, settles)
 
 
 def settle_all(bench: Bench) -> Operation[Any]:
@@ -112,6 +115,7 @@ def evict_uncharged(bench: Bench) -> Operation[Any]:
 def repair(bench: Bench) -> Operation[Any]:
     bench.claim_one("a")
     bench.claim_one("b")
+    bench.move_clock(20)
     return bench.protocol.repair("w1", "tok-w1", TIMES, ["b"])
 
 

@@ -41,6 +41,17 @@ def test_a_replayed_task_stays(bench: Bench) -> None:
     assert changed == {"retained:t+110": None, "retention": {"t+110": None}}
 
 
+def test_a_task_that_ended_anew_stays_until_its_new_time(bench: Bench) -> None:
+    bench.end("w1", settle(bench.claim_one("a"), "fail"))
+    bench.run(bench.protocol.replay([("a", "normal")]))
+    (claim,) = bench.claim("w1", 1)
+    bench.end("w1", settle(claim, number=300_000))
+    bench.move_clock(120)
+    bench.run(bench.protocol.sweep())
+    assert bench.state()["status:completed"] == {"a"}
+    assert bench.run(bench.protocol.result("a")) == (b"result of a", True)
+
+
 def test_a_task_that_ended_twice_counts_once(bench: Bench) -> None:
     """The janitor was away: both lists that name the task fall due."""
     bench.end("w1", settle(bench.claim_one("a"), "fail"))
