@@ -23,7 +23,7 @@ from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol, Submission
 from taskq.protocol.replies import Inspection, Sizes
 from taskq.settings import Settings
-from taskq.states import TERMINAL, TaskPriority, TaskStatus
+from taskq.states import TaskPriority, TaskStatus
 
 T = TypeVar("T")
 
@@ -346,12 +346,17 @@ def _replay_ids(context: Context, task_ids: list[str]) -> Flow[int]:
 
 def retry_task(context: Context, task_id: str) -> Flow[None]:
     """Run a failed or cancelled task again."""
-    if (yield from _replay_ids(context, [task_id])) == 0:
-        status = yield from get_status(context, task_id)
-        hint = "only failed and cancelled tasks can be run again"
-        if TaskStatus(status["status"]) not in TERMINAL:
-            hint = "it has not ended yet"
-        raise InvalidTask(f"task {task_id} is {status['status']}: {hint}")
+    found: list[Inspection] = yield context.protocol.inspect([task_id])
+    item = found[0]
+    if item.envelope is None:
+        raise _not_found(task_id)
+    task = from_envelope(item.envelope, verify=False)
+    status = TaskStatus(status_dict(task, item.state, item.result)["status"])
+    if status not in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+        hint = "only failed and cancelled tasks can be run again" if status.terminal else "it has not ended yet"
+        raise InvalidTask(f"task {task_id} is {status}: {hint}")
+    # whatever this answers: if nothing was replayed, an attempt of this call whose reply was lost has done it before
+    yield context.protocol.replay([(task_id, list_name(task.queue, task.priority))])
 
 
 def purge_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:

@@ -71,18 +71,23 @@ VERBS: dict[str, Verb] = {
     "list_tasks": (lambda c, h: c.submit_task(Task()), lambda c: len(c.list_tasks("pending")), 1),
     "list_workers": (lambda c, h: None, lambda c: [w.worker_id for w in c.list_workers()], ["hands"]),
     "list_dead": (bury, lambda c: [letter.task_id for letter in c.list_dead()], ["dead"]),
-    "retry_task": (bury, lambda c: c.get_task("dead").task_id, "dead"),
+    "retry_task": (bury, lambda c: c.retry_task("dead"), None),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("action", ["cut", "lose", "silence"])
-@pytest.mark.parametrize("verb", VERBS)
+# silence costs the time of a reply that never comes, so it is not tried on all of them
+FAULTS = [(verb, action) for verb in VERBS for action in ("cut", "lose")]
+FAULTS += [("submit_task", "silence"), ("get_task_status", "silence")]
+
+
+@pytest.mark.parametrize(("verb", "action"), FAULTS)
 def test_one_fault_is_not_noticed(
     client: Client, far: Client, hands: Hands, proxy: Proxy, verb: str, action: str
 ) -> None:
     prepare, call, expected = VERBS[verb]
     prepare(client, hands)
-    struck = proxy.lose(action)
+    # the look before a retry is not the call that changes something
+    struck = proxy.lose(action, skip=1 if verb == "retry_task" else 0)
     assert call(far) == expected
     assert struck.is_set()
     check(hands)
