@@ -91,9 +91,10 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0") -> Flow[list
     if not tasks:
         return []
     submissions = [submission(context, task, due) for task in tasks]
-    reused = not all(task.fresh_id for task in tasks)
+    reused = False
     for task in tasks:
-        task.fresh_id = False
+        reused = reused or not task.fresh_id
+        task.fresh_id = False  # also within this call, if the same task stands in it twice
     if len(submissions) > MAX_BATCH:
         raise InvalidTask(
             f"a batch of {len(submissions):,} tasks is too large for one atomic call: send {MAX_BATCH:,} at most"

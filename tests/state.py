@@ -251,12 +251,18 @@ class Bench:
             return [_without_time(item) for item in content]
         if entry.kind != "hash":
             return content
+        if name == "running":
+            return {task_id: self._record(record) for task_id, record in content.items()}
         fields = {k: self._field(k, v) for k, v in content.items() if k != "test_clock_shift_ms"}
         if name == "counters":
             fields = {k: int(v) for k, v in fields.items()}
         if name == "meta" and "fence" in fields:
             fields["fence"] = "#"
         return fields
+
+    def _record(self, record: str) -> str:
+        fence, worker, task_list, attempt, started, flags = record.split(" ")
+        return " ".join([self._field("fence", fence), worker, task_list, attempt, self._moment(started), flags])
 
     def _field(self, field: str, value: str) -> str:
         if field in _TIME_FIELDS:

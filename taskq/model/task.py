@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -132,11 +132,12 @@ def AgentTask(**options: Any) -> Task:
 
 
 def checksum(payload_json: str) -> str:
-    """Return the SHA-256 of a payload as it stands in the envelope, in base64 for URLs without padding.
+    """Return the checksum of a payload as it stands in the envelope: the first 128 bits of its SHA-256, in base64
+    without padding.
 
-    A third shorter than hex, for every task in memory.
+    It finds damage, not forgery; with all 256 bits a task of common size needs the next larger block of memory.
     """
-    return urlsafe_b64encode(hashlib.sha256(payload_json.encode()).digest())[:43].decode("ascii")
+    return b2a_base64(hashlib.sha256(payload_json.encode()).digest()[:16], newline=False)[:22].decode("ascii")
 
 
 def to_envelope(task: Task, max_bytes: int) -> str:

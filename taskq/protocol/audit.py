@@ -2,10 +2,11 @@
 
 I1  place: a live id stands in exactly one of: a priority list, a processing list, ``scheduled``. An ended id stands
     nowhere, but a task that was cancelled while it waited leaves a tombstone in its list, which may outlive its body.
-I2  status: every id is in exactly one status set, the status in its state (none: pending or completed) is the same
-    one, and it fits the place: pending in a list, running in a processing list, scheduled and retry in ``scheduled``.
-I3  running means: it has a fence and stands in the processing list of the worker that its state names; that worker is
-    in ``workers`` and has a lease. Only a running task has a fence or a worker.
+I2  status: every id is in exactly one status set, the status in its state (none: pending, running or completed) is the
+    same one, and it fits the place: pending in a list, running in a processing list, scheduled and retry in
+    ``scheduled``.
+I3  running means: it has a record in ``running`` with a fence, and stands in the processing list of the worker that the
+    record names; that worker is in ``workers`` and has a lease. The record says whether there is a state besides.
 I4  bodies: no live id without an envelope; no envelope, state or result without an id. The ids of ended tasks whose
     keys have expired wait in a retained list to be forgotten.
 I5  expiry: envelope and state of a live task have no TTL; envelope, state and result of an ended one all have. Result,
@@ -31,6 +32,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from taskq.protocol.keys import FAMILIES
+from taskq.protocol.replies import parse_record
 from taskq.states import LIVE, TERMINAL, TaskStatus
 
 BELL_MAX = 8
@@ -39,7 +41,7 @@ LEASE_TOLERANCE_MS = 1000
 _KINDS: dict[str, str] = {
     **dict.fromkeys(("queue", "processing", "bell", "retained", "reply"), "list"),
     **dict.fromkeys(("task", "result", "unique", "awaited"), "string"),
-    **dict.fromkeys(("state", "worker", "schedules", "slots", "meta", "counters"), "hash"),
+    **dict.fromkeys(("state", "running", "worker", "schedules", "slots", "meta", "counters"), "hash"),
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters"), "set"),
     **dict.fromkeys(("scheduled", "leases", "retention", "dead"), "zset"),
 }
@@ -47,6 +49,7 @@ _WHOLE_NAMES = {FAMILIES[family]: family for family in _KINDS if not FAMILIES[fa
 _FIRST_WORDS = {FAMILIES[family][:-1]: family for family in _KINDS if FAMILIES[family].endswith(":")}
 _EXPIRING = frozenset({"result", "waiters", "reply", "awaited"})
 _BY_STATUS = frozenset({"task", "state"})
+_STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
 _FENCE = re.compile(r"[0-9]+\..+\.[0-9]+\Z")
 _PLACE_OF = {
     TaskStatus.PENDING: "queue:",
@@ -172,6 +175,9 @@ class _View:
     def status(self, task_id: str) -> TaskStatus | None:
         return self.status_of.get(task_id, [None])[0]
 
+    def runs(self) -> dict[str, dict[str, str]]:
+        return {task_id: parse_record(record) for task_id, record in self.get("running", {}).items()}
+
     def state(self, task_id: str) -> dict[str, str]:
         found: dict[str, str] = self.get(f"state:{task_id}", {})
         return found
@@ -189,7 +195,7 @@ def _check_places(view: _View) -> Iterator[str]:
         status, places = statuses[0], view.places.get(task_id, [])
         stated = view.state(task_id).get("status")
         expired = status.terminal and f"task:{task_id}" not in view.entries
-        if stated != status and not expired and (stated or status not in (TaskStatus.PENDING, TaskStatus.COMPLETED)):
+        if stated != status and not expired and (stated or status not in _STATELESS):
             yield f"I2: {task_id} is in the set {status}, its state says {stated}"
         if status.terminal and places:
             yield f"I1: {task_id} is {status} and stands in {', '.join(places)}"
@@ -204,19 +210,20 @@ def _check_places(view: _View) -> Iterator[str]:
 
 
 def _check_running(view: _View) -> Iterator[str]:
-    workers, leases = view.get("workers", set()), view.get("leases", {})
+    workers, leases, runs = view.get("workers", set()), view.get("leases", {}), view.runs()
     for task_id in view.sets[TaskStatus.RUNNING]:
-        state = view.state(task_id)
-        worker = state.get("worker", "")
-        if not _FENCE.match(state.get("fence", "")):
-            yield f"I3: {task_id} is running without a fence"
+        run = runs.pop(task_id, {})
+        worker = run.get("worker", "")
+        if not _FENCE.match(run.get("fence", "")):
+            yield f"I3: {task_id} is running without a record and its fence"
         if view.places.get(task_id) != [f"processing:{worker}"]:
             yield f"I3: {task_id} runs on {worker or 'nobody'}, who does not hold it"
         if worker not in workers or worker not in leases:
             yield f"I3: {task_id} runs on {worker or 'nobody'}, who is not registered or has no lease"
-    for task_id, state in view.all("state"):
-        if view.status(task_id) != TaskStatus.RUNNING and state.keys() & {"fence", "worker", "cancel"}:
-            yield f"I3: {task_id} does not run, but its state has a fence, a worker or a cancel request"
+        if run and ("history" in run) != bool(view.state(task_id)):
+            yield f"I3: the record of {task_id} {'speaks of' if 'history' in run else 'knows nothing of'} its state"
+    for task_id in runs:
+        yield f"I3: {task_id} does not run, but there is a record of its run"
 
 
 def _check_bodies(view: _View) -> Iterator[str]:

@@ -18,7 +18,8 @@ FAMILIES: dict[str, str] = {
     "queue": "queue:",  # list of pending ids, one per queue and priority
     "processing": "processing:",  # list of the ids one worker holds
     "task": "task:",  # string, the envelope as it was submitted
-    "state": "state:",  # hash, what has changed since the submit
+    "state": "state:",  # hash, what a task has been through, unless it is new, runs for the first time or completed
+    "running": "running",  # hash, running id -> fence, worker, list, attempt, start and flags in one line
     "result": "result:",  # string with TTL, how the task ended
     "status": "status:",  # set of ids, one per status
     "scheduled": "scheduled",  # sorted set, id -> due ms

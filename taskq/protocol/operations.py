@@ -29,9 +29,9 @@ PROTOCOL_VERSION = 1
 
 # name -> arguments as the builders below pass them; the loader compares them with the header of each file
 ARGUMENTS: dict[str, str] = {
-    "submit": "max_length reused tasks rest*",
-    "turn": "worker token seq want lists settles rest*",
-    "settle": "settles rest*",
+    "submit": "max_length reused groups others rest*",
+    "turn": "worker token seq want ring_on lists groups others rest*",
+    "settle": "groups others rest*",
     "register": "worker token lease period uuid version fields*",
     "beat": "lease period rest*",
     "reap": "lease period limit max_crashes dead_ttl",
@@ -128,28 +128,26 @@ class Protocol:
     def submit(self, tasks: Sequence[Submission], max_length: int, *, reused: bool = True) -> Operation[SubmitReply]:
         """Store tasks, all or none. A task that is stored already, body and all, counts as stored by this call.
 
-        ``reused`` says whether an id may have belonged to a task that has ended and expired.
+        ``reused`` says whether an id may have belonged to a task that has ended and expired, or stands here twice.
         """
+
+        groups, others, words, order = _submit_words(tasks)
 
         def parse(reply: list[Any]) -> SubmitReply:
             code, detail = reply
             if code == -1:
-                return SubmitReply((), conflicts=tuple(index - 1 for index in detail))
+                return SubmitReply((), conflicts=tuple(sorted(order[index - 1] for index in detail)))
             if code == -2:
                 return SubmitReply((), full=(detail[0].decode(), detail[1]))
             if code != 1:
                 raise ProtocolError(f"submit answered {reply!r}")
-            return SubmitReply(
-                tuple(
-                    task.task_id if isinstance(item, int) else item.decode()
-                    for task, item in zip(tasks, detail, strict=True)
-                )
-            )
+            ids = [task.task_id for task in tasks]
+            for index, item in zip(order, detail, strict=False):
+                if not isinstance(item, int):
+                    ids[index] = item.decode()
+            return SubmitReply(tuple(ids))
 
-        args: list[Argument] = [max_length, int(reused), len(tasks)]
-        for task in tasks:
-            args += task
-        return self._build("submit", args, parse)
+        return self._build("submit", (max_length, int(reused), groups, others, *words), parse)
 
     def cancel(self, task_id: str, result: str, ttl_ms: int) -> Operation[str]:
         """End a waiting task with ``result``, or ask a running one to stop."""
@@ -207,20 +205,28 @@ class Protocol:
         )
 
     def turn(
-        self, worker: str, token: str, seq: int, want: int, lists: Sequence[str], settles: Sequence[Settlement] = ()
+        self,
+        worker: str,
+        token: str,
+        seq: int,
+        want: int,
+        lists: Sequence[str],
+        settles: Sequence[Settlement] = (),
+        *,
+        ring_on: bool = True,
     ) -> Operation[TurnReply]:
-        """Settle what has finished and claim up to ``want`` tasks; the same ``seq`` returns the same claims."""
-        args: list[Argument] = [worker, token, seq, want, len(lists), len(settles), *lists]
-        for settle in settles:
-            args += settle
+        """Settle what has finished and claim up to ``want`` tasks; the same ``seq`` returns the same claims.
+
+        ``ring_on`` says whether the worker may have taken a hint from a bell since its last turn.
+        """
+        groups, others, words = _settle_words(settles)
+        args = (worker, token, seq, want, int(ring_on), len(lists), groups, others, *lists, *words)
         return self._build("turn", args, lambda reply: parse_turn(token, seq, reply))
 
     def settle(self, settles: Sequence[Settlement]) -> Operation[tuple[str, ...]]:
         """Apply outcomes outside of a turn; return the ids whose fence no longer holds."""
-        args: list[Argument] = [len(settles)]
-        for settle in settles:
-            args += settle
-        return self._build("settle", args, texts)
+        groups, others, words = _settle_words(settles)
+        return self._build("settle", (groups, others, *words), texts)
 
     def beat(self, times: LeaseTimes, workers: Sequence[tuple[str, str]]) -> Operation[BeatReply]:
         """Renew the leases of workers, given as id and token."""
@@ -313,3 +319,43 @@ class Protocol:
 
 def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
+
+
+def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], list[int]]:
+    """Return the number of groups, of other tasks, the words for them, and where each stands in ``tasks``."""
+    groups: dict[str, list[Argument]] = {}
+    orders: dict[str, list[int]] = {}
+    others: list[Argument] = []
+    rest: list[int] = []
+    for index, task in enumerate(tasks):
+        task_id, envelope, list_name, due, unique = task
+        if due == "0" and not unique:
+            if list_name not in groups:
+                groups[list_name], orders[list_name] = [], []
+            groups[list_name] += (task_id, envelope)
+            orders[list_name].append(index)
+        else:
+            others += task
+            rest.append(index)
+    words: list[Argument] = []
+    for list_name, members in groups.items():
+        words += (list_name, len(members) // 2, *members)
+    return len(groups), len(rest), words + others, [index for order in orders.values() for index in order] + rest
+
+
+def _settle_words(settles: Sequence[Settlement]) -> tuple[int, int, list[Argument]]:
+    """Return the number of groups, of other outcomes, and the words for them; see lua/lib/settle.lua."""
+    groups: dict[tuple[str, int], list[Argument]] = {}
+    others: list[Argument] = []
+    for settle in settles:
+        if settle.outcome == "complete":
+            group = (settle.fence, settle.number)
+            if group not in groups:
+                groups[group] = []
+            groups[group] += (settle.task_id, settle.body)
+        else:
+            others += settle
+    words: list[Argument] = []
+    for (fence, ttl_ms), pairs_of_words in groups.items():
+        words += (fence, ttl_ms, len(pairs_of_words) // 2, *pairs_of_words)
+    return len(groups), len(others) // 5, words + others

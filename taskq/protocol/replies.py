@@ -111,6 +111,13 @@ class WorkerCard:
     lease_ms: int
 
 
+# the words of a record, see lua/lib/running.lua
+_RECORD = ("fence", "worker", "list", "attempts", "started", "flags")
+_FLAGS = {"h": "history", "c": "cancel"}
+# attempt and retries of a task that has never run
+_NEW = [1, 0]
+
+
 def texts(reply: list[bytes]) -> tuple[str, ...]:
     """Return a flat reply as strings."""
     return tuple(item.decode() for item in reply)
@@ -126,11 +133,10 @@ def parse_turn(token: str, seq: int, reply: list[Any]) -> TurnReply:
     """Return what a turn answered; its claims share the fence ``<first>.<token>.<seq>`` and are numbered from first."""
     if reply[0] != 1:
         return TurnReply(registered=reply[0] == -1, superseded=reply[0] == -1)
-    first, flat = int(reply[2] or 0), reply[6]
+    first, ids, bodies, counts = int(reply[2] or 0), reply[6], reply[7], reply[8] or _NEW * len(reply[6])
     fence = f"{first}.{token}.{seq}"
     claims = tuple(
-        Claim(flat[i].decode(), flat[i + 1], flat[i + 2], flat[i + 3], fence, first + i // 4)
-        for i in range(0, len(flat), 4)
+        Claim(ids[i].decode(), bodies[i], counts[2 * i], counts[2 * i + 1], fence, first + i) for i in range(len(ids))
     )
     return TurnReply(True, False, reply[1], reply[3], reply[4] == 1, texts(reply[5]), claims)
 
@@ -142,8 +148,23 @@ def parse_beat(reply: list[Any]) -> BeatReply:
 
 
 def parse_inspections(reply: list[Any]) -> list[Inspection]:
-    """Return what inspect answered, in the order of the ids."""
-    return [Inspection(item[0], pairs(item[1]), item[2], item[3] == 1) for item in reply]
+    """Return what inspect answered, in the order of the ids; the record of a running task is part of its state."""
+    return [
+        Inspection(
+            item[0], {**pairs(item[1]), **parse_record(item[4] if len(item) > 4 else None)}, item[2], item[3] == 1
+        )
+        for item in reply
+    ]
+
+
+def parse_record(record: bytes | str | None) -> dict[str, str]:
+    """Return the record of a running task as fields of a state; nothing if there is none or it is not one of ours."""
+    words = (record.decode("utf-8", "replace") if isinstance(record, bytes) else record or "").split(" ")
+    if len(words) != len(_RECORD):
+        return {}
+    fields = {"status": "running", **dict(zip(_RECORD, words, strict=True))}
+    flags = fields.pop("flags")
+    return fields | {name: "1" for letter, name in _FLAGS.items() if letter in flags}
 
 
 def parse_sizes(reply: list[Any]) -> Sizes:

@@ -14,7 +14,7 @@ From it the loader writes the shebang and one line of ``local`` bindings, so a b
 KEY of each script is the root of the namespace, which keeps a call short and all of a namespace in one cluster slot.
 A family in capitals stands for its key: ``STATUS .. 'pending'`` becomes ``NS..'status:' .. 'pending'``, one string
 made where it is needed, and none where it is not. The fragments come before the body, or where it says
-``-- FRAGMENTS``.
+``-- FRAGMENTS``; the clock alone where it says ``-- CLOCK``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _CONTINUATION = re.compile(r"--  +(\S.*)\Z")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STRING_OR_COMMENT = re.compile(r"--[^\n]*|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
 _MARKER = "-- FRAGMENTS\n"
+# a short way that needs the time takes the fragment for it already here
+_CLOCK_MARKER = "-- CLOCK\n"
 _TOKEN = re.compile(rf"{_STRING_OR_COMMENT.pattern}|{_WORD.pattern}")
 _KEYS = {family.upper(): suffix for family, suffix in FAMILIES.items()}
 LUA = resources.files("taskq.protocol") / "lua"
@@ -179,14 +181,17 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
         raise ProtocolError(f"{name}.lua takes {' '.join(stated)}, its caller passes {' '.join(argv)}")
     if not header.reply:
         raise ProtocolError(f"{name}.lua: the header does not say what it replies")
-    fragments = []
+    fragments = {}
     for include in _closure(header.includes):
         _, text = _read(f"lib/{_stem(include, clock)}.lua", _stem(include, clock))
-        fragments.append(text.strip())
+        fragments[include] = text.strip()
+    if _CLOCK_MARKER in body:
+        body = body.replace(_CLOCK_MARKER, fragments.pop("read_clock") + "\n")
     shebang = "#!lua" + (f" flags={','.join(header.flags)}" if header.flags else "")
     # a short way may stand before the fragments, so that it does not pay for them
     before, marker, after = body.strip().rpartition(_MARKER)
-    text = "\n".join([before.strip(), *fragments, after.strip()] if marker else [*fragments, body.strip()])
+    texts = list(fragments.values())
+    text = "\n".join([before.strip(), *texts, after.strip()] if marker else [*texts, body.strip()])
     source = "\n".join([shebang, _bindings(header.argv), _spell_keys(text), ""])
     return Script(
         name=name,

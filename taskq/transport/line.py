@@ -73,8 +73,13 @@ class Line:
         self._wire: Wire | None = None
         self.connects = 0
 
-    def run(self, operation: Operation[T], patience: Patience) -> T:
+    def run(self, operation: Operation[T], patience: Patience, meanwhile: Callable[[], None] | None = None) -> T:
         """Run an operation, with the same arguments again if its fate is unknown.
+
+        Args:
+            operation: what to do.
+            patience: how long to repeat it.
+            meanwhile: called while the server works, but not if the connection cannot be opened or breaks before.
 
         Raises:
             ServerUnavailable: when patience ends.
@@ -82,17 +87,20 @@ class Line:
         """
         packed = pack(operation.command())
         try:
-            reply = self._attempt(packed, operation)
+            reply = self._attempt(packed, operation, meanwhile)
         except Unsure as first:
             if patience.seconds == 0:
                 raise unavailable(self._endpoint.shown, 0, first) from None
             reply = patience.repeat(lambda: self._attempt(packed, operation), self._endpoint.shown)
         return operation.parse(reply)
 
-    def _attempt(self, packed: bytes, operation: Operation[T]) -> Any:
+    def _attempt(self, packed: bytes, operation: Operation[T], meanwhile: Callable[[], None] | None = None) -> Any:
         try:
             wire = self.wire()
-            reply = wire.request(packed)
+            wire.send(packed)
+            if meanwhile is not None:
+                meanwhile()
+            reply = wire.read()
             if isinstance(reply, Exception):
                 if str(reply).startswith("NOSCRIPT"):
                     reply = wire.request(pack(operation.full_command()))

@@ -27,6 +27,10 @@ from taskq.worker.waiter import Waiter
 
 log = logging.getLogger("taskq.worker")
 
+# How long tasks that usually take microseconds may wait behind one that does not.
+_NAP_SECONDS = 0.002
+# Hints that a dead waiter has taken are rung again at least this often while there is work.
+_RING_SECONDS = 0.1
 # A script can hand about 8,000 words to one command, and nobody else is served while it runs.
 _MOST_PER_TURN = 1000
 
@@ -87,11 +91,16 @@ class Engine:
         self._share = min(_MOST_PER_TURN, max(1, (options.slots + 1) // 2))
         self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
         self._claimed = 0
+        # claimed, and not yet given to a runner
+        self._fresh: tuple[list[Attempt], list[Attempt]] = ([], [])
         self._stopping = False
         self._lost = False
         self._hold = False
         self._resting = False
         self._due_ms = -1
+        # whether the next turn is to ring for what it leaves: after a hint was taken, and now and then
+        self._ring_on = True
+        self._ring_at = 0.0
 
     @property
     def used_up(self) -> bool:
@@ -181,7 +190,7 @@ class Engine:
             while self._accepting() or self._held or self._settlements:
                 if self._lost:
                     self._come_back(card)
-                    look = True
+                    look = self._ring_on = True
                 look = self._take_turn() if look or self._settlements else self._sleep()
             self.membership.leave()
         except ServerUnavailable as error:
@@ -203,12 +212,20 @@ class Engine:
         return free if self._options.max_tasks is None else min(free, self._options.max_tasks - self._claimed)
 
     def _sleep(self) -> bool:
+        self._dispatch()
         self._waiter.lie_down()
         if self._settlements or self._lost or (self._stopping and not self._held):
             self._waiter.get_up()
             return False
         # a hint that comes when every slot is taken belongs to somebody else: the turn it leads to rings again
-        return self._waiter.sleep(self._free() > 0, self._due_ms)
+        if self._threads.backlog():
+            # a thread has more before it than the task it runs: if that takes long, another one has to help
+            self._waiter.nap(_NAP_SECONDS)
+            self._threads.help()
+            return False
+        look = self._waiter.sleep(self._free() > 0, self._due_ms)
+        self._ring_on = self._ring_on or look
+        return look
 
     def _take_turn(self) -> bool:
         """Settle and claim; return whether there may be more to claim at once."""
@@ -217,6 +234,7 @@ class Engine:
             if attempt is not None:
                 self._let_go(attempt)
         want = min(self._free(), self._share)
+        ring_on = self._ring_on or time.monotonic() >= self._ring_at
         member = self.membership
         member.seq += 1
         turn = self._protocol.turn(
@@ -226,15 +244,19 @@ class Engine:
             want,
             self._options.lists,
             [settlement for _, settlement in settled],
+            ring_on=ring_on,
         )
         try:
-            reply = member.run(turn, vital=bool(settled))
+            # while the server works, the runners do: they get their tasks when the engine lets go of the interpreter
+            reply = member.run(turn, vital=bool(settled), meanwhile=self._dispatch)
         except ServerUnavailable:  # only when it is to end; what still runs is waited for
             return False
         if not reply.registered or reply.superseded:
             self._settlements.extendleft(reversed(settled))
             self._lost = not reply.registered
             return False
+        if ring_on:
+            self._ring_on, self._ring_at = False, time.monotonic() + _RING_SECONDS
         self._note(reply, settled)
         if reply.claims:
             self._start(reply)
@@ -282,10 +304,16 @@ class Engine:
             (coroutines if attempt.spec.is_async else plain).append(attempt)
             if attempt.task.timeout is not None:
                 self._watch(attempt, attempt.task.timeout)
+        self._fresh = (plain, coroutines)
+
+    def _dispatch(self) -> None:
+        """Give to the runners what was claimed last."""
+        plain, coroutines = self._fresh
         if coroutines:
             self._loop.dispatch(coroutines)
         if plain:
             self._threads.dispatch(plain)
+        self._fresh = ([], [])
 
     def _watch(self, attempt: Attempt, timeout: float) -> None:
         """Tell the guardian how to settle this task if its process has to be killed for its timeout."""

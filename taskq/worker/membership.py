@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from taskq.errors import ServerUnavailable, TaskqError
@@ -63,19 +63,22 @@ class Membership:
         """Let calls that nothing depends on end without the server from now on; for other threads."""
         self._leaving.set()
 
-    def run(self, operation: Operation[T], *, vital: bool = False) -> T:
+    def run(self, operation: Operation[T], *, vital: bool = False, meanwhile: Callable[[], None] | None = None) -> T:
         """Run an operation through any outage; say once that the server went, and once that it is back.
 
         Args:
             operation: what to do.
             vital: whether something is lost without it, such as the outcome of a task.
+            meanwhile: called at least once, if possible while the server works.
 
         Raises:
             ServerUnavailable: if the server is away when the worker wants to leave, and it is not vital.
         """
         try:
-            reply = self._line.run(operation, Patience(0))
+            reply = self._line.run(operation, Patience(0), meanwhile)
         except ServerUnavailable as error:
+            if meanwhile is not None:
+                meanwhile()
             log.warning("the server is away, trying until it is back: %s", error.__cause__ or error)
             since = time.monotonic()
             reply = self._line.run(operation, Patience(None, None if vital else self._leaving))

@@ -19,12 +19,17 @@ from taskq.worker.attempt import Attempt, Judge, TaskTimeout
 Finished = Callable[[Attempt, Settlement], None]
 
 _ALARMS_KEPT = 256
+# A hand-over to another thread costs about as much as a task of this length.
+_TINY_SECONDS = 0.0001
+_FORGET = 0.9
 
 
 class Runner(Protocol):
     """Takes attempts and reports each settlement once."""
 
     def dispatch(self, attempts: list[Attempt]) -> None: ...
+    def backlog(self) -> bool: ...
+    def help(self) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -120,6 +125,13 @@ class InlineRunner:
         for attempt in attempts:
             self._finished(attempt, execute(self._judge, attempt))
 
+    def backlog(self) -> bool:
+        """Nothing ever waits."""
+        return False
+
+    def help(self) -> None:
+        """Nobody needs it."""
+
     def stop(self) -> None:
         """Nothing is left to stop."""
 
@@ -128,8 +140,9 @@ class ThreadRunner:
     """Runs plain handlers on up to ``slots`` threads, started when needed.
 
     At most one thread is on its way out of its bed at a time; when it is up and has taken an attempt, it wakes the next
-    one if more are left. A burst of tiny tasks is so run by one thread without a hand-over for each, and tasks that
-    block get a thread each.
+    one if more are left, unless its own is of a type that usually takes microseconds. A burst of tiny tasks is so run
+    by one thread without a hand-over for each, and tasks that block get a thread each. A usually tiny one that does
+    block is noticed by the engine, which calls for ``help``.
     """
 
     def __init__(self, judge: Judge, finished: Finished, slots: int) -> None:
@@ -141,6 +154,17 @@ class ThreadRunner:
         self._threads: list[threading.Thread] = []
         self._growing = allocate_lock()
         self._rising = False
+        # type -> seconds that its handler takes, long ones remembered for a while
+        self._takes: dict[str, float] = {}
+
+    def backlog(self) -> bool:
+        """Whether attempts wait for a thread."""
+        return bool(self._todo)
+
+    def help(self) -> None:
+        """Wake a thread more if attempts still wait."""
+        if self._todo:
+            self._wake_one()
 
     def dispatch(self, attempts: list[Attempt]) -> None:
         """Hand attempts to the threads."""
@@ -164,7 +188,7 @@ class ThreadRunner:
                     self._rising = False  # all are up; whoever is done next finds what is left
 
     def _work(self) -> None:
-        todo, finished, judge = self._todo, self._finished, self._judge
+        todo, finished, judge, takes = self._todo, self._finished, self._judge, self._takes
         bed = allocate_lock()
         bed.acquire()
         self._rising = False
@@ -178,9 +202,13 @@ class ThreadRunner:
                 todo.append(None)  # for the next thread
                 self._wake_one()
                 return
-            if todo:
+            task_type = attempt.task.task_type
+            took = takes.get(task_type, 1.0)
+            if todo and took > _TINY_SECONDS:
                 self._wake_one()
-            finished(attempt, execute(judge, attempt))
+            settlement = execute(judge, attempt)
+            takes[task_type] = max(time.monotonic() - attempt.started, took * _FORGET)
+            finished(attempt, settlement)
 
     def _sleep(self, bed: LockType) -> None:
         self._idle.append(bed)

@@ -30,6 +30,7 @@ class Waiter:
 
     def __init__(self, bell: Bell) -> None:
         self._bell = bell
+        self._poll_wakee = select.poll()
         self._bell_fd = -1
         self._silent_at = 0.0
         self._asleep = False
@@ -38,6 +39,7 @@ class Waiter:
         self._wakee.setblocking(False)
         self._poll = select.poll()
         self._poll.register(self._wakee, select.POLLIN)
+        self._poll_wakee.register(self._wakee, select.POLLIN)
 
     def wake(self) -> None:
         """End the sleep, if there is one; for other threads."""
@@ -52,6 +54,12 @@ class Waiter:
 
     def get_up(self) -> None:
         """Take the announcement back."""
+        self._asleep = False
+
+    def nap(self, seconds: float) -> None:
+        """Sleep for a moment without listening to the bell; a ``wake`` ends it."""
+        if self._poll_wakee.poll(seconds * 1000):
+            self._drain()
         self._asleep = False
 
     def sleep(self, listen: bool, due_ms: int) -> bool:

@@ -51,7 +51,8 @@ def bring(bench: Bench, status: TaskStatus | None) -> None:
 
 def end(outcome: Outcome) -> Move:
     def move(bench: Bench) -> None:
-        fence = bench.entries()["state:a"].content.get("fence", "") if "state:a" in bench.entries() else ""
+        (inspection,) = bench.run(bench.protocol.inspect(["a"]))
+        fence = inspection.state.get("fence", "")
         bench.run(bench.protocol.settle([Settlement("a", fence, outcome.value, "{}", TTL_MS)]))
 
     return move

@@ -28,7 +28,7 @@ def test_what_redis_cli_shows(client: Client, redis_client: redis.Redis, prefix:
     envelope = json.loads(redis_client.get(f"{prefix}:task:{task_id}"))
     assert (envelope["id"], envelope["type"], envelope["priority"]) == (task_id, "agent_query", "high")
     assert (envelope["payload"], envelope["metadata"]) == ({"text": "Grüße"}, {"from": "me"})
-    assert len(envelope["checksum"]) == 43
+    assert len(envelope["checksum"]) == 22
     assert redis_client.lrange(f"{prefix}:queue:high", 0, -1) == [task_id]
     assert redis_client.smembers(f"{prefix}:status:pending") == {task_id}
 

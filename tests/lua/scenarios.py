@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
 
@@ -61,6 +62,57 @@ def turn_settles(bench: Bench) -> Operation[Any]:
     bench.submit(task("due", queue="mail", due="+20000"))
     bench.move_clock(20)
     return bench.turn_op("w1", 0, settles)
+
+
+def turn_of_new_tasks(bench: Bench) -> Operation[Any]:
+    """The short way, claims alone: something is there already, and something is left."""
+    bench.end("w1", settle(bench.claim_one("c")))
+    bench.claim_one("r")
+    bench.submit(task("a"), task("b"), task("m", queue="mail"), task("due", due=bench.at(60)))
+    return bench.turn_op("w1", 2, (), [*lists_of("mail"), *LISTS])
+
+
+def turn_of_completions(bench: Bench) -> Operation[Any]:
+    """The short way with all that it can do."""
+    bench.end("w1", settle(bench.claim_one("c")))
+    bench.submit(*(task(n) for n in ("r1", "r2", "r3", "r4")))
+    claims = bench.claim("w1", 4)
+    bench.submit(task("a"), task("b", "high"), task("left"), task("due", due=bench.at(60)))
+    for waiter in ("me", "you"):
+        bench.run(bench.protocol.await_result("r3", waiter, WAIT_MS))
+    return bench.turn_op("w1", 2, [settle(claims[2]), settle(claims[0])])
+
+
+def turn_promotes(bench: Bench) -> Operation[Any]:
+    """Nothing stands in a list when the turn begins."""
+    bench.submit(task("a", due=bench.at(60)))
+    bench.move_clock(60)
+    bench.register("w1")
+    return bench.turn_op("w1", 3)
+
+
+def turn_retries_at_once(bench: Bench) -> Operation[Any]:
+    """What ends falls due in the same turn, and nothing else is there to claim."""
+    return bench.turn_op("w1", 1, [settle(bench.claim_one("a"), "retry", number=0)])
+
+
+def turn_drops(bench: Bench) -> Operation[Any]:
+    """What a foreign hand has left in a list: what has ended, what runs, what stands there twice and what is lost."""
+    bench.end("w1", settle(bench.claim_one("ended")))
+    bench.claim_one("running")
+    bench.submit(task("a"), task("lost", unique="k"))
+    bench.client.rpush(bench.key("queue", "normal"), "ended", "a", "running", "unknown")
+    bench.client.delete(bench.key("task", "lost"))
+    return bench.turn_op("w1", 3)
+
+
+def turn_drops_strays(bench: Bench) -> Operation[Any]:
+    """Nothing but strays: the short way notices them when it has written already, and takes that back."""
+    bench.end("w1", settle(bench.claim_one("ended")))
+    bench.claim_one("running")
+    bench.submit_ids("a")
+    bench.client.rpush(bench.key("queue", "normal"), "ended", "a", "running")
+    return bench.turn_op("w1", 5)
 
 
 def settle_all(bench: Bench) -> Operation[Any]:
@@ -258,6 +310,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     submit_an_id_that_has_expired,
     turn_claims,
     turn_settles,
+    turn_of_new_tasks,
+    turn_of_completions,
+    turn_promotes,
+    turn_retries_at_once,
+    turn_drops,
+    turn_drops_strays,
     settle_all,
     register,
     beat,

@@ -55,7 +55,7 @@ def test_running(bench: Bench) -> None:
     bench.claim_one("a")
     reply, changed = bench.act(bench.protocol.cancel("a", RESULT, TTL_MS))
     assert reply == "requested"
-    assert changed == {"state:a": {"cancel": "1"}, "worker:w1": {"cancels": " a"}}
+    assert changed == {"running": {"a": "#.tok-w1.1 w1 normal 1 t+0 c"}, "worker:w1": {"cancels": " a"}}
     assert bench.act(bench.protocol.cancel("a", RESULT, TTL_MS)) == ("requested", {})
 
 
@@ -97,7 +97,7 @@ def test_the_worker_that_is_asked_has_lost_its_card(bench: Bench) -> None:
     assert bench.run(bench.protocol.evict("w1", False, 1, LIMITS)) == (1, 0, False)
     reply, changed = bench.act(bench.protocol.cancel("a", RESULT, TTL_MS))
     assert reply == "requested"
-    assert changed == {"state:a": {"cancel": "1"}}
+    assert changed == {"running": {"a": "#.tok-w1.1 w1 normal 1 t+0 c"}}
 
 
 def test_a_cancelled_task_is_not_promoted(bench: Bench) -> None:

@@ -33,16 +33,9 @@ def test_one_task(bench: Bench) -> None:
         "processing:w1": ["a"],
         "status:pending": ["-a"],
         "status:running": ["+a"],
-        "state:a": {
-            "status": "running",
-            "fence": "#.tok-w1.1",
-            "worker": "w1",
-            "list": "high",
-            "attempts": "1",
-            "started": "t+0",
-        },
+        "running": {"a": "#.tok-w1.1 w1 high 1 t+0 -"},
         "meta": {"fence": "#"},
-        "worker:w1": {"seq": "1", "turn": "#|0||a"},
+        "worker:w1": {"seq": "1", "turn": "#|0|"},
     }
 
 
@@ -50,7 +43,7 @@ def test_nothing_to_do(bench: Bench) -> None:
     bench.register("w1")
     reply, changed = bench.act(bench.turn_op("w1", want=5))
     assert reply.claims == ()
-    assert changed == {"worker:w1": {"seq": "1", "turn": "#|0||"}}
+    assert changed == {"worker:w1": {"seq": "1", "turn": "#|0|"}}
 
 
 def test_strict_priority_and_first_in_first_out(bench: Bench) -> None:
@@ -179,7 +172,8 @@ class TestWhatIsNoTaskToRun:
         assert depths == [150, 49]
 
     def test_a_lost_body_is_dropped_and_counted(self, bench: Bench) -> None:
-        bench.submit(task("a", unique="k"), task("b"))
+        bench.submit(task("a", unique="k"))
+        bench.submit(task("b"))
         bench.register("w1")
         bench.client.delete(bench.key("task", "a"))
         reply, changed = bench.act(bench.turn_op("w1", want=1))
@@ -191,25 +185,56 @@ class TestWhatIsNoTaskToRun:
             "processing:w1": ["b"],
             "status:pending": ["-a", "-b"],
             "status:running": ["+b"],
-            "state:b": changed["state:b"],
+            "running": {"b": "#.tok-w1.1 w1 normal 1 t+0 -"},
             "counters": {"lost_bodies": 1},
             "meta": {"fence": "#"},
-            "worker:w1": {"seq": "1", "turn": "#|0||b"},
+            "worker:w1": {"seq": "1", "turn": "#|0|"},
         }
 
-    @pytest.mark.parametrize("place", ["running", "scheduled", "ended"])
-    def test_a_stray_is_dropped_and_what_it_names_stays(self, bench: Bench, place: str) -> None:
+    @pytest.mark.parametrize("want", [1, 2, 10])
+    @pytest.mark.parametrize("place", ["running", "scheduled", "failed", "completed", "nowhere"])
+    def test_a_stray_is_dropped_and_what_it_names_stays(self, bench: Bench, place: str, want: int) -> None:
         """An id that a foreign hand has pushed into a list although its task is elsewhere."""
         claim = bench.claim_one("a")
-        if place != "running":
-            bench.end("w1", settle(claim, {"scheduled": "retry", "ended": "fail"}[place]))
+        outcome = {"scheduled": "retry", "failed": "fail", "completed": "complete"}.get(place)
+        if outcome:
+            bench.end("w1", settle(claim, outcome))
+        bench.client.rpush(bench.key("queue", "normal"), "unknown" if place == "nowhere" else "a")
+        bench.submit_unchecked("b")
+        reply, changed = bench.act(bench.turn_op("w1", want=want))
+        assert ids(reply.claims) == ["b"]
+        assert changed == {
+            "queue:normal": None,
+            "processing:w1": ["a", "b"] if place in ("running", "nowhere") else ["b"],
+            "running": {"b": f"#.tok-w1.{3 if outcome else 2} w1 normal 1 t+0 -"},
+            "status:pending": ["-b"],
+            "status:running": ["+b"],
+            "counters": {"strays": 1},
+            "worker:w1": {"seq": "3" if outcome else "2"},
+        }
+
+    @pytest.mark.parametrize("want", [2, 3, 10])
+    def test_an_id_that_stands_in_two_places_runs_once(self, bench: Bench, want: int) -> None:
+        bench.submit_ids("a", "b")
+        bench.register("w1")
+        bench.client.rpush(bench.key("queue", "normal"), "a")
+        bench.client.rpush(bench.key("queue", "low"), "b")
+        reply = bench.transport.run(bench.turn_op("w1", want=want))
+        assert ids(reply.claims) == ["a", "b"]
+        assert bench.claim("w1", 10) == ()
+        state = bench.state()
+        assert state["processing:w1"] == ["a", "b"]
+        assert state["counters"] == {"submitted": 2, "strays": 2}
+
+    def test_a_stray_that_ends_in_the_same_turn_does_not_run_again(self, bench: Bench) -> None:
+        claim = bench.claim_one("a")
         bench.client.rpush(bench.key("queue", "normal"), "a")
         bench.submit_unchecked("b")
-        reply, changed = bench.act(bench.turn_op("w1", want=1))
-        assert ids(reply.claims) == ["b"]
-        assert changed["counters"] == {"strays": 1}
-        assert changed["queue:normal"] is None
-        assert not [key for key in changed if key.endswith(":a")]
+        reply = bench.run(bench.turn_op("w1", 2, [settle(claim)]))
+        assert (ids(reply.claims), reply.refused) == (["b"], ())
+        state = bench.state()
+        assert (state["status:completed"], state["status:running"]) == ({"a"}, {"b"})
+        assert state["counters"] == {"submitted": 2, "completed": 1, "strays": 1}
 
     def test_a_state_that_is_no_hash_is_replaced(self, bench: Bench) -> None:
         bench.submit_ids("a")

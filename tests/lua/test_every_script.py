@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import redis
 
 from taskq.errors import ServerError
 from taskq.protocol.audit import family_of
@@ -19,18 +17,11 @@ from tests.state import Bench, State, changes
 NewBench = Callable[[], Bench]
 
 # A body of the wrong type cannot be told from one that was lost, a foreign state is replaced: see test_claim.
-ANSWERED_OTHERWISE = {("turn_claims", "task"), ("turn_claims", "state")}
-
-
-@pytest.fixture
-def new_bench(redis_url: str, prefix: str, redis_client: redis.Redis) -> Iterator[NewBench]:
-    with ExitStack() as stack:
-        names = iter(range(1000))
-
-        def new() -> Bench:
-            return stack.enter_context(closing(Bench(redis_url, f"{prefix}.{next(names)}", redis_client)))
-
-        yield new
+ANSWERED_OTHERWISE = {
+    (f"turn_{turn}", family)
+    for turn in ("claims", "of_new_tasks", "of_completions", "promotes", "retries_at_once", "drops", "drops_strays")
+    for family in ("task", "state")
+}
 
 
 def scenarios() -> list[object]:

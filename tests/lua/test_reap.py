@@ -34,7 +34,7 @@ class TestReap:
         age(bench, "w2")
         reply, changed = bench.act(bench.protocol.reap(TIMES, 100, LIMITS))
         assert reply == (3, 0, 1, False)
-        state = {"status": "pending", "fence": None, "worker": None, "crashes": "1"}
+        state = {"status": "pending", "list": "high", "attempts": "1", "started": "t+0", "crashes": "1"}
         assert changed == {
             "processing:w1": None,
             "worker:w1": dict.fromkeys(("token", "host", "seq", "turn")),
@@ -44,6 +44,7 @@ class TestReap:
             "status:pending": ["+a", "+c", "+d"],
             "queue:high": ["a", "c", "d", "e"],
             "bell:high": changed["bell:high"],
+            "running": {"a": None, "c": None, "d": None},
             "state:a": state,
             "state:c": state,
             "state:d": state,
@@ -153,12 +154,12 @@ class TestPoison:
             "worker:dying": dict.fromkeys(("token", "host", "seq", "turn", "solo")),
             "workers": ["-dying"],
             "leases": {"dying": None},
+            "running": {"a": None},
             "task:a ttl": "200s",
             "result:a ttl": "200s",
             "state:a": {
                 "status": "failed",
-                "fence": None,
-                "worker": None,
+                "attempts": "3",
                 "crashes": "3",
                 "ended": "t+0",
                 "reason": "poison",
@@ -206,7 +207,8 @@ class TestEvict:
             "status:pending": ["+a"],
             "queue:normal": ["a", "b"],
             "bell:normal": ["1", "1", "1"],
-            "state:a": {"status": "pending", "fence": None, "worker": None, "attempts": "0"},
+            "running": {"a": None},
+            "state:a": {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0"},
         }
 
     def test_in_steps(self, bench: Bench) -> None:

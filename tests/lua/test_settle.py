@@ -18,7 +18,8 @@ Ending = Callable[[Bench, Sequence[Settlement]], tuple[tuple[str, ...], State]]
 def by_turn(bench: Bench, settles: Sequence[Settlement]) -> tuple[tuple[str, ...], State]:
     reply, changed = bench.act(bench.turn_op("w1", 0, settles))
     card = changed.pop("worker:w1")
-    assert card["turn"] == f"#|0|{' '.join(reply.refused)}|"
+    assert card.keys() <= {"seq", "turn"}
+    assert bench.state()["worker:w1"]["turn"] == f"#|0|{' '.join(reply.refused)}"
     return reply.refused, changed
 
 
@@ -32,14 +33,15 @@ def end(request: pytest.FixtureRequest) -> Ending:
     return ending
 
 
-GONE_STATE = dict.fromkeys(("status", "fence", "worker", "list", "attempts", "started"))
+GONE = {"a": None}
+LEFT = {"list": "normal", "attempts": "1", "started": "t+0"}
 
 OUTCOMES: dict[str, dict[str, Any]] = {
     "complete": {
         "task:a ttl": "100s",
         "result:a": "result of a",
         "result:a ttl": "100s",
-        "state:a": GONE_STATE,
+        "running": GONE,
         "status:running": ["-a"],
         "status:completed": ["+a"],
         "retention": {"t+110": "t+110"},
@@ -51,7 +53,8 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "task:a ttl": "100s",
         "result:a": "result of a",
         "result:a ttl": "100s",
-        "state:a": {"status": "failed", "fence": None, "worker": None, "ended": "t+0"},
+        "running": GONE,
+        "state:a": {"status": "failed", **LEFT, "ended": "t+0"},
         "state:a ttl": "100s",
         "status:running": ["-a"],
         "status:failed": ["+a"],
@@ -65,7 +68,8 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "task:a ttl": "100s",
         "result:a": "result of a",
         "result:a ttl": "100s",
-        "state:a": {"status": "cancelled", "fence": None, "worker": None, "ended": "t+0"},
+        "running": GONE,
+        "state:a": {"status": "cancelled", **LEFT, "ended": "t+0"},
         "state:a ttl": "100s",
         "status:running": ["-a"],
         "status:cancelled": ["+a"],
@@ -75,7 +79,8 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "counters": {"cancelled": 1},
     },
     "retry": {
-        "state:a": {"status": "retry", "fence": None, "worker": None, "retries": "1", "error": "result of a"},
+        "running": GONE,
+        "state:a": {"status": "retry", **LEFT, "retries": "1", "error": "result of a"},
         "status:running": ["-a"],
         "status:retry": ["+a"],
         "scheduled": {"a": "t+100"},
@@ -85,7 +90,8 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "counters": {"retried": 1},
     },
     "snooze": {
-        "state:a": {"status": "scheduled", "fence": None, "worker": None, "attempts": "0", "reason": "result of a"},
+        "running": GONE,
+        "state:a": {"status": "scheduled", **LEFT, "attempts": "0", "reason": "result of a"},
         "status:running": ["-a"],
         "status:scheduled": ["+a"],
         "scheduled": {"a": "t+100"},
@@ -94,7 +100,8 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "processing:w1": None,
     },
     "release": {
-        "state:a": {"status": "pending", "fence": None, "worker": None, "attempts": "0", "reason": "result of a"},
+        "running": GONE,
+        "state:a": {"status": "pending", **LEFT, "attempts": "0", "reason": "result of a"},
         "status:running": ["-a"],
         "status:pending": ["+a"],
         "queue:normal": ["a"],
@@ -132,7 +139,10 @@ def test_cancel_requests_end_with_the_attempt(bench: Bench, end: Ending) -> None
     claim = bench.claim_one("a")
     bench.run(bench.protocol.cancel("a", "{}", TTL_MS))
     _, changed = end(bench, [settle(claim, "retry")])
-    assert changed["state:a"]["cancel"] is None
+    assert changed["running"] == GONE
+    bench.move_clock(110)
+    (again,) = bench.claim("w1", 1)
+    assert bench.state()["running"] == {"a": f"#.{again.fence.partition('.')[2]} w1 normal 2 t+110 h"}
 
 
 def test_many_at_once(bench: Bench, end: Ending) -> None:
@@ -146,7 +156,7 @@ def test_many_at_once(bench: Bench, end: Ending) -> None:
     assert changed["status:running"] == ["-a", "-b", "-c", "-d", "-e"]
     assert changed["status:completed"] == ["+a", "+c", "+d"]
     assert changed["counters"] == {"completed": 3, "failed": 1}
-    assert changed["retained:t+110"] == ["b", "a", "d"]
+    assert changed["retained:t+110"] == ["a", "d", "b"]
     assert changed["retained:t+210"] == ["c"]
     assert (changed["task:a ttl"], changed["task:c ttl"]) == ("100s", "200s")
 

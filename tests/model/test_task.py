@@ -98,13 +98,13 @@ class TestTask:
 class TestEnvelope:
     def test_as_it_stands_in_redis(self) -> None:
         task = Task(task_id="a", task_type="mail.send", payload={"to": "Grüße"}, priority="high", created_at=CREATED)
-        digest = hashlib.sha256('{"to":"Grüße"}'.encode()).digest()
+        digest = hashlib.sha256('{"to":"Grüße"}'.encode()).digest()[:16]
         assert json.loads(to_envelope(task, LIMIT)) == {
             "id": "a",
             "type": "mail.send",
             "priority": "high",
             "created_at": CREATED,
-            "checksum": base64.urlsafe_b64encode(digest).decode().rstrip("="),
+            "checksum": base64.b64encode(digest).decode().rstrip("="),
             "payload": {"to": "Grüße"},
         }
 

@@ -132,9 +132,8 @@ class Machine(RuleBasedStateMachine):
 
     def accepted(self, settles: list[Settlement]) -> set[str]:
         """Return the ids whose fence is the one in Redis."""
-        entries = self.bench.entries()
-        states = {s.task_id: entries.get(f"state:{s.task_id}") for s in settles}
-        return {s.task_id for s in settles if (state := states[s.task_id]) and state.content.get("fence") == s.fence}
+        found = self.bench.run(self.bench.protocol.inspect([s.task_id for s in settles]))
+        return {s.task_id for s, one in zip(settles, found, strict=True) if one.state.get("fence") == s.fence}
 
     def late_turn(self, draw: Any) -> None:
         """A request that was on its way when the worker had long sent others."""

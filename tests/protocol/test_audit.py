@@ -19,24 +19,26 @@ Keys = dict[str, Any]
 GOOD: Keys = {
     "meta": {"uuid": "u", "lease_tick": "1000000", "lease_credit": "500"},
     "counters": {
-        "submitted": "11", "completed": "2", "failed": "2", "cancelled": "1", "replayed": "1", "expired": "1",
+        "submitted": "12", "completed": "2", "failed": "2", "cancelled": "1", "replayed": "1", "expired": "1",
         "purged": "1", "lost_bodies": "1",
     },
     "task:pending": "{}", "task:again": "{}", "task:running": "{}", "task:scheduled": "{}", "task:retry": "{}",
+    "task:new": "{}",
     "task:completed": ("{}", 5000), "task:failed": ("{}", 5000), "task:cancelled": ("{}", 5000),
     "result:completed": ("{}", 5000), "result:failed": ("{}", 5000), "result:cancelled": ("{}", 5000),
     "state:again": {"status": "pending", "attempts": "1"},
-    "state:running": {"status": "running", "fence": "17.tok.3", "worker": "w1", "list": "normal", "unique": "k"},
+    "state:running": {"status": "running", "unique": "k"},
+    "running": {"running": "17.tok.3 w1 normal 1 999000 h", "new": "18.tok.3 w1 normal 1 999000 c"},
     "state:scheduled": {"status": "scheduled", "list": "normal"},
     "state:retry": {"status": "retry", "list": "normal"},
     "state:failed": ({"status": "failed", "unique": "k"}, 5000),
     "state:cancelled": ({"status": "cancelled"}, 5000),
-    "status:pending": {"pending", "again"}, "status:running": {"running"}, "status:scheduled": {"scheduled"},
+    "status:pending": {"pending", "again"}, "status:running": {"running", "new"}, "status:scheduled": {"scheduled"},
     "status:retry": {"retry"}, "status:completed": {"completed"}, "status:failed": {"failed"},
     "status:cancelled": {"cancelled"},
     "queue:normal": ["pending", "cancelled", "forgotten"], "queue:mail:low": ["again"], "queues": {"mail"},
     "tombstones": {"cancelled", "forgotten"},
-    "processing:w1": ["running"],
+    "processing:w1": ["running", "new"],
     "scheduled": [("scheduled", 1_050_000.0), ("retry", 1_060_000.0)],
     "workers": {"w1"}, "worker:w1": {"token": "t"}, "leases": [("w1", 1_059_500.0)],
     "dead": [("failed", 999_000.0)],
@@ -142,6 +144,14 @@ def within(name: str, act: Callable[[Any], object]) -> Callable[[Keys], None]:
     return change
 
 
+def run_of(task_id: str, record: str, **others: Any) -> Callable[[Keys], None]:
+    def change(keys: Keys) -> None:
+        keys["running"][task_id] = record
+        keys.update(others)
+
+    return change
+
+
 def never_forgotten(keys: Keys) -> None:
     expired_but_not_swept(keys)
     keys["retained:1010000"].remove("failed")
@@ -191,17 +201,34 @@ WRONG: list[tuple[str, Callable[[Keys], None], str]] = [
         within("queue:normal", lambda q: q.append("x")),
         "I2: x stands in queue:normal and is in no status",
     ),
-    ("no fence", within("state:running", lambda h: h.pop("fence")), "I3: running is running without a fence"),
-    ("odd fence", within("state:running", lambda h: h.update(fence="x")), "I3: running is running without a fence"),
-    ("another owner", within("state:running", lambda h: h.update(worker="w2")), "I3: running runs on w2, who does not"),
+    ("running without a record", within("running", lambda h: h.pop("new")), "I3: new is running without a record"),
+    ("an odd record", run_of("new", "18.tok.3 w1 normal"), "I3: new is running without a record"),
+    ("an odd fence", run_of("new", "x w1 normal 1 999000 -"), "I3: new is running without a record and its fence"),
+    ("another owner", run_of("new", "18.tok.3 w2 normal 1 999000 -"), "I3: new runs on w2, who does not hold it"),
+    (
+        "a known owner who does not hold it",
+        run_of("new", "18.tok.3 w2 normal 1 999000 -", workers={"w1", "w2"}),
+        "I3: new runs on w2, who does not hold it",
+    ),
+    (
+        "a state that the record does not know",
+        run_of("running", "17.tok.3 w1 normal 1 999000 -"),
+        "I3: the record of running knows nothing of its state",
+    ),
+    (
+        "a state that is not there",
+        run_of("new", "18.tok.3 w1 normal 1 999000 h"),
+        "I3: the record of new speaks of its state",
+    ),
     ("not registered", within("workers", lambda s: s.clear()), "I3: running runs on w1, who is not registered"),
     ("no lease", within("leases", lambda z: z.clear()), "who is not registered or has no lease"),
     (
-        "fence of the dead",
-        within("state:failed", lambda h: h.update(fence="1.t.1")),
-        "I3: failed does not run, but its",
+        "a record of the dead",
+        run_of("failed", "1.t.1 w1 normal 1 999000 h"),
+        "I3: failed does not run, but there is a record",
     ),
-    ("worker of a retry", within("state:retry", lambda h: h.update(worker="w1")), "I3: retry does not run, but its"),
+    ("a record of nobody", run_of("x", "1.t.1 w1 normal 1 999000 -"), "I3: x does not run, but there is a record"),
+    ("a record that is none", run_of("retry", ""), "I3: retry does not run, but there is a record"),
     ("live without body", drop("task:running"), "I4: running is running and has no body"),
     ("forgotten by the janitor", never_forgotten, "I4: failed has ended and expired, but nothing will"),
     ("body of nobody", put("task:x", "{}"), "I4: task:x belongs to no known task"),
@@ -226,7 +253,7 @@ WRONG: list[tuple[str, Callable[[Keys], None], str]] = [
     ),
     ("slot not indexed", within("retention", lambda z: z.pop(0)), "I5: retained:1010000 is not in the retention index"),
     ("an end counted twice", within("counters", lambda h: h.update(completed="3")), "I6: 6 ends were counted"),
-    ("a lost task", within("counters", lambda h: h.update(submitted="12")), "I9: 12 tasks were submitted"),
+    ("a lost task", within("counters", lambda h: h.update(submitted="13")), "I9: 13 tasks were submitted"),
     ("too many hints", put("bell:normal", ["1"] * 9), "I7: bell:normal holds 9 hints"),
     ("no hint", drop("bell:mail:low"), "I7: queue:mail:low holds work and its bell was not rung"),
     ("a long lease", put("leases", [("w1", 1_060_501.0)]), "I8: the lease of w1 lies"),

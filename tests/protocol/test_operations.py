@@ -20,7 +20,7 @@ def test_a_call_is_one_evalsha_with_the_root_as_its_key() -> None:
 
 def test_submit() -> None:
     operation = protocol.submit([Submission("a", "{}", "high", "0", ""), Submission("b", "[]", "low", "+5", "k")], 9)
-    assert operation.args == (9, 1, 2, "a", "{}", "high", "0", "", "b", "[]", "low", "+5", "k")
+    assert operation.args == (9, 1, 1, 1, "high", 1, "a", "{}", "b", "[]", "low", "+5", "k")
     assert operation.parse([1, [1, b"holder"]]) == SubmitReply(("a", "holder"))
     assert operation.parse([1, [0, 1]]) == SubmitReply(("a", "b"))
     assert operation.parse([-1, [2]]) == SubmitReply((), conflicts=(1,))
@@ -35,7 +35,23 @@ def test_an_answer_that_nobody_has_defined() -> None:
 def test_turn() -> None:
     settlement = Settlement("a", "1.t.1", "complete", "{}", 60)
     operation = protocol.turn("w", "tok", 3, 10, ["high", "low"], [settlement])
-    assert operation.args == ("w", "tok", 3, 10, 2, 1, "high", "low", "a", "1.t.1", "complete", "{}", 60)
+    assert operation.args == ("w", "tok", 3, 10, 1, 2, 1, 0, "high", "low", "1.t.1", 60, 1, "a", "{}")
+    assert protocol.turn("w", "tok", 4, 0, [], ring_on=False).args == ("w", "tok", 4, 0, 0, 0, 0, 0)
+
+
+def test_completions_travel_by_fence_and_ttl() -> None:
+    settlements = [
+        Settlement("a", "1.t.1", "complete", "A", 60),
+        Settlement("b", "1.t.1", "retry", "why", 5),
+        Settlement("c", "2.t.2", "complete", "C", 60),
+        Settlement("d", "1.t.1", "complete", "D", 60),
+        Settlement("e", "1.t.1", "complete", "E", 70),
+        Settlement("f", "2.t.2", "fail", "F", 80),
+    ]
+    groups = ("1.t.1", 60, 2, "a", "A", "d", "D", "2.t.2", 60, 1, "c", "C", "1.t.1", 70, 1, "e", "E")
+    others = ("b", "1.t.1", "retry", "why", 5, "f", "2.t.2", "fail", "F", 80)
+    assert protocol.settle(settlements).args == (3, 2, *groups, *others)
+    assert protocol.settle([]).args == (0, 0)
 
 
 def test_register() -> None:

@@ -14,6 +14,7 @@ from taskq.protocol.replies import (
     parse_beat,
     parse_cards,
     parse_inspections,
+    parse_record,
     parse_sizes,
     parse_turn,
 )
@@ -21,8 +22,8 @@ from taskq.protocol.replies import (
 
 class TestTurn:
     def test_claims_share_a_fence_and_are_numbered_on(self) -> None:
-        flat = [b"a", b"body a", 1, 0, b"b", b"body b", 3, 2]
-        reply = parse_turn("tok", 7, [1, 1000, b"555", 20, 0, [b"late"], flat])
+        ids, bodies = [b"a", b"b"], [b"body a", b"body b"]
+        reply = parse_turn("tok", 7, [1, 1000, b"555", 20, 0, [b"late"], ids, bodies, [1, 0, 3, 2]])
         assert reply == TurnReply(
             registered=True,
             now_ms=1000,
@@ -31,8 +32,12 @@ class TestTurn:
             claims=(Claim("a", b"body a", 1, 0, "555.tok.7", 555), Claim("b", b"body b", 3, 2, "555.tok.7", 556)),
         )
 
+    def test_without_counts_all_are_new(self) -> None:
+        reply = parse_turn("tok", 7, [1, 1000, b"555", -1, 0, [], [b"a", b"b"], [b"", b""], []])
+        assert [(c.task_id, c.attempt, c.retries) for c in reply.claims] == [("a", 1, 0), ("b", 1, 0)]
+
     def test_large_fences_lose_no_digit(self) -> None:
-        reply = parse_turn("t", 1, [1, 0, b"1795304172017123", -1, 1, [], [b"a", b"", 1, 0, b"b", b"", 1, 0]])
+        reply = parse_turn("t", 1, [1, 0, b"1795304172017123", -1, 1, [], [b"a", b"b"], [b"", b""], []])
         assert [c.fence_number for c in reply.claims] == [1795304172017123, 1795304172017124]
         assert reply.hold
 
@@ -47,14 +52,51 @@ def test_beat() -> None:
 
 
 def test_inspect() -> None:
-    found = parse_inspections([[b"envelope", [b"status", b"running"], None, 0], [None, [], b"result", 1]])
+    found = parse_inspections([[b"envelope", [b"status", b"retry"], None, 0, None], [None, [], b"result", 1, None]])
     assert (found[0].envelope, found[0].state, found[0].result, found[0].pending) == (
         b"envelope",
-        {"status": "running"},
+        {"status": "retry"},
         None,
         False,
     )
     assert (found[1].envelope, found[1].state, found[1].result, found[1].pending) == (None, {}, b"result", True)
+
+
+def test_inspect_shows_the_record_of_a_run_as_part_of_the_state() -> None:
+    kept = [b"status", b"running", b"attempts", b"1", b"retries", b"1", b"list", b"low", b"started", b"5"]
+    (found,) = parse_inspections([[b"envelope", kept, None, 0, b"17.tok.3 w1 mail:high 2 999000 hc"]])
+    assert found.state == {
+        "status": "running",
+        "attempts": "2",
+        "retries": "1",
+        "list": "mail:high",
+        "started": "999000",
+        "fence": "17.tok.3",
+        "worker": "w1",
+        "history": "1",
+        "cancel": "1",
+    }
+
+
+@pytest.mark.parametrize("record", [None, b"", b"17.tok.3 w1 normal", b"\xff", "17.tok.3 w1 normal 1 999000 - more"])
+def test_a_record_that_is_none(record: bytes | str | None) -> None:
+    assert parse_record(record) == {}
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("-", {}), ("h", {"history": "1"}), ("c", {"cancel": "1"}), ("ch", {"history": "1", "cancel": "1"})],
+)
+def test_the_flags_of_a_record(flags: str, expected: dict[str, str]) -> None:
+    assert parse_record(f"17.tok.3 w1 normal 1 999000 {flags}") == {
+        "status": "running",
+        "fence": "17.tok.3",
+        "worker": "w1",
+        "list": "normal",
+        "attempts": "1",
+        "started": "999000",
+        **expected,
+    }
 
 
 def test_stats() -> None:

@@ -1,7 +1,7 @@
 -- beat: renew the leases of workers that live, and tell them what they must know
 -- FLAGS   allow-oom
--- USES    worker leases meta state retention
--- INCLUDE clock text leaseclock
+-- USES    worker leases meta running retention
+-- INCLUDE clock text leaseclock running
 -- ARGV    lease:number period:number rest*
 -- REPLY   {uuid of the namespace, now ms, 1 if a lease has run out, 1 if retention is due, {per worker: 0 lost, or {ids to cancel}}}
 -- rest is worker and token in turn.
@@ -15,8 +15,8 @@ for i = first_rest, #ARGV, 2 do
   local cancels = {}
   if card[1] == ARGV[i + 1] then
     for id in string.gmatch(card[2] or '', '[^ ]+') do
-      local state = call('HMGET', STATE .. id, 'worker', 'cancel')
-      if state[1] == worker and state[2] then cancels[#cancels + 1] = id end
+      local run = read_record(call('HGET', RUNNING, id))
+      if run and run.worker == worker and string.find(run.flags, 'c', 1, true) then cancels[#cancels + 1] = id end
     end
     renewed[#renewed + 1] = {worker, 'beat', digits(now), card[2] and 'cancels', table.concat(cancels, ' ')}
   end

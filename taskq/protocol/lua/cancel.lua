@@ -1,29 +1,29 @@
 -- cancel: end a task that waits, ask one that runs to stop
 -- FLAGS   allow-oom
--- USES    task state status scheduled tombstones worker
--- INCLUDE terminate events
+-- USES    task state status scheduled tombstones worker running
+-- INCLUDE terminate events running
 -- ARGV    id result ttl:number
 -- REPLY   what was found: cancelled, requested (it is running), missing, or the terminal status it has
 -- result is the JSON that a pending task leaves. A list entry stays behind as a tombstone, which the claim skips.
-local state = call('HMGET', STATE .. id, 'status', 'worker', 'unique')
+local state, run = call('HMGET', STATE .. id, 'status', 'unique'), read_record(call('HGET', RUNNING, id))
 local status = state[1]
 if call('EXISTS', TASK .. id) == 0 then return 'missing' end
-if not status then status = call('SISMEMBER', STATUS .. 'pending', id) == 1 and 'pending' or 'completed' end
-if status == 'completed' or status == 'failed' or status == 'cancelled' then return status end
-if status == 'running' then
-  local card = WORKER .. state[2]
+if run then
+  local card = WORKER .. run.worker
   local asked = call('HGET', card, 'cancels') or ''
-  call('HSET', STATE .. id, 'cancel', '1')
+  add_flag(id, run, 'c')
   if call('EXISTS', card) == 1 and not string.find(' ' .. asked .. ' ', ' ' .. id .. ' ', 1, true) then
     call('HSET', card, 'cancels', asked .. ' ' .. id)
   end
-  emit('task.cancel_requested', 'task_id', id, 'status', status, 'worker_id', state[2])
+  emit('task.cancel_requested', 'task_id', id, 'status', 'running', 'worker_id', run.worker)
   return 'requested'
 end
+if not status then status = call('SISMEMBER', STATUS .. 'pending', id) == 1 and 'pending' or 'completed' end
+if status == 'completed' or status == 'failed' or status == 'cancelled' then return status end
 call('SCARD', TOMBSTONES)
 call('ZCARD', SCHEDULED)
 call('SCARD', STATUS .. status)
-check_end(id, 'cancelled', state[3], ttl)
+check_end(id, 'cancelled', state[2], ttl)
 if status == 'pending' then call('SADD', TOMBSTONES, id) else call('ZREM', SCHEDULED, id) end
 terminate(id, 'cancelled', status, result, ttl)
 return 'cancelled'

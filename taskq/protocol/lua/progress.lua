@@ -1,11 +1,12 @@
 -- progress: note how far a running attempt has come, if its fence still holds
 -- FLAGS   allow-oom
--- USES    state
--- INCLUDE events
+-- USES    state running
+-- INCLUDE events running
 -- ARGV    id fence progress
 -- REPLY   1 noted, 0 the attempt is stale, -1 it is asked to stop
-local state = call('HMGET', STATE .. id, 'fence', 'cancel')
-if state[1] ~= fence then return 0 end
-call('HSET', STATE .. id, 'progress', progress)
+local run = read_record(call('HGET', RUNNING, id))
+if not run or run.fence ~= fence then return 0 end
+call('HSET', STATE .. id, 'status', 'running', 'progress', progress)
+add_flag(id, run, 'h')
 emit('task.progress', 'task_id', id)
-return state[2] and -1 or 1
+return string.find(run.flags, 'c', 1, true) and -1 or 1

@@ -1,11 +1,10 @@
 -- settle: apply outcomes outside of a turn (the supervisor for a task it has stopped, a consumer of a channel)
 -- FLAGS   allow-oom
 -- INCLUDE settle sweep
--- ARGV    settles:number rest*
+-- ARGV    groups:number others:number rest*
 -- REPLY   {refused ids}
--- rest is five words per settle, as in a turn; the fence makes a repetition harmless.
-local attempts, refused = check_settles(settles, first_rest)
-sweep(settles * 2)
-for _, attempt in ipairs(attempts) do settle(unpack(attempt)) end
-settle_completed()
+-- rest is what has finished, as in a turn (see lib/settle); the fence makes a repetition harmless.
+local refused = check_settles(groups, others, first_rest)
+sweep(settled() * 2)
+settle_all()
 return refused

@@ -1,72 +1,126 @@
 -- submit: store tasks and put them where they wait, all or none
 -- USES    task state status queue counters queues unique dead scheduled events bell
 -- INCLUDE read_clock bell schedule events
--- ARGV    max_length:number reused:number tasks:number rest*
--- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...};
+-- ARGV    max_length:number reused:number groups:number others:number rest*
+-- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...} (none: all are new);
 --         code -1 and {index of each task whose id holds another body}; code -2 and {full list, its length}
--- rest is five words per task: id, body, list, due ms (0: now; '+ms': from now), unique key ('' for none). reused is 1
--- if an id may have been used before. No allow-oom flag: a full server refuses new work before anything is written, and
--- goes on draining.
+-- In rest stand first the tasks that may start now, in groups: list and size of the group, then id and body for each.
+-- Then come the others, five words each: id, body, list, due ms (0: now; '+ms': from now), unique key ('' for none).
+-- reused is 1 if an id may have been used before, or stands here twice. No allow-oom flag: a full server refuses new
+-- work before anything is written, and goes on draining.
+local MOST = 2000  -- words that one command is given
 
--- one new task that may start now and that nobody listens for, written out before anything else is made, because nearly
--- every call is one
-if tasks == 1 and reused == 0 and ARGV[first_rest + 3] == '0' and ARGV[first_rest + 4] == ''
-  and call('PUBSUB', 'NUMSUB', EVENTS)[2] == 0 and call('PUBSUB', 'NUMPAT') == 0 then
-  local id, list = ARGV[first_rest], ARGV[first_rest + 2]
-  if call('EXISTS', TASK .. id) == 0 then
-    local length, named = call('LLEN', QUEUE .. list), string.find(list, ':', 1, true)
-    if max_length > 0 and length >= max_length then return {-2, {list, length}} end
+-- The short ways, written out before any fragment is made, because nearly every call takes one: new tasks that may start
+-- now, and nobody listens. Whatever is unusual breaks off before the first write. First one task alone:
+repeat
+  if others > 0 or reused == 1 or #ARGV - first_rest > MOST then break end
+  if call('PUBSUB', 'NUMSUB', EVENTS)[2] > 0 or call('PUBSUB', 'NUMPAT') > 0 then break end
+  if #ARGV - first_rest == 3 then
+    local list, id = ARGV[first_rest], ARGV[first_rest + 2]
+    local queue, bell, named = QUEUE .. list, BELL .. list, string.find(list, ':', 1, true)
+    local length = call('LLEN', queue)
+    if max_length > 0 and length >= max_length then break end
     call('SCARD', STATUS .. 'pending')
     if named then call('SCARD', QUEUES) end
     -- the first write needs no check before it
     call('HINCRBY', COUNTERS, 'submitted', '1')
+    if not call('SET', TASK .. id, ARGV[first_rest + 3], 'NX') then
+      call('HINCRBY', COUNTERS, 'submitted', '-1')
+      break
+    end
     if named then call('SADD', QUEUES, string.match(list, '^(.*):')) end
-    call('SET', TASK .. id, ARGV[first_rest + 1])
     call('SADD', STATUS .. 'pending', id)
-    call('RPUSH', QUEUE .. list, id)
+    call('RPUSH', queue, id)
+    local hints = redis.pcall('LLEN', bell)
+    if type(hints) == 'number' and hints < 8 then call('RPUSH', bell, '1') end
+    return {1, {}}
+  end
+
+  local words, ids, n, at, named = {}, {}, 0, first_rest, {}
+  local full
+  for _ = 1, groups do
+    local list, size, length = ARGV[at], tonumber(ARGV[at + 1]), call('LLEN', QUEUE .. ARGV[at])
+    if max_length > 0 and length + size > max_length then full = {list, length} end
+    for i = at + 2, at + 2 * size, 2 do
+      n = n + 1
+      ids[n], words[2 * n - 1], words[2 * n] = ARGV[i], TASK .. ARGV[i], ARGV[i + 1]
+    end
+    if string.find(list, ':', 1, true) then named[#named + 1] = string.match(list, '^(.*):') end
+    at = at + 2 + 2 * size
+  end
+  -- whoever submits again what is stored already is not turned away
+  if full then break end
+  call('SCARD', STATUS .. 'pending')
+  if named[1] then call('SCARD', QUEUES) end
+  call('HINCRBY', COUNTERS, 'submitted', n)
+  if call('MSETNX', unpack(words)) == 0 then
+    call('HINCRBY', COUNTERS, 'submitted', -n)
+    break
+  end
+  call('SADD', STATUS .. 'pending', unpack(ids))
+  if named[1] then call('SADD', QUEUES, unpack(named)) end
+  at = first_rest
+  n = 0
+  for _ = 1, groups do
+    local list, size = ARGV[at], tonumber(ARGV[at + 1])
+    call('RPUSH', QUEUE .. list, unpack(ids, n + 1, n + size))
+    -- a key of the wrong type wakes nobody, but must not stop the transition halfway
     local hints = redis.pcall('LLEN', BELL .. list)
     if type(hints) == 'number' and hints < 8 then call('RPUSH', BELL .. list, '1') end
-    return {1, {1}}
+    at, n = at + 2 + 2 * size, n + size
   end
-end
+  return {1, {}}
+until true
 
 -- FRAGMENTS
-local CHUNK = 1000
 local ENDED = {'completed', 'failed', 'cancelled'}
+
+-- calls what with the words from first to last, as many at a time as one command is given
+local function in_steps(words, what)
+  for i = 1, #words, MOST do what(i, math.min(i + MOST - 1, #words)) end
+end
+
+local tasks, at = {}, first_rest
+for _ = 1, groups do
+  for i = at + 2, at + 2 * ARGV[at + 1], 2 do
+    tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[at], due = '0', unique = ''}
+  end
+  at = at + 2 + 2 * ARGV[at + 1]
+end
+for i = at, at + (others - 1) * 5, 5 do
+  tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[i + 2], due = ARGV[i + 3], unique = ARGV[i + 4]}
+end
 
 -- all reads
 local keys, known = {}, 0
-for i = 1, tasks do keys[i] = TASK .. ARGV[first_rest + (i - 1) * 5] end
-for i = 1, tasks, CHUNK do known = known + call('EXISTS', unpack(keys, i, math.min(i + CHUNK - 1, tasks))) end
+for i, task in ipairs(tasks) do keys[i] = TASK .. task.id end
+in_steps(keys, function(from, to) known = known + call('EXISTS', unpack(keys, from, to)) end)
 
-local codes, conflicts, fresh, ids, dues = {}, {}, {}, {}, {}
+local codes, conflicts, fresh, ids = {}, {}, {}, {}
 local delays, named = false, false
 local bodies, holders, lists, wanted = {}, {}, {}, {}
-for i = 1, tasks do
-  local at = first_rest + (i - 1) * 5
-  local id, body, list, unique = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 4]
+for i, task in ipairs(tasks) do
+  local id, list, unique = task.id, task.list, task.unique
   local stored = bodies[id] or known > 0 and call('GET', keys[i])
   local holder = unique ~= '' and (holders[unique] or call('GET', UNIQUE .. unique))
   if stored then
     codes[i] = 0
-    if stored ~= body then conflicts[#conflicts + 1] = i end
+    if stored ~= task.body then conflicts[#conflicts + 1] = i end
   elseif holder then
     codes[i] = holder
   else
     codes[i] = 1
-    fresh[#fresh + 1] = i
+    fresh[#fresh + 1] = task
     ids[#ids + 1] = id
-    bodies[id] = body
-    if ARGV[at + 3] ~= '0' then
+    bodies[id] = task.body
+    if task.due ~= '0' then
       if not now then read_clock() end
-      local due = tonumber(ARGV[at + 3]) + (string.byte(ARGV[at + 3]) == 43 and now or 0)
-      if due > now then
-        delays = true
-        dues[i] = due
-      end
+      task.due_ms = tonumber(task.due) + (string.byte(task.due) == 43 and now or 0)
+      task.later = task.due_ms > now
+      delays = delays or task.later
     end
     if unique ~= '' then holders[unique] = id end
-    if unique ~= '' or dues[i] then call('HLEN', STATE .. id) end
+    if unique ~= '' or task.later then call('HLEN', STATE .. id) end
     if not wanted[list] then
       lists[#lists + 1] = list
       if string.find(list, ':', 1, true) then named = true end
@@ -90,12 +144,11 @@ end
 -- An id of the user's own may come back when its keys have expired, but have not been swept yet.
 local stale = {}
 for _, status in ipairs(reused == 1 and ENDED or {}) do
-  for i = 1, #ids, CHUNK do
-    local flags = call('SMISMEMBER', STATUS .. status, unpack(ids, i, math.min(i + CHUNK - 1, #ids)))
-    for n = 1, #flags do
-      if flags[n] == 1 then stale[#stale + 1] = {status, ids[i + n - 1]} end
+  in_steps(ids, function(from, to)
+    for n, flag in ipairs(call('SMISMEMBER', STATUS .. status, unpack(ids, from, to))) do
+      if flag == 1 then stale[#stale + 1] = {status, ids[from + n - 1]} end
     end
-  end
+  end)
 end
 if #stale > 0 then call('ZCARD', DEAD) end
 -- the first write needs no check before it
@@ -107,35 +160,31 @@ for _, entry in ipairs(stale) do
 end
 
 local pushes, pending, writes = {}, {}, {}
-for _, i in ipairs(fresh) do
-  local at = first_rest + (i - 1) * 5
-  local id, list, unique, due = ARGV[at], ARGV[at + 2], ARGV[at + 4], dues[i]
-  local n = #writes
-  writes[n + 1], writes[n + 2] = keys[i], ARGV[at + 1]
-  if unique ~= '' then
-    call('SET', UNIQUE .. unique, id)
-    call('HSET', STATE .. id, 'unique', unique)
+for _, task in ipairs(fresh) do
+  local id, list, n = task.id, task.list, #writes
+  writes[n + 1], writes[n + 2] = TASK .. id, task.body
+  if task.unique ~= '' then
+    call('SET', UNIQUE .. task.unique, id)
+    call('HSET', STATE .. id, 'unique', task.unique)
   end
-  if due then
+  if task.later then
     call('HSET', STATE .. id, 'status', 'scheduled', 'list', list)
     call('SADD', STATUS .. 'scheduled', id)
-    schedule(id, due, list)
+    schedule(id, task.due_ms, list)
   else
     local push = pushes[list] or {}
     pushes[list] = push
     push[#push + 1] = id
     pending[#pending + 1] = id
   end
-  emit('task.submitted', 'task_id', id, 'status', due and 'scheduled' or 'pending', 'list', list)
+  emit('task.submitted', 'task_id', id, 'status', task.later and 'scheduled' or 'pending', 'list', list)
 end
-for i = 1, #writes, CHUNK do call('MSET', unpack(writes, i, math.min(i + CHUNK - 1, #writes))) end
-for i = 1, #pending, CHUNK do
-  call('SADD', STATUS .. 'pending', unpack(pending, i, math.min(i + CHUNK - 1, #pending)))
-end
+in_steps(writes, function(from, to) call('MSET', unpack(writes, from, to)) end)
+in_steps(pending, function(from, to) call('SADD', STATUS .. 'pending', unpack(pending, from, to)) end)
 for _, list in ipairs(lists) do
   local push = pushes[list]
   if push then
-    for i = 1, #push, CHUNK do call('RPUSH', QUEUE .. list, unpack(push, i, math.min(i + CHUNK - 1, #push))) end
+    in_steps(push, function(from, to) call('RPUSH', QUEUE .. list, unpack(push, from, to)) end)
     ring(list)
   end
   local queue = named and string.match(list, '^(.*):')

@@ -1,179 +1,221 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
--- USES    queue processing task state status worker meta paused tombstones bell counters
--- INCLUDE clock text events bell settle promote sweep
--- ARGV    worker token seq:number want:number lists:number settles:number rest*
--- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids}, {id, body, attempt, retries, ...}};
+-- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
+-- USES    tombstones scheduled retention retained events
+-- INCLUDE clock text events bell settle promote sweep running claim
+-- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
+-- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
+--         {ids}, {body per id}, {attempt, retries per id; empty if all are new}};
 --         code 1 done, 0 the worker is not registered, -1 a turn with a higher number was seen
 -- The claims of a turn share one fence word, and are numbered on from its first part. rest is the names of the lists to
--- walk in order, then five words per settle (see lib/settle). A repeated seq returns what the first one returned and
--- changes nothing; an older one, still on its way when the worker had given it up, is refused, so it cannot claim for
--- nobody.
+-- walk in order, then what has finished (see lib/settle). ring_on is 1 if the worker may have taken a hint since its last
+-- turn: whatever is left then rings again. A repeated seq returns what the first one returned and changes nothing; an
+-- older one, still on its way when the worker had given it up, is refused, so it cannot claim for nobody.
+
+-- The short way, written out before any fragment is made: what ends is completed and new tasks take its place. Nearly
+-- every turn is one. Whatever is unusual breaks off before the first write and leaves it to the long way, which can do
+-- all of it; a test compares the two.
+-- CLOCK
+repeat
+  local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
+  if card[1] ~= token or card[3] or seq <= tonumber(card[2] or 0) then break end
+  if call('PUBSUB', 'NUMSUB', EVENTS)[2] > 0 or call('PUBSUB', 'NUMPAT') > 0 then break end
+  local waited = call('EXISTS', AWAITED, PAUSED, TOMBSTONES) > 0
+  if waited and call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
+  read_clock()
+  local head = call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')
+  local wait = head[1] and tonumber(head[2]) - now or -1
+  if head[1] and wait <= 0 then break end
+
+  local usual, settles, ended, results, waiters, ttl, slot, at_head = others == 0, 0, {}, {}, {}, nil, nil, 0
+  if groups > 0 and usual then
+    local at, beginnings, given = first_rest + lists, {}, {}
+    ttl = ARGV[at + 1]
+    for _ = 1, groups do
+      if ARGV[at + 1] ~= ttl then usual = false end
+      local beginning, after = ARGV[at] .. ' ' .. worker .. ' ', at + 3 + 2 * ARGV[at + 2]
+      for i = at + 3, after - 1, 2 do
+        settles = settles + 1
+        ended[settles], results[settles], beginnings[settles] = ARGV[i], ARGV[i + 1], beginning
+      end
+      at = after
+    end
+    local records = call('HMGET', RUNNING, unpack(ended))
+    for n = 1, settles do
+      local id, record = ended[n], records[n]
+      if not record or string.find(record, beginnings[n], 1, true) ~= 1 or string.byte(record, -1) ~= 45 or given[id] then
+        usual = false
+        break
+      end
+      given[id] = true
+      if waited and call('EXISTS', WAITERS .. id) == 1 then waiters[n] = call('SMEMBERS', WAITERS .. id) end
+    end
+    if not usual or not string.find(ttl, '^[1-9]%d*$') then break end
+    local oldest = call('ZRANGE', RETENTION, '0', '0')[1]
+    if oldest and (tonumber(oldest) or 0) <= now - 1000 then break end
+    -- what began first usually ends first, and then stands at the head of its list
+    for _, id in ipairs(call('LRANGE', PROCESSING .. worker, '0', settles - 1)) do
+      if given[id] then at_head = at_head + 1 end
+    end
+    slot = string.format('%d', (math.floor((now + ttl) / 10000) + 1) * 10000)
+    call('LLEN', RETAINED .. slot)
+    call('SCARD', STATUS .. 'running')
+    call('SCARD', STATUS .. 'completed')
+  end
+  if not usual then break end
+
+  local ids, bodies, taken, count, last = {}, {}, {}, 0, 0
+  for i = 1, want > 0 and lists or 0 do
+    local found = call('LRANGE', QUEUE .. ARGV[first_rest + i - 1], '0', want - count - 1)
+    taken[i] = #found
+    if count == 0 then ids = found else for n = 1, #found do ids[count + n] = found[n] end end
+    count = count + #found
+    if count == want then break end
+  end
+  if count > 0 then
+    local keys = {}
+    for n = 1, count do keys[n] = TASK .. ids[n] end
+    bodies = call('MGET', unpack(keys))
+    for n = 1, count do keys[n] = STATE .. ids[n] end
+    if call('EXISTS', unpack(keys)) > 0 then break end
+    for n = 1, count do
+      if not bodies[n] then usual = false end
+    end
+    if not usual then break end
+    last = call('HGET', META, 'fence') or 0
+    if settles == 0 then
+      call('HLEN', RUNNING)
+      call('SCARD', STATUS .. 'running')
+      call('SCARD', STATUS .. 'completed')
+    else
+      call('HLEN', COUNTERS)
+    end
+  end
+  if settles == 0 then call('LLEN', PROCESSING .. worker) end
+
+  -- The first write needs no check before it, and tells at no price whether all of them were pending. If not (an id that
+  -- a foreign hand has put into a list, or one that stands there twice), the long way deals with it, as if this had not
+  -- been: what has no state and neither runs nor is completed was pending.
+  if count > 0 and call('SREM', STATUS .. 'pending', unpack(ids)) < count then
+    local running = call('SMISMEMBER', STATUS .. 'running', unpack(ids))
+    local completed = call('SMISMEMBER', STATUS .. 'completed', unpack(ids))
+    for n = 1, count do
+      if running[n] + completed[n] == 0 then call('SADD', STATUS .. 'pending', ids[n]) end
+    end
+    break
+  end
+
+  if settles > 0 then
+    call('HINCRBY', COUNTERS, 'completed', settles)
+    local until_ms = string.format('%d', server_ms + ttl)
+    for n = 1, settles do
+      local id = ended[n]
+      call('SET', RESULT .. id, results[n], 'PXAT', until_ms)
+      call('PEXPIREAT', TASK .. id, until_ms)
+      if at_head < settles then call('LREM', PROCESSING .. worker, '1', id) end
+      if waiters[n] then
+        for _, waiter in ipairs(waiters[n]) do
+          if type(redis.pcall('RPUSH', REPLY .. waiter, id .. ' ' .. results[n])) == 'number' then
+            call('PEXPIRE', REPLY .. waiter, '60000')
+          end
+        end
+        call('DEL', WAITERS .. id)
+      end
+    end
+    if at_head == settles then call('LTRIM', PROCESSING .. worker, settles, '-1') end
+    call('HDEL', RUNNING, unpack(ended))
+    call('SREM', STATUS .. 'running', unpack(ended))
+    call('SADD', STATUS .. 'completed', unpack(ended))
+    if call('RPUSH', RETAINED .. slot, unpack(ended)) == settles then call('ZADD', RETENTION, slot, slot) end
+  end
+
+  local seq_text, first = string.format('%d', seq), string.format('%d', math.max(now_us, last + 1))
+  if count > 0 then
+    local records, n = {}, 0
+    for i = 1, #taken do
+      local list = ARGV[first_rest + i - 1]
+      local from, to, record = QUEUE .. list, PROCESSING .. worker, nil
+      if taken[i] > 0 then
+        record = first .. '.' .. token .. '.' .. seq_text .. ' ' .. worker .. ' ' .. list .. ' 1 '
+          .. string.format('%d', now) .. ' -'
+      end
+      for _ = 1, taken[i] do
+        call('LMOVE', from, to, 'LEFT', 'RIGHT')
+        n = n + 1
+        records[2 * n - 1], records[2 * n] = ids[n], record
+      end
+    end
+    call('HSET', RUNNING, unpack(records))
+    call('SADD', STATUS .. 'running', unpack(ids))
+    call('HSET', META, 'fence', string.format('%d', first + count - 1))
+  end
+  if ring_on == 1 and lists > 0 then
+    local bells, left = {}, false
+    for i = 1, lists do
+      bells[i] = BELL .. ARGV[first_rest + i - 1]
+      if call('EXISTS', QUEUE .. ARGV[first_rest + i - 1]) == 1 then
+        left = true
+        if call('EXISTS', bells[i]) == 0 then call('RPUSH', bells[i], '1') end
+      end
+    end
+    if not left and count == 0 and want > 0 then call('DEL', unpack(bells)) end
+  end
+  call('HSET', WORKER .. worker, 'seq', seq_text, 'turn', first .. '|0|')
+  return {1, now, first, wait, 0, {}, ids, bodies, {}}
+until true
+
+-- FRAGMENTS
 local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
 if card[1] ~= token then return {0} end
 local last = tonumber(card[2] or 0)
 if seq < last then return {-1} end
 
-local function bodies_of(ids)
-  if #ids == 0 then return {} end
-  local keys = {}
-  for i, id in ipairs(ids) do keys[i] = TASK .. id end
-  return call('MGET', unpack(keys))
-end
-
 if seq == last then
-  -- "<first fence>|<hold>|<refused ids>|<claimed ids>"
-  local first, held_back, refused_text, claimed_text = string.match(call('HGET', WORKER .. worker, 'turn'), '^(%d*)|([01])|([^|]*)|([^|]*)$')
-  local ids, refused, claims = {}, {}, {}
+  -- "<first fence>|<hold>|<refused ids>"; what was claimed stands last in the list of the worker
+  local first, held_back, refused_text = string.match(call('HGET', WORKER .. worker, 'turn'), '^(%d*)|([01])|([^|]*)$')
+  local refused, ids, bodies, counts = {}, {}, {}, {}
   for id in string.gmatch(refused_text, '[^ ]+') do refused[#refused + 1] = id end
-  for id in string.gmatch(claimed_text, '[^ ]+') do ids[#ids + 1] = id end
-  for i, body in ipairs(bodies_of(ids)) do
-    local counts = call('HMGET', STATE .. ids[i], 'attempts', 'retries')
-    local n = #claims
-    claims[n + 1], claims[n + 2] = ids[i], body or ''
-    claims[n + 3], claims[n + 4] = tonumber(counts[1]) or 0, tonumber(counts[2]) or 0
+  for _, id in ipairs(call('LRANGE', PROCESSING .. worker, '-1000', '-1')) do
+    local run = read_record(call('HGET', RUNNING, id))
+    if run and run.fence == first .. '.' .. token .. '.' .. digits(seq) then
+      local n = #ids + 1
+      ids[n], bodies[n] = id, call('GET', TASK .. id) or ''
+      counts[2 * n - 1], counts[2 * n] = run.attempt, tonumber(call('HGET', STATE .. id, 'retries')) or 0
+    end
   end
-  return {1, now, first, until_next(), tonumber(held_back), refused, claims}
+  return {1, now, first, until_next(), tonumber(held_back), refused, ids, bodies, counts}
 end
 
 -- everything is read, and so type-checked, before the first write: the server does not roll a script back
-local attempts, refused = check_settles(settles, first_rest + lists)
-local unusual = call('EXISTS', PAUSED, TOMBSTONES) > 0
-local pauses = unusual and call('SCARD', PAUSED) > 0
-local tombs = unusual and call('SCARD', TOMBSTONES) > 0
-local lengths = {}
-for i = 1, lists do lengths[i] = call('LLEN', QUEUE .. ARGV[first_rest + i - 1]) end
-local holding = held_by[worker] or call('LLEN', PROCESSING .. worker)
+local refused = check_settles(groups, others, first_rest + lists)
 local due = until_next()
 fallen_due(100, due)
-call('SCARD', STATUS .. 'pending')
-local last_fence = 0
-if want > 0 then
-  if #attempts == 0 then call('SCARD', STATUS .. 'running') end
-  last_fence = tonumber(call('HGET', META, 'fence') or 0)
-end
+local candidates = look_for_claims(due, card[3] or nil)
 
-if settles > 0 then sweep(settles * 2) end
-for _, attempt in ipairs(attempts) do
-  settle(unpack(attempt))
-  if attempt[2][2] == worker then holding = holding - 1 end
-end
-settle_completed()
-local promoted, wait = promote(100, rescheduled and until_next() or due)
-if promoted > 0 or released then
-  for i = 1, lists do lengths[i] = call('LLEN', QUEUE .. ARGV[first_rest + i - 1]) end
-end
+-- the sweep reads something yet
+sweep(settled() * 2)
+settle_all()
+local _, wait = promote(100, rescheduled and until_next() or due)
+local claims = claim(candidates)
 
-local fence = math.max(now_us, last_fence + 1)
-local seq_text, fence_text = digits(seq), digits(fence)
-local fence_word = fence_text .. '.' .. token .. '.' .. seq_text
-local claims, ids, started = {}, {}, digits(now)
-local solo = holding > 0 and card[3]
-local hold = solo and true or false
-local scans = want + 100
-
--- a task without a body cannot run: somebody else has deleted it
-local function drop_lost(list, id)
-  call('LPOP', QUEUE .. list)
-  if call('SREM', STATUS .. 'pending', id) == 1 then call('HINCRBY', COUNTERS, 'lost_bodies', 1) end
-  release_unique(id, call('HGET', STATE .. id, 'unique'))
-  call('DEL', STATE .. id)
-end
-
-local function state_of(id)
-  local state = redis.pcall('HMGET', STATE .. id, 'status', 'attempts', 'crashes', 'retries')
-  if not state.err then return state end
-  -- not ours, and too late to stop: without it the task is as good as new
-  call('DEL', STATE .. id)
-  return {}
-end
-
-local function take(list, id, body, state)
-  call('LMOVE', QUEUE .. list, PROCESSING .. worker, 'LEFT', 'RIGHT')
-  local attempt = state[2] and digits(state[2] + 1) or '1'
-  call('HSET', STATE .. id, 'status', 'running', 'fence', fence_word, 'worker', worker,
-    'list', list, 'attempts', attempt, 'started', started)
-  ids[#ids + 1] = id
-  local n = #claims
-  claims[n + 1], claims[n + 2], claims[n + 3], claims[n + 4] = id, body, tonumber(attempt), tonumber(state[4]) or 0
-end
-
--- Whoever was running when a worker died twice is a suspect and runs alone from then on, so that the one that kills
--- its worker reaches its limit without taking its neighbours along.
-local function suspicious(state)
-  return (tonumber(state[3]) or 0) >= 2
-end
-
-local function walk(list)
-  local free = math.min(want - #ids, scans)
-  local found = call('LRANGE', QUEUE .. list, '0', digits(free - 1))
-  local bodies, states, keys = bodies_of(found), {}, {}
-  for i, id in ipairs(found) do keys[i] = STATE .. id end
-  -- a task that has never run has no state; most have not
-  local known = #found > 0 and call('EXISTS', unpack(keys)) > 0
-  for i, id in ipairs(found) do states[i] = known and state_of(id) or {} end
-  for i, id in ipairs(found) do
-    scans = scans - 1
-    local state = states[i]
-    if tombs and call('SREM', TOMBSTONES, id) == 1 then
-      call('LPOP', QUEUE .. list)
-    elseif state[1] and state[1] ~= 'pending' then
-      call('LPOP', QUEUE .. list)
-      call('HINCRBY', COUNTERS, 'strays', 1)
-    elseif not bodies[i] then
-      drop_lost(list, id)
-    elseif suspicious(state) and (holding > 0 or #ids > 0) then
-      hold = true
-      return 0
-    else
-      take(list, id, bodies[i], state)
-      if suspicious(state) then
-        solo, hold = id, true
-        return 0
-      end
+if ring_on == 1 and lists > 0 then
+  -- work left behind rings on, so that one hint wakes as many workers as there is work for; no work at all clears the
+  -- bells of stale hints
+  local bells, left = {}, false
+  for i = 1, lists do
+    local list = ARGV[first_rest + i - 1]
+    bells[i] = BELL .. list
+    if not is_paused(list) and call('EXISTS', QUEUE .. list) == 1 then
+      left = true
+      if call('EXISTS', bells[i]) == 0 then call('RPUSH', bells[i], '1') end
     end
   end
-  return #found
+  if not left and #claims.ids == 0 and want > 0 then call('DEL', unpack(bells)) end
 end
 
-for i = 1, lists do
-  local list = ARGV[first_rest + i - 1]
-  if pauses and call('SISMEMBER', PAUSED, list) == 1 then
-    lengths[i] = 0
-  elseif lengths[i] > 0 then
-    while not hold and #ids < want and scans > 0 and walk(list) > 0 do end
-    lengths[i] = call('LLEN', QUEUE .. list)
-  end
+call('HSET', WORKER .. worker, 'seq', digits(seq),
+  'turn', claims.first .. (claims.hold and '|1|' or '|0|') .. table.concat(refused, ' '))
+if claims.solo ~= (card[3] or nil) then
+  if claims.solo then call('HSET', WORKER .. worker, 'solo', claims.solo) else call('HDEL', WORKER .. worker, 'solo') end
 end
-
-if #ids > 0 then
-  call('SREM', STATUS .. 'pending', unpack(ids))
-  call('SADD', STATUS .. 'running', unpack(ids))
-  call('HSET', META, 'fence', digits(fence + #ids - 1))
-  if listening then
-    for _, id in ipairs(ids) do emit_status(id, 'running', 'pending') end
-  end
-end
-
--- work left behind rings on, so that one hint wakes as many workers as there is work for; no work at all clears the
--- bells of stale hints
-local empty = true
-for i = 1, lists do
-  if lengths[i] > 0 then
-    empty = false
-    local bell = BELL .. ARGV[first_rest + i - 1]
-    if call('EXISTS', bell) == 0 then call('RPUSH', bell, '1') end
-  end
-end
-if empty and #ids == 0 and want > 0 then
-  local bells = {}
-  for i = 1, lists do bells[i] = BELL .. ARGV[first_rest + i - 1] end
-  call('DEL', unpack(bells))
-end
-
-call('HSET', WORKER .. worker, 'seq', seq_text,
-  'turn', fence_text .. (hold and '|1|' or '|0|') .. table.concat(refused, ' ') .. '|' .. table.concat(ids, ' '))
-if solo ~= card[3] then
-  if solo then call('HSET', WORKER .. worker, 'solo', solo) else call('HDEL', WORKER .. worker, 'solo') end
-end
-return {1, now, fence_text, wait, hold and 1 or 0, refused, claims}
+return {1, now, claims.first, wait, claims.hold and 1 or 0, refused, claims.ids, claims.bodies, claims.counts}

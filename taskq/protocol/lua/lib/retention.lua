@@ -13,8 +13,6 @@ local function slot_of(ttl)
   return slot
 end
 
-local function retain(ids, ttl)
-  local slot = slot_of(ttl)
-  call('RPUSH', RETAINED .. slot, unpack(ids))
-  call('ZADD', RETENTION, slot, slot)
+local function retain(ids, slot)
+  if call('RPUSH', RETAINED .. slot, unpack(ids)) == #ids then call('ZADD', RETENTION, slot, slot) end
 end

@@ -1,123 +1,168 @@
--- settle: apply the outcome of one attempt, if its fence still holds
--- USES processing queue state status task result counters awaited retention retained scheduled unique waiters
--- INCLUDE clock terminate schedule bell events
--- An attempt is {id, fence, outcome, body, number}; number is a TTL for an end and a delay for a later run, in ms.
-local someone_waits = call('EXISTS', AWAITED) == 1
+-- settle: apply the outcomes of attempts whose fence still holds
+-- USES processing queue state status task result counters awaited paused tombstones retention retained scheduled unique
+-- USES waiters running
+-- INCLUDE clock terminate schedule bell events running
+-- In ARGV stand first the completions, in groups: fence, TTL in ms and size of the group, then id and result for each.
+-- Then come the other outcomes, five words each: id, fence, outcome, body, number; number is a TTL for an end and a delay
+-- for a later run, in ms. Everything is read, and so type-checked, before the first write: the server does not roll back.
+-- one look for what is not there most of the time
+local special = call('EXISTS', AWAITED, PAUSED, TOMBSTONES) > 0
+local someone_waits = special and call('EXISTS', AWAITED) == 1
 local LEAVE = {retry = 'retry', snooze = 'scheduled', release = 'pending'}
 local ENDS = {fail = 'failed', cancel = 'cancelled'}
 
--- ttl -> its text, for those whose list is checked; worker -> length of its list
-local checked_ttls, held_by = {}, {}
+-- completions are settled by the batch: ids, results and TTLs in the same order, ids by TTL, and what only few have
+local completed, results, ttls, by_ttl, histories, uniques = {}, {}, {}, {}, {}, {}
+-- the other outcomes: {id, run, outcome, body, number}
+local going = {}
+-- id -> worker that holds it; worker -> ids to take out of its list; worker -> as many ids from the head of that list
+local holder_of, given_up, heads = {}, {}, {}
 local released = false
 
--- what every task does is checked with as few calls as can be: the sets and indexes once, by check_settles
-local function check_outcome(id, state, outcome, number)
-  if outcome == 'complete' and (number or 0) >= 1 then
-    if someone_waits then call('SCARD', WAITERS .. id) end
-    if state[5] then call('GET', UNIQUE .. state[5]) end
-    if not checked_ttls[number] then
-      call('LLEN', RETAINED .. slot_of(number))
-      checked_ttls[number] = digits(number)  -- the server turns a number into text at twice the price
-    end
-  elseif ENDS[outcome] then
-    check_end(id, ENDS[outcome], state[5], number)
+local function check_completion(id, record, result, ttl)
+  local n = #completed + 1
+  local same = by_ttl[ttl]
+  if not same then
+    if not string.find(ttl, '^[1-9]%d*$') then error({err = 'ERR an end of ' .. id .. ' needs a time to keep it'}) end
+    local slot = slot_of(tonumber(ttl))
+    call('LLEN', RETAINED .. slot)
+    -- as a moment: the server would turn a span into one, at a third of the price of the whole call
+    same = {until_ms = digits(server_ms + ttl), slot = slot}
+    by_ttl[ttl] = same
+  end
+  if someone_waits then call('SCARD', WAITERS .. id) end
+  if string.byte(record, -1) ~= 45 then
+    histories[#histories + 1] = STATE .. id
+    uniques[n] = call('HGET', STATE .. id, 'unique')
+    if uniques[n] then call('GET', UNIQUE .. uniques[n]) end
+  end
+  completed[n], results[n], ttls[n], same[#same + 1] = id, result, ttl, id
+end
+
+local function check_other(id, run, outcome, body, number)
+  local unique = call('HGET', STATE .. id, 'unique')
+  if ENDS[outcome] then
+    check_end(id, ENDS[outcome], unique, number)
   elseif LEAVE[outcome] and number then
     call('SCARD', STATUS .. LEAVE[outcome])
     call('ZCARD', SCHEDULED)
-    call('LLEN', QUEUE .. state[3])
+    call('LLEN', QUEUE .. run.list)
   else
     error({err = 'ERR the outcome ' .. outcome .. ' of ' .. id .. ' is unknown or lacks its number'})
   end
+  going[#going + 1] = {id, run, outcome, body, number}
 end
 
--- reads only: nil if the fence no longer holds
-local function held(id, fence, outcome, number)
-  local state = call('HMGET', STATE .. id, 'fence', 'worker', 'list', 'attempts', 'unique')
-  if state[1] ~= fence then return nil end
-  if not held_by[state[2]] then held_by[state[2]] = call('LLEN', PROCESSING .. state[2]) end
-  check_outcome(id, state, outcome, number)
-  return state
+-- returns the worker that a record names if the record has this fence
+local function holder_in(record, fence)
+  local run = read_record(record)
+  return run and run.fence == fence and run.worker
 end
 
--- reads only: the attempts whose fence holds, and the ids of the others; ARGV has five words for each from at on
-local function check_settles(count, at)
-  local attempts, refused, seen = {}, {}, {}
-  for i = at, at + (count - 1) * 5, 5 do
-    local id, outcome, number = ARGV[i], ARGV[i + 2], tonumber(ARGV[i + 4])
-    local state = not seen[id] and held(id, ARGV[i + 1], outcome, number)
-    if state then
-      seen[id] = true
-      attempts[#attempts + 1] = {id, state, outcome, ARGV[i + 3], number}
+-- Notes who holds the task; returns its record if the fence holds.
+local function hold_fast(id, fence)
+  local record = not holder_of[id] and call('HGET', RUNNING, id)
+  local holder = record and holder_in(record, fence)
+  if not holder then return nil end
+  holder_of[id] = holder
+  local given = given_up[holder] or {}
+  given_up[holder] = given
+  given[#given + 1] = id
+  return record
+end
+
+local function settled()
+  return #completed + #going
+end
+
+-- reads only: returns the ids whose fence no longer holds
+local function check_settles(groups, others, at)
+  local refused = {}
+  for _ = 1, groups do
+    local fence, ttl, after = ARGV[at], ARGV[at + 1], at + 3 + 2 * ARGV[at + 2]
+    for i = at + 3, after - 1, 2 do
+      local id = ARGV[i]
+      local record = hold_fast(id, fence)
+      if record then check_completion(id, record, ARGV[i + 1], ttl) else refused[#refused + 1] = id end
+    end
+    at = after
+  end
+  for i = at, at + (others - 1) * 5, 5 do
+    local id, record = ARGV[i], hold_fast(ARGV[i], ARGV[i + 1])
+    if record then
+      check_other(id, read_record(record), ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
     else
       refused[#refused + 1] = id
     end
   end
-  if #attempts > 0 then
-    call('SCARD', STATUS .. 'running')
-    call('SCARD', STATUS .. 'completed')
-    call('ZCARD', RETENTION)
-    call('HLEN', COUNTERS)
-  end
-  return attempts, refused
+  if settled() == 0 then return refused end
+  for holder, given in pairs(given_up) do heads[holder] = call('LRANGE', PROCESSING .. holder, '0', digits(#given - 1)) end
+  call('SCARD', STATUS .. 'running')
+  call('SCARD', STATUS .. 'completed')
+  call('ZCARD', RETENTION)
+  call('HLEN', COUNTERS)
+  return refused
 end
 
-local function go_on(id, state, outcome, body, number)
-  local hash, list, status = STATE .. id, state[3], LEAVE[outcome]
+-- What began first usually ends first, and then stands at the head of its list: one call takes all of it.
+local function take_out(holder, given)
+  local matching = 0
+  for i, id in ipairs(heads[holder]) do
+    if given[i] == id then matching = matching + 1 end
+  end
+  if matching == #given then return call('LTRIM', PROCESSING .. holder, digits(matching), '-1') end
+  for _, id in ipairs(given) do call('LREM', PROCESSING .. holder, '1', id) end
+end
+
+local function settle_completed()
+  for _, same in pairs(by_ttl) do
+    for _, id in ipairs(same) do call('PEXPIREAT', TASK .. id, same.until_ms) end
+    retain(same, same.slot)
+  end
+  for n, id in ipairs(completed) do
+    call('SET', RESULT .. id, results[n], 'PXAT', by_ttl[ttls[n]].until_ms)
+    if uniques[n] then release_unique(id, uniques[n]) end
+    if someone_waits then announce(id, results[n]) end
+    if listening then
+      emit_status(id, 'completed', 'running')
+      emit('task.completed', 'task_id', id, 'status', 'completed', 'worker_id', holder_of[id])
+    end
+  end
+  call('HDEL', RUNNING, unpack(completed))
+  call('SREM', STATUS .. 'running', unpack(completed))
+  call('SADD', STATUS .. 'completed', unpack(completed))
+  call('HINCRBY', COUNTERS, 'completed', digits(#completed))
+  if #histories > 0 then call('DEL', unpack(histories)) end
+end
+
+local function go_on(id, run, outcome, body, number)
+  local hash, status = STATE .. id, LEAVE[outcome]
   call('SMOVE', STATUS .. 'running', STATUS .. status, id)
-  call('HDEL', hash, 'fence', 'worker', 'cancel')
+  leave_running(id, run, status, outcome == 'retry' and run.attempt or run.attempt - 1)
   if outcome == 'retry' then
     call('HINCRBY', hash, 'retries', 1)
     call('HINCRBY', COUNTERS, 'retried', 1)
-  else
-    call('HINCRBY', hash, 'attempts', -1)
   end
-  call('HSET', hash, 'status', status)
   if body ~= '' then call('HSET', hash, outcome == 'retry' and 'error' or 'reason', body) end
   if outcome == 'release' then
     released = true
-    call('LPUSH', QUEUE .. list, id)
-    ring(list)
+    call('LPUSH', QUEUE .. run.list, id)
+    ring(run.list)
   else
-    schedule(id, now + number, list)
+    schedule(id, now + number, run.list)
   end
   emit_status(id, status, 'running')
 end
 
--- the common end, written out because every task takes it: one call per key, sets and counters by the batch
-local completed, ttls = {}, {}
-local function complete(id, state, body, ttl)
-  call('SET', RESULT .. id, body, 'PX', checked_ttls[ttl])
-  call('PEXPIRE', TASK .. id, checked_ttls[ttl])
-  if state[5] then release_unique(id, state[5]) end
-  if someone_waits then announce(id, body) end
-  completed[#completed + 1] = id
-  local same = ttls[ttl] or {}
-  ttls[ttl] = same
-  same[#same + 1] = id
-  if listening then
-    emit_status(id, 'completed', 'running')
-    emit('task.completed', 'task_id', id, 'status', 'completed', 'worker_id', state[2])
+local function settle_all()
+  for holder, given in pairs(given_up) do take_out(holder, given) end
+  if #completed > 0 then settle_completed() end
+  for _, other in ipairs(going) do
+    local id, run, outcome, body, number = unpack(other)
+    if ENDS[outcome] then
+      terminate(id, ENDS[outcome], 'running', body, number, run)
+    else
+      go_on(id, run, outcome, body, number)
+    end
   end
-end
-
-local function settle(id, state, outcome, body, number)
-  call('LREM', PROCESSING .. state[2], '1', id)
-  if outcome == 'complete' then
-    complete(id, state, body, number)
-  elseif ENDS[outcome] then
-    terminate(id, ENDS[outcome], 'running', body, number)
-  else
-    go_on(id, state, outcome, body, number)
-  end
-end
-
-local function settle_completed()
-  if #completed == 0 then return end
-  local states = {}
-  for i, id in ipairs(completed) do states[i] = STATE .. id end
-  call('DEL', unpack(states))
-  call('SREM', STATUS .. 'running', unpack(completed))
-  call('SADD', STATUS .. 'completed', unpack(completed))
-  call('HINCRBY', COUNTERS, 'completed', #completed)
-  for ttl, ids in pairs(ttls) do retain(ids, ttl) end
 end

@@ -3,6 +3,7 @@
 -- INCLUDE clock text
 -- Called with every settle for a little more than was settled, so that memory stays flat at any rate.
 local function sweep(limit)
+  if limit < 1 then return 0 end
   -- a second late: in a script, keys expire by a clock that may lag behind the one told by TIME
   local slot = call('ZRANGEBYSCORE', RETENTION, '-inf', digits(now - 1000), 'LIMIT', '0', '1')[1]
   if not slot then return 0 end

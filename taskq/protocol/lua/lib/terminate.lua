@@ -1,6 +1,6 @@
 -- terminate: end a task: result, expiry, status set, unique key, waiting clients
 -- USES task state result status dead counters unique waiters reply retained retention
--- INCLUDE clock retention events
+-- INCLUDE clock retention events running
 -- The caller has taken the id out of the place it was in, and has called check_end before its first write.
 local function announce(id, result)
   local waiters = call('SMEMBERS', WAITERS .. id)
@@ -13,7 +13,7 @@ local function announce(id, result)
 end
 
 local function release_unique(id, unique)
-  if unique and call('GET', UNIQUE .. unique) == id then call('DEL', UNIQUE .. unique) end
+  if unique and redis.pcall('GET', UNIQUE .. unique) == id then call('DEL', UNIQUE .. unique) end
 end
 
 -- reads only: all that an end touches and that is not the caller's own
@@ -28,16 +28,17 @@ local function check_end(id, status, unique, ttl)
   if unique then call('GET', UNIQUE .. unique) end
 end
 
-local function terminate(id, status, from, result, ttl)
+-- run: its record, if it was running
+local function terminate(id, status, from, result, ttl, run)
   call('SET', RESULT .. id, result, 'PX', ttl)
   call('PEXPIRE', TASK .. id, ttl)
   local state = STATE .. id
   release_unique(id, call('HGET', state, 'unique'))
+  if run then leave_running(id, run, status, run.attempt) end
   call('HSET', state, 'status', status, 'ended', digits(now))
-  call('HDEL', state, 'fence', 'worker', 'cancel')
   call('PEXPIRE', state, ttl)
   call('SMOVE', STATUS .. from, STATUS .. status, id)
-  retain({id}, ttl)
+  retain({id}, slot_of(ttl))
   if status == 'failed' then call('ZADD', DEAD, now, id) end
   call('HINCRBY', COUNTERS, status, 1)
   announce(id, result)

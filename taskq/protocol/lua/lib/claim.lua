@@ -1,0 +1,170 @@
+-- claim: the claiming half of a turn
+-- USES queue processing task state status meta paused tombstones counters running
+-- INCLUDE clock text events settle running
+-- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
+-- writes anything. If anything is unusual (a task with a history, a tombstone, something due or handed back just now),
+-- the lists are walked after the settles instead, one task after the other.
+local pauses, tombs
+
+local function is_paused(list)
+  return pauses and call('SISMEMBER', PAUSED, list) == 1
+end
+
+local function prefixed(prefix, ids)
+  local keys = {}
+  for i, id in ipairs(ids) do keys[i] = prefix .. id end
+  return keys
+end
+
+-- reads only: the heads of the lists, as many as are wanted: ids, bodies, numbers per list, and whether all is usual
+local function look_for_claims(due, solo)
+  local ids, taken, count = {}, {}, 0
+  pauses = special and call('SCARD', PAUSED) > 0
+  tombs = special and call('SCARD', TOMBSTONES) > 0
+  for i = 1, lists do
+    local list = ARGV[first_rest + i - 1]
+    taken[i] = 0
+    if count < want and not is_paused(list) then
+      local found = call('LRANGE', QUEUE .. list, '0', digits(want - count - 1))
+      taken[i] = #found
+      if count == 0 then ids = found else for n, id in ipairs(found) do ids[count + n] = id end end
+      count = count + #found
+    end
+  end
+  local plain, bodies = not tombs and not solo and due ~= 0 and #going == 0, {}
+  if count > 0 then
+    bodies = call('MGET', unpack(prefixed(TASK, ids)))
+    plain = plain and call('EXISTS', unpack(prefixed(STATE, ids))) == 0
+    local seen = {}
+    for i, pending in ipairs(call('SMISMEMBER', STATUS .. 'pending', unpack(ids))) do
+      if pending == 0 or not bodies[i] or seen[ids[i]] then plain = false end
+      seen[ids[i]] = true
+    end
+  end
+  if not plain then
+    for i = 1, lists do call('LLEN', QUEUE .. ARGV[first_rest + i - 1]) end
+    call('SCARD', STATUS .. 'pending')
+    call('HLEN', COUNTERS)
+  end
+  if want > 0 and settled() == 0 then
+    call('HLEN', RUNNING)
+    call('SCARD', STATUS .. 'running')
+  end
+  call('LLEN', PROCESSING .. worker)
+  local last = want > 0 and call('HGET', META, 'fence') or 0
+  return {ids = ids, bodies = bodies, taken = taken, plain = plain, solo = solo, fence = math.max(now_us, last + 1)}
+end
+
+-- fields for the hash of what runs: the same record for all ids of one list
+local function record_of(claims, list, attempt, flags)
+  return claims.word .. worker .. ' ' .. list .. ' ' .. attempt .. ' ' .. digits(now) .. ' ' .. flags
+end
+
+local function take_together(claims, taken)
+  local records, count = {}, 0
+  for i = 1, lists do
+    if taken[i] > 0 then
+      local list = ARGV[first_rest + i - 1]
+      local from, record = QUEUE .. list, record_of(claims, list, '1', '-')
+      for _ = 1, taken[i] do
+        call('LMOVE', from, PROCESSING .. worker, 'LEFT', 'RIGHT')
+        count = count + 1
+        records[2 * count - 1], records[2 * count] = claims.ids[count], record
+      end
+    end
+  end
+  return records
+end
+
+local function state_of(id)
+  local state = redis.pcall('HMGET', STATE .. id, 'attempts', 'crashes', 'retries', 'status', 'unique')
+  if not state.err then return state end
+  -- not ours, and too late to stop: without it the task is as good as new
+  call('DEL', STATE .. id)
+  return {}
+end
+
+-- a task without a body cannot run: somebody else has deleted it
+local function drop_lost(list, id)
+  call('LPOP', QUEUE .. list)
+  call('SREM', STATUS .. 'pending', id)
+  call('HINCRBY', COUNTERS, 'lost_bodies', 1)
+  release_unique(id, state_of(id)[5])
+  call('DEL', STATE .. id)
+end
+
+-- Whoever was running when a worker died twice is a suspect and runs alone from then on, so that the one that kills
+-- its worker reaches its limit without taking its neighbours along.
+local function take_one(claims, records, list, id, body)
+  local state = state_of(id)
+  local suspicious = (tonumber(state[2]) or 0) >= 2
+  if suspicious and call('EXISTS', PROCESSING .. worker) == 1 then
+    claims.hold = true
+    return
+  end
+  local attempt, flags = (tonumber(state[1]) or 0) + 1, (state[4] or state[5]) and 'h' or '-'
+  if flags == 'h' then call('HSET', STATE .. id, 'status', 'running') end
+  call('LMOVE', QUEUE .. list, PROCESSING .. worker, 'LEFT', 'RIGHT')
+  local n = #claims.ids + 1
+  claims.ids[n], claims.bodies[n], claims.has[id] = id, body, true
+  claims.counts[2 * n - 1], claims.counts[2 * n] = attempt, tonumber(state[3]) or 0
+  records[2 * n - 1], records[2 * n] = id, record_of(claims, list, digits(attempt), flags)
+  if suspicious then claims.solo, claims.hold = id, true end
+end
+
+-- Returns how many entries of a list were looked at.
+local function walk(claims, records, list, limit)
+  local found = call('LRANGE', QUEUE .. list, '0', digits(limit - 1))
+  if #found == 0 then return 0 end
+  local bodies = call('MGET', unpack(prefixed(TASK, found)))
+  for i, id in ipairs(found) do
+    if tombs and call('SREM', TOMBSTONES, id) == 1 then
+      call('LPOP', QUEUE .. list)
+    elseif call('SISMEMBER', STATUS .. 'pending', id) == 0 or claims.has[id] then
+      call('LPOP', QUEUE .. list)
+      call('HINCRBY', COUNTERS, 'strays', 1)
+    elseif not bodies[i] then
+      drop_lost(list, id)
+    else
+      take_one(claims, records, list, id, bodies[i])
+      if claims.hold then break end
+    end
+  end
+  return #found
+end
+
+local function take_one_by_one(claims)
+  local records, scans = {}, want + 100
+  if claims.solo and call('EXISTS', PROCESSING .. worker) == 1 then claims.hold = true else claims.solo = nil end
+  for i = 1, lists do
+    local list, found = ARGV[first_rest + i - 1], 1
+    while found > 0 and not claims.hold and #claims.ids < want and scans > 0 and not is_paused(list) do
+      found = walk(claims, records, list, math.min(want - #claims.ids, scans))
+      scans = scans - found
+    end
+  end
+  return records
+end
+
+local function claim(candidates)
+  local first = digits(candidates.fence)
+  local claims = {first = first, word = first .. '.' .. token .. '.' .. digits(seq) .. ' ', ids = candidates.ids,
+    bodies = candidates.bodies, has = {}, counts = {}, hold = false, solo = candidates.solo}
+  local records
+  if candidates.plain then
+    records = take_together(claims, candidates.taken)
+  else
+    claims.ids, claims.bodies = {}, {}
+    records = take_one_by_one(claims)
+  end
+  local ids = claims.ids
+  if #ids == 0 then return claims end
+  call('HSET', RUNNING, unpack(records))
+  call('SREM', STATUS .. 'pending', unpack(ids))
+  call('SADD', STATUS .. 'running', unpack(ids))
+  call('HSET', META, 'fence', digits(candidates.fence + #ids - 1))
+  if listening then
+    for _, id in ipairs(ids) do emit_status(id, 'running', 'pending') end
+  end
+  return claims
+end

@@ -1,0 +1,233 @@
+"""Situations in which a worker takes a turn that is too unusual for the short way of the script."""
+
+from __future__ import annotations
+
+from taskq.protocol.operation import Operation
+from taskq.protocol.replies import TurnReply
+from tests.lua.ways import Situation, claims_of
+from tests.state import LISTS, TTL_MS, Bench, settle, task
+
+
+def a_worker_that_nobody_knows(bench: Bench) -> Operation[TurnReply]:
+    bench.submit_ids("a")
+    return bench.turn_op("nobody", 1)
+
+
+def a_wrong_token(bench: Bench) -> Operation[TurnReply]:
+    claim = bench.claim_one("a")
+    return bench.protocol.turn("w1", "another", 2, 1, LISTS, [settle(claim)])
+
+
+def a_repetition(bench: Bench) -> Operation[TurnReply]:
+    claim = bench.claim_one("a")
+    bench.submit_ids("b", "c")
+    operation = bench.turn_op("w1", 1, [settle(claim)])
+    bench.run(operation)
+    return operation
+
+
+def an_older_turn(bench: Bench) -> Operation[TurnReply]:
+    operation = bench.turn_op("w1", 0, [settle(bench.claim_one("a"))])
+    bench.claim("w1", 0)
+    return operation
+
+
+def several_times_to_keep(bench: Bench) -> Operation[TurnReply]:
+    a, b, c = claims_of(bench, "a", "b", "c")
+    return bench.turn_op("w1", 0, [settle(a), settle(b, number=2 * TTL_MS), settle(c)])
+
+
+def one_is_refused(bench: Bench) -> Operation[TurnReply]:
+    a, b = claims_of(bench, "a", "b")
+    bench.run(bench.protocol.settle([settle(b)]))
+    return bench.turn_op("w1", 0, [settle(a), settle(b)])
+
+
+def all_are_refused(bench: Bench) -> Operation[TurnReply]:
+    a, b = claims_of(bench, "a", "b")
+    bench.submit_ids("c")
+    return bench.turn_op("w1", 1, [settle(claim._replace(fence="1.tok-w1.1")) for claim in (a, b)])
+
+
+def one_stands_there_twice(bench: Bench) -> Operation[TurnReply]:
+    a, b = claims_of(bench, "a", "b")
+    return bench.turn_op("w1", 0, [settle(a), settle(b), settle(a, body="another")])
+
+
+def the_task_of_another_worker(bench: Bench) -> Operation[TurnReply]:
+    claim = bench.claim_one("a", "w2")
+    return bench.turn_op("w1", 0, [settle(bench.claim_one("b")), settle(claim)])
+
+
+def other_outcomes(bench: Bench) -> Operation[TurnReply]:
+    outcomes = ("complete", "fail", "cancel", "retry", "snooze", "release")
+    return bench.turn_op("w1", 1, [settle(claim, claim.task_id) for claim in claims_of(bench, *outcomes)])
+
+
+def one_that_is_asked_to_stop(bench: Bench) -> Operation[TurnReply]:
+    a, b = claims_of(bench, "a", "b")
+    bench.run(bench.protocol.cancel("a", "{}", TTL_MS))
+    return bench.turn_op("w1", 0, [settle(a), settle(b)])
+
+
+def one_that_told_of_its_progress(bench: Bench) -> Operation[TurnReply]:
+    a, b = claims_of(bench, "a", "b")
+    bench.run(bench.protocol.progress("b", b.fence, "1"))
+    return bench.turn_op("w1", 0, [settle(a), settle(b)])
+
+
+def one_that_is_unique(bench: Bench) -> Operation[TurnReply]:
+    bench.register("w1")
+    bench.submit(task("a", unique="k"))
+    (claim,) = bench.claim("w1", 1)
+    return bench.turn_op("w1", 0, [settle(claim)])
+
+
+def a_unique_task_waits(bench: Bench) -> Operation[TurnReply]:
+    bench.register("w1")
+    bench.submit_ids("a", "b")
+    bench.submit(task("c", unique="k"))
+    return bench.turn_op("w1", 3)
+
+
+def one_that_has_run_before_waits(bench: Bench) -> Operation[TurnReply]:
+    bench.end("w1", settle(bench.claim_one("a"), "retry", number=0))
+    bench.submit_ids("b")
+    return bench.turn_op("w1", 3)
+
+
+def a_list_is_paused(bench: Bench) -> Operation[TurnReply]:
+    claim = bench.claim_one("a")
+    bench.submit(task("b", "high"), task("c"))
+    bench.run(bench.protocol.pause(True, ["high"]))
+    return bench.turn_op("w1", 3, [settle(claim)])
+
+
+def a_tombstone(bench: Bench) -> Operation[TurnReply]:
+    bench.register("w1")
+    bench.submit_ids("a", "b")
+    bench.run(bench.protocol.cancel("a", "{}", TTL_MS))
+    return bench.turn_op("w1", 3)
+
+
+def something_is_due(bench: Bench) -> Operation[TurnReply]:
+    claim = bench.claim_one("a")
+    bench.submit(task("b", due=bench.at(10)))
+    bench.move_clock(10)
+    return bench.turn_op("w1", 3, [settle(claim)])
+
+
+def something_is_to_be_forgotten(bench: Bench) -> Operation[TurnReply]:
+    bench.end("w1", settle(bench.claim_one("a")))
+    bench.expire("a")
+    claim = bench.claim_one("b")
+    bench.move_clock(120)
+    return bench.turn_op("w1", 3, [settle(claim)])
+
+
+def a_suspect_waits(bench: Bench) -> Operation[TurnReply]:
+    bench.claim_one("a")
+    bench.make_suspect("suspect")
+    return bench.turn_op("w1", 3)
+
+
+def a_suspect_runs(bench: Bench) -> Operation[TurnReply]:
+    bench.make_suspect("suspect")
+    bench.register("w1")
+    (suspect,) = bench.claim("w1", 1)
+    bench.submit_ids("a")
+    return bench.turn_op("w1", 3, [settle(suspect)])
+
+
+def a_lost_body(bench: Bench) -> Operation[TurnReply]:
+    bench.register("w1")
+    bench.submit_ids("a", "b")
+    bench.client.delete(bench.key("task", "a"))
+    return bench.turn_op("w1", 1)
+
+
+def _pushed(bench: Bench, *ids: str) -> None:
+    bench.client.rpush(bench.key("queue", "normal"), *ids)
+
+
+def a_stray_that_runs(bench: Bench) -> Operation[TurnReply]:
+    bench.claim_one("a", "w2")
+    bench.register("w1")
+    bench.submit_ids("b")
+    _pushed(bench, "a")
+    return bench.turn_op("w1", 5)
+
+
+def a_stray_that_is_completed_in_the_same_turn(bench: Bench) -> Operation[TurnReply]:
+    claim = bench.claim_one("a")
+    bench.submit_ids("b")
+    _pushed(bench, "a")
+    return bench.turn_op("w1", 5, [settle(claim)])
+
+
+def a_stray_that_has_completed(bench: Bench) -> Operation[TurnReply]:
+    a, b = claims_of(bench, "a", "b")
+    bench.end("w1", settle(a))
+    bench.submit_ids("c")
+    _pushed(bench, "a")
+    return bench.turn_op("w1", 5, [settle(b)])
+
+
+def a_stray_that_has_failed(bench: Bench) -> Operation[TurnReply]:
+    bench.end("w1", settle(bench.claim_one("a"), "fail"))
+    bench.submit_ids("b")
+    _pushed(bench, "a")
+    return bench.turn_op("w1", 5)
+
+
+def a_stray_that_nobody_knows(bench: Bench) -> Operation[TurnReply]:
+    bench.register("w1")
+    bench.submit_ids("b")
+    _pushed(bench, "a")
+    return bench.turn_op("w1", 5)
+
+
+def a_task_twice_in_its_list(bench: Bench) -> Operation[TurnReply]:
+    claim = bench.claim_one("a")
+    bench.submit_ids("b", "c")
+    _pushed(bench, "b", "b")
+    return bench.turn_op("w1", 5, [settle(claim)])
+
+
+def a_list_named_twice(bench: Bench) -> Operation[TurnReply]:
+    bench.register("w1")
+    bench.submit_ids("a", "b", "c")
+    return bench.turn_op("w1", 5, (), ["normal", "normal"])
+
+
+UNUSUAL: tuple[Situation, ...] = (
+    a_worker_that_nobody_knows,
+    a_wrong_token,
+    a_repetition,
+    an_older_turn,
+    several_times_to_keep,
+    one_is_refused,
+    all_are_refused,
+    one_stands_there_twice,
+    the_task_of_another_worker,
+    other_outcomes,
+    one_that_is_asked_to_stop,
+    one_that_told_of_its_progress,
+    one_that_is_unique,
+    a_unique_task_waits,
+    one_that_has_run_before_waits,
+    a_list_is_paused,
+    a_tombstone,
+    something_is_due,
+    something_is_to_be_forgotten,
+    a_suspect_waits,
+    a_suspect_runs,
+    a_lost_body,
+    a_stray_that_runs,
+    a_stray_that_is_completed_in_the_same_turn,
+    a_stray_that_has_completed,
+    a_stray_that_has_failed,
+    a_stray_that_nobody_knows,
+    a_task_twice_in_its_list,
+    a_list_named_twice,
+)
