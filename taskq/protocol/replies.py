@@ -113,7 +113,8 @@ class WorkerCard:
 
 def texts(reply: list[bytes]) -> tuple[str, ...]:
     """Return a flat reply as strings."""
-    return tuple(item.decode() for item in reply)
+    # an id that is no UTF-8 was put there by hand; it must not hide the others
+    return tuple(item.decode("utf-8", "backslashreplace") for item in reply)
 
 
 def pairs(reply: list[bytes]) -> dict[str, str]:
@@ -129,7 +130,7 @@ def parse_turn(token: str, seq: int, reply: list[Any]) -> TurnReply:
     first, flat = int(reply[2] or 0), reply[6]
     fence = f"{first}.{token}.{seq}"
     claims = tuple(
-        Claim(flat[i].decode(), flat[i + 1], flat[i + 2], flat[i + 3], fence, first + i // 4)
+        Claim(flat[i].decode("utf-8", "backslashreplace"), flat[i + 1], flat[i + 2], flat[i + 3], fence, first + i // 4)
         for i in range(0, len(flat), 4)
     )
     return TurnReply(True, False, reply[1], reply[3], reply[4] == 1, texts(reply[5]), claims)
