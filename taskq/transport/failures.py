@@ -43,6 +43,8 @@ _PASSING = {
     "MISCONF": False,
 }
 _ACCESS = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
+# how Redis, then Valkey, say it of a command inside a script
+_ACCESS_IN_SCRIPT = ("user executing the script can't", "ACL failure in script")
 
 
 def check(reply: object) -> None:
@@ -67,10 +69,11 @@ def explain(reply: ReplyError) -> TaskqError:
             "the server has reached its maxmemory and accepts no new task; tasks already queued go on. Let workers "
             f"catch up, shorten TASKQ_RESULT_TTL, or raise maxmemory ({text})"
         )
-    if reply.code in _ACCESS:
+    if reply.code in _ACCESS or any(words in text for words in _ACCESS_IN_SCRIPT):
         return AccessDenied(
             f"the server refuses access: {text}. Put user and password into REDIS_URL "
-            "(redis://user:password@host:6379/0), or have the server's administrator allow that user the command"
+            "(redis://user:password@host:6379/0), or have the server's administrator allow that user the command: "
+            "`taskq acl` prints what each role needs"
         )
     if "compiling script" in text or "nrecognized flag" in text:
         return UnsupportedServer(f"the server is too old for taskq: it needs Redis 7.0 or Valkey 7.2 or newer ({text})")
