@@ -82,6 +82,10 @@ class AccessDenied(ServerError):
     """The server wants a password, refuses it, or its ACL forbids a command."""
 
 
+class UntrustedServer(ServerError):
+    """TLS does not come about: the certificate of the server cannot be trusted, or it does not accept ours."""
+
+
 class UnsupportedServer(ServerError):
     """The server is older than the floor (Redis 7.0, Valkey 7.2) or is not a Redis-compatible server."""
 

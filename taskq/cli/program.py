@@ -22,6 +22,7 @@ from taskq.errors import (
     SettingsError,
     TaskqError,
     UnsupportedServer,
+    UntrustedServer,
 )
 
 EXIT_FAILED = 1
@@ -45,6 +46,7 @@ _CODES: tuple[tuple[type[TaskqError], int], ...] = (
     (ServerUnavailable, EXIT_NO_SERVER),
     (AccessDenied, EXIT_NO_SERVER),
     (UnsupportedServer, EXIT_NO_SERVER),
+    (UntrustedServer, EXIT_NO_SERVER),
     (EmbeddedServerError, EXIT_NO_SERVER),
     (ResultTimeout, EXIT_TIMEOUT),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import redis.exceptions as redis_errors
 
 from taskq.errors import AccessDenied, ServerError, ServerFull, ServerUnavailable, TaskqError, UnsupportedServer
+from taskq.transport.certificates import untrusted
 
 
 class ReplyError(Exception):
@@ -95,6 +96,8 @@ def from_redis(error: Exception, address: str) -> Exception:
     if isinstance(error, redis_errors.RedisClusterException) and isinstance(error.__cause__, redis_errors.RedisError):
         error = error.__cause__
     text = str(error)
+    if refusal := untrusted(error, address):
+        return refusal
     if isinstance(error, redis_errors.AuthenticationError | redis_errors.AuthorizationError):
         return explain(ReplyError(text if text.startswith(_ACCESS) else f"WRONGPASS {text}"))
     if isinstance(error, redis_errors.InvalidResponse):
