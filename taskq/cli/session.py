@@ -15,6 +15,7 @@ import click
 
 from taskq.cli.options import GlobalFlags
 from taskq.cli.output import show_note
+from taskq.logs import ConsoleLines
 from taskq.model.moment import iso_utc
 from taskq.queue import TaskQueue
 from taskq.settings import Settings, redact_url
@@ -127,6 +128,7 @@ class _JsonLines(logging.Formatter):
 def _log_to_stderr(settings: Settings) -> Callable[[], None]:
     """Send the log of the package to the standard error; the function returned undoes it."""
     handler = logging.StreamHandler()
+    handler.setFormatter(ConsoleLines())
     if settings.log_format == "json":
         handler.setFormatter(_JsonLines())
     logger = logging.getLogger("taskq")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
-from taskq import CorruptTask, Settings, Task, TaskQueue, TaskScheduler, TaskWorker
+from taskq import AsyncTaskQueue, CorruptTask, Settings, Task, TaskQueue, TaskScheduler, TaskWorker
 from taskq.errors import BadSignature, CannotDecrypt
 from taskq.model.crypto import key_id
-from taskq.worker import TaskContext
+from taskq.worker import TaskContext, WorkerOptions
+from taskq.worker.options import dumps, from_wire, to_wire
 from tests.model.test_crypto import NEW, OLD, text_of
 from tests.waiting import eventually
 
@@ -92,6 +95,27 @@ def test_a_repeated_submit_is_one_task(sealed: TaskQueue) -> None:
     task = Task(task_type="note", payload=SECRET)
     assert sealed.submit_task(task) == sealed.submit_task(task)
     assert sealed.get_queue_stats().pending_tasks == 1
+
+
+def test_the_other_client_does_the_same(sealed: TaskQueue) -> None:
+    async def use() -> tuple[Any, ...]:
+        async with AsyncTaskQueue(settings=sealed.settings) as queue:
+            task_id = await queue.submit_task(Task(task_type="note", payload=SECRET))
+            await asyncio.to_thread(worker_of(sealed).run_until_empty)
+            return (await queue.get_task(task_id)).payload, (await queue.wait_for_result(task_id, 5))["result"]
+
+    assert asyncio.run(use()) == (SECRET, SECRET)
+
+
+def test_the_processes_of_a_worker_have_the_keys(sealed: TaskQueue, tmp_path: Path) -> None:
+    """They come to them through a socket, or from the file."""
+    (tmp_path / "keys").write_text(text_of(NEW))
+    for settings in (
+        sealed.settings,
+        replace(sealed.settings, encryption_keys=None, encryption_keys_file=tmp_path / "keys"),
+    ):
+        wire = json.loads(dumps(to_wire(settings, WorkerOptions())))
+        assert from_wire(wire)[0] == settings
 
 
 @pytest.mark.parametrize(
