@@ -60,7 +60,7 @@ class Context:
 
     protocol: Protocol
     settings: Settings
-    seal: Seal | None = None
+    seal: Seal | None
 
 
 def due_in(delay_seconds: float) -> str:

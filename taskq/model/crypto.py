@@ -80,7 +80,14 @@ class Seal:
             self._ciphers = {name: make(key) for name, key in encryption.by_id.items()}
 
     def __repr__(self) -> str:
-        return f"<Seal signing={self._signing} encryption={self._encryption}>"
+        return f"<Seal {self.described}>"
+
+    @property
+    def described(self) -> str:
+        """What is done with which keys, for people: only the ids of the keys are shown."""
+        signing = f"runs signed tasks only ({self._signing.known})" if self._signing else "nothing is signed"
+        encryption = f"encrypts ({self._encryption.known})" if self._encryption else "nothing is encrypted"
+        return f"{signing}; {encryption}"
 
     @property
     def encrypts(self) -> bool:

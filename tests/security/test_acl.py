@@ -263,6 +263,13 @@ def test_every_command_and_key_of_a_script_is_seen(script: Any) -> None:
     assert families_of(script) or script.name == "snapshot"
 
 
+def test_a_viewer_has_no_command_that_writes() -> None:
+    given = {word.strip("()") for word in " ".join(rules((Role.VIEWER,), Keys("p"))).split()}
+    commands = {word[1:] for word in given if word.startswith("+")}
+    assert commands & {"set", "del", "hset", "hdel", "rpush", "lpop", "publish", "unlink", "zadd", "sadd"} == set()
+    assert {word for word in given if word.startswith("~")} == {"~p:"}, "the root, under which nothing is stored"
+
+
 def test_a_line_for_a_file(run: Run) -> None:
     done = run("acl", "--role", "worker", "--password-file", "-", "--prefix", "p", stdin="s3cret\n")
     assert done.exit_code == 0

@@ -75,6 +75,7 @@ def family(pid: int) -> Iterator[int]:
         yield from family(int(child))
 
 
+@pytest.mark.slow
 def test_processes_keep_their_secrets(
     locked: ServerProcess, secrets: dict[str, str], spawn: Spawn, run: Run, prefix: str, tmp_path: Path
 ) -> None:
@@ -112,6 +113,7 @@ def test_processes_keep_their_secrets(
         process.terminate()
         process.wait(30)
     assert "Worker stopped" in log.read_text()
+    assert "runs signed tasks only" in log.read_text()
     search(log.read_text(), "the log")
 
 
