@@ -18,7 +18,7 @@ from taskq.model.moment import seconds_to_ms, to_epoch_ms
 from taskq.model.names import check_name
 from taskq.model.result import parse_result, result_json, result_outline
 from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, outline, to_envelope
-from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age_seconds, status_dict
+from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age_seconds, status_dict, whole
 from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol, Submission
@@ -287,21 +287,22 @@ def _dead_page(context: Context, cursor: str, count: int) -> Flow[tuple[str, lis
     cursor, ids = yield context.protocol.ids("dead", cursor, count)
     found: list[Inspection] = (yield context.protocol.inspect(ids)) if ids else []
     letters = zip(ids, found, strict=True) if ids else ()
-    return cursor, [_dead_letter(context, task_id, item) for task_id, item in letters if item.envelope is not None]
+    return cursor, [dead_letter(task_id, item, context.seal) for task_id, item in letters if item.envelope is not None]
 
 
-def _dead_letter(context: Context, task_id: str, item: Inspection) -> DeadLetter:
+def dead_letter(task_id: str, item: Inspection, seal: Seal | None) -> DeadLetter:
+    """Return what to show of a dead letter, whatever is left of it."""
     task = outline(item.envelope or b"", task_id)
-    result = result_outline(item.result, context.seal) if item.result is not None else {}
+    result = result_outline(item.result, seal) if item.result is not None else {}
     return DeadLetter(
         task_id=task.task_id,
         task_type=task.task_type,
         queue=task.queue or DEFAULT_QUEUE,
         priority=task.priority.label,
-        error=result.get("error") or "",
-        reason=item.state.get("reason") or result.get("reason") or "",
-        attempts=int(result.get("attempts") or 0),
-        died_at=result.get("completed_at") or "",
+        error=str(result.get("error") or ""),
+        reason=item.state.get("reason") or str(result.get("reason") or ""),
+        attempts=whole(result.get("attempts")),
+        died_at=str(result.get("completed_at") or ""),
     )
 
 

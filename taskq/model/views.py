@@ -108,12 +108,9 @@ def status_dict(task: Task, state: dict[str, str], result: bytes | None, seal: S
         seal: decrypts, if there are keys for it.
     """
     ended = result_outline(result, seal) if result is not None else {}
-    status = state.get("status") or ended.get("status") or TaskStatus.PENDING.value
-    completed_at, duration = ended.get("completed_at"), ended.get("duration")
-    started_at = iso_utc(int(state["started"])) if "started" in state else None
-    if started_at is None and completed_at and duration is not None:
-        begun = datetime.fromisoformat(completed_at) - timedelta(seconds=duration)
-        started_at = iso_utc(int(begun.timestamp() * 1000))
+    status = state.get("status") or _text(ended.get("status")) or TaskStatus.PENDING.value
+    completed_at = _text(ended.get("completed_at"))
+    started_at = _started_at(state.get("started"), completed_at, ended.get("duration"))
     if status not in (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED):
         completed_at = None
     return {
@@ -122,15 +119,40 @@ def status_dict(task: Task, state: dict[str, str], result: bytes | None, seal: S
         "created_at": task.created_at,
         "started_at": started_at,
         "completed_at": completed_at,
-        "worker_id": state.get("worker") or ended.get("worker_id"),
-        "retry_count": int(state.get("retries") or max(0, int(ended.get("attempts") or 0) - 1)),
+        "worker_id": state.get("worker") or _text(ended.get("worker_id")),
+        "retry_count": whole(state.get("retries")) or max(0, whole(ended.get("attempts")) - 1),
         "priority": task.priority.label,
         "queue": task.queue or DEFAULT_QUEUE,
         "progress": _progress(state.get("progress"), task.task_id, seal),
         "type": task.task_type,
-        "error": ended.get("error") or _shown(state.get("error"), "error", task.task_id, seal),
-        "reason": state.get("reason") or ended.get("reason"),
+        "error": _text(ended.get("error")) or _shown(state.get("error"), "error", task.task_id, seal),
+        "reason": state.get("reason") or _text(ended.get("reason")),
     }
+
+
+def whole(value: Any) -> int:
+    """Return a number of what is stored; 0 for what is none, which something else than taskq has written."""
+    try:
+        return int(value or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _started_at(started_ms: str | None, completed_at: str | None, duration: Any) -> str | None:
+    """Return when the last attempt began: as noted, or its end minus its duration; None if neither can be read."""
+    try:
+        if started_ms is not None:
+            return iso_utc(int(started_ms))
+        if completed_at and duration is not None:
+            begun = datetime.fromisoformat(completed_at) - timedelta(seconds=duration)
+            return iso_utc(int(begun.timestamp() * 1000))
+    except (TypeError, ValueError, OverflowError, OSError):
+        pass
+    return None
 
 
 def _shown(text: str | None, *context_and_seal: Any) -> str | None:

@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taskq import Settings, Snooze, Task, TaskQueue, TaskWorker
-from taskq.model.task import to_envelope
-from taskq.protocol.replies import Claim, Settlement
+from taskq.flows import dead_letter
+from taskq.model.task import outline, to_envelope
+from taskq.model.views import status_dict
+from taskq.protocol.replies import Claim, Inspection, Settlement
 from taskq.registry import Registry
 from taskq.worker.attempt import Attempt, Judge
 from taskq.worker.context import MAX_PROGRESS_BYTES, TaskContext
@@ -182,3 +184,22 @@ def test_progress_is_bounded(queue: TaskQueue) -> None:
     queue.submit_task(Task(task_type="talk"))
     worker.run_until_empty()
     assert said
+
+
+names = st.sampled_from(["status", "started", "retries", "worker", "error", "reason", "progress", "attempts"])
+stored_results = st.binary(max_size=60) | JSON.filter(encodable).map(lambda value: json.dumps(value).encode()) | (
+    st.dictionaries(
+        st.sampled_from(["status", "error", "attempts", "duration", "completed_at", "worker_id", "sealed", "task_id"]),
+        JSON.filter(encodable),
+    ).map(lambda value: json.dumps(value).encode())
+)  # fmt: skip
+
+
+@given(st.dictionaries(names, st.text(max_size=20)), stored_results, bodies)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_no_state_and_no_result_hides_a_list(state: dict[str, str], stored: bytes, body: bytes) -> None:
+    shown = status_dict(outline(body, ID), state, stored)
+    json.dumps(shown)
+    assert shown["task_id"] == ID
+    letter = dead_letter(ID, Inspection(body, state, stored, False), None)
+    json.dumps(letter.to_dict())
