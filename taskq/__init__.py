@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from taskq.aio import AsyncTaskQueue
     from taskq.errors import (
         AccessDenied,
+        BadSignature,
+        CannotDecrypt,
         CorruptTask,
         EmbeddedServerError,
         InvalidTask,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         TaskNotFound,
         TaskqError,
         UnsupportedServer,
+        UntrustedServer,
     )
     from taskq.handle import AsyncTaskHandle, TaskHandle
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
 # once.
 _HOME = {
     "AccessDenied": "taskq.errors",
+    "BadSignature": "taskq.errors",
+    "CannotDecrypt": "taskq.errors",
     "AgentTask": "taskq.model.task",
     "AsyncTaskHandle": "taskq.handle",
     "AsyncTaskQueue": "taskq.aio",
@@ -83,6 +88,7 @@ _HOME = {
     "TaskWorker": "taskq.worker",
     "TaskqError": "taskq.errors",
     "UnsupportedServer": "taskq.errors",
+    "UntrustedServer": "taskq.errors",
     "WorkerInfo": "taskq.model.views",
     "get_task_queue": "taskq.queue",
 }
@@ -93,6 +99,8 @@ __all__ = [
     "AsyncTaskHandle",
     "AsyncTaskQueue",
     "Backoff",
+    "BadSignature",
+    "CannotDecrypt",
     "CorruptTask",
     "DeadLetter",
     "Discard",
@@ -128,6 +136,7 @@ __all__ = [
     "TaskWorker",
     "TaskqError",
     "UnsupportedServer",
+    "UntrustedServer",
     "WorkerInfo",
     "get_task_queue",
 ]

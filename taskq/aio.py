@@ -77,7 +77,7 @@ class AsyncTaskQueue:
     @property
     def context(self) -> Context:
         """What the flows of this queue need."""
-        return Context(self.namespace.protocol, self.settings)
+        return Context(self.namespace.protocol, self.settings, self.namespace.seal)
 
     async def run_flow(self, flow: Flow[T]) -> T:
         """Drive a flow of ``taskq.flows`` to its end and return its value."""

@@ -54,6 +54,14 @@ class CorruptTask(TaskqError):
     """The stored payload does not match its SHA-256 checksum, or is not valid JSON."""
 
 
+class BadSignature(CorruptTask):
+    """The task is not signed, or was changed after it was; ``TASKQ_SIGNING_KEYS`` says who may sign."""
+
+
+class CannotDecrypt(CorruptTask):
+    """What is stored is encrypted with a key that this process does not have, or was changed since."""
+
+
 class UnknownTaskType(TaskqError):
     """No handler is registered for the type of the task."""
 
@@ -72,6 +80,10 @@ class ServerFull(ServerError):
 
 class AccessDenied(ServerError):
     """The server wants a password, refuses it, or its ACL forbids a command."""
+
+
+class UntrustedServer(ServerError):
+    """TLS does not come about: the certificate of the server cannot be trusted, or it does not accept ours."""
 
 
 class UnsupportedServer(ServerError):

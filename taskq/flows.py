@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from taskq.errors import InvalidTask, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
+from taskq.model.crypto import Seal
 from taskq.model.moment import seconds_to_ms, to_epoch_ms
 from taskq.model.names import check_name
-from taskq.model.result import parse_result, result_json
-from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, to_envelope
-from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age_seconds, status_dict
+from taskq.model.result import parse_result, result_json, result_outline
+from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, outline, to_envelope
+from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age_seconds, status_dict, whole
 from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol, Submission
@@ -55,10 +56,11 @@ Flow = Generator[Step, Any, T]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every flow needs: the operations of the namespace and the settings."""
+    """What every flow needs: the operations of the namespace, the settings, and what signs and encrypts."""
 
     protocol: Protocol
     settings: Settings
+    seal: Seal | None
 
 
 def due_in(delay_seconds: float) -> str:
@@ -82,7 +84,7 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
     settings = context.settings
     if task.expires_in is None and settings.message_ttl_seconds is not None:
         task = replace(task, expires_in=settings.message_ttl_seconds)
-    envelope = to_envelope(task, settings.max_message_bytes)
+    envelope = to_envelope(task, settings.max_message_bytes, context.seal)
     return Submission(task.task_id, envelope, list_name(task.queue, task.priority), due, task.unique_key or "")
 
 
@@ -151,7 +153,7 @@ def get_task(context: Context, task_id: str) -> Flow[Task]:
     envelope = found[0].envelope
     if envelope is None:
         raise _not_found(task_id)
-    return from_envelope(envelope, verify=False)
+    return from_envelope(envelope, verify=False, seal=context.seal)
 
 
 def get_status(context: Context, task_id: str) -> Flow[dict[str, Any]]:
@@ -166,10 +168,11 @@ def statuses(context: Context, task_ids: Sequence[str]) -> Flow[list[dict[str, A
     """Return the status dicts of those tasks that exist."""
     dicts = []
     for start in range(0, len(task_ids), PAGE):
-        found: list[Inspection] = yield context.protocol.inspect(task_ids[start : start + PAGE])
+        page = task_ids[start : start + PAGE]
+        found: list[Inspection] = yield context.protocol.inspect(page)
         dicts += [
-            status_dict(from_envelope(item.envelope, verify=False), item.state, item.result)
-            for item in found
+            status_dict(outline(item.envelope, task_id), item.state, item.result, context.seal)
+            for task_id, item in zip(page, found, strict=True)
             if item.envelope is not None
         ]
     return dicts
@@ -199,7 +202,7 @@ def get_result(context: Context, task_id: str) -> Flow[dict[str, Any] | None]:
     """Return the result dict of a task, None while it has none."""
     stored, known = yield context.protocol.result(task_id)
     if stored is not None:
-        return parse_result(stored)
+        return parse_result(stored, context.seal)
     if not known:
         raise _not_found(task_id)
     return None
@@ -216,7 +219,7 @@ def wait_for_result(context: Context, address: str, task_id: str, timeout: float
             left = _MAIL_SECONDS if deadline is None else min(_MAIL_SECONDS, deadline - time.monotonic())
             stored = (yield Mail(address, task_id, left)) if left > 0 else None
         if stored is not None:
-            return parse_result(stored)
+            return parse_result(stored, context.seal)
         if deadline is not None and time.monotonic() >= deadline:
             raise ResultTimeout(
                 f"task {task_id} has not ended within {timeout:g} s: it goes on; ask again, or look with "
@@ -284,21 +287,23 @@ def purge(context: Context, queue: str | None, priority: TaskPriority | str | in
 def _dead_page(context: Context, cursor: str, count: int) -> Flow[tuple[str, list[DeadLetter]]]:
     cursor, ids = yield context.protocol.ids("dead", cursor, count)
     found: list[Inspection] = (yield context.protocol.inspect(ids)) if ids else []
-    return cursor, [_dead_letter(item) for item in found if item.envelope is not None]
+    letters = zip(ids, found, strict=True) if ids else ()
+    return cursor, [dead_letter(task_id, item, context.seal) for task_id, item in letters if item.envelope is not None]
 
 
-def _dead_letter(item: Inspection) -> DeadLetter:
-    task = from_envelope(item.envelope or b"", verify=False)
-    result = parse_result(item.result) if item.result is not None else {}
+def dead_letter(task_id: str, item: Inspection, seal: Seal | None) -> DeadLetter:
+    """Return what to show of a dead letter, whatever is left of it."""
+    task = outline(item.envelope or b"", task_id)
+    result = result_outline(item.result, seal) if item.result is not None else {}
     return DeadLetter(
         task_id=task.task_id,
         task_type=task.task_type,
         queue=task.queue or DEFAULT_QUEUE,
         priority=task.priority.label,
-        error=result.get("error") or "",
-        reason=item.state.get("reason", ""),
-        attempts=int(result.get("attempts") or 0),
-        died_at=result.get("completed_at") or "",
+        error=str(result.get("error") or ""),
+        reason=item.state.get("reason") or str(result.get("reason") or ""),
+        attempts=whole(result.get("attempts")),
+        died_at=str(result.get("completed_at") or ""),
     )
 
 
@@ -337,7 +342,8 @@ def _replay_ids(context: Context, task_ids: list[str]) -> Flow[int]:
     for start in range(0, len(task_ids), PAGE):
         page = task_ids[start : start + PAGE]
         found: list[Inspection] = yield context.protocol.inspect(page)
-        tasks = [from_envelope(item.envelope, verify=False) for item in found if item.envelope is not None]
+        known = [(i, item) for i, item in zip(page, found, strict=True) if item.envelope is not None]
+        tasks = [outline(item.envelope or b"", task_id) for task_id, item in known]
         if tasks:
             places = [(task.task_id, list_name(task.queue, task.priority)) for task in tasks]
             codes: list[int] = yield context.protocol.replay(places)
@@ -351,7 +357,7 @@ def retry_task(context: Context, task_id: str) -> Flow[None]:
     item = found[0]
     if item.envelope is None:
         raise _not_found(task_id)
-    task = from_envelope(item.envelope, verify=False)
+    task = outline(item.envelope, task_id)
     status = TaskStatus(status_dict(task, item.state, item.result)["status"])
     if status not in (TaskStatus.FAILED, TaskStatus.CANCELLED):
         hint = "only failed and cancelled tasks can be run again" if status.terminal else "it has not ended yet"

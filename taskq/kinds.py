@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import binascii
 import math
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +35,26 @@ class Kind(NamedTuple):
     parse: Callable[[Any], Any]
 
 
+class Secret(str):
+    """Text that must not be seen: it is shown as ``***``, whatever prints it; ``reveal`` returns it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return "".join(self)
+
+
+KEY_BYTES = 64
 _SECONDS_PER_UNIT = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES_PER_UNIT = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "kib": 2**10, "m": 2**20, "mb": 2**20, "mib": 2**20}
 _BYTES_PER_UNIT |= {"g": 2**30, "gb": 2**30, "gib": 2**30}
@@ -131,6 +153,27 @@ def matching(pattern: str, accepts: str) -> Kind:
     return Kind(accepts, parse)
 
 
+def split_keys(text: str) -> Secret:
+    """Return keys with commas between them; they are given with commas, spaces or lines, ``#`` begins a remark.
+
+    Raises:
+        ValueError: if there is none, one of them is no key, or one is there twice. No message shows a key.
+    """
+    bare = text.reveal() if isinstance(text, Secret) else text
+    words = re.split(r"[\s,]+", re.sub(r"#[^\n]*", "", bare).strip(" \t\r\n,"))
+    for number, word in enumerate(words, start=1):
+        try:
+            size = len(urlsafe_b64decode(word + "=" * (-len(word) % 4))) if re.fullmatch(r"[\w-]+=*", word) else 0
+        except binascii.Error:
+            size = 0
+        if size != KEY_BYTES:
+            raise ValueError(f"key {number} of {len(words)} is not {KEY_BYTES} bytes in base64 for URLs")
+    keys = [word.rstrip("=") for word in words]
+    if len(set(keys)) < len(keys):
+        raise ValueError("a key is there twice")
+    return Secret(",".join(keys))
+
+
 def _parse_switch(value: Any) -> bool:
     word = str(value).strip().lower()
     if word not in _SWITCH_WORDS:
@@ -169,6 +212,11 @@ SWITCH = Kind("1, true, yes or on; 0, false, no or off", _parse_switch)
 PATH = Kind("a path", _parse_path)
 TEXT = Kind("any text", str)
 PORT = whole(1, 65535)
+KEYS = Kind(
+    f"keys of {KEY_BYTES} random bytes in base64 for URLs with commas between them, the newest first; one is made by: "
+    "python -c 'import secrets; print(secrets.token_urlsafe(64))'",
+    split_keys,
+)
 URL = Kind(
     f"a URL such as redis://user:password@host:6379/0 with one of the schemes {', '.join(URL_SCHEMES)}; "
     "characters such as @ / ? # in a password are percent-encoded",

@@ -19,7 +19,7 @@ from dotenv import dotenv_values
 
 from taskq import kinds
 from taskq.errors import SettingsError
-from taskq.kinds import Kind
+from taskq.kinds import Kind, Secret
 
 Flag = str | int | float | Path | None
 
@@ -85,6 +85,8 @@ class Spec(NamedTuple):
         try:
             return self.kind.parse(value)
         except (ValueError, TypeError, OverflowError, RuntimeError):
+            if self.kind is _KEYS:
+                raise SettingsError(f"{self.name} cannot be used ({origin}): expected {self.kind.accepts}") from None
             text = str(value)
             may_hold_password = self.kind is _SERVER or "://" in text or "@" in text
             shown = redact_url(text) if may_hold_password else text
@@ -96,6 +98,8 @@ def _row(name: str, env: str, kind: Kind, unit: str = "", help_text: str = "") -
 
 
 _SERVER = kinds.optional(kinds.URL)
+_KEYS = kinds.optional(kinds.KEYS)
+_FILE = kinds.optional(kinds.PATH)
 _PREFIX = kinds.matching(r"[A-Za-z0-9_.{}-]+", "letters, digits and the signs _ . { } -")
 _SECONDS = kinds.seconds()
 _LEVEL = kinds.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", fold=str.upper)
@@ -130,12 +134,16 @@ FIELDS = (
         "lease_seconds", "TASKQ_LEASE", _SECONDS, "seconds", "Silence that makes a worker dead; 6 heartbeats or more."
     ),
     _row("max_crashes", "TASKQ_MAX_CRASHES", kinds.whole(1, 1000), "workers", "Worker deaths that make a task poison."),
+    _row("signing_keys", "TASKQ_SIGNING_KEYS", _KEYS, "", "Keys that sign tasks; unsigned ones are not run."),
+    _row("signing_keys_file", "TASKQ_SIGNING_KEYS_FILE", _FILE, "", "File with these keys instead."),
+    _row("encryption_keys", "TASKQ_ENCRYPTION_KEYS", _KEYS, "", "Keys that encrypt payloads and results."),
+    _row("encryption_keys_file", "TASKQ_ENCRYPTION_KEYS_FILE", _FILE, "", "File with these keys instead."),
     _row("data_dir", "TASKQ_DATA_DIR", kinds.PATH, "", "Folder for the data of the embedded server."),
     _row("log_level", "TASKQ_LOG_LEVEL", _LEVEL, "", "Least severe message that is logged."),
     _row("log_format", "TASKQ_LOG_FORMAT", _FORMAT, "", "Form of the log lines."),
     _row("embedded", "TASKQ_EMBEDDED", kinds.SWITCH, "", "Whether a server is started where none is configured."),
     _row("embedded_port", "TASKQ_EMBEDDED_PORT", kinds.PORT, "", "Port of the embedded server, on 127.0.0.1."),
-    _row("server_binary", "TASKQ_SERVER_BINARY", kinds.optional(kinds.PATH), "", "Program of the embedded server."),
+    _row("server_binary", "TASKQ_SERVER_BINARY", _FILE, "", "Program of the embedded server."),
 )
 
 _HOST_NAME = kinds.matching(r"[^\s/@]+", "a host name or an IP address; a whole URL goes into REDIS_URL")
@@ -195,6 +203,10 @@ class Settings:
     heartbeat_interval_seconds: float = 5.0
     lease_seconds: float = 30.0
     max_crashes: int = 3
+    signing_keys: Secret | None = None
+    signing_keys_file: Path | None = None
+    encryption_keys: Secret | None = None
+    encryption_keys_file: Path | None = None
     data_dir: Path = field(default_factory=default_data_dir)
     log_level: str = "INFO"
     log_format: str = "console"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import traceback
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ import pytest
 from dotenv import dotenv_values
 
 from taskq.errors import SettingsError
+from taskq.kinds import Secret
 from taskq.settings import FIELDS, SERVER_PARTS, Settings, Spec, default_data_dir, redact_url
 
 ROOT = Path(__file__).resolve().parents[1]
+
+KEY = urlsafe_b64encode(bytes(range(64))).rstrip(b"=").decode()
 
 # For each field: a text as a user would write it, and the value that it means. No value is a default.
 SAMPLES: dict[str, tuple[str, Any]] = {
@@ -35,6 +39,10 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "heartbeat_interval_seconds": ("2", 2.0),
     "lease_seconds": ("45s", 45.0),
     "max_crashes": ("9", 9),
+    "signing_keys": (f"{KEY}, {KEY[::-1]}", Secret(f"{KEY},{KEY[::-1]}")),
+    "signing_keys_file": ("/run/secrets/signing", Path("/run/secrets/signing")),
+    "encryption_keys": (KEY, Secret(KEY)),
+    "encryption_keys_file": ("/run/secrets/encryption", Path("/run/secrets/encryption")),
     "data_dir": ("/srv/task data", Path("/srv/task data")),
     "log_level": ("warning", "WARNING"),
     "log_format": ("JSON", "json"),
@@ -337,6 +345,26 @@ def _repr_or_message() -> str:
     except SettingsError as error:
         return "".join(traceback.format_exception(error))
     return f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize("name", ["signing_keys", "encryption_keys"])
+@pytest.mark.parametrize("text", [f"{KEY}s3c", "s3cret", f"{KEY},{KEY}", f"{KEY},s3c"])
+def test_no_key_in_a_message(name: str, text: str, give: Callable[..., None]) -> None:
+    give("environment", **{f"TASKQ_{name.upper()}": text})
+    with pytest.raises(SettingsError, match=f"{name} cannot be used .*expected keys of 64 random bytes") as raised:
+        Settings.load()
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "s3c" not in shown
+    assert KEY not in shown
+
+
+def test_a_key_is_shown_as_stars() -> None:
+    settings = Settings(signing_keys=KEY, encryption_keys=KEY)  # type: ignore[arg-type]  # text is accepted
+    shown = f"{settings!r} {dataclasses.asdict(settings)} {settings.signing_keys} {settings.signing_keys:>90}"
+    assert KEY not in shown
+    assert "signing_keys='***'" in shown
+    assert settings.signing_keys is not None
+    assert settings.signing_keys.reveal() == KEY
 
 
 def test_url_in_the_place_of_a_host_is_not_shown(give: Callable[..., None]) -> None:

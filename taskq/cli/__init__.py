@@ -23,6 +23,7 @@ COMMANDS = {
         "stats": ("taskq.cli.stats", "Show how many tasks are where."),
         "queue": ("taskq.cli.queues", "List, pause, resume or purge queues."),
         "dlq": ("taskq.cli.dead", "List, show, replay or purge dead letters."),
+        "acl": ("taskq.cli.acl", "Print the rights that a worker, a producer, ... needs on the server."),
         "doctor": ("taskq.cli.doctor", "Check the server and the namespace, and say what to change."),
     },
 }

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from taskq.cli.output import duration_text, fields, indented, when_text
-from taskq.errors import TaskNotFound
+from taskq.errors import CorruptTask, TaskNotFound
 from taskq.model.moment import iso_utc
 from taskq.model.task import DEFAULT_QUEUE, Task
 from taskq.protocol.keys import Keys, list_name
@@ -26,6 +26,7 @@ class TaskCard:
         place: where it is, in words.
         key: where it is in Redis.
         due: when it starts, ISO 8601; None if it is not delayed.
+        damage: why the payload cannot be shown; None if it can.
     """
 
     task: Task
@@ -34,6 +35,7 @@ class TaskCard:
     place: str
     key: str
     due: str | None
+    damage: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as a dict that JSON can say."""
@@ -47,6 +49,7 @@ class TaskCard:
             "due": self.due,
             "place": self.place,
             "key": self.key,
+            "damage": self.damage,
         }
 
 
@@ -56,10 +59,17 @@ def read_card(queue: TaskQueue, task_id: str) -> TaskCard:
     Raises:
         TaskNotFound: if there is no such task.
     """
-    task, status = queue.get_task(task_id), queue.get_task_status(task_id)
+    status = queue.get_task_status(task_id)
+    damage: str | None = None
+    try:
+        task = queue.get_task(task_id)
+    except CorruptTask as error:  # what is readable without the payload is shown all the same
+        damage = str(error)
+        task = Task(task_type=status["type"], task_id=task_id, priority=status["priority"], queue=status["queue"])
+        task.created_at = status["created_at"]
     try:
         result = queue.get_task_result(task_id)
-    except TaskNotFound:  # its retention has ended since the line above
+    except (TaskNotFound, CorruptTask):  # its retention has ended since the line above, or it is for other eyes
         result = None
     keys = queue.namespace.protocol.keys
     due = None
@@ -67,7 +77,7 @@ def read_card(queue: TaskQueue, task_id: str) -> TaskCard:
         due_ms = read_due_ms(queue.transport, keys, task_id)
         due = iso_utc(due_ms) if due_ms is not None else None
     place, key = _place(task, status, keys)
-    return TaskCard(task, status, result, place, key, due)
+    return TaskCard(task, status, result, place, key, due, damage)
 
 
 def _place(task: Task, status: dict[str, Any], keys: Keys) -> tuple[str, str]:
@@ -117,7 +127,7 @@ def card_text(card: TaskCard) -> str:
             ("took", duration_text(result["duration"]) if result.get("duration") is not None else None),
         ]
     )
-    sections = [("timeline", timeline), ("payload", _pretty(task.payload))]
+    sections = [("timeline", timeline), ("payload", card.damage or _pretty(task.payload))]
     if task.metadata:
         sections.append(("metadata", _pretty(task.metadata)))
     if status["progress"] is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from taskq.logs import printable as printable  # noqa: PLC0414 - for the commands, which speak through this module
 from taskq.model.result import headline
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
@@ -18,7 +18,7 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 def show_json(value: Any) -> None:
     """Print one JSON document on the standard output."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    text = _harmless(json.dumps(value, indent=2, ensure_ascii=False, default=str))
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -26,10 +26,22 @@ def show_json(value: Any) -> None:
     click.echo(text)
 
 
+def _harmless(text: str) -> str:
+    """Return JSON with what could steer a terminal as JSON writes it: these characters stand in its strings only."""
+    if text.isascii():
+        return text  # JSON escapes the control characters of ASCII anyway
+    return "".join(char if char == "\n" or char.isprintable() else json.dumps(char)[1:-1] for char in text)
+
+
 def show(text: str, *, err: bool = False) -> None:
     """Print text for people; what their terminal cannot say is written as an escape."""
     encoding = (sys.stderr if err else sys.stdout).encoding or "utf-8"
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=err)
+
+
+def show_error(message: str) -> None:
+    """Say why a command has failed, on the standard error, for people."""
+    show(f"taskq: {_told(message)}", err=True)
 
 
 def show_note(message: str, *, as_json: bool, kind: str = "note") -> None:
@@ -43,24 +55,12 @@ def show_note(message: str, *, as_json: bool, kind: str = "note") -> None:
     if as_json:
         click.echo(json.dumps({kind: {"message": message}}), err=True)
     else:
-        show(f"taskq: {'warning: ' if kind == 'warning' else ''}{message}", err=True)
+        show(f"taskq: {'warning: ' if kind == 'warning' else ''}{_told(message)}", err=True)
 
 
-def printable(text: str) -> str:
-    """Return text of unknown origin without what could steer a terminal; line ends and tabs stay."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char in "\n\t" or unicodedata.category(char) not in _UNSAFE else _escape(char) for char in text
-    )
-
-
-# control, format (which holds the bidirectional overrides), surrogate
-_UNSAFE = ("Cc", "Cf", "Cs")
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode()
+def _told(message: str) -> str:
+    # further lines are moved to the right, so that none can pass for a message of its own
+    return printable(message).replace("\n", "\n  ")
 
 
 def error_line(error: str | None, width: int = 60) -> str:
@@ -92,12 +92,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Se
 def _cell(value: object) -> str:
     if value is None or value == "":
         return "-"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else printable(str(value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else printable(str(value), keep="")
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> str:
     """Return names and values, one a line, the values aligned; a value of None is left out."""
-    known = [(name, printable(str(value))) for name, value in pairs if value is not None and value != ""]
+    known = [(name, printable(str(value), keep="")) for name, value in pairs if value is not None and value != ""]
     width = max((len(name) for name, _ in known), default=0)
     return "\n".join(f"{name.ljust(width)}  {value}" for name, value in known)
 

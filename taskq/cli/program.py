@@ -12,7 +12,7 @@ import click
 
 from taskq.cli.commands import LazyGroup
 from taskq.cli.options import GlobalFlags
-from taskq.cli.output import show
+from taskq.cli.output import show_error
 from taskq.errors import (
     AccessDenied,
     EmbeddedServerError,
@@ -22,6 +22,7 @@ from taskq.errors import (
     SettingsError,
     TaskqError,
     UnsupportedServer,
+    UntrustedServer,
 )
 
 EXIT_FAILED = 1
@@ -45,6 +46,7 @@ _CODES: tuple[tuple[type[TaskqError], int], ...] = (
     (ServerUnavailable, EXIT_NO_SERVER),
     (AccessDenied, EXIT_NO_SERVER),
     (UnsupportedServer, EXIT_NO_SERVER),
+    (UntrustedServer, EXIT_NO_SERVER),
     (EmbeddedServerError, EXIT_NO_SERVER),
     (ResultTimeout, EXIT_TIMEOUT),
 )
@@ -88,7 +90,7 @@ class Program(LazyGroup):
             if flags.json:
                 _show_error_json(type(error).__name__, str(error))
             else:
-                show(f"taskq: {error}", err=True)
+                show_error(str(error))
         sys.exit(code if isinstance(code, int) else 0)
 
 

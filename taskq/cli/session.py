@@ -15,9 +15,10 @@ import click
 
 from taskq.cli.options import GlobalFlags
 from taskq.cli.output import show_note
+from taskq.logs import ConsoleLines
 from taskq.model.moment import iso_utc
 from taskq.queue import TaskQueue
-from taskq.settings import Settings
+from taskq.settings import Settings, redact_url
 from taskq.transport.server_info import why_not_connected
 
 P = ParamSpec("P")
@@ -39,7 +40,7 @@ class Session:
             redis_url=flags.redis_url, prefix=flags.prefix, log_level=flags.log_level, log_format=flags.log_format
         )
         flags.debug = self.settings.log_level == "DEBUG"
-        for warning in self.settings.warnings:
+        for warning in (*self.settings.warnings, *_password_in_arguments(flags.redis_url)):
             self.note(warning, kind="warning")
 
     @functools.cached_property
@@ -93,6 +94,12 @@ class Session:
         self._cleanup.close()
 
 
+def _password_in_arguments(url: str | None) -> list[str]:
+    if url is None or redact_url(url) == url:
+        return []
+    return ["everybody on this machine can read the password in --redis-url (ps): put the URL into REDIS_URL or .env"]
+
+
 def with_session(function: Callable[Concatenate[Session, P], None]) -> Callable[P, None]:
     """Give a command its session as the first argument."""
 
@@ -121,6 +128,7 @@ class _JsonLines(logging.Formatter):
 def _log_to_stderr(settings: Settings) -> Callable[[], None]:
     """Send the log of the package to the standard error; the function returned undoes it."""
     handler = logging.StreamHandler()
+    handler.setFormatter(ConsoleLines())
     if settings.log_format == "json":
         handler.setFormatter(_JsonLines())
     logger = logging.getLogger("taskq")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import sys
 import time
@@ -19,6 +20,7 @@ from taskq.cli.output import plural, printable, show, show_json
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
 from taskq.cli.task_options import build_task, task_options
+from taskq.errors import AccessDenied
 from taskq.model.task import Task
 from taskq.model.views import WorkerInfo
 from taskq.protocol.keys import list_name
@@ -124,8 +126,9 @@ def _wait(session: Session, task: Task, ids: list[str], seconds: float | None, *
     """Print the results as they were submitted; end the command if one is no success."""
     if not session.json:
         session.note(f"submitted {ids[0] if len(ids) == 1 else plural(len(ids), 'task')}, waiting for the result")
-    if why := _why_nobody_runs(session.queue.list_workers(), task):
-        session.note(why)
+    with contextlib.suppress(AccessDenied):  # a producer need not be allowed to see the workers
+        if why := _why_nobody_runs(session.queue.list_workers(), task):
+            session.note(why)
     deadline = None if seconds is None else time.monotonic() + seconds
     results = []
     for task_id in ids:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import accumulate
 from typing import Any
 
 from taskq.errors import CorruptTask, InvalidTask
 
+# Lists and dicts inside one another. Python's own limit depends on its version, on who calls, and on a setting that
+# users raise; so it would accept a task here that the worker cannot read.
+MAX_DEPTH = 200
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_decoder = json.JSONDecoder()
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 encode_string = json.encoder.encode_basestring
 
 
@@ -28,7 +38,27 @@ def encode(value: Any, what: str) -> str:
         text.encode("utf-8")
     except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
         raise InvalidTask(_why_not(value, what, error)) from None
+    if too_deep(text):
+        raise InvalidTask(f"the {what} is not JSON: it is nested too deeply, more than {MAX_DEPTH} levels")
     return text
+
+
+def too_deep(text: str) -> bool:
+    """Return whether a JSON text has more than ``MAX_DEPTH`` lists and dicts inside one another.
+
+    Nearly every text is too short for it, or has too few brackets. The rest is stripped of its strings and counted up
+    and down, without a loop in Python over its characters.
+    """
+    if len(text) <= 2 * MAX_DEPTH or text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    bare = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
+    steps = bare.encode("ascii", "replace").translate(_STEPS, _NO_BRACKETS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > MAX_DEPTH
+
+
+# as signed bytes: one up, one down
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _why_not(value: Any, what: str, error: Exception) -> str:
@@ -71,7 +101,10 @@ def decode(text: str | bytes, what: str) -> Any:
         CorruptTask: if it is no valid JSON, too deep, or has a number too long to be read.
     """
     try:
-        return _decoder.decode(text if isinstance(text, str) else text.decode("utf-8"))
+        plain = text if isinstance(text, str) else text.decode("utf-8")
+        if too_deep(plain):
+            raise ValueError(f"it is nested too deeply, more than {MAX_DEPTH} levels")
+        return _decoder.decode(plain)
     except (ValueError, RecursionError) as error:
         raise CorruptTask(f"the stored {what} cannot be read as JSON: {str(error)[:200]}") from None
 
@@ -83,6 +116,8 @@ def decode_at(text: str, start: int, what: str) -> tuple[Any, int]:
         CorruptTask: as ``decode``.
     """
     try:
+        if too_deep(text):
+            raise ValueError(f"it is nested too deeply, more than {MAX_DEPTH} levels")
         return _decoder.raw_decode(text, start)
     except (ValueError, RecursionError) as error:
         raise CorruptTask(f"the stored {what} cannot be read as JSON: {str(error)[:200]}") from None

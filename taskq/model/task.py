@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from taskq.errors import CorruptTask, InvalidTask, PayloadTooLarge
+from taskq.errors import CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge
 from taskq.model.codec import decode, decode_at, encode
+from taskq.model.crypto import Seal, reveal
 from taskq.model.moment import iso_utc, parse_iso, seconds_to_ms
 from taskq.model.names import check_name
 from taskq.states import TaskPriority, TaskType
@@ -19,8 +20,11 @@ from taskq.states import TaskPriority, TaskType
 MAX_RETRIES = 3
 RETRY_DELAY_SECONDS = 60.0
 DEFAULT_QUEUE = "default"
+UNREADABLE = "unreadable"
 
 _PAYLOAD = '"payload":'
+# An encrypted envelope has no payload, so that a program without keys cannot take the one for the other.
+_SEALED = '"sealed":"'
 
 
 def _new_id() -> str:
@@ -96,7 +100,7 @@ class Task:
 
     def _check_numbers(self) -> None:
         if type(self.max_retries) is not int or not 0 <= self.max_retries <= 1_000_000:
-            raise InvalidTask(f"max_retries is {self.max_retries!r}: use a whole number from 0 to 1,000,000")
+            raise InvalidTask(f"max_retries is {self.max_retries!r:.60}: use a whole number from 0 to 1,000,000")
         if self.retry_delay != RETRY_DELAY_SECONDS:
             self.retry_delay = _plain_seconds(self.retry_delay, "retry_delay")
         for name in ("timeout", "expires_in", "result_ttl"):
@@ -104,7 +108,7 @@ class Task:
             if value is not None:
                 seconds = _plain_seconds(value, name)
                 if seconds == 0:
-                    raise InvalidTask(f"{name} is {value!r}: use a number of seconds above 0, or None")
+                    raise InvalidTask(f"{name} is {value!r:.60}: use a number of seconds above 0, or None")
                 setattr(self, name, seconds)
         if not isinstance(self.metadata, dict):
             raise InvalidTask(f"metadata is a {type(self.metadata).__name__}: use a dict")
@@ -140,7 +144,7 @@ def checksum(payload_json: str) -> str:
     return b2a_base64(hashlib.sha256(payload_json.encode()).digest()[:16], newline=False)[:22].decode("ascii")
 
 
-def to_envelope(task: Task, max_bytes: int) -> str:
+def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
     """Return the JSON that is stored for a task.
 
     What taskq needs comes first, so that the beginning of a large envelope is enough to list it; names fit a pattern
@@ -149,6 +153,7 @@ def to_envelope(task: Task, max_bytes: int) -> str:
     Args:
         task: the task.
         max_bytes: the largest envelope that is accepted.
+        seal: signs and encrypts, if there are keys.
 
     Raises:
         InvalidTask: if payload or metadata is not JSON.
@@ -170,8 +175,14 @@ def to_envelope(task: Task, max_bytes: int) -> str:
             head += f'"{name}":{value!r},'
     if task.unique_key is not None:
         head += f'"unique_key":"{task.unique_key}",'
-    tail = f',"metadata":{encode(task.metadata, "metadata")}}}' if task.metadata else "}"
-    text = f'{head}"checksum":"{checksum(payload)}",{_PAYLOAD}{payload}{tail}'
+    if seal is None or not seal.encrypts:
+        tail = f',"metadata":{encode(task.metadata, "metadata")}}}' if task.metadata else "}"
+        text = f'{head}"checksum":"{checksum(payload)}",{_PAYLOAD}{payload}{tail}'
+    else:
+        contents = f"[{payload},{encode(task.metadata, 'metadata')}]"
+        text = f'{head}{_SEALED}{seal.encrypt(contents, *_context(task.task_id, task.task_type, task.queue))}"}}'
+    if seal is not None:
+        text = seal.sign(text)
     if len(text) > max_bytes or (len(text) * 4 > max_bytes and len(text.encode()) > max_bytes):
         raise PayloadTooLarge(
             f"task {task.task_id} is {len(text.encode()):,} bytes, more than the {max_bytes:,} allowed: store the data "
@@ -180,23 +191,30 @@ def to_envelope(task: Task, max_bytes: int) -> str:
     return text
 
 
-def from_envelope(stored: bytes | str, *, verify: bool = True) -> Task:
+def _context(task_id: str, task_type: str, queue: str | None) -> tuple[str, ...]:
+    """Return what the contents of a task are bound to."""
+    return ("payload", task_id, task_type, queue or DEFAULT_QUEUE)
+
+
+def from_envelope(stored: bytes | str, *, verify: bool = True, seal: Seal | None = None) -> Task:
     """Return the task that an envelope holds.
 
     Args:
         stored: the envelope.
-        verify: whether to compare the payload with its checksum.
+        verify: whether to compare the payload with its checksum, and to ask for a signature where there are keys.
+        seal: checks signatures and decrypts, if there are keys.
 
     Raises:
+        BadSignature: if signatures are asked for, and it has no good one.
+        CannotDecrypt: if it is encrypted, and not with a key of this process.
         CorruptTask: if it is no envelope, or the payload is not what was submitted.
     """
-    try:
-        text = stored if isinstance(stored, str) else stored.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise CorruptTask(f"the stored envelope is not UTF-8: {error}") from None
+    text = stored if isinstance(stored, str) else _decoded(stored)
+    if seal is not None and verify:
+        seal.check(text, "task")
     start = text.find(_PAYLOAD) + len(_PAYLOAD)
     if start < len(_PAYLOAD):
-        raise CorruptTask("the stored envelope has no payload")
+        return _from_sealed(text, seal)
     payload, end = decode_at(text, start, "payload")
     fields = decode(f"{text[:start]}0{text[end:]}", "envelope")
     try:
@@ -208,6 +226,51 @@ def from_envelope(stored: bytes | str, *, verify: bool = True) -> Task:
         return _from_fields(fields, payload)
     except (KeyError, TypeError, InvalidTask) as error:
         raise CorruptTask(f"the stored envelope cannot be used: {error}") from None
+
+
+def _decoded(stored: bytes) -> str:
+    try:
+        return stored.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorruptTask(f"the stored envelope is not UTF-8: {error}") from None
+
+
+def _from_sealed(text: str, seal: Seal | None) -> Task:
+    if _SEALED not in text:
+        raise CorruptTask("the stored envelope has no payload")
+    fields = decode(text, "envelope")
+    try:
+        context = _context(fields["id"], fields["type"], fields.get("queue"))
+        contents = decode(reveal(seal, fields["sealed"], *context), "payload")
+        payload, fields["metadata"] = contents
+        return _from_fields(fields, payload)
+    except CannotDecrypt:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptTask(f"the stored envelope cannot be used: {error}") from None
+
+
+def outline(stored: bytes | str, task_id: str) -> Task:
+    """Return what can be read of a task without its payload, whatever the envelope looks like. Never raises.
+
+    For lists: one damaged or encrypted task must not hide all the others.
+
+    Args:
+        stored: the envelope.
+        task_id: under which it is stored.
+    """
+    try:
+        text = stored if isinstance(stored, str) else _decoded(stored)
+        end = max(text.find(_PAYLOAD), text.find(_SEALED))
+        fields = decode(f'{text[:end]}"_":0}}', "envelope") if end > 0 else {}
+        for name in ("type", "queue"):
+            if fields.get(name) is not None:
+                check_name(fields[name], name)
+        task = _from_fields({**fields, "created_at": iso_utc(parse_iso(fields["created_at"]))}, None)
+    except (CorruptTask, KeyError, TypeError, ValueError, AttributeError):
+        task = Task(task_type=UNREADABLE, created_at="1970-01-01T00:00:00Z")
+    task.task_id = task_id
+    return task
 
 
 def _from_fields(fields: dict[str, Any], payload: Any) -> Task:

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from taskq.errors import CorruptTask, InvalidTask
 from taskq.model.codec import decode
+from taskq.model.crypto import Seal, is_sealed, reveal
 from taskq.model.moment import iso_utc, parse_iso
-from taskq.model.result import parse_result
+from taskq.model.result import result_outline
 from taskq.model.task import DEFAULT_QUEUE, Task
 from taskq.states import TaskStatus
 
@@ -96,22 +98,19 @@ class DeadLetter:
         return asdict(self)
 
 
-def status_dict(task: Task, state: dict[str, str], result: bytes | None) -> dict[str, Any]:
-    """Return the status dict of a task.
+def status_dict(task: Task, state: dict[str, str], result: bytes | None, seal: Seal | None = None) -> dict[str, Any]:
+    """Return the status dict of a task. What cannot be read or decrypted is said, and hides nothing else.
 
     Args:
         task: from its envelope.
         state: what has changed since the submit; empty for one that is pending or completed.
         result: the stored result, if there is one.
+        seal: decrypts, if there are keys for it.
     """
-    ended = parse_result(result) if result is not None else {}
-    status = state.get("status") or ended.get("status") or TaskStatus.PENDING.value
-    progress = state.get("progress")
-    completed_at, duration = ended.get("completed_at"), ended.get("duration")
-    started_at = iso_utc(int(state["started"])) if "started" in state else None
-    if started_at is None and completed_at and duration is not None:
-        begun = datetime.fromisoformat(completed_at) - timedelta(seconds=duration)
-        started_at = iso_utc(int(begun.timestamp() * 1000))
+    ended = result_outline(result, seal) if result is not None else {}
+    status = state.get("status") or _text(ended.get("status")) or TaskStatus.PENDING.value
+    completed_at = _text(ended.get("completed_at"))
+    started_at = _started_at(state.get("started"), completed_at, ended.get("duration"))
     if status not in (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED):
         completed_at = None
     return {
@@ -120,18 +119,64 @@ def status_dict(task: Task, state: dict[str, str], result: bytes | None) -> dict
         "created_at": task.created_at,
         "started_at": started_at,
         "completed_at": completed_at,
-        "worker_id": state.get("worker") or ended.get("worker_id"),
-        "retry_count": int(state.get("retries") or max(0, int(ended.get("attempts") or 0) - 1)),
+        "worker_id": state.get("worker") or _text(ended.get("worker_id")),
+        "retry_count": whole(state.get("retries")) or max(0, whole(ended.get("attempts")) - 1),
         "priority": task.priority.label,
         "queue": task.queue or DEFAULT_QUEUE,
-        "progress": decode(progress, "progress") if progress else None,
+        "progress": _progress(state.get("progress"), task.task_id, seal),
         "type": task.task_type,
-        "error": ended.get("error") or state.get("error"),
-        "reason": state.get("reason"),
+        "error": _text(ended.get("error")) or _shown(state.get("error"), "error", task.task_id, seal),
+        "reason": state.get("reason") or _text(ended.get("reason")),
     }
+
+
+def whole(value: Any) -> int:
+    """Return a number of what is stored; 0 for what is none, which something else than taskq has written."""
+    try:
+        return int(value or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _started_at(started_ms: str | None, completed_at: str | None, duration: Any) -> str | None:
+    """Return when the last attempt began: as noted, or its end minus its duration; None if neither can be read."""
+    try:
+        if started_ms is not None:
+            return iso_utc(int(started_ms))
+        if completed_at and duration is not None:
+            begun = datetime.fromisoformat(completed_at) - timedelta(seconds=duration)
+            return iso_utc(int(begun.timestamp() * 1000))
+    except (TypeError, ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
+def _shown(text: str | None, *context_and_seal: Any) -> str | None:
+    *context, seal = context_and_seal
+    try:
+        return None if text is None else reveal(seal, text, *context)
+    except CorruptTask as error:
+        return str(error)
+
+
+def _progress(stored: str | None, task_id: str, seal: Seal | None) -> Any:
+    if not stored:
+        return None
+    try:
+        value = decode(stored, "progress")
+        return decode(reveal(seal, value, "progress", task_id), "progress") if is_sealed(value) else value
+    except CorruptTask as error:
+        return str(error)
 
 
 def age_seconds(envelope_head: str, now_ms: int) -> float | None:
     """Return how old a task is, from the first few hundred characters of its envelope; None if they do not tell."""
     found = _CREATED.search(envelope_head)
-    return max(0.0, (now_ms - parse_iso(found[1])) / 1000) if found else None
+    try:
+        return max(0.0, (now_ms - parse_iso(found[1])) / 1000) if found else None
+    except InvalidTask:  # written by something else than taskq
+        return None

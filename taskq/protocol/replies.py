@@ -120,7 +120,8 @@ _NEW = [1, 0]
 
 def texts(reply: list[bytes]) -> tuple[str, ...]:
     """Return a flat reply as strings."""
-    return tuple(item.decode() for item in reply)
+    # an id that is no UTF-8 was put there by hand; it must not hide the others
+    return tuple(item.decode("utf-8", "backslashreplace") for item in reply)
 
 
 def pairs(reply: list[bytes]) -> dict[str, str]:
@@ -136,7 +137,8 @@ def parse_turn(token: str, seq: int, reply: list[Any]) -> TurnReply:
     first, ids, bodies, counts = int(reply[2] or 0), reply[6], reply[7], reply[8] or _NEW * len(reply[6])
     fence = f"{first}.{token}.{seq}"
     claims = tuple(
-        Claim(ids[i].decode(), bodies[i], counts[2 * i], counts[2 * i + 1], fence, first + i) for i in range(len(ids))
+        Claim(task_id, bodies[i], counts[2 * i], counts[2 * i + 1], fence, first + i)
+        for i, task_id in enumerate(texts(ids))
     )
     return TurnReply(True, False, reply[1], reply[3], reply[4] == 1, texts(reply[5]), claims)
 

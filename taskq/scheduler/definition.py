@@ -12,8 +12,9 @@ import uuid
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
-from taskq.errors import CorruptTask, InvalidTask
+from taskq.errors import BadSignature, CorruptTask, InvalidTask
 from taskq.model.codec import decode
+from taskq.model.crypto import Seal, reveal
 from taskq.model.moment import iso_utc
 from taskq.model.recurrence import Cron, Every, Recurrence, from_json
 from taskq.model.task import Task
@@ -127,12 +128,39 @@ def template_of(task: Task) -> Task:
     return task
 
 
-def parse(text: str) -> Definition:
+def to_stored(definition: Definition, name: str, seal: Seal | None) -> str:
+    """Return the text that is stored under a name: as ``Definition.text``, signed and encrypted if there are keys.
+
+    Whoever could write a definition of his own would have the scheduler sign its tasks.
+    """
+    text = definition.text()
+    if seal is None:
+        return text
+    stored = json.loads(text)
+    task = stored["task"]
+    if seal.encrypts:
+        contents = json.dumps([task.pop("payload"), task.pop("metadata", {})], separators=(",", ":"))
+        task["sealed"] = seal.encrypt(contents, "schedule", name, task["type"])
+    if seal.signs:
+        stored["name"] = name
+    return seal.sign(json.dumps(stored, separators=(",", ":")))
+
+
+def parse(text: str, name: str = "", seal: Seal | None = None) -> Definition:
     """Return the definition that a text stands for.
 
+    Args:
+        text: as it is stored.
+        name: under which it is stored.
+        seal: checks the signature and decrypts, if there are keys.
+
     Raises:
+        BadSignature: if signatures are asked for, and it has no good one.
+        CannotDecrypt: if it is encrypted, and not with a key of this process.
         CorruptTask: if it cannot be understood.
     """
+    if seal is not None:
+        seal.check(text, "schedule")
     if "\ufffd" in text:  # never in what is written here: it stands for bytes that are no UTF-8
         raise CorruptTask("the stored schedule is not UTF-8: something else than taskq has written it")
     try:
@@ -140,17 +168,29 @@ def parse(text: str) -> Definition:
         added_ms = stored["added_ms"]
         if type(added_ms) is not int or not 0 <= added_ms < 10**14:
             raise InvalidTask(f"added_ms is {added_ms!r:.40}, not a moment in ms")
-        return Definition(from_json(stored["recurrence"]), _template(stored["task"]), added_ms)
+        if seal is not None and seal.signs and stored["name"] != name:
+            raise BadSignature(f"the schedule was signed under another name, {stored['name']!r:.140}")
+        task = _opened(stored["task"], name, seal)
+        return Definition(from_json(stored["recurrence"]), _template(task), added_ms)
     except KeyError as error:
         raise CorruptTask(f"the stored schedule has no {error}") from None
     except (InvalidTask, TypeError, ValueError, AttributeError) as error:
         raise CorruptTask(f"the stored schedule cannot be used: {error}") from None
 
 
-def parse_or_none(text: str | None) -> Definition | None:
+def _opened(task: dict[str, Any], name: str, seal: Seal | None) -> dict[str, Any]:
+    if "sealed" not in task:
+        return task
+    opened = {field: value for field, value in task.items() if field != "sealed"}
+    contents = reveal(seal, str(task["sealed"]), "schedule", name, str(task.get("type")))
+    opened["payload"], opened["metadata"] = decode(contents, "schedule")
+    return opened
+
+
+def parse_or_none(text: str | None, name: str = "", seal: Seal | None = None) -> Definition | None:
     """Return the definition that a text stands for; None if there is none, or it cannot be understood."""
     try:
-        return None if text is None else parse(text)
+        return None if text is None else parse(text, name, seal)
     except CorruptTask:
         return None
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from taskq.errors import TaskqError
+from taskq.model.crypto import Seal
 from taskq.model.moment import iso_utc
 from taskq.model.task import DEFAULT_QUEUE
 from taskq.scheduler.definition import parse
@@ -40,7 +41,7 @@ class ScheduleInfo:
         return asdict(self)
 
 
-def info_of(name: str, text: str, last_ms: int | None, now_ms: int) -> ScheduleInfo:
+def info_of(name: str, text: str, last_ms: int | None, now_ms: int, seal: Seal | None = None) -> ScheduleInfo:
     """Return what to show of a stored schedule; one that cannot be understood is shown with its problem.
 
     Args:
@@ -48,10 +49,11 @@ def info_of(name: str, text: str, last_ms: int | None, now_ms: int) -> ScheduleI
         text: as it is stored.
         last_ms: the last slot that was fired; None: none yet.
         now_ms: server time.
+        seal: checks the signature and decrypts, if there are keys.
     """
     try:
         last_run = iso_utc(last_ms) if last_ms is not None else None
-        definition = parse(text)
+        definition = parse(text, name, seal)
         slot_ms = definition.due_slot(now_ms, last_ms)
         next_run = iso_utc(definition.next_slot(last_ms) if slot_ms is None else slot_ms)
     except TaskqError as error:

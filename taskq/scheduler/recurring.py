@@ -124,7 +124,7 @@ class Recurring:
         return wait
 
     def _fire_due(self, name: str, entry: _Entry, last_ms: int | None, now_ms: int) -> float:
-        definition = self._read(entry, last_ms)
+        definition = self._read(name, entry, last_ms)
         if entry.next_ms > now_ms:
             return (entry.next_ms - now_ms) / 1000
         self._work_left -= 1
@@ -139,11 +139,11 @@ class Recurring:
         entry.next_ms = definition.recurrence.next_after(now_ms)
         return (entry.next_ms - now_ms) / 1000
 
-    def _read(self, entry: _Entry, last_ms: int | None) -> Definition:
+    def _read(self, name: str, entry: _Entry, last_ms: int | None) -> Definition:
         """Work out what the text means and when the next slot is, unless it is known from an earlier look."""
         if entry.definition is None:
             self._work_left -= 1
-            entry.definition = parse(entry.text)
+            entry.definition = parse(entry.text, name, self._context.seal)
             entry.next_ms = entry.definition.next_slot(last_ms)
         return entry.definition
 

@@ -15,7 +15,7 @@ from taskq.model.names import check_name
 from taskq.model.recurrence import Cron, Every, Recurrence
 from taskq.model.task import Task
 from taskq.queue import TaskQueue, get_task_queue
-from taskq.scheduler.definition import Definition, parse_or_none, template_of
+from taskq.scheduler.definition import Definition, parse_or_none, template_of, to_stored
 from taskq.scheduler.info import ScheduleInfo, info_of
 from taskq.scheduler.loop import CHECK_INTERVAL_SECONDS, SchedulerLoop
 from taskq.scheduler.promoter import Promoter
@@ -142,26 +142,26 @@ class TaskScheduler:
     def _add(self, name: str, recurrence_from: Callable[[int], Recurrence], task: Task) -> ScheduleInfo:
         check_name(name, "schedule name")
         template = template_of(task)
-        run, protocol = self.queue.transport.run, self.queue.context.protocol
+        run, protocol, seal = self.queue.transport.run, self.queue.context.protocol, self.queue.context.seal
         deadline = time.monotonic() + self.queue.settings.call_timeout_seconds
         while True:
             now_ms, texts, slots = run(protocol.list_schedules())
             wanted = Definition(recurrence_from(now_ms), template, now_ms)
             stored_text, last_ms = texts.get(name), slots.get(name)
-            stored = parse_or_none(stored_text)
+            stored = parse_or_none(stored_text, name, seal)
             if stored is not None:
                 wanted = wanted.after(stored, last_ms)
             if stored_text is not None and wanted is stored:
-                return info_of(name, stored_text, last_ms, now_ms)
+                return info_of(name, stored_text, last_ms, now_ms, seal)
             self._check_run(name, wanted, now_ms)
             try:
                 # Not repeated as it is: what was listed may be out of date by the time the server is back.
-                run(protocol.add_schedule(name, wanted.text()), timeout_seconds=0)
+                run(protocol.add_schedule(name, to_stored(wanted, name, seal)), timeout_seconds=0)
             except ServerUnavailable:
                 if time.monotonic() >= deadline:
                     raise
             else:
-                return info_of(name, wanted.text(), None, now_ms)
+                return info_of(name, to_stored(wanted, name, seal), None, now_ms, seal)
 
     def _check_run(self, name: str, definition: Definition, now_ms: int) -> None:
         """Refuse here, and not in the middle of the night, what could not be submitted."""
@@ -174,8 +174,9 @@ class TaskScheduler:
         Raises:
             ServerUnavailable: if the server does not answer in time.
         """
-        now_ms, texts, slots = self.queue.transport.run(self.queue.context.protocol.list_schedules())
-        return [info_of(name, text, slots.get(name), now_ms) for name, text in sorted(texts.items())]
+        context = self.queue.context
+        now_ms, texts, slots = self.queue.transport.run(context.protocol.list_schedules())
+        return [info_of(name, text, slots.get(name), now_ms, context.seal) for name, text in sorted(texts.items())]
 
     def remove_schedule(self, name: str) -> bool:
         """Remove a recurring schedule; tasks that it has submitted go on.

@@ -134,12 +134,14 @@ class Endpoint:
 
     def _owner_of_slot(self) -> dict[str, Any]:
         auth = {name: self._options[name] for name in ("username", "password") if name in self._options}
+        tls = {name: value for name, value in self._options.items() if name.startswith("ssl_")}
         cluster = RedisCluster(
             startup_nodes=[ClusterNode(*seed) for seed in self._seeds],  # type: ignore[no-untyped-call]  # redis-py has not typed it
             socket_timeout=self._timeout,
             ssl=self._class is sync_connection.SSLConnection,
             protocol=2,
             **auth,
+            **tls,
         )
         try:
             node = cluster.get_node_from_key(self._slot_key)  # type: ignore[no-untyped-call]  # redis-py has not typed it

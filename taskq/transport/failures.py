@@ -5,6 +5,7 @@ from __future__ import annotations
 import redis.exceptions as redis_errors
 
 from taskq.errors import AccessDenied, ServerError, ServerFull, ServerUnavailable, TaskqError, UnsupportedServer
+from taskq.transport.certificates import untrusted
 
 
 class ReplyError(Exception):
@@ -43,6 +44,8 @@ _PASSING = {
     "MISCONF": False,
 }
 _ACCESS = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
+# how Redis, then Valkey, say it of a command inside a script
+_ACCESS_IN_SCRIPT = ("user executing the script can't", "ACL failure in script")
 
 
 def check(reply: object) -> None:
@@ -67,10 +70,11 @@ def explain(reply: ReplyError) -> TaskqError:
             "the server has reached its maxmemory and accepts no new task; tasks already queued go on. Let workers "
             f"catch up, shorten TASKQ_RESULT_TTL, or raise maxmemory ({text})"
         )
-    if reply.code in _ACCESS:
+    if reply.code in _ACCESS or any(words in text for words in _ACCESS_IN_SCRIPT):
         return AccessDenied(
             f"the server refuses access: {text}. Put user and password into REDIS_URL "
-            "(redis://user:password@host:6379/0), or have the server's administrator allow that user the command"
+            "(redis://user:password@host:6379/0), or have the server's administrator allow that user the command: "
+            "`taskq acl` prints what each role needs"
         )
     if "compiling script" in text or "nrecognized flag" in text:
         return UnsupportedServer(f"the server is too old for taskq: it needs Redis 7.0 or Valkey 7.2 or newer ({text})")
@@ -92,6 +96,8 @@ def from_redis(error: Exception, address: str) -> Exception:
     if isinstance(error, redis_errors.RedisClusterException) and isinstance(error.__cause__, redis_errors.RedisError):
         error = error.__cause__
     text = str(error)
+    if refusal := untrusted(error, address):
+        return refusal
     if isinstance(error, redis_errors.AuthenticationError | redis_errors.AuthorizationError):
         return explain(ReplyError(text if text.startswith(_ACCESS) else f"WRONGPASS {text}"))
     if isinstance(error, redis_errors.InvalidResponse):

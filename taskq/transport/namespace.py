@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
+from taskq.model.crypto import seal_of
 from taskq.protocol.keys import Keys
 from taskq.protocol.operations import Protocol
 from taskq.settings import Settings
@@ -21,11 +22,18 @@ class Namespace:
     nothing at import.
 
     Args:
-        settings: which server and prefix.
+        settings: which server and prefix, and the keys.
+
+    Attributes:
+        seal: signs and encrypts; None without keys.
+
+    Raises:
+        SettingsError: if the keys cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.seal = seal_of(settings)
         self._lock = threading.Lock()
         self._endpoint: Endpoint | None = None
         self._protocol: Protocol | None = None

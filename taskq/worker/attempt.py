@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from taskq.errors import CorruptTask, InvalidTask
+from taskq.errors import BadSignature, CannotDecrypt, CorruptTask, InvalidTask
+from taskq.model.crypto import hide, seal_of
 from taskq.model.moment import seconds_to_ms
 from taskq.model.result import result_json
 from taskq.model.retry import ControlFlow, Discard, RetryPolicy, Verdict
@@ -133,23 +134,29 @@ class Judge:
         self._worker_id = worker_id
         self._now_ms = server_now_ms
         self._max_bytes = settings.max_message_bytes
+        self._seal = seal_of(settings)
         self._result_ttl_ms = seconds_to_ms(settings.result_ttl_seconds, "result_ttl")
         self._dead_ttl_ms = seconds_to_ms(settings.dead_ttl_seconds, "dead_ttl")
 
     def admit(self, claim: Claim) -> Attempt | Settlement:
         """Return the attempt of a claim, or the settlement of one that cannot or need not run."""
+        if len(claim.envelope) > self._max_bytes:
+            return self._end(claim, Outcome.FAIL, _too_large(len(claim.envelope), self._max_bytes), reason="too_large")
         try:
-            task = from_envelope(claim.envelope)
+            task = from_envelope(claim.envelope, seal=self._seal)
+            if task.task_id != claim.task_id:
+                raise CorruptTask(f"the stored envelope is that of task {task.task_id!r:.140}, it was put here by hand")
             if _unusual(task):
                 replace(task)
             expired = task.expires_in is not None and self._now_ms() > (task.deadline_ms or 0)
+            spec = self._registry.get(task.task_type)
         except CorruptTask as error:
-            return self._end(claim, Outcome.FAIL, str(error))
-        except (ValueError, TypeError, OverflowError) as error:
-            return self._end(claim, Outcome.FAIL, f"the stored envelope cannot be used: {error}")
+            return self._end(claim, Outcome.FAIL, f"{type(error).__name__}: {error}", reason=_REASONS[type(error)])
+        except (ValueError, TypeError, OverflowError, AttributeError) as error:
+            why = f"CorruptTask: the stored envelope cannot be used: {error}"
+            return self._end(claim, Outcome.FAIL, why, reason="corrupt")
         if expired:
             return self._end(claim, Outcome.CANCEL, f"expired: it was to start within {task.expires_in:g} s")
-        spec = self._registry.get(task.task_type)
         if spec is None:
             reason = f"no handler for type {task.task_type!r} on {self._worker_id()}; it knows {self._known()}"
             delay_ms = round(PARK_SECONDS * 1000 * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
@@ -171,14 +178,15 @@ class Judge:
                 worker_id=self._worker_id(),
                 attempts=claim.attempt,
                 completed_at_ms=self._now_ms(),
+                seal=self._seal,
             )
         except InvalidTask as error:
             return self._end(claim, Outcome.FAIL, f"{error} (the handler ran to its end)", attempt)
-        if len(body) > self._max_bytes:
+        if len(body) > self._max_bytes or (len(body) * 4 > self._max_bytes and len(body.encode()) > self._max_bytes):
             return self._end(
                 claim,
                 Outcome.FAIL,
-                f"the result is {len(body):,} bytes, more than the {self._max_bytes:,} allowed "
+                f"the result is {len(body.encode()):,} bytes, more than the {self._max_bytes:,} allowed "
                 "(TASKQ_MAX_MESSAGE_SIZE): store it elsewhere and return a reference",
                 attempt,
             )
@@ -199,13 +207,15 @@ class Judge:
         policy = attempt.policy
         decision = policy.decide(error, claim.retries)
         if decision.verdict is Verdict.SNOOZE:
-            return Settlement(claim.task_id, claim.fence, Outcome.SNOOZE.value, decision.reason, decision.after_ms or 0)
+            said = _storable(decision.reason[:_MAX_NOTE_CHARS])
+            return Settlement(claim.task_id, claim.fence, Outcome.SNOOZE.value, said, decision.after_ms or 0)
         note = describe(error, attempt.timed_out, task.timeout)
         if decision.verdict is Verdict.RETRY:
             delay_ms = decision.after_ms
             if delay_ms is None:
                 delay_ms = policy.delay_ms(claim.retries + 1, random.random)
-            return Settlement(claim.task_id, claim.fence, Outcome.RETRY.value, note[-_MAX_NOTE_CHARS:], delay_ms)
+            shown = hide(self._seal, _storable(note[-_MAX_NOTE_CHARS:]), "error", claim.task_id)
+            return Settlement(claim.task_id, claim.fence, Outcome.RETRY.value, shown, delay_ms)
         return self._end(claim, Outcome.FAIL, f"{note}\n({decision.reason})", attempt)
 
     def interrupted(self, attempt: Attempt) -> Settlement:
@@ -225,7 +235,9 @@ class Judge:
         """Return the settlement that hands an attempt back uncharged."""
         return Settlement(attempt.claim.task_id, attempt.claim.fence, Outcome.RELEASE.value, "", 0)
 
-    def _end(self, claim: Claim, outcome: Outcome, error: str, attempt: Attempt | None = None) -> Settlement:
+    def _end(
+        self, claim: Claim, outcome: Outcome, error: str, attempt: Attempt | None = None, reason: str | None = None
+    ) -> Settlement:
         failed = outcome is Outcome.FAIL
         body = result_json(
             claim.task_id,
@@ -235,10 +247,31 @@ class Judge:
             worker_id=self._worker_id(),
             attempts=claim.attempt,
             completed_at_ms=self._now_ms(),
+            reason=reason,
+            seal=self._seal,
         )
         return Settlement(
             claim.task_id, claim.fence, outcome.value, body, self._dead_ttl_ms if failed else self._result_ttl_ms
         )
+
+
+_REASONS: dict[type[CorruptTask], str] = {
+    CorruptTask: "corrupt",
+    BadSignature: "bad_signature",
+    CannotDecrypt: "cannot_decrypt",
+}
+
+
+def _storable(text: str) -> str:
+    """Return a text without halves of surrogate pairs, which no command can carry."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _too_large(size_bytes: int, limit_bytes: int) -> str:
+    return (
+        f"PayloadTooLarge: the stored envelope is {size_bytes:,} bytes, more than the {limit_bytes:,} that this worker "
+        "reads: raise TASKQ_MAX_MESSAGE_SIZE on every client and worker, then replay it"
+    )
 
 
 def _unusual(task: Task) -> bool:

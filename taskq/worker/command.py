@@ -39,6 +39,8 @@ def run_worker(settings: Settings, options: WorkerOptions) -> int:
         f"  running   {options.concurrency} tasks at a time in {options.processes} "
         f"process{'es' if options.processes > 1 else ''}; Ctrl+C to stop"
     )
+    if queue.namespace.seal is not None:
+        click.echo(f"  keys      {queue.namespace.seal.described}")
     queue.get_queue_stats()  # a server that will not have us is reported here, before any process starts
     guardian = guardian_of(queue)
     guardian.start()

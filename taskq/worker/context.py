@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from taskq.errors import InvalidTask
 from taskq.model.codec import encode
 from taskq.model.task import Task
 from taskq.worker.attempt import Attempt, TaskCancelled
 
 if TYPE_CHECKING:
     from taskq.queue import TaskQueue
+
+
+MAX_PROGRESS_BYTES = 65_536
 
 
 class TaskContext:
@@ -62,11 +66,20 @@ class TaskContext:
             False if this attempt is no longer the one that counts.
 
         Raises:
-            InvalidTask: if ``value`` is not JSON.
+            InvalidTask: if ``value`` is not JSON, or larger than 64 KB.
         """
         shown = value if message is None else {"value": value, "message": message}
         claim = self._attempt.claim
-        operation = self._queue.namespace.protocol.progress(claim.task_id, claim.fence, encode(shown, "progress"))
+        text = encode(shown, "progress")
+        if len(text.encode()) > MAX_PROGRESS_BYTES:
+            raise InvalidTask(
+                f"the progress is {len(text.encode()):,} bytes, more than the {MAX_PROGRESS_BYTES:,} allowed: it is "
+                "kept with the state of the task; store the data elsewhere and send a reference"
+            )
+        seal = self._queue.namespace.seal
+        if seal is not None and seal.encrypts:
+            text = encode(seal.encrypt(text, "progress", claim.task_id), "progress")
+        operation = self._queue.namespace.protocol.progress(claim.task_id, claim.fence, text)
         code = self._queue.transport.run(operation)
         if code == 0:
             self._attempt.lost = True

@@ -25,7 +25,7 @@ def _verdicts(document: dict[str, Any]) -> dict[str, str]:
 
 
 def _doctor(run: Run, url: str, *args: str) -> dict[str, Any]:
-    result = run("doctor", "--redis-url", url, "--json", *args)
+    result = run("doctor", "--json", *args, env={"TASKQ_REDIS_URL": url})
     document: dict[str, Any] = json.loads(result.stdout)
     assert result.exit_code == (1 if document["verdict"] == "bad" else 0)
     assert result.stderr == ""

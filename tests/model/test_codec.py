@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskq.errors import CorruptTask, InvalidTask
-from taskq.model.codec import decode, decode_at, encode, encode_string
+from taskq.model.codec import MAX_DEPTH, decode, decode_at, encode, encode_string, too_deep
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -85,6 +85,38 @@ def test_too_deep_a_nesting() -> None:
         decode("[" * 200_000, "payload")
     with pytest.raises(CorruptTask):
         decode_at("[" * 200_000, 0, "payload")
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_the_depth_that_is_allowed(opening: str, closing: str) -> None:
+    deepest = f"{opening * MAX_DEPTH}1{closing * MAX_DEPTH}"
+    assert encode(decode(deepest, "payload"), "payload") == deepest
+    assert decode_at(deepest, 0, "payload")[1] == len(deepest)
+    deeper = f"{opening}{deepest}{closing}"
+    for read in (decode, lambda text, what: decode_at(text, 0, what)):
+        with pytest.raises(CorruptTask, match="nested too deeply, more than 200 levels"):
+            read(deeper, "payload")
+    with pytest.raises(InvalidTask, match="nested too deeply, more than 200 levels"):
+        encode(json.loads(deeper), "payload")
+
+
+@given(JSON.filter(encodable))
+def test_width_is_no_depth(value: Any) -> None:
+    text = json.dumps([value, "[" * 500, '"{\\', {'"]': "\\"}] * 100, ensure_ascii=False)
+    assert not too_deep(text)
+
+
+def test_the_depth_is_pythons_own_count() -> None:
+    for text, levels in (("[]" * 300, 1), ("[" * 300, 300), ('["[[[\\"[[["]' + "[" * 199, 199), ("[[]]" * 200, 2)):
+        assert too_deep(f"{text}{' ' * 500}") is (levels > MAX_DEPTH)
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a":-Infinity}'])
+def test_constants_that_are_no_json(text: str) -> None:
+    with pytest.raises(CorruptTask, match="is no JSON"):
+        decode(text, "payload")
+    with pytest.raises(CorruptTask, match="is no JSON"):
+        decode_at(text, 0, "payload")
 
 
 def test_an_integer_too_long_to_be_read() -> None:

@@ -1,0 +1,162 @@
+"""What each kind of program may do on the server, worked out from the scripts that it calls. No I/O here.
+
+A script runs with the rights of its caller: each of its commands is checked as if the caller had sent it. So a role is
+the list of the scripts it calls, and its rights are the commands and key families that stand in their text. Each script
+becomes a selector of its own, so that a command of one script cannot be used on the keys of another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from taskq.protocol.keys import FAMILIES, SCHEDULER_BELL, Keys
+from taskq.protocol.operations import SCRIPTS
+from taskq.protocol.scripts import Script
+
+_CALL = re.compile(r"\bp?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
+_KEY = re.compile(r"(?:\bp?call\('([A-Z]+)', )?\bNS\.\.'([^']*)'")
+_FAMILY_OF = {suffix: family for family, suffix in FAMILIES.items()}
+# What a connection says before it is of use, and to look whether it still is.
+_CONNECTION = ("auth", "hello", "ping", "select", "client|setname", "evalsha")
+_CLUSTER = ("cluster|slots", "cluster|shards", "cluster|nodes", "command", "readonly", "info")
+_READS = frozenset(
+    """exists get getrange hget hgetall hlen hmget lindex llen lrange mget pttl scard sismember smembers smismember
+    srandmember sscan time type zcard zrange zrangebyscore zrevrange zscore""".split()  # noqa: SIM905 - a list of words
+)
+
+
+class Role(StrEnum):
+    """What a program is to the namespace."""
+
+    PRODUCER = "producer"
+    WORKER = "worker"
+    SCHEDULER = "scheduler"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What a role does.
+
+    Attributes:
+        scripts: that it calls; the first one is checked first by the server, so it is the one called most often.
+        blocks_on: beginnings of the names of the lists it waits on.
+        listens: whether it follows the events.
+        plain: commands without a key that it sends besides.
+        read_only: whether it only reads, also with scripts that could write.
+    """
+
+    scripts: tuple[str, ...]
+    blocks_on: tuple[str, ...] = ()
+    listens: bool = False
+    plain: tuple[str, ...] = ()
+    read_only: bool = False
+
+
+_SUBMITS = ("submit", "cancel", "await", "result", "inspect")
+_LOOKS = ("inspect", "result", "stats", "ids", "cards", "schedules")
+DUTIES: dict[Role, Duties] = {
+    Role.PRODUCER: Duties(_SUBMITS, ("reply:*",), listens=True),
+    Role.WORKER: Duties(
+        ("turn", "submit", "beat", "register", "settle", "progress", "reap", "evict", "repair", "sweep", "stats"),
+        ("bell:*",),
+    ),
+    Role.SCHEDULER: Duties(("promote", "schedules", "fire", "beat", "reap", "sweep"), (f"bell:{SCHEDULER_BELL}",)),
+    Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
+    Role.OPERATOR: Duties(
+        (*_SUBMITS, "stats", "ids", "cards", "schedules", "pause", "purge", "replay", "discard"),
+        ("reply:*",),
+        listens=True,
+        plain=("info", "time"),
+    ),
+}
+
+
+def commands_of(script: Script) -> set[str]:
+    """Return the commands that stand in a script, as an ACL names them."""
+    found = _CALL.findall(script.source)
+    return {f"{word}|{sub}".lower() if word == "PUBSUB" else word.lower() for word, sub in found}
+
+
+def families_of(script: Script) -> dict[str, bool]:
+    """Return the key families that stand in a script, and whether it may write to them.
+
+    A family is only read if each time it stands in the text it is the key of a command that reads. The channel of the
+    events is no family here.
+    """
+    found: dict[str, bool] = {}
+    for command, suffix in _KEY.findall(script.source):
+        family = _FAMILY_OF[suffix]
+        if family != "events":
+            found[family] = found.get(family, False) or command.lower() not in _READS
+    return found
+
+
+def rules(roles: tuple[Role, ...], keys: Keys, *, preloaded: bool = False) -> list[str]:
+    """Return the rules of an ACL user, in the order in which the server has to read them.
+
+    Args:
+        roles: one or more; their rights add up.
+        keys: the names of the keys of the namespace.
+        preloaded: leave ``EVAL`` out; the scripts have to be loaded by somebody else after each start of the server.
+
+    Returns:
+        Words for ``ACL SETUSER``, or for a line of an ACL file.
+    """
+    duties = [DUTIES[role] for role in roles]
+    plain = {word for duty in duties for word in duty.plain}
+    plain |= {*_CONNECTION, *(() if preloaded else ("eval",)), *(_CLUSTER if keys.hash_tag else ())}
+    words = ["resetkeys", "resetchannels", "-@all", *(f"+{word}" for word in sorted(plain))]
+    # the one KEY of each script is the root of the namespace, under which nothing is stored
+    words.append(f"~{keys.root}")
+    if any(duty.listens for duty in duties):
+        words += [f"&{keys.key('events')}", "+subscribe", "+unsubscribe"]
+    seen: set[str] = set()
+    for duty in duties:
+        for name in duty.scripts:
+            # of a role that may write, what another one only reads is no further right
+            words += [word for word in [_selector(SCRIPTS[name], keys, duty.read_only)] if word not in seen]
+            seen.add(words[-1])
+    lists = sorted({name for duty in duties for name in duty.blocks_on})
+    if lists:
+        words.append(f"(+blpop {' '.join(f'~{keys.root}{name}' for name in lists)})")
+    if any("ids" in duty.scripts for duty in duties):
+        words.append(f"(+zscore +hgetall +hexists %R~{keys.key('scheduled')} %R~{keys.key('meta')})")
+    return words
+
+
+def _selector(script: Script, keys: Keys, read_only: bool) -> str:
+    commands = commands_of(script)
+    if read_only:
+        commands &= _READS
+    words = [f"+{command}" for command in sorted(commands)]
+    for family, writes in sorted(families_of(script).items()):
+        suffix = FAMILIES[family]
+        mode = "~" if writes and not read_only and not script.read_only else "%R~"
+        words.append(f"{mode}{keys.key(family)}{'*' if suffix.endswith(':') else ''}")
+    if "publish" in commands:
+        words.append(f"&{keys.key('events')}")
+    return f"({' '.join(words)})"
+
+
+def password_hash(password: str) -> str:
+    """Return a password as an ACL file may hold it: only its SHA-256."""
+    return f"#{hashlib.sha256(password.encode()).hexdigest()}"
+
+
+def user_line(user: str, roles: tuple[Role, ...], keys: Keys, password: str | None, *, preloaded: bool = False) -> str:
+    """Return a line for an ACL file.
+
+    Args:
+        user: name of the user.
+        roles: as for ``rules``.
+        keys: as for ``rules``.
+        password: of the user; None: nobody can log in before one is set.
+        preloaded: as for ``rules``.
+    """
+    secret = ["resetpass"] if password is None else ["resetpass", password_hash(password)]
+    return " ".join(["user", user, "on", *secret, *rules(roles, keys, preloaded=preloaded)])

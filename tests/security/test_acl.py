@@ -1,0 +1,307 @@
+"""The rights that ``taskq acl`` prints: enough for the whole job of a role, and not enough for anything else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from taskq import AccessDenied, Task, TaskQueue, TaskScheduler, TaskWorker
+from taskq.protocol.acl import DUTIES, Role, commands_of, families_of, rules, user_line
+from taskq.protocol.keys import Keys
+from taskq.protocol.operations import SCRIPTS
+from taskq.settings import Settings
+from taskq.transport.blocking import Transport
+from taskq.transport.endpoint import Endpoint
+from tests.cli.conftest import Run, Spawn
+from tests.conftest import StartServer
+from tests.lua.scenarios import SCENARIOS, Scenario
+from tests.security.conftest import PASSWORD, PREFIX, allow, url_of
+from tests.servers import ServerProcess
+from tests.state import Bench, changes
+from tests.waiting import eventually
+
+OpenAs = Callable[[str], TaskQueue]
+
+
+def changed_by(server: ServerProcess, prefix: str, scenario: Scenario, user: str | None) -> tuple[str, Any]:
+    """Return which script is called and what it changes, for an administrator or for a user.
+
+    Somebody listens, so that scripts publish.
+    """
+    with server.client() as admin, admin.pubsub() as listener, closing(Bench(server.url, prefix, admin)) as bench:
+        listener.subscribe(f"{prefix}:events")
+        operation = scenario(bench)
+        settings = Settings(redis_url=server.url if user is None else url_of(server, user))
+        with closing(Transport(Endpoint(settings.redis_url or "", settings), settings)) as transport:
+            before = bench.state()
+            transport.run(operation)
+            return operation.script.name, changes(before, bench.state())
+
+
+@pytest.mark.parametrize("scenario", [pytest.param(scenario, id=scenario.__name__) for scenario in SCENARIOS])
+def test_a_role_can_make_each_of_its_calls(clean: ServerProcess, scenario: Scenario) -> None:
+    """Whatever a script finds to do, its caller may do: compared with what the call of an administrator does."""
+    script, expected = changed_by(clean, "trusted", scenario, None)
+    for role in (role for role in Role if script in DUTIES[role].scripts):
+        if DUTIES[role].read_only and expected:
+            continue
+        with clean.client() as admin:
+            # the clock of the tests, which can be moved, stands in the namespace
+            allow(admin, "probe", [*rules((role,), Keys(f"by-{role}")), f"(+hget ~by-{role}:meta)"])
+        assert changed_by(clean, f"by-{role}", scenario, "probe") == (script, expected), role
+
+
+def test_every_script_is_called_by_some_role() -> None:
+    assert SCRIPTS.keys() - {name for duty in DUTIES.values() for name in duty.scripts} == {"snapshot"}
+
+
+def test_a_worker_works_from_its_start_to_its_end(open_as: OpenAs) -> None:
+    producer, seen = open_as("producer"), []
+    worker = TaskWorker(open_as("worker"), concurrency=2)
+    worker.register_handler("ok", lambda task, ctx: [ctx.progress(1), ctx.submit(Task(task_type="child"))][0])
+    worker.register_handler("child", lambda task: seen.append(task.task_id))
+    worker.register_handler("bad", lambda task: 1 / 0)
+    handles = [producer.submit_task(Task(task_type=name, max_retries=0, unique_key=name)) for name in ("ok", "bad")]
+    producer.submit_batch([Task(task_type="child", priority=priority) for priority in ("urgent", "low")])
+    assert producer.cancel_task(producer.submit_task(Task(task_type="ok"))) == "cancelled"
+    worker.run_until_empty()
+    assert [producer.wait_for_result(task_id, 5)["status"] for task_id in handles] == ["completed", "failed"]
+    assert len(seen) == 3
+    assert producer.get_task_status(handles[0])["status"] == "completed"
+
+
+def test_a_scheduler_fires_and_an_operator_operates(open_as: OpenAs) -> None:
+    operator, viewer, scheduler = open_as("operator"), open_as("viewer"), TaskScheduler(open_as("scheduler"))
+    TaskScheduler(operator).schedule_every("pulse", 0.1, Task(task_type="none"))
+    TaskScheduler(operator).schedule_task_in(Task(task_type="none"), 0.01)
+    eventually(lambda: scheduler.run_once() and viewer.get_queue_stats().pending_tasks >= 2, what="two due tasks")
+    assert [info.name for info in TaskScheduler(viewer).list_schedules()] == ["pulse"]
+    assert len(viewer.list_tasks("pending")) >= 2
+    assert viewer.get_task(viewer.list_tasks("pending")[0]["task_id"]).task_type == "none"
+    assert (operator.pause(), operator.resume()) == (4, 4)
+    assert operator.purge() >= 2
+    assert TaskScheduler(operator).remove_schedule("pulse")
+    assert viewer.list_workers() == viewer.list_dead() == []
+
+
+def test_processes_work_under_their_users(clean: ServerProcess, spawn: Spawn, run: Run, tmp_path: Path) -> None:
+    """``taskq worker`` with its supervisor, guardian and a process that dies; ``taskq scheduler``; ``taskq submit``."""
+    (tmp_path / "handlers.py").write_text(
+        "import os\ndef register(worker):\n    worker.register_handler('die', lambda task: os._exit(9))\n"
+    )
+    env = {"TASKQ_PREFIX": PREFIX, "TASKQ_MAX_CRASHES": "1", "TASKQ_HEARTBEAT_INTERVAL": "100ms"}
+    worker = spawn("worker", env={**env, "TASKQ_REDIS_URL": url_of(clean, "worker")})
+    scheduler = spawn("scheduler", env={**env, "TASKQ_REDIS_URL": url_of(clean, "scheduler")})
+    as_producer = {**env, "TASKQ_REDIS_URL": url_of(clean, "producer")}
+    done = run("submit", "echo", '"hello"', "--wait", "20s", "--json", env=as_producer)
+    assert (done.exit_code, json.loads(done.stdout)["result"]) == (0, "hello"), done.stderr
+    delayed = run("submit", "echo", "--delay", "50ms", "--wait", "20s", env=as_producer)
+    assert delayed.exit_code == 0, delayed.stderr
+    dead = run("submit", "die", "--wait", "20s", env=as_producer)
+    assert "poison: 1 workers died" in dead.stderr
+    for process in (worker, scheduler):
+        process.terminate()
+    for process in (worker, scheduler):
+        output = "".join(process.communicate(timeout=20))
+        assert process.returncode == 0, output
+        assert "access" not in output
+        assert PASSWORD not in output
+
+
+# -- attacks --
+
+REFUSALS = (
+    "o permissions to",
+    "not allowed from script",
+    "can't run this command",
+    "can't access at least one of the keys",
+    "ACL failure in script",
+)
+
+FOREIGN = "other:task:secret"
+FOR_ALL: list[tuple[Any, ...]] = [
+    ("FLUSHALL",), ("FLUSHDB",), ("CONFIG", "GET", "*"), ("CONFIG", "SET", "dir", "/tmp"), ("KEYS", "*"), ("SCAN", "0"),
+    ("GET", FOREIGN), ("SET", FOREIGN, "x"), ("DEL", FOREIGN), ("RPUSH", "other:queue:normal", "x"),
+    ("RENAME", f"{PREFIX}:meta", FOREIGN), ("COPY", f"{PREFIX}:meta", FOREIGN), ("MIGRATE", "h", "1", "k", "0", "1"),
+    ("SCRIPT", "FLUSH"), ("SCRIPT", "LOAD", "return 1"), ("SCRIPT", "KILL"), ("FUNCTION", "FLUSH"),
+    ("ACL", "LIST"), ("ACL", "SETUSER", "me", "+@all"), ("SHUTDOWN",), ("DEBUG", "SLEEP", "0"), ("MONITOR",),
+    ("CLIENT", "LIST"), ("CLIENT", "KILL", "ID", "1"), ("REPLICAOF", "h", "1"), ("SAVE",), ("MODULE", "LIST"),
+    ("PUBLISH", "other:events", "x"), ("SUBSCRIBE", "other:events"), ("PSUBSCRIBE", "*"), ("DUMP", f"{PREFIX}:meta"),
+    ("EVAL", "return redis.call('FLUSHALL')", 0), ("EVAL", f"return redis.call('GET', '{FOREIGN}')", 0),
+    ("EVAL", "return redis.call('CONFIG', 'GET', '*')", 0), ("EVAL", "return redis.call('KEYS', '*')", 0),
+    ("EVAL", f"return redis.call('SET', '{FOREIGN}', 'x')", 0), ("SWAPDB", "0", "1"), ("RESTORE", "a", "0", "x"),
+    ("SORT", f"{PREFIX}:dead", "BY", "nosort", "GET", "other:*"), ("BITOP", "NOT", FOREIGN, f"{PREFIX}:task:a"),
+]  # fmt: skip
+BODY, LIST = f"{PREFIX}:task:a", f"{PREFIX}:queue:normal"
+EXTRA: dict[Role, list[tuple[Any, ...]]] = {
+    Role.VIEWER: [
+        ("SET", BODY, "x"),
+        ("DEL", BODY),
+        ("APPEND", BODY, "x"),
+        ("HSET", f"{PREFIX}:state:a", "status", "completed"),
+        ("RPUSH", LIST, "a"),
+        ("LPOP", LIST),
+        ("SADD", f"{PREFIX}:paused", "low"),
+        ("SET", f"{PREFIX}:result:a", "{}"),
+        ("BLPOP", f"{PREFIX}:bell:normal", 1),
+        ("PEXPIRE", BODY, 1),
+        ("UNLINK", BODY),
+        ("PUBLISH", f"{PREFIX}:events", "x"),
+        ("HDEL", f"{PREFIX}:schedules", "x"),
+        ("SET", f"{PREFIX}:", "x"),
+        ("EVAL", f"return redis.call('SET', '{BODY}', 'x')", 1, f"{PREFIX}:"),
+    ],
+    Role.PRODUCER: [
+        ("DEL", LIST),
+        ("LRANGE", LIST, 0, -1),
+        ("LPOP", LIST),
+        ("SADD", f"{PREFIX}:paused", "normal"),
+        ("HSET", f"{PREFIX}:schedules", "x", "y"),
+        ("SMEMBERS", f"{PREFIX}:workers"),
+        ("HGETALL", f"{PREFIX}:worker:w"),
+        ("LRANGE", f"{PREFIX}:processing:w", 0, -1),
+        ("HGETALL", f"{PREFIX}:meta"),
+        ("ZADD", f"{PREFIX}:leases", 1, "w"),
+        ("BLPOP", LIST, 1),
+    ],
+    Role.WORKER: [
+        ("HSET", f"{PREFIX}:schedules", "x", "y"),
+        ("HGETALL", f"{PREFIX}:schedules"),
+        ("SADD", f"{PREFIX}:paused", "low"),
+        ("UNLINK", LIST),
+        ("BLPOP", LIST, 1),
+        ("SUBSCRIBE", f"{PREFIX}:events"),
+    ],
+    Role.SCHEDULER: [
+        ("DEL", f"{PREFIX}:schedules"),
+        ("LPOP", LIST),
+        ("BLPOP", f"{PREFIX}:bell:normal", 1),
+        ("SADD", f"{PREFIX}:paused", "low"),
+        ("SUBSCRIBE", f"{PREFIX}:events"),
+    ],
+    Role.OPERATOR: [
+        ("HSET", f"{PREFIX}:leases", "w", "1"),
+        ("LMOVE", LIST, f"{PREFIX}:processing:w", "LEFT", "RIGHT"),
+        ("BLPOP", f"{PREFIX}:bell:normal", 1),
+        ("ZADD", f"{PREFIX}:leases", 1, "w"),
+    ],
+}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_attacks_are_refused(clean: ServerProcess, role: Role) -> None:
+    with clean.client() as admin:
+        admin.set(FOREIGN, "secret")
+        admin.rpush(f"{PREFIX}:queue:normal", "a")
+        admin.set(BODY, "{}")
+        allowed = []
+        for command in [*FOR_ALL, *EXTRA[role]]:
+            with connection_of(url_of(clean, role)) as connection:
+                connection.send_command(*command)
+                try:
+                    allowed.append((command, connection.read_response()))
+                except redis.ResponseError as error:
+                    if not any(words in str(error) for words in REFUSALS):
+                        allowed.append((command, str(error)))
+        assert allowed == []
+        assert admin.get(FOREIGN) == "secret"
+        assert (admin.get(BODY), admin.lrange(f"{PREFIX}:queue:normal", 0, -1)) == ("{}", ["a"])
+
+
+@contextmanager
+def connection_of(url: str) -> Iterator[Any]:
+    """A connection that sends what it is told, whatever comes of it."""
+    with redis.Redis.from_url(url, protocol=2) as client:
+        connection = client.connection_pool.get_connection()
+        try:
+            yield connection
+        finally:
+            connection.disconnect()
+
+
+@pytest.mark.parametrize("role", [Role.WORKER, Role.PRODUCER])
+def test_without_eval_only_what_was_loaded_runs(clean: ServerProcess, role: Role) -> None:
+    with clean.client() as admin:
+        allow(admin, "strict", rules((role,), Keys(PREFIX), preloaded=True))
+        with TaskQueue(url_of(clean, "strict"), prefix=PREFIX) as queue:
+            with pytest.raises(AccessDenied, match="eval"):
+                queue.submit_task(Task(task_type="echo"))
+            for script in SCRIPTS.values():
+                admin.script_load(script.source)
+            queue.submit_task(Task(task_type="echo"))
+            if role is Role.WORKER:
+                worker = TaskWorker(queue)
+                worker.register_handler("echo", lambda task: task.payload)
+                assert worker.run_until_empty() == 1
+        with redis.Redis.from_url(url_of(clean, "strict")) as attacker:
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                attacker.eval("return 1", 0)
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                attacker.script_load("return 1")
+
+
+def test_a_refusal_says_which_right_is_missing(open_as: OpenAs) -> None:
+    with pytest.raises(AccessDenied, match="`taskq acl` prints what each role needs"):
+        open_as("viewer").submit_task(Task())
+
+
+# -- where the rights come from --
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+def test_every_command_and_key_of_a_script_is_seen(script: Any) -> None:
+    """A command or key that is put together while the script runs would be missing in the rights."""
+    text = "\n".join(line.partition("--")[0] for line in script.source.splitlines())
+    assert text.count("call(") - text.count("call('") == 0
+    assert commands_of(script)
+    assert families_of(script) or script.name == "snapshot"
+
+
+def test_a_viewer_has_no_command_that_writes() -> None:
+    given = {word.strip("()") for word in " ".join(rules((Role.VIEWER,), Keys("p"))).split()}
+    commands = {word[1:] for word in given if word.startswith("+")}
+    assert commands & {"set", "del", "hset", "hdel", "rpush", "lpop", "publish", "unlink", "zadd", "sadd"} == set()
+    assert {word for word in given if word.startswith("~")} == {"~p:"}, "the root, under which nothing is stored"
+
+
+def test_a_line_for_a_file(run: Run) -> None:
+    done = run("acl", "--role", "worker", "--password-file", "-", "--prefix", "p", stdin="s3cret\n")
+    assert done.exit_code == 0
+    assert done.stdout == user_line("worker", (Role.WORKER,), Keys("p"), "s3cret") + "\n"
+    assert "s3cret" not in done.output
+    assert "#" in done.stdout
+
+
+def test_a_line_is_accepted_by_the_server(start_server: StartServer, tmp_path: Path) -> None:
+    file = tmp_path / "users.acl"
+    file.write_text("user default on nopass ~* &* +@all\n")
+    server = start_server([f"aclfile {file}"])
+    file.write_text(
+        "user default on nopass ~* &* +@all\n"
+        + user_line("web", (Role.PRODUCER, Role.VIEWER), Keys("p"), "s3cret") + "\n"
+    )  # fmt: skip
+    with server.client() as admin:
+        admin.acl_load()
+    with TaskQueue(f"redis://web:s3cret@127.0.0.1:{server.port}/0", prefix="p") as queue:
+        queue.submit_task(Task())
+        assert queue.get_queue_stats().pending_tasks == 1
+
+
+def test_without_a_role_or_a_password(run: Run) -> None:
+    assert "--role producer or --role worker" in run("acl").stderr
+    done = run("acl", "--role", "viewer", "--role", "producer")
+    assert done.stdout.startswith("user viewer-producer on resetpass resetkeys")
+    assert "nobody can log in yet" in done.stderr
+
+
+def test_scripts_are_loaded(run: Run, clean: ServerProcess) -> None:
+    done = run("acl", "--load-scripts", env={"TASKQ_REDIS_URL": clean.url})
+    assert done.exit_code == 0
+    with clean.client() as admin:
+        assert all(admin.script_exists(*(script.sha for script in SCRIPTS.values())))
