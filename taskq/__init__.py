@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         CorruptTask,
         EmbeddedServerError,
         InvalidTask,
+        NotDurable,
         PayloadTooLarge,
         QueueFull,
         ResultTimeout,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         TaskFailed,
         TaskNotFound,
         TaskqError,
+        UnsupportedDurability,
         UnsupportedServer,
     )
     from taskq.handle import AsyncTaskHandle, TaskHandle
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from taskq.queue import TaskQueue, get_task_queue
     from taskq.scheduler import ScheduleInfo, TaskScheduler
     from taskq.settings import Settings
-    from taskq.states import TaskPriority, TaskStatus, TaskType
+    from taskq.states import Durability, TaskPriority, TaskStatus, TaskType
     from taskq.worker import TaskCancelled, TaskContext, TaskTimeout, TaskWorker
 
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
@@ -51,9 +53,11 @@ _HOME = {
     "CorruptTask": "taskq.errors",
     "DeadLetter": "taskq.model.views",
     "Discard": "taskq.model.retry",
+    "Durability": "taskq.states",
     "EmbeddedServerError": "taskq.errors",
     "InvalidTask": "taskq.errors",
     "ListStats": "taskq.model.views",
+    "NotDurable": "taskq.errors",
     "PayloadTooLarge": "taskq.errors",
     "QueueFull": "taskq.errors",
     "QueueStats": "taskq.model.views",
@@ -82,6 +86,7 @@ _HOME = {
     "TaskType": "taskq.states",
     "TaskWorker": "taskq.worker",
     "TaskqError": "taskq.errors",
+    "UnsupportedDurability": "taskq.errors",
     "UnsupportedServer": "taskq.errors",
     "WorkerInfo": "taskq.model.views",
     "get_task_queue": "taskq.queue",
@@ -96,9 +101,11 @@ __all__ = [
     "CorruptTask",
     "DeadLetter",
     "Discard",
+    "Durability",
     "EmbeddedServerError",
     "InvalidTask",
     "ListStats",
+    "NotDurable",
     "PayloadTooLarge",
     "QueueFull",
     "QueueStats",
@@ -127,6 +134,7 @@ __all__ = [
     "TaskType",
     "TaskWorker",
     "TaskqError",
+    "UnsupportedDurability",
     "UnsupportedServer",
     "WorkerInfo",
     "get_task_queue",
