@@ -252,7 +252,7 @@ class TestNotToBeHad:
         self.refused(client, server, "replicated", prefix)
         with server.client() as plain:
             plain.config_set("repl-diskless-sync-delay", 0)
-        start_server([f"replicaof 127.0.0.1 {server.port}"])
+        start_server([f"replicaof 127.0.0.1 {server.port}", "appendonly no"])
         wait_for_replica(server)
         client.submit_task(Task(), durability="replicated")
 

@@ -129,7 +129,7 @@ def has_replica(client: redis.Redis) -> bool:
 def test_a_durable_submit_through_a_sentinel(sentinel: int, server: ServerProcess, start_server: StartServer) -> None:
     with connect(server.url) as client:
         client.config_set("repl-diskless-sync-delay", 0)
-        replica = start_server([f"replicaof 127.0.0.1 {server.port}"])
+        replica = start_server([f"replicaof 127.0.0.1 {server.port}", "appendonly no"])
         eventually(lambda: has_replica(client), what="the replica")
         with connect(replica.url) as copy:
             durable_round(f"redis+sentinel://127.0.0.1:{sentinel}/main/0", copy, "topology")
