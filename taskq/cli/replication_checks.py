@@ -111,6 +111,13 @@ def _durability(settings: Settings, reading: ServerReading) -> Iterator[Finding]
             "submits wait for the append-only file, but the server does not know WAITAOF: each is refused",
             "use Redis 7.2, Valkey 7.2 or newer, or set TASKQ_DURABILITY",
         )
+    elif level == Durability.FSYNC and reading.config.get("appendfsync", "always") != "always":
+        yield Finding(
+            "durability",
+            BAD,
+            f"submits wait for the disk, but appendfsync is {reading.config['appendfsync']}: each is refused",
+            "CONFIG SET appendfsync always, and in the configuration of the server",
+        )
     else:
         yield Finding("durability", OK, f"{level}: submits wait, and the server can do it")
 

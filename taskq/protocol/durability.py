@@ -78,9 +78,10 @@ class Guarantee:
         return ("HINCRBY", self.counters, "durable", 1), self._wait(self.replicas, self.timeout_ms)
 
     @property
-    def probes(self) -> tuple[tuple[Argument, ...], tuple[Argument, ...]]:
-        """What to ask a server that has not been asked before: its replicas, and a wait for nothing."""
-        return ("INFO", "replication"), self._wait(0, 1)
+    def probes(self) -> tuple[tuple[Argument, ...], ...]:
+        """What to ask a server that has not been asked before: a wait for nothing, its replicas, how it syncs."""
+        asks: tuple[tuple[Argument, ...], ...] = (self._wait(0, 1), ("INFO", "replication"))
+        return (*asks, ("CONFIG", "GET", "appendfsync")) if self.syncs else asks
 
     def _wait(self, replicas: int, timeout_ms: int) -> tuple[Argument, ...]:
         return ("WAITAOF", 1, replicas, timeout_ms) if self.syncs else ("WAIT", replicas, timeout_ms)
@@ -89,12 +90,13 @@ class Guarantee:
         """Return what the reply to the wait means."""
         return Reached(0, reply) if isinstance(reply, int) else Reached(reply[0], reply[1])
 
-    def why_not(self, online: int | None, refusal: str) -> str | None:
+    def why_not(self, online: int | None, refusal: str, appendfsync: str = "") -> str | None:
         """Return why a server cannot do it, None if nothing speaks against it.
 
         Args:
             online: replicas that follow the server; None if it does not say.
             refusal: how it has refused to wait for nothing; empty if it has not.
+            appendfsync: when it syncs its append-only file; empty if it does not say.
         """
         if "unknown command" in refusal:
             return "the server does not know WAITAOF: it needs Redis 7.2, Valkey 7.2 or newer"
@@ -102,6 +104,12 @@ class Guarantee:
             return "the server keeps no append-only file: CONFIG SET appendonly yes, and in its configuration"
         if refusal:
             return f"the server refused to wait ({refusal})"
+        if self.syncs and appendfsync != "always":
+            # with everysec, WAITAOF of Valkey 9.1 and Redis 7.4 answers before the file is synced
+            return (
+                f"its appendfsync is {appendfsync or 'not to be seen (allow CONFIG GET)'}, and only with always is a "
+                "task on the disk when WAITAOF says so: CONFIG SET appendfsync always, and in its configuration"
+            )
         if online is not None and online < self.replicas:
             return (
                 f"the server has {_replicas(online)} online: start more of them (REPLICAOF), or lower "

@@ -41,7 +41,7 @@ def run_durable(transport: Transport, step: Durable) -> tuple[Any, Reached]:
         first = guarantee not in transport.guarantees
         if first:
             wire.send(_pack(guarantee.probes))
-            _refuse_impossible(guarantee, [wire.read(), wire.read()])
+            _refuse_impossible(guarantee, [wire.read() for _ in guarantee.probes])
             transport.guarantees.add(guarantee)
         # a server that does not know the script yet would have us wait twice
         wire.send(full if first else packed)
@@ -86,12 +86,13 @@ def _refuse_impossible(guarantee: Guarantee, replies: Sequence[Any]) -> None:
     Raises:
         UnsupportedDurability: if it cannot.
     """
-    info, wait = replies
+    wait, info, *config = replies
     refused = isinstance(wait, ReplyError)
     if refused and wait.passing:
         check(wait)
     online = None if isinstance(info, ReplyError) else online_replicas(info.decode())
-    why = guarantee.why_not(online, str(wait)[:300] if refused else "")
+    appendfsync = config[0][1].decode() if config and not isinstance(config[0], ReplyError) and config[0] else ""
+    why = guarantee.why_not(online, str(wait)[:300] if refused else "", appendfsync)
     if why:
         raise UnsupportedDurability(
             f"durability {guarantee.level!r} is not to be had here: {why}. Nothing was submitted; or choose another "
@@ -151,7 +152,7 @@ class _Lane(AsyncTransport):
     async def _talk(self, wire: AsyncWire, batch: list[Call]) -> Unsure | None:
         if not self._probed:
             await wire.send(_pack(self._guarantee.probes))
-            _refuse_impossible(self._guarantee, [await wire.read(), await wire.read()])
+            _refuse_impossible(self._guarantee, [await wire.read() for _ in self._guarantee.probes])
             self._probed = True
             for call in batch:
                 call.full = True  # a server that does not know the script yet would have us wait twice

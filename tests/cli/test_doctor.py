@@ -253,12 +253,14 @@ LAG = "ip=10.0.0.2,port=6379,state=online,offset=1,lag="
         ({"durability": "replicated"}, {"slave0": f"{LAG}0"}, {}, "durability", "ok", "the server can do it"),
         ({"durability": "fsync"}, {"aof_enabled": "0"}, {}, "durability", "bad", "there is none"),
         ({"durability": "fsync"}, {}, {}, "durability", "bad", "does not know WAITAOF"),
+        ({"durability": "fsync"}, {}, {"appendfsync": "everysec"}, "durability", "bad", "appendfsync is everysec"),
     ],
 )
 def test_replication_checks(
     settings: dict[str, Any], info: dict[str, str], config: dict[str, str], check: str, verdict: str, message: str
 ) -> None:
-    reading = replace(GOOD, info={**GOOD.info, **info}, config={"min-replicas-to-write": "0", **config})
+    seen = {"min-replicas-to-write": "0", **config}
+    reading = replace(GOOD, info={**GOOD.info, **info}, config=seen, waitaof="appendfsync" in config)
     found = _find(examine_replication(Settings(**settings), reading), check)
     assert (found.verdict, message in found.message) == (verdict, True), found
     assert bool(found.advice) == (verdict != "ok")

@@ -36,7 +36,7 @@ class Pair:
 @pytest.fixture(scope="module")
 def shared_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
-    config = ["repl-diskless-sync-delay 0"]
+    config = ["repl-diskless-sync-delay 0", "appendfsync always"]
     with ServerProcess(private_binary(), folder / "primary", config) as primary:
         config.append(f"replicaof 127.0.0.1 {primary.port}")
         with ServerProcess(private_binary(), folder / "replica", config) as replica:
@@ -209,7 +209,8 @@ class TestReplicated:
 
 
 class TestFsync:
-    def test_it_is_synced(self, new_client: NewClient, server: ServerProcess, prefix: str) -> None:
+    def test_it_is_synced(self, new_client: NewClient, start_server: StartServer, prefix: str) -> None:
+        server = start_server(["appendfsync always"])
         if not knows_waitaof(server):
             pytest.skip("this server has no WAITAOF; the refusal is tested below")
         client = new_client(redis_url=server.url)
@@ -266,6 +267,14 @@ class TestNotToBeHad:
         known = knows_waitaof(server)
         assert ("CONFIG SET appendonly yes" if known else "needs Redis 7.2") in message
 
+    @pytest.mark.parametrize("policy", ["everysec", "no"])
+    def test_a_file_that_is_not_synced_at_once(
+        self, new_client: NewClient, start_server: StartServer, prefix: str, policy: str
+    ) -> None:
+        server = start_server([f"appendfsync {policy}"])
+        message = self.refused(new_client(redis_url=server.url), server, "fsync", prefix)
+        assert ("CONFIG SET appendfsync always" if knows_waitaof(server) else "needs Redis 7.2") in message
+
     def test_a_server_without_waitaof(self, new_client: NewClient, start_server: StartServer, prefix: str) -> None:
         server = start_server(["rename-command WAITAOF ''"] if knows_waitaof(start_server()) else [])
         assert "needs Redis 7.2" in self.refused(new_client(redis_url=server.url), server, "fsync", prefix)
@@ -277,8 +286,9 @@ class TestNotToBeHad:
         assert "NOPERM" in self.refused(client, pair.primary, "replicated", prefix)
 
     def test_an_append_only_file_that_is_switched_off(
-        self, new_client: NewClient, server: ServerProcess, prefix: str
+        self, new_client: NewClient, start_server: StartServer, prefix: str
     ) -> None:
+        server = start_server(["appendfsync always"])
         if not knows_waitaof(server):
             pytest.skip("this server has no WAITAOF")
         client = new_client(redis_url=server.url)
