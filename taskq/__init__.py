@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         CorruptTask,
         EmbeddedServerError,
         InvalidTask,
+        NotDurable,
         PayloadTooLarge,
         QueueFull,
         ResultTimeout,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         TaskFailed,
         TaskNotFound,
         TaskqError,
+        UnsupportedDurability,
         UnsupportedServer,
         UntrustedServer,
     )
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from taskq.queue import TaskQueue, get_task_queue
     from taskq.scheduler import ScheduleInfo, TaskScheduler
     from taskq.settings import Settings
-    from taskq.states import TaskPriority, TaskStatus, TaskType
+    from taskq.states import Durability, TaskPriority, TaskStatus, TaskType
     from taskq.worker import TaskCancelled, TaskContext, TaskTimeout, TaskWorker
 
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
@@ -56,9 +58,11 @@ _HOME = {
     "CorruptTask": "taskq.errors",
     "DeadLetter": "taskq.model.views",
     "Discard": "taskq.model.retry",
+    "Durability": "taskq.states",
     "EmbeddedServerError": "taskq.errors",
     "InvalidTask": "taskq.errors",
     "ListStats": "taskq.model.views",
+    "NotDurable": "taskq.errors",
     "PayloadTooLarge": "taskq.errors",
     "QueueFull": "taskq.errors",
     "QueueStats": "taskq.model.views",
@@ -87,6 +91,7 @@ _HOME = {
     "TaskType": "taskq.states",
     "TaskWorker": "taskq.worker",
     "TaskqError": "taskq.errors",
+    "UnsupportedDurability": "taskq.errors",
     "UnsupportedServer": "taskq.errors",
     "UntrustedServer": "taskq.errors",
     "WorkerInfo": "taskq.model.views",
@@ -104,9 +109,11 @@ __all__ = [
     "CorruptTask",
     "DeadLetter",
     "Discard",
+    "Durability",
     "EmbeddedServerError",
     "InvalidTask",
     "ListStats",
+    "NotDurable",
     "PayloadTooLarge",
     "QueueFull",
     "QueueStats",
@@ -135,6 +142,7 @@ __all__ = [
     "TaskType",
     "TaskWorker",
     "TaskqError",
+    "UnsupportedDurability",
     "UnsupportedServer",
     "UntrustedServer",
     "WorkerInfo",

@@ -13,10 +13,12 @@ from taskq.handle import AsyncTaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.protocol.operation import Operation
 from taskq.queue import Priority, TaskQueue
 from taskq.registry import Registry, TaskDefinition, TaskOptions, define
 from taskq.settings import Settings
 from taskq.transport.concurrent import AsyncTransport
+from taskq.transport.durable import DurableLanes
 from taskq.transport.mailbox import Mailbox
 from taskq.transport.namespace import Namespace
 from taskq.transport.subscription import Message, Subscription
@@ -57,6 +59,7 @@ class AsyncTaskQueue:
         self.registry = Registry()
         self._transport: AsyncTransport | None = None
         self._mailbox: Mailbox | None = None
+        self._durable: DurableLanes | None = None
 
     def __repr__(self) -> str:
         return f"<AsyncTaskQueue {self.settings.prefix!r}>"
@@ -84,10 +87,12 @@ class AsyncTaskQueue:
         try:
             step = next(flow)
             while True:
-                if isinstance(step, Mail):
+                if isinstance(step, Operation):
+                    reply = await self.transport.run(step)
+                elif isinstance(step, Mail):
                     reply = await self._box().receive(step.task_id, step.seconds)
                 else:
-                    reply = await self.transport.run(step)
+                    reply = await self._lanes().run(step)
                 step = flow.send(reply)
         except StopIteration as end:
             value: T = end.value
@@ -98,13 +103,18 @@ class AsyncTaskQueue:
             self._mailbox = Mailbox(self.namespace.endpoint, self.namespace.protocol)
         return self._mailbox
 
+    def _lanes(self) -> DurableLanes:
+        if self._durable is None:
+            self._durable = DurableLanes(self.namespace.endpoint, self.settings)
+        return self._durable
+
     @_documented_as(TaskQueue.submit_task)
-    async def submit_task(self, task: Task) -> str:
-        return await self.run_flow(flows.submit_one(self.context, task))
+    async def submit_task(self, task: Task, *, durability: str | None = None) -> str:
+        return await self.run_flow(flows.submit_one(self.context, task, durability=durability))
 
     @_documented_as(TaskQueue.submit_batch)
-    async def submit_batch(self, tasks: Sequence[Task]) -> list[str]:
-        return await self.run_flow(flows.submit(self.context, tasks))
+    async def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
+        return await self.run_flow(flows.submit(self.context, tasks, durability=durability))
 
     @_documented_as(TaskQueue.submit_later)
     async def submit_later(self, task: Task, due: str) -> str:
@@ -218,4 +228,6 @@ class AsyncTaskQueue:
             await self._mailbox.close()
         if self._transport is not None:
             await self._transport.close()
-        self._mailbox = self._transport = None
+        if self._durable is not None:
+            await self._durable.close()
+        self._mailbox = self._transport = self._durable = None

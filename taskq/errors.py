@@ -90,6 +90,30 @@ class UnsupportedServer(ServerError):
     """The server is older than the floor (Redis 7.0, Valkey 7.2) or is not a Redis-compatible server."""
 
 
+class UnsupportedDurability(UnsupportedServer):
+    """The server cannot give the durability that was asked for; nothing was submitted."""
+
+
+class NotDurable(TaskqError):
+    """The tasks are accepted, but they were not as safe as asked for when the wait for it ended.
+
+    Submit the same ``Task`` values again to wait again: they are stored once.
+
+    Attributes:
+        task_ids: of the tasks that are accepted.
+        durability: the level that was asked for.
+        asked: what had to be reached, in words.
+        reached: what was reached, in words.
+    """
+
+    def __init__(self, message: str, task_ids: tuple[str, ...], durability: str, asked: str, reached: str) -> None:
+        super().__init__(message)
+        self.task_ids = task_ids
+        self.durability = durability
+        self.asked = asked
+        self.reached = reached
+
+
 class EmbeddedServerError(TaskqError):
     """The embedded server could not be started, found or stopped."""
 

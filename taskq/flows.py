@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from taskq.errors import InvalidTask, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
+from taskq.errors import InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
 from taskq.model.crypto import Seal
 from taskq.model.moment import seconds_to_ms, to_epoch_ms
 from taskq.model.names import check_name
 from taskq.model.result import parse_result, result_json, result_outline
 from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, outline, to_envelope
 from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age_seconds, status_dict, whole
+from taskq.protocol.durability import Durable, Guarantee
 from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol, Submission
@@ -50,7 +51,7 @@ class Mail:
     seconds: float
 
 
-Step = Operation[Any] | Mail
+Step = Operation[Any] | Durable | Mail
 Flow = Generator[Step, Any, T]
 
 
@@ -88,8 +89,8 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
     return Submission(task.task_id, envelope, list_name(task.queue, task.priority), due, task.unique_key or "")
 
 
-def submit(context: Context, tasks: Sequence[Task], due: str = "0") -> Flow[list[str]]:
-    """Store tasks, all or none, and return their ids."""
+def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: str | None = None) -> Flow[list[str]]:
+    """Store tasks, all or none, as safely as asked for, and return their ids."""
     if not tasks:
         return []
     submissions = [submission(context, task, due) for task in tasks]
@@ -101,7 +102,14 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0") -> Flow[list
         raise InvalidTask(
             f"a batch of {len(submissions):,} tasks is too large for one atomic call: send {MAX_BATCH:,} at most"
         )
-    reply = yield context.protocol.submit(submissions, context.settings.max_queue_length, reused=reused)
+    operation = context.protocol.submit(submissions, context.settings.max_queue_length, reused=reused)
+    doubt: NotDurable | None = None
+    if (durability or context.settings.durability) == "memory":
+        reply = yield operation
+    else:
+        guarantee = Guarantee.of(durability, context.settings, context.protocol.keys)
+        reply, reached = yield Durable(operation, guarantee)
+        doubt = guarantee.shortfall(reached, reply.ids)
     if reply.conflicts:
         ids = [submissions[index].task_id for index in reply.conflicts[:3]]
         raise TaskConflict(
@@ -114,12 +122,14 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0") -> Flow[list
             f"the list {name!r} holds {length:,} tasks and may hold {context.settings.max_queue_length:,}: nothing was "
             "stored. Start more workers, submit later, or raise TASKQ_MAX_QUEUE_LENGTH"
         )
+    if doubt is not None:
+        raise doubt
     return list(reply.ids)
 
 
-def submit_one(context: Context, task: Task, due: str = "0") -> Flow[str]:
-    """Store one task and return its id."""
-    return (yield from submit(context, [task], due))[0]
+def submit_one(context: Context, task: Task, due: str = "0", durability: str | None = None) -> Flow[str]:
+    """Store one task, as safely as asked for, and return its id."""
+    return (yield from submit(context, [task], due, durability))[0]
 
 
 def _ttl_ms(context: Context) -> int:

@@ -13,10 +13,12 @@ from taskq.handle import TaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.protocol.operation import Operation
 from taskq.registry import Registry, TaskDefinition, TaskOptions, define
 from taskq.settings import Settings
 from taskq.states import TaskPriority
 from taskq.transport.blocking import Transport
+from taskq.transport.durable import run_durable
 from taskq.transport.mailbox import new_address, receive
 from taskq.transport.namespace import Namespace
 from taskq.transport.subscription import Message, Subscription
@@ -75,22 +77,25 @@ class TaskQueue:
         try:
             step = next(flow)
             while True:
-                if isinstance(step, Mail):
+                if isinstance(step, Operation):
+                    reply = self.transport.run(step)
+                elif isinstance(step, Mail):
                     reply = receive(self.transport, self.namespace.protocol, step.address, step.task_id, step.seconds)
                 else:
-                    reply = self.transport.run(step)
+                    reply = run_durable(self.transport, step)
                 step = flow.send(reply)
         except StopIteration as end:
             value: T = end.value
             return value
 
-    def submit_task(self, task: Task) -> str:
+    def submit_task(self, task: Task, *, durability: str | None = None) -> str:
         """Store a task and put it at the end of its list.
 
         May be repeated with the same task after any error: it is stored once.
 
         Args:
             task: what to run.
+            durability: what to wait for: ``memory``, ``replicated`` or ``fsync``; None: as configured.
 
         Returns:
             The id of the task; if its ``unique_key`` is held by a live task, the id of that one.
@@ -100,22 +105,26 @@ class TaskQueue:
             QueueFull: if its list is as long as it may be.
             TaskConflict: if its id belongs to a different task.
             ServerUnavailable, ServerFull: if the server cannot take it.
+            UnsupportedDurability: if the server cannot make it that durable; nothing was submitted.
+            NotDurable: if it is accepted, but was not that durable in time.
         """
-        return self.run_flow(flows.submit_one(self.context, task))
+        return self.run_flow(flows.submit_one(self.context, task, durability=durability))
 
-    def submit_batch(self, tasks: Sequence[Task]) -> list[str]:
+    def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
         """Store many tasks in one atomic call: all of them or none.
 
         Args:
             tasks: up to 10,000.
+            durability: as ``submit_task``; one wait for all of them.
 
         Returns:
             Their ids, in order.
 
         Raises:
-            InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull: as ``submit_task``.
+            InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull, UnsupportedDurability, NotDurable: as
+                ``submit_task``.
         """
-        return self.run_flow(flows.submit(self.context, tasks))
+        return self.run_flow(flows.submit(self.context, tasks, durability=durability))
 
     def submit_later(self, task: Task, due: str) -> str:
         """Store a task that is to start in the future; ``TaskScheduler`` has the friendlier forms.

@@ -20,6 +20,7 @@ from dotenv import dotenv_values
 from taskq import kinds
 from taskq.errors import SettingsError
 from taskq.kinds import Kind, Secret
+from taskq.states import Durability
 
 Flag = str | int | float | Path | None
 
@@ -104,6 +105,8 @@ _PREFIX = kinds.matching(r"[A-Za-z0-9_.{}-]+", "letters, digits and the signs _ 
 _SECONDS = kinds.seconds()
 _LEVEL = kinds.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", fold=str.upper)
 _FORMAT = kinds.choice("console", "json")
+_DURABILITY = kinds.choice(*(level.value for level in Durability))
+_REPLICAS = kinds.whole(0, 100)
 _CONNECTIONS = "TASKQ_MAX_CONNECTIONS REDIS_MAX_CONNECTIONS"
 _REPLY = "TASKQ_SOCKET_TIMEOUT REDIS_SOCKET_TIMEOUT"
 _CONNECT = "TASKQ_CONNECT_TIMEOUT REDIS_SOCKET_CONNECT_TIMEOUT"
@@ -129,6 +132,12 @@ FIELDS = (
     _row("batch_size", "TASKQ_BATCH_SIZE", kinds.whole(1, 1000), "tasks", "Most tasks that one call carries."),
     _row("result_ttl_seconds", "TASKQ_RESULT_TTL", _SECONDS, "seconds", "How long a result stays readable."),
     _row("dead_ttl_seconds", "TASKQ_DEAD_TTL", _SECONDS, "seconds", "How long a dead letter is kept."),
+    _row("durability", "TASKQ_DURABILITY", _DURABILITY, "", "How safe a task must be before its submit returns."),
+    _row(
+        "durable_replicas", "TASKQ_DURABLE_REPLICAS", kinds.whole(1, 100), "", "Replicas that `replicated` waits for."
+    ),
+    _row("fsync_replicas", "TASKQ_FSYNC_REPLICAS", _REPLICAS, "", "Replicas that must have synced too, for `fsync`."),
+    _row("durable_timeout_seconds", "TASKQ_DURABLE_TIMEOUT", _SECONDS, "seconds", "Longest wait for durability."),
     _row("heartbeat_interval_seconds", "TASKQ_HEARTBEAT_INTERVAL", _SECONDS, "seconds", "Pause between signs of life."),
     _row(
         "lease_seconds", "TASKQ_LEASE", _SECONDS, "seconds", "Silence that makes a worker dead; 6 heartbeats or more."
@@ -200,6 +209,10 @@ class Settings:
     batch_size: int = 100
     result_ttl_seconds: float = 3600.0
     dead_ttl_seconds: float = 14 * 86400.0
+    durability: str = "memory"
+    durable_replicas: int = 1
+    fsync_replicas: int = 0
+    durable_timeout_seconds: float = 5.0
     heartbeat_interval_seconds: float = 5.0
     lease_seconds: float = 30.0
     max_crashes: int = 3

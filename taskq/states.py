@@ -70,6 +70,14 @@ class TaskType(StrEnum):
     CUSTOM = "custom"
 
 
+class Durability(StrEnum):
+    """How safe a task must be before its submit returns."""
+
+    MEMORY = "memory"
+    REPLICATED = "replicated"
+    FSYNC = "fsync"
+
+
 class Outcome(StrEnum):
     """How an attempt ended: the word that the settle step of a turn acts on; ``crash`` is for reap and evict alone."""
 

@@ -6,10 +6,12 @@ from dataclasses import asdict
 
 import click
 
+from taskq.cli.access_checks import examine_access
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.namespace_checks import Namespace, examine_namespace
 from taskq.cli.output import printable, show, show_json
 from taskq.cli.program import EXIT_FAILED
+from taskq.cli.replication_checks import examine_replication
 from taskq.cli.server_checks import BAD, OK, WARN, Finding, examine_server
 from taskq.cli.session import Session, with_session
 from taskq.errors import TaskqError
@@ -46,12 +48,17 @@ def _examine(settings: Settings) -> list[Finding]:
         with TaskQueue(settings=settings) as queue:
             reading = read_server(queue.transport, queue.namespace.protocol.keys)
             address = queue.namespace.endpoint.shown
+            found = [
+                *examine_server(address, reading),
+                *examine_replication(settings, reading),
+                *examine_access(address, reading),
+            ]
             try:
                 stats, workers = queue.get_queue_stats(), queue.list_workers()
             except TaskqError as error:
-                return [*examine_server(address, reading), Finding("scripts", BAD, str(error))]
+                return [*found, Finding("scripts", BAD, str(error))]
             namespace = Namespace(settings.prefix, reading, stats, workers)
-            return [*examine_server(address, reading), *examine_namespace(namespace)]
+            return [*found, *examine_namespace(namespace)]
     except TaskqError as error:
         return [Finding("connection", BAD, str(error), _advice(settings))]
 

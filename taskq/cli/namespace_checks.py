@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from taskq.cli.output import duration_text, plural
+from taskq.cli.output import duration_text, plural, size_text
 from taskq.cli.server_checks import BAD, OK, WARN, Finding
 from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.views import QueueStats, WorkerInfo
@@ -25,7 +25,7 @@ class Namespace:
 
 def examine_namespace(seen: Namespace) -> list[Finding]:
     """Return what there is to say about a namespace and its workers."""
-    return [finding for check in (_prefix, _workers, _lists, _dead_letters) for finding in check(seen)]
+    return [finding for check in (_prefix, _twin, _share, _workers, _lists, _dead_letters) for finding in check(seen)]
 
 
 def _prefix(seen: Namespace) -> Iterator[Finding]:
@@ -51,6 +51,23 @@ def _prefix(seen: Namespace) -> Iterator[Finding]:
         yield Finding("namespace", OK, f"{seen.prefix}, new: nothing has been submitted yet")
     else:
         yield Finding("namespace", OK, f"{seen.prefix}, protocol {version}, {plural(used, 'task')} submitted so far")
+
+
+def _twin(seen: Namespace) -> Iterator[Finding]:
+    if seen.reading.twin:
+        yield Finding(
+            "hash tag",
+            BAD,
+            f"{seen.prefix} is in use on this server in two forms, {seen.prefix}:... and {{{seen.prefix}}}:...: "
+            "workers of one do not see the tasks of the other",
+            "use the same form of address everywhere: redis+cluster:// for a cluster, else redis://",
+        )
+
+
+def _share(seen: Namespace) -> Iterator[Finding]:
+    size, used = seen.reading.bytes_of_namespace, seen.reading.number("used_memory")
+    if size is not None and used:
+        yield Finding("share", OK, f"about {size_text(size)} of {size_text(used)} are of {seen.prefix}, by a sample")
 
 
 def _workers(seen: Namespace) -> Iterator[Finding]:

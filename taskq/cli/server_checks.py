@@ -14,7 +14,8 @@ OK, WARN, BAD = "ok", "warn", "bad"
 _FLOORS = {"Redis": (7, 0), "Valkey": (7, 2)}
 _CLOCK_TOLERANCE_MS = 1_000
 _SLOW_ROUND_TRIP_MS = 50
-_REPLICA_LAG_SECONDS = 10
+_KEEPALIVE_SECONDS = 300
+_MANY_SCRIPTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def examine_server(address: str, reading: ServerReading) -> list[Finding]:
         reading: what it says about itself.
     """
     found = list(_connection(address, reading))
-    for check in (_role, _eviction, _memory, _persistence, _clock):
+    for check in (_eviction, _memory, _persistence, _clock, _keepalive, _clients, _script_cache):
         found += check(reading)
     return found
 
@@ -77,32 +78,6 @@ def _unknown(reading: ServerReading, check: str, command: str) -> Finding:
     return Finding(
         check, WARN, f"cannot be checked: {command} gave {why!r}", f"allow it: ACL SETUSER <user> +{command.lower()}"
     )
-
-
-def _role(reading: ServerReading) -> Iterator[Finding]:
-    role = reading.info.get("role")
-    if role is None:
-        return
-    if role != "master":
-        primary = f"{reading.info.get('master_host')}:{reading.info.get('master_port')}"
-        yield Finding(
-            "replication", BAD, f"this is a replica of {primary}, it takes no writes", "set REDIS_URL to the primary"
-        )
-        return
-    replicas = [line for name, line in reading.info.items() if re.fullmatch(r"slave\d+", name)]
-    late = [line for line in replicas if _lag_seconds(line) > _REPLICA_LAG_SECONDS or "state=online" not in line]
-    message = f"primary, {plural(len(replicas), 'replica')}"
-    if late:
-        yield Finding(
-            "replication", WARN, f"{message}, {len(late)} far behind", "after a failover now, tasks would be lost"
-        )
-    else:
-        yield Finding("replication", OK, message)
-
-
-def _lag_seconds(replica: str) -> int:
-    match = re.search(r"lag=(\d+)", replica)
-    return int(match[1]) if match else 0
 
 
 def _eviction(reading: ServerReading) -> Iterator[Finding]:
@@ -204,3 +179,46 @@ def _clock(reading: ServerReading) -> Iterator[Finding]:
         )
     else:
         yield Finding("clock", OK, message)
+
+
+def _keepalive(reading: ServerReading) -> Iterator[Finding]:
+    text = reading.config.get("tcp-keepalive")
+    if text is None or not text.isdigit():
+        return
+    seconds = int(text)
+    if seconds == 0 or seconds > _KEEPALIVE_SECONDS:
+        yield Finding(
+            "keepalive",
+            WARN,
+            f"tcp-keepalive is {seconds}: connections of lost machines stay, and firewalls drop quiet ones unseen",
+            f"CONFIG SET tcp-keepalive {_KEEPALIVE_SECONDS}, and in the configuration of the server",
+        )
+    else:
+        yield Finding("keepalive", OK, f"tcp-keepalive is {seconds} s")
+
+
+def _clients(reading: ServerReading) -> Iterator[Finding]:
+    used, most = reading.number("connected_clients"), reading.number("maxclients")
+    if not most:
+        return
+    if used > 0.8 * most:
+        yield Finding(
+            "clients", WARN, f"{used:,} of {most:,} connections are in use", "CONFIG SET maxclients, or fewer programs"
+        )
+    else:
+        yield Finding("clients", OK, f"{used:,} of {most:,} connections in use")
+
+
+def _script_cache(reading: ServerReading) -> Iterator[Finding]:
+    if "number_of_cached_scripts" not in reading.info:
+        return
+    cached = reading.number("number_of_cached_scripts")
+    if cached > _MANY_SCRIPTS:
+        yield Finding(
+            "scripts",
+            WARN,
+            f"{cached:,} scripts in the cache: some program sends a new text with each EVAL, and none is ever dropped",
+            "mend that program, then SCRIPT FLUSH; taskq loads its own again by itself",
+        )
+    else:
+        yield Finding("scripts", OK, f"{plural(cached, 'script')} in the cache")

@@ -25,7 +25,7 @@ from taskq.model.task import Task
 from taskq.model.views import WorkerInfo
 from taskq.protocol.keys import list_name
 from taskq.scheduler import TaskScheduler
-from taskq.states import TaskStatus
+from taskq.states import Durability, TaskStatus
 
 _FOR_EVER = "for ever"
 # The card of a worker shows no more of its types than this many characters.
@@ -56,6 +56,11 @@ def _limit(value: str) -> float | str:
 @click.option("--unique-key", metavar="KEY", help="While a task with this key is live, another one is not accepted.")
 @click.option("--count", type=click.IntRange(1, 1_000_000), metavar="N", help="Submit this many of them.")
 @click.option(
+    "--durability",
+    type=click.Choice([level.value for level in Durability]),
+    help="What to wait for before the id is printed.  [default: TASKQ_DURABILITY, memory]",
+)
+@click.option(
     "--wait",
     type=_limit,
     is_flag=False,
@@ -80,6 +85,8 @@ def submit(session: Session, /, words: tuple[str, ...], **options: Any) -> None:
     delay, at = options["delay"], options["at"]
     if delay is not None and at is not None:
         raise click.UsageError("--delay and --at both say when to start: leave one of them out.")
+    if options["durability"]:
+        session.settings = replace(session.settings, durability=options["durability"])
     tasks = _tasks(words, options)
     first = next(tasks)
     ids: list[str] = []

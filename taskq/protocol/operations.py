@@ -9,11 +9,13 @@ from taskq.errors import ProtocolError
 from taskq.protocol.keys import FAMILIES, Keys, lists_of
 from taskq.protocol.operation import Argument, Operation
 from taskq.protocol.replies import (
+    NOTHING_SEEN,
     BeatReply,
     Inspection,
     Settlement,
     Sizes,
     TurnReply,
+    Witness,
     WorkerCard,
     pairs,
     parse_beat,
@@ -33,7 +35,7 @@ ARGUMENTS: dict[str, str] = {
     "turn": "worker token seq want ring_on lists groups others rest*",
     "settle": "groups others rest*",
     "register": "worker token lease period uuid version fields*",
-    "beat": "lease period rest*",
+    "beat": "lease period seen_uuid seen_stamp rest*",
     "reap": "lease period limit max_crashes dead_ttl",
     "evict": "worker charge limit max_crashes dead_ttl",
     "repair": "worker token lease period held*",
@@ -228,11 +230,14 @@ class Protocol:
         groups, others, words = _settle_words(settles)
         return self._build("settle", (groups, others, *words), texts)
 
-    def beat(self, times: LeaseTimes, workers: Sequence[tuple[str, str]]) -> Operation[BeatReply]:
-        """Renew the leases of workers, given as id and token."""
-        return self._build(
-            "beat", (times.lease_ms, times.period_ms, *(word for worker in workers for word in worker)), parse_beat
-        )
+    def beat(
+        self, times: LeaseTimes, workers: Sequence[tuple[str, str]], seen: Witness = NOTHING_SEEN
+    ) -> Operation[BeatReply]:
+        """Renew the leases of workers, given as id and token; ``seen`` is what the last beat has answered."""
+        args: list[Argument] = [times.lease_ms, times.period_ms, seen.uuid, seen.stamp_ms]
+        for worker, token in workers:
+            args += (worker, token, int(worker in seen.workers))
+        return self._build("beat", args, parse_beat)
 
     def reap(self, times: LeaseTimes, limit: int, limits: CrashLimits) -> Operation[tuple[int, int, int, bool]]:
         """Bring back tasks of dead workers: requeued, dead letters, workers gone, and whether there is more to do."""

@@ -57,15 +57,40 @@ class TurnReply:
     claims: tuple[Claim, ...] = ()
 
 
+class Witness(NamedTuple):
+    """What proves later that the namespace has kept a beat, or has not.
+
+    Attributes:
+        uuid: of the namespace; empty: nothing is known yet.
+        stamp_ms: of the last beat.
+        workers: whom that beat was for.
+    """
+
+    uuid: str
+    stamp_ms: int
+    workers: frozenset[str]
+
+
+NOTHING_SEEN = Witness("", 0, frozenset())
+
+
 @dataclass(frozen=True, slots=True)
 class BeatReply:
-    """The answer to a beat: per worker None if it is lost, else the ids that are to be cancelled."""
+    """The answer to a beat.
+
+    Attributes:
+        workers: per worker None if it is lost, else the ids that are to be cancelled.
+        stamp_ms: of this beat; stamps only ever grow, unless writes are lost.
+        rolled_back_ms: when writes were last found to be lost; 0: never.
+    """
 
     uuid: str
     now_ms: int
     reap_due: bool
     sweep_due: bool
     workers: tuple[tuple[str, ...] | None, ...]
+    stamp_ms: int
+    rolled_back_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +171,7 @@ def parse_turn(token: str, seq: int, reply: list[Any]) -> TurnReply:
 def parse_beat(reply: list[Any]) -> BeatReply:
     """Return what a beat answered."""
     workers = tuple(None if item == 0 else texts(item) for item in reply[4])
-    return BeatReply(reply[0].decode(), reply[1], reply[2] > 0, reply[3] > 0, workers)
+    return BeatReply(reply[0].decode(), reply[1], reply[2] > 0, reply[3] > 0, workers, reply[5], reply[6])
 
 
 def parse_inspections(reply: list[Any]) -> list[Inspection]:

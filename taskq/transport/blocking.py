@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from taskq.errors import ServerUnavailable
+from taskq.protocol.durability import Guarantee
 from taskq.protocol.operation import Operation
 from taskq.settings import Settings
 from taskq.transport.endpoint import Endpoint
@@ -24,11 +25,15 @@ class Transport:
     Args:
         endpoint: where it is.
         settings: for timeouts and the number of connections.
+
+    Attributes:
+        guarantees: what the server was found to be able to wait for.
     """
 
     def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
         self.endpoint = endpoint
-        self._settings = settings
+        self.settings = settings
+        self.guarantees: set[Guarantee] = set()
         self._reset()
 
     def _reset(self) -> None:
@@ -36,7 +41,7 @@ class Transport:
         self._idle: deque[Line] = deque()
         # one token a connection; a third of the price of a semaphore, which is written in Python
         self._places: SimpleQueue[None] = SimpleQueue()
-        for _ in range(self._settings.max_connections):
+        for _ in range(self.settings.max_connections):
             self._places.put(None)
 
     def run(self, operation: Operation[T], timeout_seconds: float | None = None) -> T:
@@ -50,12 +55,16 @@ class Transport:
             ServerUnavailable: if it could not be completed in time.
             TaskqError: if the server refuses.
         """
-        patience = Patience(self._settings.call_timeout_seconds if timeout_seconds is None else timeout_seconds)
+        patience = Patience(self.settings.call_timeout_seconds if timeout_seconds is None else timeout_seconds)
         line = self._take()
         try:
             return line.run(operation, patience)
         finally:
             self._give_back(line)
+
+    def patience(self) -> Patience:
+        """Return how long a call is repeated."""
+        return Patience(self.settings.call_timeout_seconds)
 
     @contextmanager
     def line(self) -> Iterator[Line]:
@@ -74,11 +83,11 @@ class Transport:
         if self._pid != os.getpid():
             self._reset()  # a forked child must not speak on the sockets of its parent
         try:
-            self._places.get(timeout=self._settings.call_timeout_seconds)
+            self._places.get(timeout=self.settings.call_timeout_seconds)
         except Empty:
             raise ServerUnavailable(
-                f"all {self._settings.max_connections} connections have been in use for "
-                f"{self._settings.call_timeout_seconds:g} s: raise TASKQ_MAX_CONNECTIONS, or share one TaskQueue less"
+                f"all {self.settings.max_connections} connections have been in use for "
+                f"{self.settings.call_timeout_seconds:g} s: raise TASKQ_MAX_CONNECTIONS, or share one TaskQueue less"
             ) from None
         try:
             return self._idle.pop()
@@ -91,7 +100,7 @@ class Transport:
 
     def own_line(self) -> Line:
         """Return a line outside of the pool."""
-        return Line(self.endpoint, self._settings.socket_timeout_seconds)
+        return Line(self.endpoint, self.settings.socket_timeout_seconds)
 
     def close(self) -> None:
         """Close the idle connections. The transport can be used again."""

@@ -91,7 +91,9 @@ class AsyncWire:
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
+    """An operation on its way, and the future of its reply."""
+
     operation: Operation[Any]
     done: asyncio.Future[Any]
     deadline: float
@@ -111,7 +113,7 @@ class AsyncTransport:
     def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
         self.endpoint = endpoint
         self._settings = settings
-        self._calls: deque[_Call] = deque()
+        self._calls: deque[Call] = deque()
         self._wake: asyncio.Event | None = None
         self._pump_task: asyncio.Task[None] | None = None
         self._wire: AsyncWire | None = None
@@ -132,7 +134,7 @@ class AsyncTransport:
         if self._pump_task is None or self._pump_task.done():
             self._wake = asyncio.Event()
             self._pump_task = loop.create_task(self._pump(self._wake), name="taskq transport")
-        call = _Call(operation, loop.create_future(), time.monotonic() + seconds, seconds)
+        call = Call(operation, loop.create_future(), time.monotonic() + seconds, seconds)
         self._calls.append(call)
         assert self._wake is not None
         self._wake.set()
@@ -170,7 +172,7 @@ class AsyncTransport:
                 # full jitter, so that many clients do not come back in step
                 await asyncio.sleep(random.uniform(0, min(1.0, 0.02 * 2 ** min(failures, 6))))  # noqa: S311 - no secret
 
-    async def _exchange(self, batch: list[_Call]) -> Unsure | None:
+    async def _exchange(self, batch: list[Call]) -> Unsure | None:
         """Send a batch and hand out the replies; return the doubt that ended it early."""
         try:
             if self._wire is None:
@@ -192,7 +194,7 @@ class AsyncTransport:
             self._close_wire()
         return passing
 
-    def _settle(self, call: _Call, reply: Any) -> Unsure | None:
+    def _settle(self, call: Call, reply: Any) -> Unsure | None:
         if isinstance(reply, ReplyError):
             if reply.code == "NOSCRIPT" and not call.full:
                 call.full = True
@@ -208,7 +210,7 @@ class AsyncTransport:
         _finish(call, reply=reply)
         return None
 
-    def _requeue(self, batch: list[_Call], doubt: Unsure) -> None:
+    def _requeue(self, batch: list[Call], doubt: Unsure) -> None:
         now = time.monotonic()
         for call in reversed(batch):
             if call.done.done() or call in self._calls:
@@ -238,7 +240,7 @@ class AsyncTransport:
         self._fail_all()  # a pump that was cancelled before its first step could not do it
 
 
-def _finish(call: _Call, reply: Any = None, error: Exception | None = None) -> None:
+def _finish(call: Call, reply: Any = None, error: Exception | None = None) -> None:
     if call.done.done():
         return
     if error is not None:

@@ -16,6 +16,11 @@ class ReplyError(Exception):
         """The first word: ``NOSCRIPT``, ``READONLY``, ..."""
         return str(self).partition(" ")[0]
 
+    @property
+    def passing(self) -> bool:
+        """Whether the same command can succeed later, perhaps at another address."""
+        return self.code in _PASSING
+
 
 class Unsure(Exception):
     """Nobody knows whether the server has run the command: repeat it with the same arguments.
@@ -57,7 +62,7 @@ def check(reply: object) -> None:
     """
     if not isinstance(reply, ReplyError):
         return
-    if reply.code in _PASSING:
+    if reply.passing:
         raise Unsure(str(reply)[:300], reconnect=_PASSING[reply.code])
     raise explain(reply)
 
@@ -109,7 +114,7 @@ def from_redis(error: Exception, address: str) -> Exception:
         return Unsure(text or type(error).__name__)
     if isinstance(error, redis_errors.ResponseError):
         reply = ReplyError(text)
-        return Unsure(text) if reply.code in _PASSING else explain(reply)
+        return Unsure(text) if reply.passing else explain(reply)
     return Unsure(f"{address}: {text}")
 
 

@@ -115,6 +115,32 @@ class Line:
             raise
         return reply
 
+    def talk(self, exchange: Callable[[Wire], T], patience: Patience) -> T:
+        """Let a function exchange several messages on the connection, all of them again if their fate is unknown.
+
+        Args:
+            exchange: gets the open connection; it reads a reply to everything it sends before it raises an error that
+                is not ``Unsure``, or closes the line.
+            patience: how long to repeat.
+
+        Raises:
+            ServerUnavailable: when patience ends.
+            TaskqError: if the server refuses.
+        """
+
+        def attempt() -> T:
+            try:
+                return exchange(self.wire())
+            except Unsure as doubt:
+                if doubt.reconnect:
+                    self.close()
+                raise
+            except BaseException:
+                self.close()
+                raise
+
+        return patience.repeat(attempt, self._endpoint.shown)
+
     def wire(self) -> Wire:
         """Return the open connection, or open it.
 

@@ -13,16 +13,19 @@ from typing import Any
 from taskq.errors import ServerUnavailable
 from taskq.protocol.keys import FAMILIES, Keys
 from taskq.protocol.replies import pairs
+from taskq.transport.access import AccessReading, read_access
 from taskq.transport.blocking import Transport
 from taskq.transport.failures import ReplyError, Unsure, check
 from taskq.transport.wire import Wire, pack
 
-CONFIG_NAMES = ("appendfsync", "save")
+CONFIG_NAMES = ("appendfsync", "save", "tcp-keepalive", "min-replicas-to-write", "bind", "protected-mode")
 
 # A look at other namespaces must not walk through a large database that is shared with others.
 _SCAN_ROUNDS = 50
 _SCAN_COUNT = 1000
 _MAX_PREFIXES = 5
+# A rough figure is enough; each costs two round trips.
+_SAMPLE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class ServerReading:
         round_trip_ms: time of the quickest command.
         meta: the hash ``meta`` of the namespace; empty before its first worker.
         other_prefixes: namespaces beside it, a few at most; looked for only if ``meta`` is empty.
+        twin: whether the same prefix is in use in its other form, with or without the braces of a cluster.
+        bytes_of_namespace: about how much memory it takes, by a sample; None if that cannot be asked.
+        access: what the user may do.
+        waitaof: whether the server knows WAITAOF.
         refused: first word of each command that was refused -> the reply.
     """
 
@@ -45,6 +52,10 @@ class ServerReading:
     round_trip_ms: float = 0.0
     meta: Mapping[str, str] = field(default_factory=dict)
     other_prefixes: tuple[str, ...] = ()
+    twin: bool = False
+    bytes_of_namespace: int | None = None
+    access: AccessReading = field(default_factory=AccessReading)
+    waitaof: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -96,6 +107,8 @@ def read_server(transport: Transport, keys: Keys) -> ServerReading:
             reader = _Reader(line.wire())
             clock_ahead_ms, round_trip_ms = reader.clock()
             meta = pairs(reader.ask("HGETALL", keys.key("meta")) or [])
+            twin = Keys(keys.prefix, not keys.hash_tag).key("meta")
+            durability = transport.settings.durability
             return ServerReading(
                 info=reader.info(),
                 config=reader.config(),
@@ -103,6 +116,10 @@ def read_server(transport: Transport, keys: Keys) -> ServerReading:
                 round_trip_ms=round_trip_ms,
                 meta=meta,
                 other_prefixes=() if meta else reader.prefixes(),
+                twin=not transport.endpoint.clustered and reader.ask("HEXISTS", twin, "uuid") == 1,
+                bytes_of_namespace=reader.bytes_below(keys.root),
+                access=read_access(reader.ask, keys.root, durability),
+                waitaof=reader.knows("waitaof"),
                 refused=reader.refused,
             )
         except Unsure as doubt:
@@ -175,6 +192,28 @@ class _Reader:
         for name in CONFIG_NAMES:
             values |= pairs(self.ask("CONFIG", "GET", name) or [])
         return values
+
+    def knows(self, command: str) -> bool:
+        """Return whether the server has a command."""
+        return command.encode() in (self.ask("COMMAND", "LIST", "FILTERBY", "PATTERN", command) or [])
+
+    def bytes_below(self, root: str) -> int | None:
+        """Return about how much memory the keys below a root take, by a sample of all keys; None if it is refused."""
+        total = self.ask("DBSIZE")
+        if total is None:
+            return None
+        size = sampled = 0
+        for _ in range(min(total, _SAMPLE)):
+            key = self.ask("RANDOMKEY")
+            if key is None:
+                return None if "RANDOMKEY" in self.refused else 0
+            sampled += 1
+            if key.startswith(root.encode()):
+                usage = self.ask("MEMORY", "USAGE", key)
+                if "MEMORY" in self.refused:
+                    return None
+                size += usage or 0
+        return size * total // sampled if sampled else 0
 
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes of namespaces that have had a worker."""

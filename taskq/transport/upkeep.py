@@ -6,6 +6,7 @@ cut into short calls, so that whoever does it can do something more urgent in be
 
 from __future__ import annotations
 
+import logging
 import typing
 from collections.abc import Sequence
 from typing import TypeVar
@@ -13,10 +14,21 @@ from typing import TypeVar
 from taskq.model.moment import seconds_to_ms
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import CrashLimits, LeaseTimes, Protocol
-from taskq.protocol.replies import BeatReply
+from taskq.protocol.replies import NOTHING_SEEN, BeatReply, Witness
 from taskq.settings import Settings
 
 T = TypeVar("T")
+
+log = logging.getLogger("taskq")
+
+_REPLACED = (
+    "this is not the namespace of the last beat: somebody flushed or replaced the database, and what was queued before "
+    "is gone from here"
+)
+_LOST = (
+    "the namespace has lost its latest writes, by a failover, a restore or a power cut: tasks that were submitted just "
+    "before it are gone, and tasks that had ended since may run again"
+)
 
 _TASKS_PER_CALL = 100
 _IDS_PER_CALL = 500
@@ -58,6 +70,7 @@ class Upkeep:
     Attributes:
         recovered: tasks that were taken from dead workers so far, requeued or made dead letters.
         forgotten: ids of ended tasks that were looked at so far because their time was over.
+        rollbacks: how often writes were found to be lost.
     """
 
     def __init__(self, run: Run, protocol: Protocol, settings: Settings) -> None:
@@ -69,6 +82,9 @@ class Upkeep:
         self._sweep = False
         self.recovered = 0
         self.forgotten = 0
+        self.rollbacks = 0
+        self._seen = NOTHING_SEEN
+        self._rolled_back_ms: int | None = None
 
     def beat(self, workers: Sequence[tuple[str, str]] = ()) -> BeatReply:
         """Beat for workers, given as id and token, and note what is due.
@@ -76,9 +92,25 @@ class Upkeep:
         Raises:
             TaskqError: as ``run`` does.
         """
-        reply = self._run(self._protocol.beat(self._times, workers))
+        reply = self._run(self._protocol.beat(self._times, workers, self._seen))
+        alive = (worker for (worker, _), answer in zip(workers, reply.workers, strict=True) if answer is not None)
+        self._compare(reply, Witness(reply.uuid, reply.stamp_ms, frozenset(alive)))
         self.note(reply)
         return reply
+
+    def _compare(self, reply: BeatReply, witness: Witness) -> None:
+        """Say so if what was written before the last beat is not there any more."""
+        seen, self._seen = self._seen, witness
+        before, self._rolled_back_ms = self._rolled_back_ms, reply.rolled_back_ms
+        if before is None or before == reply.rolled_back_ms:
+            return
+        self.rollbacks += 1
+        replaced = seen.uuid != reply.uuid
+        log.error(
+            "%s. Submit again what was acknowledged and is not there any more. `taskq doctor` says what your server "
+            "keeps; with durability replicated or fsync a submit waits until it is safe",
+            _REPLACED if replaced else _LOST,
+        )
 
     def note(self, reply: BeatReply) -> None:
         """Note what a beat has found."""

@@ -12,6 +12,7 @@ import pytest
 from taskq.queue import TaskQueue
 from taskq.states import TaskPriority
 from tests.cli.conftest import Run, Spawn
+from tests.servers import ServerProcess
 
 
 def test_prints_the_id_alone(run: Run, queue: TaskQueue) -> None:
@@ -181,3 +182,14 @@ class TestWithWorker:
         assert process.returncode == 130
         assert "Traceback" not in err
         assert out == ""
+
+
+def test_durability(run: Run, server: ServerProcess) -> None:
+    refused = run("submit", "echo", "--durability", "replicated", "--redis-url", server.url)
+    assert refused.exit_code == 3
+    assert "0 replicas online" in refused.stderr
+    assert run("submit", "echo", "--durability", "safe").exit_code == 2
+    configured = {"TASKQ_DURABILITY": "replicated"}
+    assert run("submit", "echo", "--delay", "1m", "--redis-url", server.url, env=configured).exit_code == 3
+    done = run("submit", "echo", "--durability", "memory", "--redis-url", server.url, env=configured)
+    assert done.exit_code == 0

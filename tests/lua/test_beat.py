@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.state import PERIOD_MS, TIMES, TTL_MS, UUID, Bench, settle
+from taskq.protocol.replies import NOTHING_SEEN, Witness
+from tests.state import LEASE_MS, PERIOD_MS, TIMES, TTL_MS, UUID, Bench, settle
 
 
 def test_leases_are_renewed_and_the_clock_is_ticked(bench: Bench) -> None:
@@ -13,7 +14,7 @@ def test_leases_are_renewed_and_the_clock_is_ticked(bench: Bench) -> None:
     assert abs(reply.now_ms - bench.now_ms()) < 5_000
     assert changed == {
         "leases": {"w1": "t+80", "w3": "t+80"},
-        "meta": {"lease_tick": "t+20"},
+        "meta": {"lease_tick": "t+20", "stamp": "t+20"},
         "worker:w1": {"beat": "t+20"},
         "worker:w3": {"beat": "t+20"},
     }
@@ -22,14 +23,14 @@ def test_leases_are_renewed_and_the_clock_is_ticked(bench: Bench) -> None:
 def test_a_worker_that_is_not_known_is_told(bench: Bench) -> None:
     bench.register("w1")
     reply, changed = bench.act(bench.protocol.beat(TIMES, [("gone", "t"), ("w1", "wrong")]))
-    assert (reply.workers, changed) == ((None, None), {})
+    assert (reply.workers, changed) == ((None, None), {"meta": {"stamp": "t+0"}})
     assert bench.run(bench.protocol.beat(TIMES, [("w1", "wrong"), ("w1", "tok-w1")])).workers == (None, ())
 
 
 def test_nobody_to_beat_for(bench: Bench) -> None:
     reply, changed = bench.act(bench.protocol.beat(TIMES, []))
     assert (reply.uuid, reply.workers) == ("", ())
-    assert changed == {"meta": {"lease_tick": "t+0"}}
+    assert changed == {"meta": {"lease_tick": "t+0", "stamp": "t+0"}}
 
 
 def test_cancel_requests_are_told_until_the_task_has_ended(bench: Bench) -> None:
@@ -143,3 +144,67 @@ class TestLeaseClock:
         bench.move_clock(-0.9)
         self.beat(bench)
         assert "lease_credit" not in bench.state()["meta"]
+
+
+class TestLostWrites:
+    """A beat that was answered and is not there any more is reported once, by whoever remembers it."""
+
+    def beat(self, bench: Bench, workers: list[tuple[str, str]], seen: Witness = NOTHING_SEEN) -> Witness:
+        reply = bench.run(bench.protocol.beat(TIMES, workers, seen))
+        return Witness(reply.uuid, reply.stamp_ms, frozenset(worker for worker, _ in workers))
+
+    def rollbacks(self, bench: Bench) -> int | None:
+        found: int | None = bench.state().get("counters", {}).get("rollbacks")
+        return found
+
+    def test_nothing_lost(self, bench: Bench) -> None:
+        bench.register("w1", "w2")
+        seen = other = NOTHING_SEEN
+        for n in range(6):
+            # w1 is stopped now and then, and nobody beats for it meanwhile; the clock steps back, too
+            bench.move_clock((20, 3_600, -3_600, 0, 20, -20)[n])
+            before, seen = seen, self.beat(bench, [("w2", "tok-w2"), ("w1", "tok-w1")][: 1 + n % 2], seen)
+            assert seen.stamp_ms > before.stamp_ms
+            self.beat(bench, [("w2", "tok-w2")], before)  # the same again, after a lost reply
+            other = self.beat(bench, [], other)
+        assert self.rollbacks(bench) is None
+
+    def test_a_beat_that_is_gone(self, bench: Bench) -> None:
+        bench.register("w1")
+        seen = self.beat(bench, [("w1", "tok-w1")])
+        later = seen._replace(stamp_ms=seen.stamp_ms + 1_000)
+        reply, changed = bench.act(bench.protocol.beat(TIMES, [], later))
+        assert reply.stamp_ms > later.stamp_ms
+        assert abs(reply.rolled_back_ms - bench.now_ms()) < 5_000
+        assert changed == {"meta": {"rolled_back": "t+0"}, "counters": {"rollbacks": 1}}
+
+    def test_a_beat_that_is_gone_although_others_have_beaten_since(self, bench: Bench) -> None:
+        bench.register("w1", "w2")
+        seen = self.beat(bench, [("w1", "tok-w1")])
+        gone = seen._replace(stamp_ms=seen.stamp_ms + 5_000)
+        bench.move_clock(20)
+        other = self.beat(bench, [("w2", "tok-w2")])
+        assert other.stamp_ms > gone.stamp_ms
+        self.beat(bench, [("w1", "tok-w1")], gone)
+        assert self.rollbacks(bench) == 1
+
+    def test_another_namespace(self, bench: Bench) -> None:
+        bench.register("w1")
+        _, changed = bench.act(bench.protocol.beat(TIMES, [], Witness("other", 0, frozenset())))
+        assert changed == {"meta": {"stamp": "t+0", "rolled_back": "t+0"}, "counters": {"rollbacks": 1}}
+
+    def test_a_flushed_namespace(self, bench: Bench) -> None:
+        seen = Witness(UUID, bench.now_ms(), frozenset({"w1"}))
+        reply, changed = bench.act(bench.protocol.beat(TIMES, [("w1", "tok-w1")], seen))
+        assert (reply.uuid, reply.workers) == ("", (None,))
+        assert changed["counters"] == {"rollbacks": 1}
+
+    def test_many_who_remember_report_one_loss(self, bench: Bench) -> None:
+        bench.register("w1")
+        for ahead_ms in (30_000, 50_000, 90_000):
+            seen = Witness(UUID, bench.now_ms() + ahead_ms, frozenset())
+            assert bench.run(bench.protocol.beat(TIMES, [], seen)).rolled_back_ms > 0
+        assert self.rollbacks(bench) == 1
+        bench.move_clock(LEASE_MS / 1000 + 10)
+        self.beat(bench, [], Witness(UUID, bench.now_ms() + 500_000, frozenset()))
+        assert self.rollbacks(bench) == 2

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from taskq import AsyncTaskQueue, SettingsError, Task, TaskQueue, TaskWorker, UnsupportedServer
 from taskq.settings import Settings
@@ -106,3 +107,49 @@ def test_a_password_in_the_address(start_server: StartServer) -> None:
 def test_seeds_need_a_port(url: str) -> None:
     with pytest.raises(SettingsError, match=r"host:port|expected"):
         TaskQueue(settings=Settings(redis_url=url)).submit_task(Task())
+
+
+def durable_round(url: str, replica: redis.Redis, root: str) -> None:
+    """Submit from threads and from a loop, and find the task on the replica at once."""
+    with TaskQueue(url, prefix="topology") as queue:
+        task_id = queue.submit_task(Task(), durability="replicated")
+        assert replica.exists(f"{root}:task:{task_id}")
+
+        async def submit() -> str:
+            async with AsyncTaskQueue(url, prefix="topology") as other:
+                return await other.submit_task(Task(), durability="replicated")
+
+        assert replica.exists(f"{root}:task:{asyncio.run(submit())}")
+
+
+def has_replica(client: redis.Redis) -> bool:
+    return bool(client.info("replication").get("slave0", {}).get("state") == "online" and client.wait(1, 100))
+
+
+def test_a_durable_submit_through_a_sentinel(sentinel: int, server: ServerProcess, start_server: StartServer) -> None:
+    with connect(server.url) as client:
+        client.config_set("repl-diskless-sync-delay", 0)
+        replica = start_server([f"replicaof 127.0.0.1 {server.port}", "appendonly no"])
+        eventually(lambda: has_replica(client), what="the replica")
+        with connect(replica.url) as copy:
+            durable_round(f"redis+sentinel://127.0.0.1:{sentinel}/main/0", copy, "topology")
+
+
+def test_a_durable_submit_in_a_cluster(start_server: StartServer) -> None:
+    primary, replica = (
+        start_server(("cluster-enabled yes", f"cluster-port {free_port()}", "repl-diskless-sync-delay 0"))
+        for _ in range(2)
+    )
+    with connect(primary.url) as client, connect(replica.url) as copy:
+        client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        name = client.execute_command("CLUSTER", "MYID")
+        bus = next(line.split()[-1] for line in replica.extra_config if line.startswith("cluster-port"))
+        client.execute_command("CLUSTER", "MEET", "127.0.0.1", replica.port, bus)
+        eventually(lambda: name in str(copy.execute_command("CLUSTER", "NODES")), what="the primary on the replica")
+        copy.execute_command("CLUSTER", "REPLICATE", name)
+        eventually(lambda: has_replica(client), what="the replica")
+        eventually(
+            lambda: "ok" in str(client.cluster("INFO")).partition("cluster_state")[2][:8], what="a working cluster"
+        )
+        copy.execute_command("READONLY")
+        durable_round(f"redis+cluster://127.0.0.1:{primary.port}", copy, "{topology}")
