@@ -119,7 +119,9 @@ class Submitter:
         handles = [await self._adapter.submit(payload_of(number, kind)) for number in range(first, first + count)]
         return [await self._adapter.wait(handle, 30.0) for handle in handles]
 
-    async def round_trips(self, first: int, kind: str, seconds: float, count: int, gap_seconds: float) -> list[list[int]]:
+    async def round_trips(
+        self, first: int, kind: str, seconds: float, count: int, gap_seconds: float
+    ) -> list[list[int]]:
         """Submit a task, wait for its result, pause, again; return number, begin and end in nanoseconds of each."""
         trips: list[list[int]] = []
         until = time.monotonic() + seconds

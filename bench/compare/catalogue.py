@@ -92,8 +92,12 @@ PEERS = (
         name="celery",
         title="Celery",
         packages=("celery[redis]==5.7.0", REDIS, HIREDIS, GEVENT),
-        variants=({"pool": "solo", "slots": 1}, {"pool": "threads", "slots": 10}, {"pool": "gevent", "slots": 100},
-                  {"pool": "prefork", "slots": 1}),
+        variants=(
+            {"pool": "solo", "slots": 1},
+            {"pool": "threads", "slots": 10},
+            {"pool": "gevent", "slots": 100},
+            {"pool": "prefork", "slots": 1},
+        ),
         recovery_seconds=3600,
         remark="`acks_late`, `reject_on_worker_lost`, prefetch multiplier 64, no gossip, no mingle. "
         "Documented: visibility timeout of 3,600 s.",

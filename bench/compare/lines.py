@@ -63,7 +63,9 @@ def read_answer(line: bytes) -> Any:
 
 def _read(line: bytes) -> dict[str, Any]:
     if not line.endswith(b"\n"):
-        raise AdapterError(f"the other side ended in the middle of a line: {line!r}" if line else "the adapter has ended")
+        raise AdapterError(
+            f"the other side ended in the middle of a line: {line!r}" if line else "the adapter has ended"
+        )
     try:
         message = json.loads(line)
     except ValueError as error:

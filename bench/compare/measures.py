@@ -85,7 +85,9 @@ def submit(bench: Bench, peer: Peer, verb: str) -> Figures:
         return {"rate": done["count"] / done["seconds"]}
 
 
-def drain(bench: Bench, peer: Peer, kind: str, count: int, *, processes: int = 1, variant: Variant | None = None) -> Figures:
+def drain(
+    bench: Bench, peer: Peer, kind: str, count: int, *, processes: int = 1, variant: Variant | None = None
+) -> Figures:
     """Have so many tasks waiting, start workers, and watch them run all."""
     chosen = variant if variant is not None else bench.variant(peer, kind)
     with bench.scene("drain", all_cores=processes > 1) as scene:

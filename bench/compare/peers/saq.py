@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import time
 from typing import Any
 
 from saq import Job, Queue
@@ -36,7 +39,11 @@ class Saq(Adapter):
         return await queue.enqueue(Job("run", kwargs={"payload": payload}, retries=3))
 
     async def wait(self, handle: Any, timeout_seconds: float) -> Any:
-        await handle.refresh(until_complete=timeout_seconds)
+        until = time.monotonic() + timeout_seconds
+        while not handle.completed and time.monotonic() < until:
+            # it subscribes after it has looked: an end in between is found by looking again, as `apply` does each 0.5 s
+            with contextlib.suppress(asyncio.TimeoutError):
+                await handle.refresh(until_complete=0.5)
         return handle.result
 
     @staticmethod

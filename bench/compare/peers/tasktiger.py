@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import redis
-import structlog
 from tasktiger import TaskTiger
 
 from bench.compare import work
 from bench.compare.adapter import URL, VARIANT, Adapter, Payload, program
 
-structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-tiger = TaskTiger(connection=redis.Redis.from_url(URL, decode_responses=True))
+tiger = TaskTiger(connection=redis.Redis.from_url(URL, decode_responses=True), setup_structlog=True)
 
 
 @tiger.task()
