@@ -7,7 +7,6 @@ import json
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 from bench.compare import report
 from bench.compare.catalogue import PEERS, find
@@ -20,6 +19,7 @@ from bench.server import running
 PAGE = ROOT / "docs" / "performance.md"
 PLOT = ROOT / "docs" / "performance.svg"
 RAW = ROOT / "bench" / "results" / "compare.json"
+LAST = ROOT / "build" / "compare.json"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -89,16 +89,14 @@ def main(arguments: list[str]) -> int:
     say(f"environments are kept in {cache_folder()}")
     with running(flags.server) as (url, admin):
         record = run(Bench(url, admin, options.seconds, options.tasks), peers, options, say)
+    LAST.parent.mkdir(exist_ok=True)
+    LAST.write_text(json.dumps(asdict(record), indent=1) + "\n")
     print(report.tables(record))
     if flags.write or (len(peers) == len(PEERS) and options.works == WORKS and not flags.quick):
         write(record)
     else:
-        last = Path(ROOT / "build" / "compare.json")
-        last.parent.mkdir(exist_ok=True)
-        last.write_text(json.dumps(asdict(record), indent=1) + "\n")
-        print(
-            f"\nA part only: {PAGE.relative_to(ROOT)} is as it was (--write to change it); raw figures in {last.relative_to(ROOT)}"
-        )
+        print(f"\n{PAGE.relative_to(ROOT)} is as it was, for this was a part only or quick: --write changes it.")
+        print(f"Raw figures: {LAST.relative_to(ROOT)}")
     return 0
 
 

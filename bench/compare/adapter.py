@@ -175,7 +175,7 @@ async def serve(adapter: Adapter, out: int) -> None:
         try:
             verb, arguments = lines.read_request(line)
             reply = lines.answer(await getattr(submitter, verb)(**arguments))
-        except Exception as error:  # noqa: BLE001 - whatever a peer raises is an answer
+        except Exception as error:
             reply = lines.failure(error)
         while reply:
             reply = reply[os.write(out, reply) :]

@@ -24,7 +24,7 @@ class Peer:
         name: of its adapter, for flags and files.
         title: for people.
         packages: with exact versions; none: it runs in the environment of the driver.
-        variants: ways to start its worker that its documentation offers; the first is used where there is no time to try.
+        variants: ways to start its worker that its documentation offers; the first where none is tried.
         guarantee: what a killed worker does to a task, by the documentation.
         recovery_seconds: until the task runs again by the documentation; None: the task is lost.
         registry: ``pypi`` or ``npm``.
@@ -85,8 +85,8 @@ PEERS = (
         packages=("rq==3.0.0", REDIS, HIREDIS),
         variants=({"worker": "simple"}, {"worker": "fork"}),
         recovery_seconds=840,
-        remark="Jobs with `Retry(max=3)`: without it an abandoned job fails. Documented: 180 s job timeout + 60 s, found by "
-        "maintenance every 600 s. `SimpleWorker` runs jobs in the worker; the default forks for each.",
+        remark="Jobs with `Retry(max=3)`: without it an abandoned job fails. Documented: 180 s job timeout + 60 s, found "
+        "by maintenance every 600 s. `SimpleWorker` runs jobs in the worker; the default forks for each.",
     ),
     Peer(
         name="celery",
@@ -133,8 +133,8 @@ PEERS = (
         packages=("saq[redis,hiredis]==0.26.4", "redis==7.4.1", UVLOOP, "typing_extensions==4.16.0"),
         variants=_slots(10, 50, 100),
         recovery_seconds=70,
-        remark="`retries=3`: with the default of one a swept job is aborted. Job timeout 10 s, sweep every 60 s (defaults). "
-        "Needs `typing_extensions`, which it does not declare. uvloop if its own runner takes it.",
+        remark="`retries=3`: with the default of one a swept job is aborted. Job timeout 10 s, sweep every 60 s "
+        "(defaults). Needs `typing_extensions`, which it does not declare. uvloop if its own runner takes it.",
     ),
     Peer(
         name="taskiq_list",
@@ -143,7 +143,8 @@ PEERS = (
         variants=tuple({"broker": "list", "slots": slots} for slots in (100, 20)),
         guarantee="none: a killed worker loses its tasks",
         adapter="taskiq_broker",
-        remark="Results polled every 200 ms (default). `socket_timeout=None`, or the worker fails every 5 idle seconds. uvloop.",
+        remark="Results polled every 200 ms (default). `socket_timeout=None`, or the worker fails every 5 idle seconds. "
+        "uvloop.",
     ),
     Peer(
         name="taskiq_stream",

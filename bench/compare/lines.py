@@ -1,7 +1,7 @@
 """The protocol between driver and adapters: one JSON object a line, one answer per request. Standard library only.
 
-Request ``{"do": verb, ...arguments}``; answer ``{"ok": value}`` or ``{"error": text}``. The first line of an adapter, before
-any request, is an answer too: its value names the versions in use.
+Request ``{"do": verb, ...arguments}``; answer ``{"ok": value}`` or ``{"error": text}``. The first line of an
+adapter, before any request, is an answer too: its value names the versions in use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Processes of a measurement: the submitter that speaks the protocol, workers with all their children, and what they use."""
+"""Processes of a measurement: the submitter that speaks the protocol, and workers with all their children."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -192,10 +193,8 @@ def stop(process: subprocess.Popen[bytes], *, at_once: bool = False) -> None:
     if process.poll() is None and not at_once:
         family = tree([process.pid])
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
         until = time.monotonic() + 1.0
         while time.monotonic() < until and any(Path(f"/proc/{pid}").exists() for pid in family):
             time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Time until the task of a killed worker runs again. All peers at once, each on a server of its own: it is mostly waiting."""
+"""Time until the task of a killed worker runs again. All peers at once, on a server each: it is mostly waiting."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def recover(bench: Bench, peers: list[Peer], cap_seconds: float) -> dict[str, Fi
     def one(peer: Peer) -> Figures | Exception:
         try:
             return _recover(bench, peer, cap_seconds)
-        except Exception as error:  # noqa: BLE001 - a peer that fails is a row of the report
+        except Exception as error:
             return error
 
     with ThreadPoolExecutor(len(peers) or 1) as pool:
@@ -61,7 +61,7 @@ def _recover(bench: Bench, peer: Peer, cap_seconds: float) -> Figures:
 
 
 def _wait_for_runs(scene: Scene, client: Client, count: int, seconds: float, *, feed: bool) -> int | None:
-    """Return when the task began for the n-th time, in nanoseconds; feed a task a second, since some recover only then."""
+    """Return when the task began for the n-th time, in nanoseconds; with a task a second meanwhile, if asked for."""
     until, number = time.monotonic() + seconds, 1
     while time.monotonic() < until:
         held = [effect.begun_ns for effect in read_ledger(scene.ledger) if effect.number == HELD]

@@ -43,8 +43,8 @@ TABLES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
     ),
     (
         "Run",
-        "Tasks per second, more is better: one worker process on the core beside the server's, in its fastest documented "
-        "configuration; two processes on both cores, which they share with the server.",
+        "Tasks per second, more is better: one worker process on the core beside the server's, in its fastest "
+        "documented configuration; two processes on both cores, which they share with the server.",
         (
             Column("drain_noop", "rate", "no-op"),
             Column("drain_sleep", "rate", "1 ms sleep"),
@@ -55,8 +55,8 @@ TABLES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
     ),
     (
         "Wait",
-        "Milliseconds, less is better; a task each 10 ms. Submitter and worker share a core. Half load: another submitter "
-        "sends half of what submitter and worker bear together on that core.",
+        "Milliseconds, less is better; a task each 10 ms. Submitter and worker share a core. Half load: another "
+        "submitter sends half of what submitter and worker bear together on that core.",
         (
             Column("round_trip", "start_p50", "submit to handler, p50"),
             Column("round_trip", "start_p99", "p99"),
@@ -134,11 +134,11 @@ def plot(record: Record) -> str:
 
 def _about(about: dict[str, Any]) -> str:
     return (
-        f"Measured on {about['date']}: {about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB, {about['system']}, "
-        f"{about['server']} without persistence, Python {about['python']}; taskq at commit {about['commit']}. "
-        f"Median (least–most) of {about['rounds']} rounds in turns, about {about['seconds']:g} s a reading, and ×, the median "
-        f"of the ratios to taskq round by round. The run took {about['minutes']:g} minutes; the load of the machine was "
-        f"{about['load_at_start']:g} when it began.\n\n"
+        f"Measured on {about['date']}: {about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB, "
+        f"{about['system']}, {about['server']} without persistence, Python {about['python']}; taskq at commit {about['commit']}. "
+        f"Median (least–most) of {about['rounds']} rounds in turns, about {about['seconds']:g} s a reading, and ×, the "
+        f"median of the ratios to taskq round by round. The run took {about['minutes']:g} minutes; the load of the machine "
+        f"was {about['load_at_start']:g} when it began.\n\n"
         "![Bars of the main figures](performance.svg)"
     )
 
@@ -178,9 +178,9 @@ def _recovery(record: Record, peers: Sequence[Peer]) -> str:
             if "error" not in entry:
                 rows.append([_name(peer), _recovered(peer, entry), peer.guarantee])
     return (
-        "### Recover\n\nThe worker with all its processes is killed (`kill -9`) in the middle of a task, another one is "
-        "started, and a task a second is submitted, since some look for dead workers only under traffic. Seconds until the "
-        f"task runs again; includes the start of the new worker.\n\n{_table(['', 'runs again after', 'by its documentation'], rows)}"
+        "### Recover\n\nThe worker with all its processes is killed (`kill -9`) in the middle of a task, another one "
+        "is started, and a task a second is submitted, since some look for dead workers only under traffic. Seconds until "
+        f"the task runs again, with the start of the new worker.\n\n{_table(['', 'runs again after', 'guarantee'], rows)}"
     )
 
 
@@ -220,9 +220,9 @@ def _failures(record: Record, peers: Sequence[Peer]) -> str:
             for work in ("drain_noop", "drain_sleep", "drain_cpu")
             for value in _values(record, peer, work, "runs")
         ]
-        if most := max((value for value in runs if value is not None), default=0.0):
-            if most > 1.001:
-                said.append(f"- {peer.title} ran up to {most - 1:.1%} of the tasks of a drain twice.")
+        most = max((value for value in runs if value is not None), default=0.0)
+        if most > 1.001:
+            said.append(f"- {peer.title} ran up to {most - 1:.1%} of the tasks of a drain twice.")
     return "### What went wrong\n\n" + "\n".join(said) if said else ""
 
 

@@ -177,7 +177,7 @@ def _prepare(bench: Bench, peer: Peer, record: Record, say: Say) -> bool:
         with bench.scene("versions") as scene, scene.client(peer, peer.variants[0]) as client:
             record.versions[peer.name] = client.able["versions"]
         record.add("check", peer, measures.check(bench, peer))
-    except (InstallError, Exception) as error:  # noqa: BLE001 - a peer that fails is a row of the report
+    except (InstallError, Exception) as error:
         say(f"{peer.name}: {explain(error)}")
         record.add("check", peer, {"error": explain(error)})
         return False
@@ -197,7 +197,7 @@ def _choose(bench: Bench, peer: Peer, record: Record, options: Options, say: Say
                 if found["rate"] > 1000:  # too short to be true
                     found = measures.drain(bench, peer, kind, int(min(options.tasks, found["rate"])), variant=variant)
                 speeds.append((found["rate"], -index))
-            except Exception as error:  # noqa: BLE001 - another way may work
+            except Exception as error:
                 say(f"{peer.name}, {kind}, {dict(variant)}: {explain(error)}")
         if speeds:
             speed, index = max(speeds)
@@ -211,7 +211,7 @@ def _choose(bench: Bench, peer: Peer, record: Record, options: Options, say: Say
 def _measure(bench: Bench, peer: Peer, work: str, measure: Measure, record: Record) -> None:
     try:
         found = measure(bench, peer)
-    except Exception as error:  # noqa: BLE001 - a peer that fails is a cell of the report
+    except Exception as error:
         record.add(work, peer, {"error": explain(error)})
         return
     record.add(work, peer, found)

@@ -1,4 +1,4 @@
-"""Celery with Redis as broker and result backend: late acknowledgement, as its documentation says for tasks that must run."""
+"""Celery with Redis as broker and result backend: late acknowledgement, as documented for tasks that must run."""
 
 from __future__ import annotations
 

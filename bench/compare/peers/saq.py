@@ -1,4 +1,4 @@
-"""SAQ: one asyncio worker. Retries and a heartbeat make it run the task of a dead worker again, as its documentation says."""
+"""SAQ: one asyncio worker. With retries it runs the task of a dead worker again, as documented."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend, RedisStreamBr
 from bench.compare import work
 from bench.compare.adapter import SLOTS, URL, VARIANT, Adapter, Payload, program
 
-# redis-py 8, which it asks for, lets a socket time out after 5 s; a worker of the list broker would fail whenever it is idle.
+# redis-py 8, which it asks for, lets a socket time out after 5 s; an idle worker of the list broker would fail.
 PATIENT: dict[str, Any] = {"socket_timeout": None}
 
 
