@@ -85,7 +85,7 @@ PEERS = (
         packages=("rq==3.0.0", REDIS, HIREDIS),
         variants=({"worker": "simple"}, {"worker": "fork"}),
         recovery_seconds=840,
-        remark="Jobs with `Retry(max=3)`: without it an abandoned job fails. Documented: 180 s job timeout + 60 s, found "
+        remark="Jobs with `Retry(max=3)`: without it an abandoned job fails. Documented: 180 s timeout + 60 s, found "
         "by maintenance every 600 s. `SimpleWorker` runs jobs in the worker; the default forks for each.",
     ),
     Peer(
@@ -143,8 +143,8 @@ PEERS = (
         variants=tuple({"broker": "list", "slots": slots} for slots in (100, 20)),
         guarantee="none: a killed worker loses its tasks",
         adapter="taskiq_broker",
-        remark="Results polled every 200 ms (default). `socket_timeout=None`, or the worker fails every 5 idle seconds. "
-        "uvloop.",
+        remark="Results polled every 200 ms (default). `socket_timeout=None`, or the worker fails every 5 idle "
+        "seconds. uvloop.",
     ),
     Peer(
         name="taskiq_stream",

@@ -135,10 +135,10 @@ def plot(record: Record) -> str:
 def _about(about: dict[str, Any]) -> str:
     return (
         f"Measured on {about['date']}: {about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB, "
-        f"{about['system']}, {about['server']} without persistence, Python {about['python']}; taskq at commit {about['commit']}. "
-        f"Median (least–most) of {about['rounds']} rounds in turns, about {about['seconds']:g} s a reading, and ×, the "
-        f"median of the ratios to taskq round by round. The run took {about['minutes']:g} minutes; the load of the machine "
-        f"was {about['load_at_start']:g} when it began.\n\n"
+        f"{about['system']}, {about['server']} without persistence, Python {about['python']}; taskq at commit "
+        f"{about['commit']}. Median (least–most) of {about['rounds']} rounds in turns, about {about['seconds']:g} s a "
+        "reading, and ×, the median of the ratios to taskq round by round. The run took "
+        f"{about['minutes']:g} minutes; the load of the machine was {about['load_at_start']:g} when it began.\n\n"
         "![Bars of the main figures](performance.svg)"
     )
 
@@ -179,8 +179,9 @@ def _recovery(record: Record, peers: Sequence[Peer]) -> str:
                 rows.append([_name(peer), _recovered(peer, entry), peer.guarantee])
     return (
         "### Recover\n\nThe worker with all its processes is killed (`kill -9`) in the middle of a task, another one "
-        "is started, and a task a second is submitted, since some look for dead workers only under traffic. Seconds until "
-        f"the task runs again, with the start of the new worker.\n\n{_table(['', 'runs again after', 'guarantee'], rows)}"
+        "is started, and a task a second is submitted, since some look for dead workers only under traffic. Seconds "
+        "until the task runs again, with the start of the new worker.\n\n"
+        + _table(["", "runs again after", "guarantee"], rows)
     )
 
 
