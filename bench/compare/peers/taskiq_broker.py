@@ -50,7 +50,7 @@ class Taskiq(Adapter):
     @staticmethod
     def worker(index: int) -> list[str]:
         command = [program("taskiq"), "worker", f"{__name__}:broker", "--workers", "1", "--log-level", "WARNING"]
-        return [*command, "--max-async-tasks", str(SLOTS)]
+        return [*command, "--max-async-tasks", str(SLOTS), "--max-prefetch", str(VARIANT.get("prefetch", 0))]
 
 
 ADAPTER = Taskiq
