@@ -36,7 +36,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--cap", type=float, default=90.0, help="seconds to wait for the task of a killed worker")
     parser.add_argument("--full-recovery", action="store_true", help="wait up to 70 minutes for it")
     parser.add_argument("--server", help="path of the server program; else the one the package would start")
-    parser.add_argument("--write", action="store_true", help="write the page even if not all was measured")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write a quick run too, or let these works replace those of the page (all peers)",
+    )
     parser.add_argument("--render", action="store_true", help="write the page anew from the raw file; measure nothing")
     return parser.parse_args(arguments)
 
@@ -63,6 +67,18 @@ def options_of(flags: argparse.Namespace) -> Options:
 def say(text: str) -> None:
     """Tell about progress."""
     print(f"  {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def merge(whole: Record, part: Record) -> Record:
+    """Return a run with the works of a later one in the place of its own; both must have measured the same peers.
+
+    Ratios are taken within a work, so works of two runs may stand on one page, which says so.
+    """
+    works = [work for work in part.readings if work != "check"]
+    whole.readings |= {work: part.readings[work] for work in works}
+    later = {work: {name: part.about[name] for name in ("date", "commit", "cap_seconds")} for work in works}
+    whole.about["later"] = whole.about.get("later", {}) | later
+    return whole
 
 
 def write(record: Record) -> None:
@@ -92,10 +108,15 @@ def main(arguments: list[str]) -> int:
     LAST.parent.mkdir(exist_ok=True)
     LAST.write_text(json.dumps(asdict(record), indent=1) + "\n")
     print(report.tables(record))
-    if flags.write or (len(peers) == len(PEERS) and options.works == WORKS and not flags.quick):
+    all_peers, all_works = len(peers) == len(PEERS), options.works == WORKS
+    if all_peers and all_works and (flags.write or not flags.quick):
         write(record)
+    elif all_peers and flags.write and RAW.exists():
+        write(merge(Record(**json.loads(RAW.read_text())), record))
     else:
-        print(f"\n{PAGE.relative_to(ROOT)} is as it was, for this was a part only or quick: --write changes it.")
+        print(
+            f"\n{PAGE.relative_to(ROOT)} is as it was, for this was a part or quick; --write takes works of all peers into it."
+        )
         print(f"Raw figures: {LAST.relative_to(ROOT)}")
     return 0
 

@@ -139,8 +139,15 @@ def _about(about: dict[str, Any]) -> str:
         f"{about['commit']}. Median (least–most) of {about['rounds']} rounds in turns, about {about['seconds']:g} s a "
         "reading, and ×, the median of the ratios to taskq round by round. The run took "
         f"{about['minutes']:g} minutes; the load of the machine was {about['load_at_start']:g} when it began.\n\n"
+        f"{_later(about)}"
         "![Bars of the main figures](performance.svg)"
     )
+
+
+def _later(about: dict[str, Any]) -> str:
+    """Return what says that some works are of a later run."""
+    runs = [f"{work} on {run['date']} at commit {run['commit']}" for work, run in about.get("later", {}).items()]
+    return f"Measured in a run of its own: {', '.join(runs)}.\n\n" if runs else ""
 
 
 def _values(record: Record, peer: Peer, work: str, key: str) -> list[float | None]:
@@ -159,6 +166,8 @@ def _cell(record: Record, peer: Peer, column: Column) -> str:
     if not found:
         return NONE
     spread = figures.spread(found)
+    if column.work == "memory" and spread.median < 1:
+        return "0"  # a queue that forgets what is done; the rest is noise of the allocator
     text = figures.short(spread.median)
     if len(found) > 1:
         text += f" ({figures.short(spread.least)}–{figures.short(spread.most)})"

@@ -148,7 +148,8 @@ def run(bench: Bench, peers: list[Peer], options: Options, say: Say) -> Record:
     record = Record(describe(bench.admin, options))
     able = [peer for peer in peers if _prepare(bench, peer, record, say)]
     for peer in able:
-        _choose(bench, peer, record, options, say)
+        if options.works != ("recovery",):  # its speed does not matter there
+            _choose(bench, peer, record, options, say)
     for work in (name for name in IN_TURNS if name in options.works):
         for turn in range(options.rounds):
             for peer in able:

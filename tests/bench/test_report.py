@@ -7,6 +7,7 @@ from xml.etree import ElementTree as Tree
 
 import pytest
 
+from bench.compare.__main__ import merge
 from bench.compare.catalogue import PEERS, find
 from bench.compare.report import BEGIN, EMPTY_PAGE, END, plot, replace_part, tables
 from bench.compare.run import Record
@@ -101,3 +102,19 @@ def test_every_version_is_pinned_and_every_peer_says_what_it_promises() -> None:
         assert (peer.recovery_seconds is None) == peer.guarantee.startswith("none"), peer.name
     with pytest.raises(ValueError, match="no peer is called nobody"):
         find(["nobody"])
+
+
+def test_a_later_run_of_one_work_replaces_that_work_and_says_so() -> None:
+    whole = record(submit={"taskq": [{"rate": 10.0}]}, recovery={"taskq": [{"beyond": 90.0}]})
+    whole.about = dict(ABOUT)
+    part = record(recovery={"taskq": [{"seconds": 31.0}]})
+    part.about = {**ABOUT, "date": "2030-02-02", "commit": "def5678", "cap_seconds": 90.0}
+    text = tables(merge(whole, part))
+    assert row(text, "taskq", "Recover")[1] == "31.0 s"
+    assert row(text, "taskq", "Submit")[1] == "10.0"
+    assert "Measured in a run of its own: recovery on 2030-02-02 at commit def5678." in text
+
+
+def test_a_queue_that_forgets_what_is_done_has_no_ratio() -> None:
+    text = tables(record(memory={"taskq": [{"pending": 400.0, "completed": 800.0}], "wakaq": [{"completed": 0.02}]}))
+    assert row(text, "WakaQ", "Cost")[2] == "0"
