@@ -115,7 +115,7 @@ def main(arguments: list[str]) -> int:
         write(merge(Record(**json.loads(RAW.read_text())), record))
     else:
         print(
-            f"\n{PAGE.relative_to(ROOT)} is as it was, for this was a part or quick; --write takes works of all peers into it."
+            f"\n{PAGE.relative_to(ROOT)} is as it was: this was a part, or quick. --write puts works of all peers into it."
         )
         print(f"Raw figures: {LAST.relative_to(ROOT)}")
     return 0

@@ -18,8 +18,8 @@ from bench.server import running
 HELD = 4_000_000_000
 FULL_SECONDS = 4_200.0
 START_SECONDS = 40.0
-SETTLE_SECONDS = 8.0  # time for a heartbeat, as any worker has that is not killed in its first seconds
-BETWEEN_SECONDS = 3.0  # between two kills, so that the replacements do not start all at once
+# Time for a heartbeat, as any worker has that is not killed in its first seconds; shorter than any peer's job timeout.
+SETTLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Victim:
 def recover(bench: Bench, peers: list[Peer], cap_seconds: float) -> dict[str, Figures | Exception]:
     """Kill the worker of each peer in the middle of a task and wait for its second run.
 
-    All are in the middle of their task before the first is killed: a start that waits for another one would count.
+    Workers are started one after the other, so that a loaded machine delays no first run; no kill waits for anything.
 
     Args:
         bench: tells how workers are started.
@@ -53,20 +53,20 @@ def recover(bench: Bench, peers: list[Peer], cap_seconds: float) -> dict[str, Fi
         By name: ``seconds`` if it ran again within the cap, ``beyond`` the cap if not; or what went wrong.
     """
     found: dict[str, Figures | Exception] = {}
+    waits: dict[str, Future[Figures]] = {}
     with ExitStack() as stack, ThreadPoolExecutor(len(peers) or 1) as pool:
-        victims: list[Victim] = []
         for peer in peers:
             try:
-                victims.append(_occupy(stack, peer, bench.variant(peer, "noop")))
+                victim = _occupy(stack, peer, bench.variant(peer, "noop"))
             except Exception as error:
                 found[peer.name] = error
-        time.sleep(SETTLE_SECONDS)
-        waits: dict[str, Future[Figures]] = {}
-        for victim in victims:
-            waits[victim.peer.name] = pool.submit(_kill_and_wait, victim, cap_seconds)
-            time.sleep(BETWEEN_SECONDS)
+            else:
+                waits[peer.name] = pool.submit(_kill_and_wait, victim, cap_seconds)
         for name, wait in waits.items():
-            found[name] = wait.exception() or wait.result()  # type: ignore[assignment]  # no task raises BaseException
+            try:
+                found[name] = wait.result()
+            except Exception as error:
+                found[name] = error
     return found
 
 
@@ -77,20 +77,22 @@ def _occupy(stack: ExitStack, peer: Peer, variant: Variant) -> Victim:
     worker = scene.worker(peer, variant)
     with scene.client(peer, variant) as client:
         client.ask("fill", first=HELD, kind="hold", count=1)
-        if not _wait_for_runs(scene, 1, START_SECONDS, lambda: time.sleep(0.02)):
+        if not _await_held(scene, 0, time.monotonic() + START_SECONDS, lambda: time.sleep(0.02)):
             raise MeasureError(f"the task did not start: {scene.said()}")
     return Victim(peer, variant, scene, worker)
 
 
 def _kill_and_wait(victim: Victim, cap_seconds: float) -> Figures:
-    """Kill a worker as a lost machine would, start another, and submit a task a second until the first has begun again."""
+    """Kill a worker as a lost machine would, start another, and submit a task a second until the held one has begun."""
     scene = victim.scene
-    killed = time.monotonic()
+    time.sleep(SETTLE_SECONDS)
+    killed_ns = time.monotonic_ns()
     kill_tree(victim.worker)
     scene.worker(victim.peer, victim.variant, 1)
+    until = killed_ns / 1e9 + cap_seconds
     with scene.client(victim.peer, victim.variant) as client:
-        found = _wait_for_runs(scene, 2, cap_seconds - (time.monotonic() - killed), _trickle(client))
-    return {"seconds": found / 1e9 - killed} if found else {"beyond": cap_seconds}
+        begun_ns = _await_held(scene, killed_ns, until, _trickle(client))
+    return {"seconds": (begun_ns - killed_ns) / 1e9} if begun_ns else {"beyond": cap_seconds}
 
 
 def _trickle(client: Client) -> Callable[[], None]:
@@ -104,12 +106,12 @@ def _trickle(client: Client) -> Callable[[], None]:
     return one
 
 
-def _wait_for_runs(scene: Scene, count: int, seconds: float, pause: Callable[[], None]) -> int | None:
-    """Return when the held task began for the n-th time, in nanoseconds; None: not in time."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        held = [effect.begun_ns for effect in read_ledger(scene.ledger) if effect.number == HELD]
-        if len(held) >= count:
-            return held[count - 1]
+def _await_held(scene: Scene, since_ns: int, until_seconds: float, pause: Callable[[], None]) -> int | None:
+    """Return when the held task began first after a moment, in nanoseconds; None: not in time."""
+    while time.monotonic() < until_seconds:
+        effects = read_ledger(scene.ledger)
+        begun = [effect.begun_ns for effect in effects if effect.number == HELD and effect.begun_ns > since_ns]
+        if begun:
+            return min(begun)
         pause()
     return None
