@@ -114,9 +114,7 @@ def main(arguments: list[str]) -> int:
     elif all_peers and flags.write and RAW.exists():
         write(merge(Record(**json.loads(RAW.read_text())), record))
     else:
-        print(
-            f"\n{PAGE.relative_to(ROOT)} is as it was: this was a part, or quick. --write puts works of all peers into it."
-        )
+        print(f"\n{PAGE.relative_to(ROOT)} is as it was: this was a part, or quick. With --write it goes in.")
         print(f"Raw figures: {LAST.relative_to(ROOT)}")
     return 0
 

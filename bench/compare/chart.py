@@ -11,7 +11,7 @@ from bench.compare.figures import short
 PANEL_WIDTH, COLUMNS, MARGIN = 430, 2, 14
 ROW, BAR, HEAD, LABEL, VALUE = 19, 13, 30, 132, 84
 TEXT, OURS, THEIRS, YARDSTICK = "#767676", "#e8590c", "#8796a8", "none"
-LONGEST = 8.0  # a bar is cut at so many times the shortest one where less is better
+LONGEST = 8.0  # where less is better, a bar is cut at so many times the best queue's
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ def _panel(panel: Panel, left: float, top: float) -> list[str]:
     parts = [_text(left, top + 14, panel.title, size=13, weight="bold")]
     if not bars:
         return parts
-    longest = bars[0].value if panel.more_is_better else min(bars[-1].value, max(bars[0].value, 1e-9) * LONGEST)
+    best = next((bar.value for bar in bars if bar.shade != "yardstick"), bars[0].value)
+    longest = bars[0].value if panel.more_is_better else min(bars[-1].value, max(best, 1e-9) * LONGEST)
     room = PANEL_WIDTH - LABEL - VALUE
     for index, bar in enumerate(bars):
         y = top + HEAD + index * ROW

@@ -31,6 +31,12 @@ def test_less_may_be_better_and_a_bar_that_is_cut_says_so() -> None:
     assert 1 < bars[1][0] / bars[0][0] < 10
 
 
+def test_the_yardstick_does_not_decide_what_is_cut() -> None:
+    bars = [Bar("bare", 1.0, "yardstick"), Bar("taskq", 30.0, "ours"), Bar("other", 90.0)]
+    texts, _ = drawn(Panel("cost", bars, more_is_better=False))
+    assert not any("cut" in text for text in texts[:-1])
+
+
 def test_names_and_captions_cannot_break_the_document() -> None:
     texts, _ = drawn(Panel("<b>", [Bar('a "b" <c> & d', 1.0)]), Panel("nothing measured", []))
     assert {"<b>", 'a "b" <c> & d', "a <caption> & more", "nothing measured"} <= set(texts)
