@@ -16,10 +16,10 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help install run test test-both quick check lint format bench clean
+.PHONY: help install run test test-both quick check lint format bench bench-compare clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.run ## the environment in .venv, with taskq and its commands
 
@@ -52,6 +52,10 @@ format: $(VENV)/.dev ## format the code and mend what ruff can mend
 
 bench: $(VENV)/.dev ## speed beside the bare baselines
 	@$(BIN)/python -m bench
+
+# FLAGS="--quick" or FLAGS="--peers taskq,rq --work submit,drain_noop"; --help lists them
+bench-compare: $(VENV)/.dev ## the same work by taskq and by its peers; writes docs/performance.md
+	@$(BIN)/python -m bench.compare $(FLAGS)
 
 clean: ## remove the environment and all caches
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -18,6 +18,8 @@ from taskq.protocol.scripts import Script
 
 _CALL = re.compile(r"\bp?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
 _KEY = re.compile(r"(?:\bp?call\('([A-Z]+)', )?\bNS\.\.'([^']*)'")
+# several whole keys of one command
+_MORE_KEYS = re.compile(r"(\bp?call\('[A-Z]+', )(NS\.\.'[^':]*'), (?=NS\.\.')")
 _FAMILY_OF = {suffix: family for family, suffix in FAMILIES.items()}
 # What a connection says before it is of use, and to look whether it still is.
 _CONNECTION = ("auth", "hello", "ping", "select", "client|setname", "evalsha")
@@ -89,7 +91,10 @@ def families_of(script: Script) -> dict[str, bool]:
     events is no family here.
     """
     found: dict[str, bool] = {}
-    for command, suffix in _KEY.findall(script.source):
+    text = script.source
+    while (spread := _MORE_KEYS.sub(r"\1\2) \1", text)) != text:
+        text = spread
+    for command, suffix in _KEY.findall(text):
         family = _FAMILY_OF[suffix]
         if family != "events":
             found[family] = found.get(family, False) or command.lower() not in _READS

@@ -327,25 +327,23 @@ def _text(value: bytes | str) -> str:
 
 
 def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], list[int]]:
-    """Return the number of groups, of other tasks, the words for them, and where each stands in ``tasks``."""
+    """Return the number of groups, of other tasks, the words for them, and where each stands in ``tasks``.
+
+    Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
+    """
+    if any(due != "0" or unique for _, _, _, due, unique in tasks):
+        return 0, len(tasks), [word for task in tasks for word in task], list(range(len(tasks)))
     groups: dict[str, list[Argument]] = {}
     orders: dict[str, list[int]] = {}
-    others: list[Argument] = []
-    rest: list[int] = []
-    for index, task in enumerate(tasks):
-        task_id, envelope, list_name, due, unique = task
-        if due == "0" and not unique:
-            if list_name not in groups:
-                groups[list_name], orders[list_name] = [], []
-            groups[list_name] += (task_id, envelope)
-            orders[list_name].append(index)
-        else:
-            others += task
-            rest.append(index)
+    for index, (task_id, envelope, list_name, _, _) in enumerate(tasks):
+        if list_name not in groups:
+            groups[list_name], orders[list_name] = [], []
+        groups[list_name] += (task_id, envelope)
+        orders[list_name].append(index)
     words: list[Argument] = []
     for list_name, members in groups.items():
         words += (list_name, len(members) // 2, *members)
-    return len(groups), len(rest), words + others, [index for order in orders.values() for index in order] + rest
+    return len(groups), 0, words, [index for order in orders.values() for index in order]
 
 
 def _settle_words(settles: Sequence[Settlement]) -> tuple[int, int, list[Argument]]:

@@ -1,0 +1,1 @@
+"""One adapter per peer; each is imported only inside the environment of its peer."""
