@@ -92,8 +92,10 @@ def turn_promotes(bench: Bench) -> Operation[Any]:
 
 
 def turn_retries_at_once(bench: Bench) -> Operation[Any]:
-    """What ends falls due in the same turn, and nothing else is there to claim."""
-    return bench.turn_op("w1", 1, [settle(bench.claim_one("a"), "retry", number=0)])
+    """What ends falls due in the same turn, and nothing else is there to claim but in the list of somebody else."""
+    claim = bench.claim_one("a")
+    bench.submit(task("other", queue="mail"))
+    return bench.turn_op("w1", 1, [settle(claim, "retry", number=0)])
 
 
 def turn_drops(bench: Bench) -> Operation[Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from taskq.protocol.operations import CrashLimits
 from tests.state import LIMITS, TIMES, TTL_MS, Bench, settle, task
 
@@ -193,6 +195,23 @@ class TestPoison:
 
 
 class TestEvict:
+    @pytest.mark.parametrize("charge", [True, False])
+    @pytest.mark.parametrize("stray", ["of-another", "completed", "unknown"])
+    def test_what_it_does_not_hold_is_dropped_and_stays_as_it_is(self, bench: Bench, stray: str, charge: bool) -> None:
+        """An id that a foreign hand has put into the list of a worker."""
+        bench.end("w2", settle(bench.claim_one("completed", "w2")))
+        bench.claim_one("of-another", "w2")
+        bench.register("w1")
+        bench.client.rpush(bench.key("processing", "w1"), stray)
+        reply, changed = bench.act(bench.protocol.evict("w1", charge, 10, LIMITS))
+        assert reply == (0, 0, True)
+        assert changed == {
+            "processing:w1": None,
+            "worker:w1": dict.fromkeys(("token", "host")),
+            "workers": ["-w1"],
+            "leases": {"w1": None},
+        }
+
     def test_handed_back_without_charge(self, bench: Bench) -> None:
         bench.claim_one("a")
         bench.submit_ids("b")
