@@ -193,7 +193,7 @@ fallen_due(100, due)
 local candidates = look_for_claims(due, card[3] or nil)
 
 -- the sweep reads something yet
-sweep(settled() * 2)
+sweep(math.min(settled() * 8, 2000))
 settle_all()
 local _, wait = promote(100, rescheduled and until_next() or due)
 local claims = claim(candidates)

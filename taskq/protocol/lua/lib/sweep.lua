@@ -1,19 +1,21 @@
 -- sweep: forget terminal ids whose keys have expired
 -- USES retention retained status dead task counters
 -- INCLUDE clock text
--- Called with every settle for a little more than was settled, so that memory stays flat at any rate.
+-- Called with settles for several times what was settled, so that memory stays flat at any rate.
 local function sweep(limit)
   if limit < 1 then return 0 end
   -- a second late: in a script, keys expire by a clock that may lag behind the one told by TIME
   local slot = call('ZRANGEBYSCORE', RETENTION, '-inf', digits(now - 1000), 'LIMIT', '0', '1')[1]
   if not slot then return 0 end
-  local gone, ids = {}, call('LRANGE', RETAINED .. slot, 0, limit - 1)
+  local gone, ids, bodies = {}, call('LRANGE', RETAINED .. slot, 0, limit - 1), {}
   for _, status in ipairs({'completed', 'failed', 'cancelled'}) do call('SCARD', STATUS .. status) end
   call('ZCARD', DEAD)
   call('HLEN', COUNTERS)
-  for _, id in ipairs(ids) do
-    -- a task that was replayed, or whose end was put off, has its body still
-    if call('EXISTS', TASK .. id) == 0 then gone[#gone + 1] = id end
+  for i, id in ipairs(ids) do bodies[i] = TASK .. id end
+  -- a task that was replayed, or whose end was put off, has its body still
+  local all_gone = #ids > 0 and call('EXISTS', unpack(bodies)) == 0
+  for i, id in ipairs(ids) do
+    if all_gone or call('EXISTS', bodies[i]) == 0 then gone[#gone + 1] = id end
   end
   call('LTRIM', RETAINED .. slot, #ids, -1)
   if #ids < limit then
