@@ -260,7 +260,7 @@ def stats(context: Context) -> Flow[QueueStats]:
 def workers(context: Context) -> Flow[list[WorkerInfo]]:
     """Return the registered workers."""
     _, cards = yield context.protocol.cards()
-    hidden = ("token", "turn", "seq", "cancels")
+    hidden = ("token", "turn0", "turn1", "seq", "cancels")
     return [
         WorkerInfo(
             card.worker_id,

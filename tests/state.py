@@ -269,7 +269,7 @@ class Bench:
             return self._moment(value)
         if field == "lease_credit":
             return f"{round(int(value) / _UNIT_MS) * 10}s"
-        return re.sub(r"^\d+(?=\.)", "#", value) if field == "fence" else re.sub(r"^\d+(?=\|)", "#", value)
+        return re.sub(r"^\d+(?=\.)", "#", value) if field == "fence" else re.sub(r"^(\d+\|)\d+(?=\|)", r"\1#", value)
 
 
 def _without_time(text: str) -> str:

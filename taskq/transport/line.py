@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,6 +17,8 @@ from taskq.transport.failures import Unsure, check, unavailable
 from taskq.transport.wire import Wire, pack
 
 T = TypeVar("T")
+
+log = logging.getLogger("taskq.transport")
 
 
 class Patience:
@@ -71,36 +75,31 @@ class Line:
         self._endpoint = endpoint
         self._timeout = timeout_seconds
         self._wire: Wire | None = None
+        self._unread: deque[Operation[Any]] = deque()
         self.connects = 0
 
-    def run(self, operation: Operation[T], patience: Patience, meanwhile: Callable[[], None] | None = None) -> T:
+    def run(self, operation: Operation[T], patience: Patience) -> T:
         """Run an operation, with the same arguments again if its fate is unknown.
-
-        Args:
-            operation: what to do.
-            patience: how long to repeat it.
-            meanwhile: called while the server works, but not if the connection cannot be opened or breaks before.
 
         Raises:
             ServerUnavailable: when patience ends.
             TaskqError: if the server refuses.
         """
         packed = pack(operation.command())
+        if self._unread:
+            self.close()  # its reply would be taken for the one of an operation that was posted
         try:
-            reply = self._attempt(packed, operation, meanwhile)
+            reply = self._attempt(packed, operation)
         except Unsure as first:
             if patience.seconds == 0:
                 raise unavailable(self._endpoint.shown, 0, first) from None
             reply = patience.repeat(lambda: self._attempt(packed, operation), self._endpoint.shown)
         return operation.parse(reply)
 
-    def _attempt(self, packed: bytes, operation: Operation[T], meanwhile: Callable[[], None] | None = None) -> Any:
+    def _attempt(self, packed: bytes, operation: Operation[T]) -> Any:
         try:
             wire = self.wire()
-            wire.send(packed)
-            if meanwhile is not None:
-                meanwhile()
-            reply = wire.read()
+            reply = wire.request(packed)
             if isinstance(reply, Exception):
                 if str(reply).startswith("NOSCRIPT"):
                     reply = wire.request(pack(operation.full_command()))
@@ -114,6 +113,49 @@ class Line:
             self.close()
             raise
         return reply
+
+    def post(self, operation: Operation[Any]) -> None:
+        """Send an operation without waiting for its reply, for which ``collect`` is to be called.
+
+        Several may be on their way; they are collected in the order in which they were posted. What goes wrong here is
+        made good there.
+        """
+        try:
+            if self._wire is not None:  # opening one may take its time, and fail
+                self._wire.send(pack(operation.command()))
+                self._unread.append(operation)
+        except Unsure:
+            self.close()
+
+    def collect(self, operation: Operation[T], patience: Patience) -> T:
+        """Return the reply to the oldest operation that was posted; if it was lost, run the operation again.
+
+        Raises:
+            ServerUnavailable: when patience ends.
+            TaskqError: if the server refuses.
+        """
+        if self._wire is not None and self._unread and self._unread[0] is operation:
+            try:
+                reply = self._wire.read()
+            except Unsure as doubt:
+                log.debug("no reply: %s", doubt)
+                self.close()
+            except BaseException:
+                self.close()
+                raise
+            else:
+                self._unread.popleft()
+                if not isinstance(reply, Exception):
+                    return operation.parse(reply)
+                log.debug("refused: %s", reply)
+                if self._unread:
+                    self.close()  # those behind it are run again too, each when its turn comes
+        return self.run(operation, patience)
+
+    def fileno(self) -> int:
+        """The descriptor to wait on for the reply to what was posted; -1 if there is none to wait for."""
+        wire = self._wire
+        return -1 if wire is None or not self._unread or wire.answered() else wire.fileno()
 
     def talk(self, exchange: Callable[[Wire], T], patience: Patience) -> T:
         """Let a function exchange several messages on the connection, all of them again if their fate is unknown.
@@ -154,6 +196,7 @@ class Line:
 
     def close(self) -> None:
         """Close the connection; the next call opens another one."""
+        self._unread.clear()
         if self._wire is not None:
             self._wire.close()
             self._wire = None

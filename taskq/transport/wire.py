@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ class Wire:
         self._sock.settimeout(timeout_seconds)
         self._timeout = timeout_seconds
         self._reader = hiredis.Reader(replyError=ReplyError, protocolError=Unsure)
+        self._early: deque[Any] = deque()
 
     def request(self, packed: bytes) -> Any:
         """Send one command and return its reply, which may be a ``ReplyError``.
@@ -64,6 +66,14 @@ class Wire:
         except OSError as error:
             raise Unsure(f"the connection broke while sending: {error}") from None
 
+    def answered(self) -> bool:
+        """Whether a reply has been received together with an earlier one, so that the descriptor does not show it."""
+        if not self._early:
+            reply = self._reader.gets()
+            if reply is not False:
+                self._early.append(reply)
+        return bool(self._early)
+
     def read(self, timeout_seconds: float | None = None) -> Any:
         """Return the next reply.
 
@@ -73,6 +83,8 @@ class Wire:
         Raises:
             Unsure: if the connection broke or the reply did not come in time.
         """
+        if self._early:
+            return self._early.popleft()
         reader = self._reader
         reply = reader.gets()
         if reply is not False:

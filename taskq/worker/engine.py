@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from taskq.errors import ServerUnavailable, TaskqError
+from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Settlement, TurnReply
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
@@ -29,10 +30,22 @@ log = logging.getLogger("taskq.worker")
 
 # How long tasks that usually take microseconds may wait behind one that does not.
 _NAP_SECONDS = 0.002
+# Turns on their way at a time; the server remembers as many, in case replies are lost.
+_MOST_FLIGHTS = 2
 # Hints that a dead waiter has taken are rung again at least this often while there is work.
 _RING_SECONDS = 0.1
 # A script can hand about 8,000 words to one command, and nobody else is served while it runs.
 _MOST_PER_TURN = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A turn that was sent, and whose reply has not been taken."""
+
+    turn: Operation[TurnReply]
+    settled: list[tuple[Attempt | None, Settlement]]
+    want: int
+    ring_on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +100,9 @@ class Engine:
             if options.slots == 1
             else ThreadRunner(self.judge, self.finished, options.slots)
         )
-        # half of the slots a turn: while the server settles and claims for one half, the other half runs
+        # turns on their way, and what they ask for: the server works on one while the runners work on another's tasks
+        self._flights: deque[_Flight] = deque()
+        self._asked = 0
         self._share = min(_MOST_PER_TURN, max(1, (options.slots + 1) // 2))
         self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
         self._claimed = 0
@@ -109,10 +124,11 @@ class Engine:
 
     # -- for other threads --
 
-    def finished(self, attempt: Attempt, settlement: Settlement) -> None:
-        """Take the outcome of an attempt from a runner."""
+    def finished(self, attempt: Attempt, settlement: Settlement, more: bool) -> None:
+        """Take the outcome of an attempt from a runner; ``more`` will follow within microseconds."""
         self._settlements.append((attempt, settlement))
-        self._waiter.wake()
+        if not more and (self._worth_a_turn() or not self._flights):
+            self._waiter.wake()
 
     def stop(self) -> None:
         """Claim nothing more and end when everything that runs has ended."""
@@ -162,7 +178,9 @@ class Engine:
             except TaskqError as error:
                 log.warning("could not hand back %d running tasks: %s", len(settles), error)
         until = time.monotonic() + min(1.0, patience_seconds)
-        while self._settlements and time.monotonic() < until:  # what has just ended is settled by the engine
+        while (
+            self._settlements or self._flights
+        ) and time.monotonic() < until:  # what has just ended is settled by the engine
             time.sleep(0.01)
         return [attempt.claim.task_id for attempt in attempts]
 
@@ -187,11 +205,16 @@ class Engine:
         try:
             self._set_clock(self.membership.register(card))
             look = True
-            while self._accepting() or self._held or self._settlements:
-                if self._lost:
+            while self._accepting() or self._held or self._settlements or self._flights:
+                if self._lost and not self._flights:
                     self._come_back(card)
                     look = self._ring_on = True
-                look = self._take_turn() if look or self._settlements else self._sleep()
+                if not self._flights and not (look or self._settlements):
+                    look = self._sleep()
+                elif not self._flights or self._another():
+                    look = self._take_off()
+                else:
+                    look = self._land()
             self.membership.leave()
         except ServerUnavailable as error:
             log.warning("ended without the server: %s", error)
@@ -208,8 +231,9 @@ class Engine:
         """Return how many tasks may be claimed now."""
         if not self._accepting() or self._resting or (self._hold and self._held):
             return 0
-        free = self._options.slots - len(self._held)
-        return free if self._options.max_tasks is None else min(free, self._options.max_tasks - self._claimed)
+        free = self._options.slots - len(self._held) - self._asked
+        most = self._options.max_tasks
+        return free if most is None else min(free, most - self._claimed - self._asked)
 
     def _sleep(self) -> bool:
         self._dispatch()
@@ -227,8 +251,27 @@ class Engine:
         self._ring_on = self._ring_on or look
         return look
 
-    def _take_turn(self) -> bool:
-        """Settle and claim; return whether there may be more to claim at once."""
+    def _worth_a_turn(self) -> bool:
+        """Return whether enough has ended for a turn beside one that is on its way."""
+        return len(self._settlements) * 4 >= self._options.slots
+
+    def _another(self) -> bool:
+        """Wait for the turn on its way; return True if before its reply enough ends for a second one."""
+        self._dispatch()
+        if len(self._flights) >= _MOST_FLIGHTS or self._lost or self._options.slots == 1:
+            return False
+        self._waiter.lie_down()
+        while not self._worth_a_turn():
+            fd = self.membership.fileno()
+            if fd < 0 or not self._waiter.watch(fd):
+                self._waiter.get_up()
+                return False
+            self._waiter.lie_down()
+        self._waiter.get_up()
+        return True
+
+    def _take_off(self) -> bool:
+        """Send a turn that settles what has ended, and claims; return False, for the reply tells what else there is."""
         settled = [self._settlements.popleft() for _ in range(min(_MOST_PER_TURN, len(self._settlements)))]
         for attempt, _ in settled:
             if attempt is not None:
@@ -246,25 +289,36 @@ class Engine:
             [settlement for _, settlement in settled],
             ring_on=ring_on,
         )
+        self._asked += want
+        self._flights.append(_Flight(turn, settled, want, ring_on))
+        member.post(turn)
+        return False
+
+    def _land(self) -> bool:
+        """Take the reply to the turn that was sent first; return whether there may be more to claim at once."""
+        flight = self._flights.popleft()
+        self._asked -= flight.want
+        member = self.membership
         try:
-            # while the server works, the runners do: they get their tasks when the engine lets go of the interpreter
-            reply = member.run(turn, vital=bool(settled), meanwhile=self._dispatch)
+            reply = member.collect(flight.turn, vital=bool(flight.settled))
         except ServerUnavailable:  # only when it is to end; what still runs is waited for
             return False
         if not reply.registered or reply.superseded:
-            self._settlements.extendleft(reversed(settled))
-            self._lost = not reply.registered
+            self._settlements.extendleft(reversed(flight.settled))
+            self._lost = self._lost or not reply.registered
             return False
-        if ring_on:
+        if flight.ring_on:
             self._ring_on, self._ring_at = False, time.monotonic() + _RING_SECONDS
-        self._note(reply, settled)
+        self._note(reply, flight.settled)
+        idle = not (self._held or self._settlements or self._flights)
         if reply.claims:
             self._start(reply)
-        elif self._options.burst and want and not self._held and not self._settlements and not reply.hold:
+        elif self._options.burst and flight.want and idle and not reply.hold:
             self._stopping = True
-        if member.reconnected:
+        if member.reconnected and not self._flights:
+            self._dispatch()
             member.repair([*self._held, *(settlement.task_id for _, settlement in self._settlements)])
-        return len(reply.claims) == want > 0 and self._free() > 0
+        return len(reply.claims) == flight.want > 0 and self._free() > 0
 
     def _let_go(self, attempt: Attempt) -> None:
         self._held.pop(attempt.claim.task_id, None)

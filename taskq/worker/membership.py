@@ -63,22 +63,34 @@ class Membership:
         """Let calls that nothing depends on end without the server from now on; for other threads."""
         self._leaving.set()
 
-    def run(self, operation: Operation[T], *, vital: bool = False, meanwhile: Callable[[], None] | None = None) -> T:
+    def run(self, operation: Operation[T], *, vital: bool = False) -> T:
         """Run an operation through any outage; say once that the server went, and once that it is back.
 
         Args:
             operation: what to do.
             vital: whether something is lost without it, such as the outcome of a task.
-            meanwhile: called at least once, if possible while the server works.
 
         Raises:
             ServerUnavailable: if the server is away when the worker wants to leave, and it is not vital.
         """
+        return self._through(self._line.run, operation, vital)
+
+    def post(self, operation: Operation[Any]) -> None:
+        """Send an operation; ``collect`` returns the reply, those of several in their order."""
+        self._line.post(operation)
+
+    def collect(self, operation: Operation[T], *, vital: bool = False) -> T:
+        """Return the reply to the oldest operation that was posted; as ``run`` in all else."""
+        return self._through(self._line.collect, operation, vital)
+
+    def fileno(self) -> int:
+        """The descriptor to wait on for a reply; -1 if there is none to wait for."""
+        return self._line.fileno()
+
+    def _through(self, run: Callable[[Operation[T], Patience], T], operation: Operation[T], vital: bool) -> T:
         try:
-            reply = self._line.run(operation, Patience(0), meanwhile)
+            reply = run(operation, Patience(0))
         except ServerUnavailable as error:
-            if meanwhile is not None:
-                meanwhile()
             log.warning("the server is away, trying until it is back: %s", error.__cause__ or error)
             since = time.monotonic()
             reply = self._line.run(operation, Patience(None, None if vital else self._leaving))

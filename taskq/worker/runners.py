@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from taskq.protocol.replies import Settlement
 from taskq.worker.attempt import Attempt, Judge, TaskTimeout
 
-Finished = Callable[[Attempt, Settlement], None]
+# (attempt, how it ended, whether the same thread has more that takes microseconds)
+Finished = Callable[[Attempt, Settlement, bool], None]
 
 _ALARMS_KEPT = 256
 # A hand-over to another thread costs about as much as a task of this length.
@@ -123,7 +124,7 @@ class InlineRunner:
     def dispatch(self, attempts: list[Attempt]) -> None:
         """Run attempts one after another."""
         for attempt in attempts:
-            self._finished(attempt, execute(self._judge, attempt))
+            self._finished(attempt, execute(self._judge, attempt), False)
 
     def backlog(self) -> bool:
         """Nothing ever waits."""
@@ -208,7 +209,7 @@ class ThreadRunner:
                 self._wake_one()
             settlement = execute(judge, attempt)
             takes[task_type] = max(time.monotonic() - attempt.started, took * _FORGET)
-            finished(attempt, settlement)
+            finished(attempt, settlement, took <= _TINY_SECONDS and bool(todo))
 
     def _sleep(self, bed: LockType) -> None:
         self._idle.append(bed)
@@ -290,7 +291,7 @@ class LoopRunner:
             settlement = self._judge.raised(attempt, error)
         finally:
             attempt.over = True
-        self._finished(attempt, settlement)
+        self._finished(attempt, settlement, False)
 
     def stop(self) -> None:
         """End the loop; what still runs on it is cancelled."""

@@ -62,6 +62,19 @@ class Waiter:
             self._drain()
         self._asleep = False
 
+    def watch(self, fd: int) -> bool:
+        """Sleep until a descriptor is readable or somebody calls ``wake``; return whether it was the latter."""
+        self._poll_wakee.register(fd, select.POLLIN)
+        try:
+            ready = self._poll_wakee.poll()
+        finally:
+            self._poll_wakee.unregister(fd)
+        self._asleep = False
+        woken = any(found != fd for found, _ in ready)
+        if woken:
+            self._drain()
+        return woken
+
     def sleep(self, listen: bool, due_ms: int) -> bool:
         """Sleep; return whether to look for work.
 

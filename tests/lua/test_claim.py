@@ -35,7 +35,7 @@ def test_one_task(bench: Bench) -> None:
         "status:running": ["+a"],
         "running": {"a": "#.tok-w1.1 w1 high 1 t+0 -"},
         "meta": {"fence": "#"},
-        "worker:w1": {"seq": "1", "turn": "#|0|"},
+        "worker:w1": {"seq": "1", "turn1": "1|#|0|"},
     }
 
 
@@ -43,7 +43,7 @@ def test_nothing_to_do(bench: Bench) -> None:
     bench.register("w1")
     reply, changed = bench.act(bench.turn_op("w1", want=5))
     assert reply.claims == ()
-    assert changed == {"worker:w1": {"seq": "1", "turn": "#|0|"}}
+    assert changed == {"worker:w1": {"seq": "1", "turn1": "1|#|0|"}}
 
 
 def test_strict_priority_and_first_in_first_out(bench: Bench) -> None:
@@ -188,7 +188,7 @@ class TestWhatIsNoTaskToRun:
             "running": {"b": "#.tok-w1.1 w1 normal 1 t+0 -"},
             "counters": {"lost_bodies": 1},
             "meta": {"fence": "#"},
-            "worker:w1": {"seq": "1", "turn": "#|0|"},
+            "worker:w1": {"seq": "1", "turn1": "1|#|0|"},
         }
 
     @pytest.mark.parametrize("want", [1, 2, 10])
@@ -210,7 +210,7 @@ class TestWhatIsNoTaskToRun:
             "status:pending": ["-b"],
             "status:running": ["+b"],
             "counters": {"strays": 1},
-            "worker:w1": {"seq": "3" if outcome else "2"},
+            "worker:w1": {"seq": "3", "turn1": "3|#|0|"} if outcome else {"seq": "2", "turn0": "2|#|0|"},
         }
 
     @pytest.mark.parametrize("want", [2, 3, 10])

@@ -39,7 +39,7 @@ class TestReap:
         state = {"status": "pending", "list": "high", "attempts": "1", "started": "t+0", "crashes": "1"}
         assert changed == {
             "processing:w1": None,
-            "worker:w1": dict.fromkeys(("token", "host", "seq", "turn")),
+            "worker:w1": dict.fromkeys(("token", "host", "seq", "turn0", "turn1")),
             "workers": ["-w1"],
             "leases": {"w1": None},
             "status:running": ["-a", "-c", "-d"],
@@ -153,7 +153,7 @@ class TestPoison:
         }
         assert changed == {
             "processing:dying": None,
-            "worker:dying": dict.fromkeys(("token", "host", "seq", "turn", "solo")),
+            "worker:dying": dict.fromkeys(("token", "host", "seq", "turn1", "solo")),
             "workers": ["-dying"],
             "leases": {"dying": None},
             "running": {"a": None},
@@ -219,7 +219,7 @@ class TestEvict:
         assert reply == (1, 0, True)
         assert changed == {
             "processing:w1": None,
-            "worker:w1": dict.fromkeys(("token", "host", "seq", "turn")),
+            "worker:w1": dict.fromkeys(("token", "host", "seq", "turn1")),
             "workers": ["-w1"],
             "leases": {"w1": None},
             "status:running": ["-a"],

@@ -18,8 +18,9 @@ Ending = Callable[[Bench, Sequence[Settlement]], tuple[tuple[str, ...], State]]
 def by_turn(bench: Bench, settles: Sequence[Settlement]) -> tuple[tuple[str, ...], State]:
     reply, changed = bench.act(bench.turn_op("w1", 0, settles))
     card = changed.pop("worker:w1")
-    assert card.keys() <= {"seq", "turn"}
-    assert bench.state()["worker:w1"]["turn"] == f"#|0|{' '.join(reply.refused)}"
+    seq = card.pop("seq")
+    assert card.keys() <= {f"turn{int(seq) % 2}"}
+    assert bench.state()["worker:w1"][f"turn{int(seq) % 2}"] == f"{seq}|#|0|{' '.join(reply.refused)}"
     return reply.refused, changed
 
 

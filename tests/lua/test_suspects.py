@@ -11,7 +11,7 @@ def test_a_suspect_is_not_claimed_beside_another_task(bench: Bench) -> None:
     bench.submit_ids("b")
     reply, changed = bench.act(bench.turn_op("w1", want=5))
     assert (reply.claims, reply.hold) == ((), True)
-    assert changed == {"worker:w1": {"seq": "2", "turn": "#|1|"}}
+    assert changed == {"worker:w1": {"seq": "2", "turn0": "2|#|1|"}}
 
 
 def test_what_stands_before_the_suspect_is_still_claimed(bench: Bench) -> None:
@@ -28,12 +28,12 @@ def test_an_empty_worker_runs_it_and_nothing_else(bench: Bench) -> None:
     bench.register("w1")
     reply, changed = bench.act(bench.turn_op("w1", want=5))
     assert ([c.task_id for c in reply.claims], reply.hold) == (["suspect"], True)
-    assert changed["worker:w1"] == {"seq": "1", "turn": "#|1|", "solo": "suspect"}
+    assert changed["worker:w1"] == {"seq": "1", "turn1": "1|#|1|", "solo": "suspect"}
     assert bench.state()["queue:normal"] == ["a"]
     reply, changed = bench.act(bench.turn_op("w1", want=5))
     assert (reply.claims, reply.hold) == ((), True)
-    assert changed == {"worker:w1": {"seq": "2"}}
-    assert bench.state()["worker:w1"]["turn"] == "#|1|"
+    assert changed == {"worker:w1": {"seq": "2", "turn0": "2|#|1|"}}
+    assert bench.state()["worker:w1"]["turn1"] == "1|#|1|"
 
 
 def test_when_the_suspect_has_ended_the_worker_goes_on(bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taskq.protocol.replies import TurnReply
+from taskq.protocol.replies import Claim, TurnReply
 from tests.state import LISTS, Bench, settle, task
 
 
@@ -89,6 +89,30 @@ def test_an_older_turn_settles_nothing(bench: Bench) -> None:
     reply, changed = bench.act(delayed)
     assert (reply.superseded, changed) == (True, {})
     assert bench.end("w1", settle(claim)).refused == ()
+
+
+def test_the_last_two_can_be_repeated(bench: Bench) -> None:
+    """Both were on their way when the connection broke, and both had arrived."""
+    bench.submit_ids("a", "b", "c")
+    bench.register("w1")
+    refused = settle(Claim("x", b"", 1, 0, "1.other.1", 1))
+    turns = [bench.turn_op("w1", 2), bench.turn_op("w1", 1, [refused])]
+    first = [bench.run(turn) for turn in turns]
+    assert [[c.task_id for c in reply.claims] for reply in first] == [["a", "b"], ["c"]]
+    for turn, reply in zip(turns, first, strict=True):
+        again, changed = bench.act(turn)
+        assert changed == {}
+        assert (again.claims, again.refused, again.hold) == (reply.claims, reply.refused, reply.hold)
+
+
+def test_a_turn_that_a_later_one_has_overtaken_is_refused(bench: Bench) -> None:
+    bench.submit_ids("a", "b", "c")
+    bench.register("w1")
+    bench.claim("w1", 1)
+    overtaken = bench.turn_op("w1", 1)
+    assert bench.claim("w1", 1) != ()
+    reply, changed = bench.act(overtaken)
+    assert (reply.superseded, changed) == (True, {})
 
 
 def test_numbers_may_be_left_out(bench: Bench) -> None:

@@ -6,11 +6,12 @@
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries per id; empty if all are new}};
---         code 1 done, 0 the worker is not registered, -1 a turn with a higher number was seen
+--         code 1 done, 0 the worker is not registered, -1 it comes too late: turns with higher numbers were seen
 -- The claims of a turn share one fence word, and are numbered on from its first part. rest is the names of the lists to
 -- walk in order, then what has finished (see lib/settle). ring_on is 1 if the worker may have taken a hint since its last
--- turn: whatever is left then rings again. A repeated seq returns what the first one returned and changes nothing; an
--- older one, still on its way when the worker had given it up, is refused, so it cannot claim for nobody.
+-- turn: whatever is left then rings again. Two turns of a worker may be on their way at a time: a repetition of one of the
+-- last two returns what the first one returned and changes nothing. An older one, or one that a later one has overtaken,
+-- is refused, so it cannot claim for nobody when the worker has given it up.
 
 -- The short way, written out before any fragment is made: what ends is completed and new tasks take its place. Nearly
 -- every turn is one. Whatever is unusual breaks off before the first write and leaves it to the long way, which can do
@@ -160,7 +161,7 @@ repeat
     end
     if not left and count == 0 and want > 0 then call('DEL', unpack(bells)) end
   end
-  call('HSET', WORKER .. worker, 'seq', seq_text, 'turn', first .. '|0|')
+  call('HSET', WORKER .. worker, 'seq', seq_text, 'turn' .. seq % 2, seq_text .. '|' .. first .. '|0|')
   return {1, now, first, wait, 0, {}, ids, bodies, {}}
 until true
 
@@ -168,11 +169,11 @@ until true
 local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
 if card[1] ~= token then return {0} end
 local last = tonumber(card[2] or 0)
-if seq < last then return {-1} end
-
-if seq == last then
-  -- "<first fence>|<hold>|<refused ids>"; what was claimed stands last in the list of the worker
-  local first, held_back, refused_text = string.match(call('HGET', WORKER .. worker, 'turn'), '^(%d*)|([01])|([^|]*)$')
+if seq <= last then
+  -- "<seq>|<first fence>|<hold>|<refused ids>", of the last two turns; what was claimed stands last in the worker's list
+  local noted = call('HGET', WORKER .. worker, 'turn' .. seq % 2) or ''
+  local of, first, held_back, refused_text = string.match(noted, '^(%d*)|(%d*)|([01])|([^|]*)$')
+  if of ~= digits(seq) then return {-1} end
   local refused, ids, bodies, counts = {}, {}, {}, {}
   for id in string.gmatch(refused_text, '[^ ]+') do refused[#refused + 1] = id end
   for _, id in ipairs(call('LRANGE', PROCESSING .. worker, '-1000', '-1')) do
@@ -214,7 +215,7 @@ if ring_on == 1 and lists > 0 then
 end
 
 call('HSET', WORKER .. worker, 'seq', digits(seq),
-  'turn', claims.first .. (claims.hold and '|1|' or '|0|') .. table.concat(refused, ' '))
+  'turn' .. seq % 2, digits(seq) .. '|' .. claims.first .. (claims.hold and '|1|' or '|0|') .. table.concat(refused, ' '))
 if claims.solo ~= (card[3] or nil) then
   if claims.solo then call('HSET', WORKER .. worker, 'solo', claims.solo) else call('HDEL', WORKER .. worker, 'solo') end
 end
