@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from taskq.aio import AsyncTaskQueue
+    from taskq.current import get_task_queue
     from taskq.errors import (
         AccessDenied,
         BadSignature,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
     from taskq.model.task import AgentTask, Task
     from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
-    from taskq.queue import TaskQueue, get_task_queue
+    from taskq.queue import TaskQueue
     from taskq.scheduler import ScheduleInfo, TaskScheduler
     from taskq.settings import Settings
     from taskq.states import Durability, TaskPriority, TaskStatus, TaskType
@@ -95,7 +96,7 @@ _HOME = {
     "UnsupportedServer": "taskq.errors",
     "UntrustedServer": "taskq.errors",
     "WorkerInfo": "taskq.model.views",
-    "get_task_queue": "taskq.queue",
+    "get_task_queue": "taskq.current",
 }
 
 __all__ = [

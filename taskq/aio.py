@@ -7,12 +7,13 @@ import functools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-from taskq import flows
+from taskq import flows, partitions
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import AsyncTaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.partitions import Spread
 from taskq.protocol.operation import Operation
 from taskq.queue import Priority, TaskQueue
 from taskq.registry import Registry, TaskDefinition, TaskOptions, define
@@ -57,6 +58,8 @@ class AsyncTaskQueue:
         self.settings = settings or Settings.load(redis_url=redis_url, prefix=prefix)
         self.namespace = Namespace(self.settings)
         self.registry = Registry()
+        self.spread = Spread(self.settings.partitions, self)
+        self._whole = self
         self._transport: AsyncTransport | None = None
         self._mailbox: Mailbox | None = None
         self._durable: DurableLanes | None = None
@@ -80,19 +83,24 @@ class AsyncTaskQueue:
     @property
     def context(self) -> Context:
         """What the flows of this queue need."""
-        return Context(self.namespace.protocol, self.settings, self.namespace.seal)
+        return Context(self.namespace.protocol, self.settings, self.namespace.seal, self.namespace.partition)
+
+    @_documented_as(TaskQueue.partition)
+    def partition(self, index: int) -> AsyncTaskQueue:
+        return self.spread.client(index)
 
     async def run_flow(self, flow: Flow[T]) -> T:
         """Drive a flow of ``taskq.flows`` to its end and return its value."""
         try:
             step = next(flow)
             while True:
+                at = self.spread.at(step)
                 if isinstance(step, Operation):
-                    reply = await self.transport.run(step)
+                    reply = await at.transport.run(step)
                 elif isinstance(step, Mail):
-                    reply = await self._box().receive(step.task_id, step.seconds)
+                    reply = await at._box().receive(step.task_id, step.seconds)
                 else:
-                    reply = await self._lanes().run(step)
+                    reply = await at._lanes().run(step)
                 step = flow.send(reply)
         except StopIteration as end:
             value: T = end.value
@@ -110,84 +118,84 @@ class AsyncTaskQueue:
 
     @_documented_as(TaskQueue.submit_task)
     async def submit_task(self, task: Task, *, durability: str | None = None) -> str:
-        return await self.run_flow(flows.submit_one(self.context, task, durability=durability))
+        return await self._whole.run_flow(partitions.submit_one(self._whole.spread, task, durability=durability))
 
     @_documented_as(TaskQueue.submit_batch)
     async def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
-        return await self.run_flow(flows.submit(self.context, tasks, durability=durability))
+        return await self._whole.run_flow(partitions.submit(self._whole.spread, tasks, durability=durability))
 
     @_documented_as(TaskQueue.submit_later)
     async def submit_later(self, task: Task, due: str) -> str:
-        return await self.run_flow(flows.submit_one(self.context, task, due))
+        return await self._whole.run_flow(partitions.submit_one(self._whole.spread, task, due))
 
     @_documented_as(TaskQueue.cancel_task)
     async def cancel_task(self, task_id: str) -> str:
-        return await self.run_flow(flows.cancel(self.context, task_id))
+        return await self.run_flow(flows.cancel(self.spread.of(task_id), task_id))
 
     @_documented_as(TaskQueue.get_task)
     async def get_task(self, task_id: str) -> Task:
-        return await self.run_flow(flows.get_task(self.context, task_id))
+        return await self.run_flow(flows.get_task(self.spread.of(task_id), task_id))
 
     @_documented_as(TaskQueue.get_task_status)
     async def get_task_status(self, task_id: str) -> dict[str, Any]:
-        return await self.run_flow(flows.get_status(self.context, task_id))
+        return await self.run_flow(flows.get_status(self.spread.of(task_id), task_id))
 
     @_documented_as(TaskQueue.get_task_result)
     async def get_task_result(self, task_id: str) -> dict[str, Any] | None:
-        return await self.run_flow(flows.get_result(self.context, task_id))
+        return await self.run_flow(flows.get_result(self.spread.of(task_id), task_id))
 
     @_documented_as(TaskQueue.wait_for_result)
     async def wait_for_result(self, task_id: str, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109 - one signature for both clients
-        box = self._box()
+        box = self.spread.at(Mail("", task_id, 0))._box()
         with box.expecting(task_id):
-            return await self.run_flow(flows.wait_for_result(self.context, box.address, task_id, timeout))
+            return await self.run_flow(flows.wait_for_result(self.spread.of(task_id), box.address, task_id, timeout))
 
     @_documented_as(TaskQueue.list_tasks)
     async def list_tasks(self, status: str, limit: int = 100) -> list[dict[str, Any]]:
-        return await self.run_flow(flows.list_tasks(self.context, status, limit))
+        return await self.run_flow(partitions.list_tasks(self.spread, status, limit))
 
     @_documented_as(TaskQueue.get_queue_stats)
     async def get_queue_stats(self) -> QueueStats:
-        return await self.run_flow(flows.stats(self.context))
+        return await self.run_flow(partitions.stats(self.spread))
 
     @_documented_as(TaskQueue.list_workers)
     async def list_workers(self) -> list[WorkerInfo]:
-        return await self.run_flow(flows.workers(self.context))
+        return await self.run_flow(partitions.workers(self.spread))
 
     @_documented_as(TaskQueue.pause)
     async def pause(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        return await self.run_flow(flows.pause(self.context, True, queue, priority))
+        return await self.run_flow(partitions.pause(self.spread, True, queue, priority))
 
     @_documented_as(TaskQueue.resume)
     async def resume(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        return await self.run_flow(flows.pause(self.context, False, queue, priority))
+        return await self.run_flow(partitions.pause(self.spread, False, queue, priority))
 
     @_documented_as(TaskQueue.purge)
     async def purge(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        return await self.run_flow(flows.purge(self.context, queue, priority))
+        return await self.run_flow(partitions.purge(self.spread, queue, priority))
 
     @_documented_as(TaskQueue.list_dead)
     async def list_dead(self, limit: int = 100) -> list[DeadLetter]:
-        return await self.run_flow(flows.list_dead(self.context, limit))
+        return await self.run_flow(partitions.list_dead(self.spread, limit))
 
     @_documented_as(TaskQueue.replay_dead)
     async def replay_dead(self, task_ids: Iterable[str] | None = None) -> int:
-        return await self.run_flow(flows.replay(self.context, task_ids))
+        return await self.run_flow(partitions.replay(self.spread, task_ids))
 
     @_documented_as(TaskQueue.purge_dead)
     async def purge_dead(self, task_ids: Iterable[str] | None = None) -> int:
-        return await self.run_flow(flows.purge_dead(self.context, task_ids))
+        return await self.run_flow(partitions.purge_dead(self.spread, task_ids))
 
     @_documented_as(TaskQueue.retry_task)
     async def retry_task(self, task_id: str) -> None:
-        await self.run_flow(flows.retry_task(self.context, task_id))
+        await self.run_flow(flows.retry_task(self.spread.of(task_id), task_id))
 
     @_documented_as(TaskQueue.subscribe_to_events)
     async def subscribe_to_events(self, callback: Callable[[Message], object], *, block: bool = False) -> Subscription:
         loop = asyncio.get_running_loop()
         subscription = Subscription(
             self.namespace.endpoint,
-            self.namespace.protocol.events_channel,
+            [context.protocol.events_channel for context in self.spread.contexts],
             lambda message: loop.call_soon_threadsafe(callback, message),
         )
         await asyncio.to_thread(subscription.start)
@@ -224,6 +232,8 @@ class AsyncTaskQueue:
 
     @_documented_as(TaskQueue.close)
     async def close(self) -> None:
+        for part in self.spread.clients.values():
+            await part.close()
         if self._mailbox is not None:
             await self._mailbox.close()
         if self._transport is not None:
@@ -231,3 +241,4 @@ class AsyncTaskQueue:
         if self._durable is not None:
             await self._durable.close()
         self._mailbox = self._transport = self._durable = None
+        self.spread.clients.clear()

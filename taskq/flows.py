@@ -16,6 +16,7 @@ from taskq.errors import InvalidTask, NotDurable, QueueFull, ResultTimeout, Task
 from taskq.model.crypto import Seal
 from taskq.model.moment import seconds_to_ms, to_epoch_ms
 from taskq.model.names import check_name
+from taskq.model.partition import at_home
 from taskq.model.result import parse_result, result_json, result_outline
 from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, outline, to_envelope
 from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age_seconds, status_dict, whole
@@ -57,11 +58,12 @@ Flow = Generator[Step, Any, T]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every flow needs: the operations of the namespace, the settings, and what signs and encrypts."""
+    """What every flow needs: the operations of the namespace, the settings, what signs and encrypts, the partition."""
 
     protocol: Protocol
     settings: Settings
     seal: Seal | None
+    partition: int = 0
 
 
 def due_in(delay_seconds: float) -> str:
@@ -85,6 +87,8 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
     settings = context.settings
     if task.expires_in is None and settings.message_ttl_seconds is not None:
         task = replace(task, expires_in=settings.message_ttl_seconds)
+    if settings.partitions > 1:  # whoever made the id up may not have known where the task would go
+        task.task_id = at_home(task.task_id, context.partition, settings.partitions)
     envelope = to_envelope(task, settings.max_message_bytes, context.seal)
     return Submission(task.task_id, envelope, list_name(task.queue, task.priority), due, task.unique_key or "")
 

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
-from taskq import flows
+from taskq import flows, partitions
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import TaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.partitions import Spread
 from taskq.protocol.operation import Operation
 from taskq.registry import Registry, TaskDefinition, TaskOptions, define
 from taskq.settings import Settings
@@ -47,6 +48,8 @@ class TaskQueue:
         self.settings = settings or Settings.load(redis_url=redis_url, prefix=prefix)
         self.namespace = Namespace(self.settings)
         self.registry = Registry()
+        self.spread = Spread(self.settings.partitions, self)
+        self._whole = self
         self._lock = threading.Lock()
         self._transport: Transport | None = None
 
@@ -70,19 +73,28 @@ class TaskQueue:
     @property
     def context(self) -> Context:
         """What the flows of this queue need."""
-        return Context(self.namespace.protocol, self.settings, self.namespace.seal)
+        return Context(self.namespace.protocol, self.settings, self.namespace.seal, self.namespace.partition)
+
+    def partition(self, index: int) -> TaskQueue:
+        """Return this queue with its looks confined to one partition, for what works on a single namespace.
+
+        Args:
+            index: which one. Submits go through the whole queue all the same.
+        """
+        return self.spread.client(index)
 
     def run_flow(self, flow: Flow[T]) -> T:
         """Drive a flow of ``taskq.flows`` to its end and return its value."""
         try:
             step = next(flow)
             while True:
+                at = self.spread.at(step)
                 if isinstance(step, Operation):
-                    reply = self.transport.run(step)
+                    reply = at.transport.run(step)
                 elif isinstance(step, Mail):
-                    reply = receive(self.transport, self.namespace.protocol, step.address, step.task_id, step.seconds)
+                    reply = receive(at.transport, at.namespace.protocol, step.address, step.task_id, step.seconds)
                 else:
-                    reply = run_durable(self.transport, step)
+                    reply = run_durable(at.transport, step)
                 step = flow.send(reply)
         except StopIteration as end:
             value: T = end.value
@@ -108,10 +120,12 @@ class TaskQueue:
             UnsupportedDurability: if the server cannot make it that durable; nothing was submitted.
             NotDurable: if it is accepted, but was not that durable in time.
         """
-        return self.run_flow(flows.submit_one(self.context, task, durability=durability))
+        return self._whole.run_flow(partitions.submit_one(self._whole.spread, task, durability=durability))
 
     def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
         """Store many tasks in one atomic call: all of them or none.
+
+        In a queue of several partitions it is one call for each that the keys or ids of tasks name.
 
         Args:
             tasks: up to 10,000.
@@ -124,7 +138,7 @@ class TaskQueue:
             InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull, UnsupportedDurability, NotDurable: as
                 ``submit_task``.
         """
-        return self.run_flow(flows.submit(self.context, tasks, durability=durability))
+        return self._whole.run_flow(partitions.submit(self._whole.spread, tasks, durability=durability))
 
     def submit_later(self, task: Task, due: str) -> str:
         """Store a task that is to start in the future; ``TaskScheduler`` has the friendlier forms.
@@ -139,7 +153,7 @@ class TaskQueue:
         Raises:
             InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull: as ``submit_task``.
         """
-        return self.run_flow(flows.submit_one(self.context, task, due))
+        return self._whole.run_flow(partitions.submit_one(self._whole.spread, task, due))
 
     def cancel_task(self, task_id: str) -> str:
         """Cancel a task: at once if it waits, on request if it runs.
@@ -154,7 +168,7 @@ class TaskQueue:
         Raises:
             TaskNotFound: if there is no such task.
         """
-        return self.run_flow(flows.cancel(self.context, task_id))
+        return self.run_flow(flows.cancel(self.spread.of(task_id), task_id))
 
     def get_task(self, task_id: str) -> Task:
         """Return a task as it was submitted.
@@ -165,7 +179,7 @@ class TaskQueue:
         Raises:
             TaskNotFound: if there is no such task.
         """
-        return self.run_flow(flows.get_task(self.context, task_id))
+        return self.run_flow(flows.get_task(self.spread.of(task_id), task_id))
 
     def get_task_status(self, task_id: str) -> dict[str, Any]:
         """Return where a task is in its life.
@@ -180,7 +194,7 @@ class TaskQueue:
         Raises:
             TaskNotFound: if there is no such task.
         """
-        return self.run_flow(flows.get_status(self.context, task_id))
+        return self.run_flow(flows.get_status(self.spread.of(task_id), task_id))
 
     def get_task_result(self, task_id: str) -> dict[str, Any] | None:
         """Return how a task ended, None while it has not.
@@ -194,7 +208,7 @@ class TaskQueue:
         Raises:
             TaskNotFound: if there is no such task, or its result has expired.
         """
-        return self.run_flow(flows.get_result(self.context, task_id))
+        return self.run_flow(flows.get_result(self.spread.of(task_id), task_id))
 
     def wait_for_result(self, task_id: str, timeout: float | None = None) -> dict[str, Any]:
         """Wait until a task has ended. The server sends the result; nothing polls.
@@ -210,7 +224,7 @@ class TaskQueue:
             ResultTimeout: if it has not ended in time; it goes on.
             TaskNotFound: if there is no such task.
         """
-        return self.run_flow(flows.wait_for_result(self.context, self._address(), task_id, timeout))
+        return self.run_flow(flows.wait_for_result(self.spread.of(task_id), self._address(), task_id, timeout))
 
     def _address(self) -> str:
         return new_address()
@@ -225,15 +239,15 @@ class TaskQueue:
         Raises:
             InvalidTask: if there is no such status.
         """
-        return self.run_flow(flows.list_tasks(self.context, status, limit))
+        return self.run_flow(partitions.list_tasks(self.spread, status, limit))
 
     def get_queue_stats(self) -> QueueStats:
         """Return the numbers of the namespace, as of one instant."""
-        return self.run_flow(flows.stats(self.context))
+        return self.run_flow(partitions.stats(self.spread))
 
     def list_workers(self) -> list[WorkerInfo]:
         """Return the registered workers."""
-        return self.run_flow(flows.workers(self.context))
+        return self.run_flow(partitions.workers(self.spread))
 
     def pause(self, queue: str | None = None, priority: Priority | None = None) -> int:
         """Stop claims from a queue until ``resume``; running tasks go on, submits are accepted.
@@ -245,7 +259,7 @@ class TaskQueue:
         Returns:
             How many lists were not paused before.
         """
-        return self.run_flow(flows.pause(self.context, True, queue, priority))
+        return self.run_flow(partitions.pause(self.spread, True, queue, priority))
 
     def resume(self, queue: str | None = None, priority: Priority | None = None) -> int:
         """Let workers claim from a paused queue again.
@@ -257,7 +271,7 @@ class TaskQueue:
         Returns:
             How many lists were paused before.
         """
-        return self.run_flow(flows.pause(self.context, False, queue, priority))
+        return self.run_flow(partitions.pause(self.spread, False, queue, priority))
 
     def purge(self, queue: str | None = None, priority: Priority | None = None) -> int:
         """Delete the tasks that wait in a queue.
@@ -269,7 +283,7 @@ class TaskQueue:
         Returns:
             How many were deleted.
         """
-        return self.run_flow(flows.purge(self.context, queue, priority))
+        return self.run_flow(partitions.purge(self.spread, queue, priority))
 
     def list_dead(self, limit: int = 100) -> list[DeadLetter]:
         """Return the dead letters, the latest first.
@@ -277,7 +291,7 @@ class TaskQueue:
         Args:
             limit: how many at most.
         """
-        return self.run_flow(flows.list_dead(self.context, limit))
+        return self.run_flow(partitions.list_dead(self.spread, limit))
 
     def replay_dead(self, task_ids: Iterable[str] | None = None) -> int:
         """Run dead letters again, with all their attempts before them.
@@ -288,7 +302,7 @@ class TaskQueue:
         Returns:
             How many were put back into their lists.
         """
-        return self.run_flow(flows.replay(self.context, task_ids))
+        return self.run_flow(partitions.replay(self.spread, task_ids))
 
     def purge_dead(self, task_ids: Iterable[str] | None = None) -> int:
         """Forget dead letters.
@@ -299,7 +313,7 @@ class TaskQueue:
         Returns:
             How many were forgotten.
         """
-        return self.run_flow(flows.purge_dead(self.context, task_ids))
+        return self.run_flow(partitions.purge_dead(self.spread, task_ids))
 
     def retry_task(self, task_id: str) -> None:
         """Run a failed or cancelled task again.
@@ -311,7 +325,7 @@ class TaskQueue:
             TaskNotFound: if there is no such task.
             InvalidTask: if it has not ended, or has completed.
         """
-        self.run_flow(flows.retry_task(self.context, task_id))
+        self.run_flow(flows.retry_task(self.spread.of(task_id), task_id))
 
     def subscribe_to_events(self, callback: Callable[[Message], object], *, block: bool = False) -> Subscription:
         """Call a function for each event of the namespace.
@@ -324,7 +338,8 @@ class TaskQueue:
         Returns:
             The subscription; ``stop()`` ends it.
         """
-        subscription = Subscription(self.namespace.endpoint, self.namespace.protocol.events_channel, callback).start()
+        channels = [context.protocol.events_channel for context in self.spread.contexts]
+        subscription = Subscription(self.namespace.endpoint, channels, callback).start()
         if block:
             subscription.join()
         return subscription
@@ -378,22 +393,7 @@ class TaskQueue:
 
     def close(self) -> None:
         """Close the connections; the queue can be used again."""
+        for part in self.spread.clients.values():
+            part.close()
         if self._transport is not None:
             self._transport.close()
-
-
-_process_queue: TaskQueue | None = None
-_process_lock = threading.Lock()
-
-
-def get_task_queue() -> TaskQueue:
-    """Return the ``TaskQueue`` of this process, configured from the environment.
-
-    Raises:
-        SettingsError: if a setting cannot be used.
-    """
-    global _process_queue  # noqa: PLW0603 - one per process is what it is for
-    with _process_lock:
-        if _process_queue is None:
-            _process_queue = TaskQueue()
-        return _process_queue

@@ -114,6 +114,7 @@ _CONNECT = "TASKQ_CONNECT_TIMEOUT REDIS_SOCKET_CONNECT_TIMEOUT"
 FIELDS = (
     _row("redis_url", "TASKQ_REDIS_URL REDIS_URL", _SERVER, "", "Address of the server."),
     _row("prefix", "TASKQ_PREFIX", _PREFIX, "", "First part of every key; systems with different prefixes never meet."),
+    _row("partitions", "TASKQ_PARTITIONS", kinds.whole(1, 4096), "namespaces", "Over how many a queue is spread."),
     _row("max_connections", _CONNECTIONS, kinds.whole(1, 100_000), "", "Most connections of one process."),
     _row("socket_timeout_seconds", _REPLY, _SECONDS, "seconds", "Longest wait for one reply."),
     _row("connect_timeout_seconds", _CONNECT, _SECONDS, "seconds", "Longest wait for a connection."),
@@ -199,6 +200,7 @@ class Settings:
 
     redis_url: str | None = None
     prefix: str = "agent_queue"
+    partitions: int = 1
     max_connections: int = 100
     socket_timeout_seconds: float = 5.0
     connect_timeout_seconds: float = 5.0

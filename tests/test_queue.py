@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-import taskq.queue
+import taskq.current
 from taskq.aio import AsyncTaskQueue
+from taskq.current import get_task_queue
 from taskq.errors import SettingsError
 from taskq.model.task import Task
-from taskq.queue import TaskQueue, get_task_queue
+from taskq.queue import TaskQueue
 from taskq.settings import Settings
 
 
@@ -25,7 +26,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, redis_url: str, prefix: str) ->
     """As in a user's process: the server stands in the environment, and nobody has asked for the queue yet."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("TASKQ_PREFIX", prefix)
-    monkeypatch.setattr(taskq.queue, "_process_queue", None)
+    monkeypatch.setattr(taskq.current, "_process_queue", None)
 
 
 @pytest.mark.usefixtures("environment")

@@ -26,6 +26,7 @@ KEY = urlsafe_b64encode(bytes(range(64))).rstrip(b"=").decode()
 SAMPLES: dict[str, tuple[str, Any]] = {
     "redis_url": ("redis://:pw@example.org:7000/3", "redis://:pw@example.org:7000/3"),
     "prefix": ("{shop}.queue", "{shop}.queue"),
+    "partitions": ("8", 8),
     "max_connections": ("17", 17),
     "socket_timeout_seconds": ("1.5", 1.5),
     "connect_timeout_seconds": ("250ms", 0.25),

@@ -11,7 +11,7 @@ import click
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import plural, show, show_json
 from taskq.cli.session import Session, with_session
-from taskq.protocol.acl import Role, rules, user_line
+from taskq.protocol.acl import EveryPartition, Role, rules, user_line
 from taskq.protocol.keys import Keys
 from taskq.transport.preload import preload
 
@@ -61,7 +61,8 @@ def _print_user(session: Session, roles: tuple[str, ...], options: dict[str, Any
     if not user.isprintable() or " " in user:
         raise click.UsageError("the name of a user has no spaces and no control characters.")
     clustered = "+cluster" in (session.settings.redis_url or "").partition("://")[0]
-    keys = Keys(session.settings.prefix, clustered)
+    kind = Keys if session.settings.partitions == 1 else EveryPartition
+    keys = kind(session.settings.prefix, clustered)
     wanted = tuple(dict.fromkeys(Role(role) for role in roles))
     password = _password(options["password_file"])
     if session.json:

@@ -9,6 +9,7 @@ from typing import Any
 from taskq.cli.output import duration_text, fields, indented, when_text
 from taskq.errors import CorruptTask, TaskNotFound
 from taskq.model.moment import iso_utc
+from taskq.model.partition import home_of
 from taskq.model.task import DEFAULT_QUEUE, Task
 from taskq.protocol.keys import Keys, list_name
 from taskq.queue import TaskQueue
@@ -71,10 +72,11 @@ def read_card(queue: TaskQueue, task_id: str) -> TaskCard:
         result = queue.get_task_result(task_id)
     except (TaskNotFound, CorruptTask):  # its retention has ended since the line above, or it is for other eyes
         result = None
-    keys = queue.namespace.protocol.keys
+    part = queue.partition(home_of(task_id, queue.settings.partitions))
+    keys = part.namespace.protocol.keys
     due = None
     if status["status"] in (TaskStatus.SCHEDULED, TaskStatus.RETRY):
-        due_ms = read_due_ms(queue.transport, keys, task_id)
+        due_ms = read_due_ms(part.transport, keys, task_id)
         due = iso_utc(due_ms) if due_ms is not None else None
     place, key = _place(task, status, keys)
     return TaskCard(task, status, result, place, key, due, damage)

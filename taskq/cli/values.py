@@ -55,6 +55,19 @@ def size(value: str | int) -> int:
         raise click.BadParameter(f"{value!r} is not a size: write 512MB, or a number of bytes") from None
 
 
+def numbers(value: str | tuple[int, ...]) -> tuple[int, ...]:
+    """Return the numbers of ``0-3,7``."""
+    if isinstance(value, tuple):
+        return value
+    found: list[int] = []
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) - int(first) > 10_000:
+            raise click.BadParameter(f"{value!r} is no list of numbers: write 0-3,7")
+        found += range(int(first), int(last or first) + 1)
+    return tuple(dict.fromkeys(found))
+
+
 def names(value: str) -> tuple[str, ...]:
     """Return the names between commas."""
     found = tuple(name.strip() for name in value.split(",") if name.strip())

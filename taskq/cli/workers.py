@@ -59,6 +59,9 @@ def _flat(names: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
 )
 @click.option("--max-tasks", type=click.IntRange(1), metavar="N", help="Replace a process after this many tasks.")
 @click.option("--max-memory", type=values.size, help="Replace a process that uses more memory, such as 512MB.")
+@click.option(
+    "--partitions", type=values.numbers, default=(), metavar="0-3,7", help="Partitions to serve; without it all."
+)
 @click.option("--name", metavar="NAME", help="Name of the worker; without it one is made up.")
 @click.pass_context
 def worker(context: click.Context, /, **options: Any) -> None:
@@ -87,6 +90,7 @@ def _run(session: Session, /, **options: Any) -> None:
         max_tasks=options["max_tasks"],
         max_memory_bytes=options["max_memory"],
         name=options["name"],
+        partitions=options["partitions"],
     )
     click.get_current_context().exit(run_worker(session.process_settings(), chosen))
 

@@ -52,6 +52,8 @@ class Task:
         unique_key: while a task with this key is live, another one with it is not accepted; the submit returns the id
             of the first.
         result_ttl: seconds for which the result is kept; None: as configured.
+        partition_key: in a queue of several partitions, tasks with the same key go to the same one, and so start in the
+            order in which they were submitted; None: any partition. It is not stored.
         created_at: when it was made, UTC, ISO 8601.
 
     Attributes:
@@ -76,6 +78,7 @@ class Task:
     unique_key: str | None = None
     result_ttl: float | None = None
     created_at: str = ""
+    partition_key: str | None = field(default=None, compare=False)
     fresh_id: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +96,8 @@ class Task:
             check_name(self.queue, "queue name")
         if self.unique_key is not None:
             check_name(self.unique_key, "unique key")
+        if self.partition_key is not None:
+            check_name(self.partition_key, "partition key")
         # what a caller gives is written anew: it goes into JSON and into keys' heads without escaping
         created_ms = parse_iso(self.created_at) if self.created_at else time.time_ns() // 1_000_000
         self.created_at = iso_utc(created_ms)
@@ -291,6 +296,7 @@ def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
     task.metadata = get("metadata", {})
     task.unique_key = get("unique_key")
     task.result_ttl = get("result_ttl")
+    task.partition_key = None
     return task
 
 

@@ -22,12 +22,24 @@ _KEY = re.compile(r"(?:\bp?call\('([A-Z]+)', )?\bNS\.\.'([^']*)'")
 _MORE_KEYS = re.compile(r"(\bp?call\('[A-Z]+', )(NS\.\.'[^':]*'), (?=NS\.\.')")
 _FAMILY_OF = {suffix: family for family, suffix in FAMILIES.items()}
 # What a connection says before it is of use, and to look whether it still is.
-_CONNECTION = ("auth", "hello", "ping", "select", "client|setname", "evalsha")
+_CONNECTION = ("auth", "hello", "ping", "select", "client|setname", "role", "evalsha")
 _CLUSTER = ("cluster|slots", "cluster|shards", "cluster|nodes", "command", "readonly", "info")
 _READS = frozenset(
     """exists get getrange hget hgetall hlen hmget lindex llen lrange mget pttl scard sismember smembers smismember
     srandmember sscan time type zcard zrange zrangebyscore zrevrange zscore""".split()  # noqa: SIM905 - a list of words
 )
+
+
+class EveryPartition(Keys):
+    """The keys of all partitions of a queue, as the patterns of an ACL."""
+
+    __slots__ = ()
+
+    @property
+    def root(self) -> str:
+        """A pattern of what every key begins with."""
+        name = f"{self.prefix}:[0-9]*"
+        return f"{{{name}}}:" if self.hash_tag else f"{name}:"
 
 
 class Role(StrEnum):

@@ -9,12 +9,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from taskq import flows
+from taskq.current import get_task_queue
 from taskq.errors import InvalidTask, ServerUnavailable
 from taskq.model.moment import parse_iso, seconds_to_ms
 from taskq.model.names import check_name
 from taskq.model.recurrence import Cron, Every, Recurrence
 from taskq.model.task import Task
-from taskq.queue import TaskQueue, get_task_queue
+from taskq.queue import TaskQueue
 from taskq.scheduler.definition import Definition, parse_or_none, template_of, to_stored
 from taskq.scheduler.info import ScheduleInfo, info_of
 from taskq.scheduler.loop import CHECK_INTERVAL_SECONDS, SchedulerLoop

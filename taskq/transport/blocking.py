@@ -108,3 +108,4 @@ class Transport:
             self._reset()
         while self._idle:
             self._idle.pop().close()
+        self.endpoint.released()

@@ -170,7 +170,7 @@ class AsyncTransport:
             if doubt:
                 self._requeue(batch, doubt)
                 # full jitter, so that many clients do not come back in step
-                await asyncio.sleep(random.uniform(0, min(1.0, 0.02 * 2 ** min(failures, 6))))  # noqa: S311 - no secret
+                await asyncio.sleep(random.uniform(0, min(0.5, 0.02 * 2 ** min(failures, 6))))  # noqa: S311 - no secret
 
     async def _exchange(self, batch: list[Call]) -> Unsure | None:
         """Send a batch and hand out the replies; return the doubt that ended it early."""
@@ -192,6 +192,7 @@ class AsyncTransport:
             return doubt
         if passing is not None and passing.reconnect:
             self._close_wire()
+            self.endpoint.heed(passing)
         return passing
 
     def _settle(self, call: Call, reply: Any) -> Unsure | None:
@@ -238,6 +239,7 @@ class AsyncTransport:
             await asyncio.gather(self._pump_task, return_exceptions=True)
             self._pump_task = None
         self._fail_all()  # a pump that was cancelled before its first step could not do it
+        self.endpoint.released()
 
 
 def _finish(call: Call, reply: Any = None, error: Exception | None = None) -> None:

@@ -27,25 +27,28 @@ class Unsure(Exception):
 
     Attributes:
         reconnect: whether the connection is of no more use, or leads to a server that is not the primary any more.
+        moved_to: where a node of a cluster says that the call belongs.
     """
 
-    def __init__(self, message: str, *, reconnect: bool = True) -> None:
+    def __init__(self, message: str, *, reconnect: bool = True, moved_to: tuple[str, int] | None = None) -> None:
         super().__init__(message)
         self.reconnect = reconnect
+        self.moved_to = moved_to
 
 
-# The server is there, but not ready or not in charge: the same call succeeds later, perhaps at another address.
+# The server is there, but not ready or not in charge: the same call succeeds later, perhaps at another address (True).
+# While a slot migrates, its namespace stands still: a script that followed an ASK would find half of the keys.
 _PASSING = {
     "LOADING": True,
     "MASTERDOWN": True,
     "READONLY": True,
     "MOVED": True,
-    "ASK": True,
+    "ASK": False,
     "CLUSTERDOWN": True,
     "TRYAGAIN": False,
     "BUSY": False,
     "UNBLOCKED": True,
-    "NOREPLICAS": False,
+    "NOREPLICAS": True,
     "MISCONF": False,
 }
 _ACCESS = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
@@ -63,8 +66,17 @@ def check(reply: object) -> None:
     if not isinstance(reply, ReplyError):
         return
     if reply.passing:
-        raise Unsure(str(reply)[:300], reconnect=_PASSING[reply.code])
+        raise Unsure(str(reply)[:300], reconnect=_PASSING[reply.code], moved_to=_moved_to(reply))
     raise explain(reply)
+
+
+def _moved_to(reply: ReplyError) -> tuple[str, int] | None:
+    """Return the address in ``MOVED <slot> <host>:<port>``; no host there means the one that answered."""
+    words = str(reply).split()
+    if reply.code != "MOVED" or len(words) < 3:
+        return None
+    host, _, port = words[2].rpartition(":")
+    return (host, int(port)) if host not in ("", "?") and port.isdigit() else None
 
 
 def explain(reply: ReplyError) -> TaskqError:
@@ -88,6 +100,10 @@ def explain(reply: ReplyError) -> TaskqError:
             "the server is a node of a cluster: write its address as redis+cluster://host:port,host:port, so that the "
             f"keys of a namespace get one hash tag and its slot is found ({text})"
         )
+    if "cluster support disabled" in text:
+        return UnsupportedServer(
+            f"the server is no node of a cluster: write its address as redis://host:port/0 ({text})"
+        )
     if reply.code == "WRONGTYPE" or "WRONGTYPE" in text:
         return ServerError(
             f"a key of the namespace holds a value of another type, so nothing was changed: {text}. Does something "
@@ -98,8 +114,6 @@ def explain(reply: ReplyError) -> TaskqError:
 
 def from_redis(error: Exception, address: str) -> Exception:
     """Return ``Unsure`` or a typed error for what redis-py raised while it connected."""
-    if isinstance(error, redis_errors.RedisClusterException) and isinstance(error.__cause__, redis_errors.RedisError):
-        error = error.__cause__
     text = str(error)
     if refusal := untrusted(error, address):
         return refusal

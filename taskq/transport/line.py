@@ -54,7 +54,7 @@ class Patience:
 
         return Retrying(
             retry=retry_if_exception_type(Unsure),
-            wait=wait_random_exponential(multiplier=0.02, max=1.0),
+            wait=wait_random_exponential(multiplier=0.02, max=0.5),
             sleep=pause,
             stop=over,
             retry_error_callback=give_up,
@@ -107,6 +107,7 @@ class Line:
         except Unsure as doubt:
             if doubt.reconnect:
                 self.close()
+                self._endpoint.heed(doubt)
             raise
         except BaseException:
             # an interrupt in the middle of a reply leaves the wire out of step
@@ -176,6 +177,7 @@ class Line:
             except Unsure as doubt:
                 if doubt.reconnect:
                     self.close()
+                    self._endpoint.heed(doubt)
                 raise
             except BaseException:
                 self.close()

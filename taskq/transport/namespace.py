@@ -6,6 +6,7 @@ import logging
 import threading
 
 from taskq.model.crypto import seal_of
+from taskq.model.partition import partition_prefix
 from taskq.protocol.keys import Keys
 from taskq.protocol.operations import Protocol
 from taskq.settings import Settings
@@ -16,13 +17,15 @@ log = logging.getLogger("taskq")
 
 
 class Namespace:
-    """One prefix on one server.
+    """One prefix on one server, or one of the partitions of a queue.
 
     Nothing is connected or started before ``endpoint`` is asked for, so a ``TaskQueue`` at the top of a module costs
     nothing at import.
 
     Args:
         settings: which server and prefix, and the keys.
+        partition: which one of the partitions that the settings speak of.
+        endpoint: the address, if it is known already.
 
     Attributes:
         seal: signs and encrypts; None without keys.
@@ -31,11 +34,13 @@ class Namespace:
         SettingsError: if the keys cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, partition: int = 0, endpoint: Endpoint | None = None) -> None:
         self.settings = settings
+        self.partition = partition
+        self._prefix = partition_prefix(settings.prefix, partition, settings.partitions)
         self.seal = seal_of(settings)
         self._lock = threading.Lock()
-        self._endpoint: Endpoint | None = None
+        self._endpoint = endpoint
         self._protocol: Protocol | None = None
         self.announcement: str | None = None
 
@@ -58,11 +63,23 @@ class Namespace:
             url, self.announcement = local_server_url(self.settings)
             if self.announcement:
                 log.warning("%s", self.announcement)
-        return Endpoint(url, self.settings, slot_key=Keys(self.settings.prefix, hash_tag=True).root)
+        return Endpoint(url, self.settings, slot_key=self._slot_key(self.partition))
 
     @property
     def protocol(self) -> Protocol:
         """The operations; in a cluster their keys carry the prefix as a hash tag."""
         if self._protocol is None:
-            self._protocol = Protocol(Keys(self.settings.prefix, self.endpoint.clustered))
+            self._protocol = Protocol(Keys(self._prefix, self.endpoint.clustered))
         return self._protocol
+
+    def sibling(self, partition: int) -> Namespace:
+        """Return another partition of the same queue; outside of a cluster it is found at the same address."""
+        if not self.endpoint.clustered:
+            return Namespace(self.settings, partition, self.endpoint)
+        return Namespace(
+            self.settings, partition, Endpoint(self.endpoint.url, self.settings, self._slot_key(partition))
+        )
+
+    def _slot_key(self, partition: int) -> str:
+        prefix = partition_prefix(self.settings.prefix, partition, self.settings.partitions)
+        return Keys(prefix, hash_tag=True).root

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from taskq.errors import TaskqError
@@ -24,13 +24,15 @@ class Subscription:
 
     Args:
         endpoint: where the server is.
-        channel: the pub/sub channel.
+        channels: the pub/sub channels; a cluster passes on to every node what is published on any.
         callback: gets the message, a dict with ``type``, ``channel`` and ``data``; what it raises is logged.
     """
 
-    def __init__(self, endpoint: Endpoint, channel: str, callback: Callable[[Message], object]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, channels: str | Sequence[str], callback: Callable[[Message], object]
+    ) -> None:
         self._line = Line(endpoint, _PING_SECONDS)
-        self._channel = channel
+        self._channels = (channels,) if isinstance(channels, str) else tuple(channels)
         self._callback = callback
         self._stop = threading.Event()
         self._ready = threading.Event()
@@ -60,7 +62,7 @@ class Subscription:
         while not self._stop.is_set():
             try:
                 wire = self._line.wire()
-                wire.send(pack(("SUBSCRIBE", self._channel)))
+                wire.send(pack(("SUBSCRIBE", *self._channels)))
                 self._receive(wire)
             except Unsure as doubt:
                 log.debug("events: %s; subscribing again", doubt)
@@ -87,7 +89,8 @@ class Subscription:
             silent = 0.0
             check(reply)
             if reply[0] == b"subscribe":
-                self._ready.set()
+                if reply[2] == len(self._channels):
+                    self._ready.set()
             elif reply[0] == b"message":
                 self._hand_over(reply)
 

@@ -15,7 +15,8 @@ from typing import Any
 from taskq.errors import TaskqError
 from taskq.logs import set_up_logging
 from taskq.queue import TaskQueue
-from taskq.worker.engine import Engine, EngineOptions
+from taskq.worker.engine import EngineOptions
+from taskq.worker.fleet import engine_for
 from taskq.worker.handlers import load_handlers
 from taskq.worker.link import SocketLink
 from taskq.worker.options import WorkerOptions, from_wire
@@ -65,7 +66,7 @@ class Child:
         self._reported: dict[str, int] = {}
         self._error: BaseException | None = None
         registry = load_handlers(options.handlers)
-        self._engine = Engine(
+        self._engine = engine_for(
             queue,
             registry,
             EngineOptions(
@@ -77,6 +78,7 @@ class Child:
                 timeout_grace_seconds=options.timeout_grace_seconds,
             ),
             link,
+            options.partitions,
         )
         link.tell({"types": registry.types})
 

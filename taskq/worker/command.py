@@ -12,7 +12,7 @@ import click
 from taskq.logs import set_up_logging
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
-from taskq.worker.guardian import guardian_of
+from taskq.worker.guardians import guardian_for
 from taskq.worker.options import WorkerOptions
 from taskq.worker.supervisor import Supervisor
 
@@ -35,6 +35,9 @@ def run_worker(settings: Settings, options: WorkerOptions) -> int:
     click.echo(f"taskq worker {version('taskq')}")
     click.echo(f"  server    {endpoint.shown}, prefix {settings.prefix}")
     click.echo(f"  lists     {', '.join(options.lists)}")
+    if settings.partitions > 1:
+        chosen = ", ".join(map(str, options.partitions)) or "all"
+        click.echo(f"  serving   {chosen} of {settings.partitions} partitions")
     click.echo(
         f"  running   {options.concurrency} tasks at a time in {options.processes} "
         f"process{'es' if options.processes > 1 else ''}; Ctrl+C to stop"
@@ -42,7 +45,7 @@ def run_worker(settings: Settings, options: WorkerOptions) -> int:
     if queue.namespace.seal is not None:
         click.echo(f"  keys      {queue.namespace.seal.described}")
     queue.get_queue_stats()  # a server that will not have us is reported here, before any process starts
-    guardian = guardian_of(queue)
+    guardian = guardian_for(queue, options.partitions)
     guardian.start()
     shown: list[list[str]] = []
 

@@ -44,6 +44,7 @@ class Ward:
         token: its token.
         tell: sends a message to its process.
         stopped: tells whether its process is stopped (SIGSTOP): then nobody beats for it.
+        partition: of which its tasks are.
         registered: whether the server is known to know it; before that, a beat in vain means nothing.
         beaten: when its registration or its last beat got through, in boot time seconds.
         warned: whether it was told since then that its lease may be over soon.
@@ -53,6 +54,7 @@ class Ward:
     token: str
     tell: Callable[[dict[str, Any]], None]
     stopped: Callable[[], bool]
+    partition: int = 0
     registered: bool = False
     beaten: float = field(default_factory=_now)
     warned: bool = False

@@ -11,15 +11,16 @@ from typing import Any
 
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
-from taskq.worker.engine import Engine
-from taskq.worker.guardian import Ward, guardian_of
+from taskq.worker.fleet import AnyEngine
+from taskq.worker.guardian import Ward
+from taskq.worker.guardians import guardian_for
 from taskq.worker.link import SocketLink
 from taskq.worker.options import WorkerOptions, dumps, to_wire
 
 log = logging.getLogger("taskq.worker")
 
 
-def hear(engine: Engine, message: dict[str, Any]) -> None:
+def hear(engine: AnyEngine, message: dict[str, Any]) -> None:
     """Pass on to an engine what its guardian says."""
     match message:
         case {"cancel": ids}:
@@ -36,18 +37,19 @@ class ThreadGuard:
 
     Args:
         queue: whose server.
+        partitions: that are served; none: all.
     """
 
-    def __init__(self, queue: TaskQueue) -> None:
-        self._guardian = guardian_of(queue)
-        self.engine: Engine | None = None
+    def __init__(self, queue: TaskQueue, partitions: tuple[int, ...] = ()) -> None:
+        self._guardian = guardian_for(queue, partitions)
+        self.engine: AnyEngine | None = None
         self._guardian.start()
 
     def tell(self, message: dict[str, Any]) -> None:
         """Take a message of the engine."""
         match message:
-            case {"worker": worker, "token": token}:
-                self._guardian.adopt(Ward(worker, token, self._pass_on, lambda: False))
+            case {"worker": worker, "token": token, **rest}:
+                self._guardian.adopt(Ward(worker, token, self._pass_on, lambda: False, rest.get("partition", 0)))
             case {"registered": worker}:
                 self._guardian.confirm(worker)
             case {"bye": worker}:
@@ -67,11 +69,12 @@ class ProcessGuard:
 
     Args:
         settings: which server.
+        partitions: that are served; none: all.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, partitions: tuple[int, ...] = ()) -> None:
         ours, theirs = socket.socketpair()
-        ours.sendall(dumps(to_wire(settings, WorkerOptions())))
+        ours.sendall(dumps(to_wire(settings, WorkerOptions(partitions=partitions))))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "taskq.worker.sidecar", str(theirs.fileno()), str(os.getpid())],
             pass_fds=(theirs.fileno(),),
@@ -79,7 +82,7 @@ class ProcessGuard:
         )
         theirs.close()
         self._link = SocketLink(ours)
-        self.engine: Engine | None = None
+        self.engine: AnyEngine | None = None
         self._closing = False
         self._link.listen(self._pass_on, self._gone)
 

@@ -31,6 +31,7 @@ class WorkerOptions:
         max_memory_bytes: resident memory above which a process is replaced.
         name: of the worker, for people; None: one is made up.
         timeout_grace_seconds: how long a task that ignores its timeout may hold on before its process is killed.
+        partitions: numbers of the partitions to serve; none: all.
 
     Raises:
         SettingsError, InvalidTask: if a value cannot be used.
@@ -47,6 +48,7 @@ class WorkerOptions:
     max_memory_bytes: int | None = None
     name: str | None = None
     timeout_grace_seconds: float = 2.0
+    partitions: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for option, most in (("concurrency", 10_000), ("processes", 1_000)):

@@ -11,7 +11,8 @@ from typing import Any
 
 from taskq.logs import set_up_logging
 from taskq.queue import TaskQueue
-from taskq.worker.guardian import Guardian, Ward, guardian_of
+from taskq.worker.guardian import Ward
+from taskq.worker.guardians import AnyGuardian, guardian_for
 from taskq.worker.link import SocketLink
 from taskq.worker.options import from_wire
 from taskq.worker.process import is_stopped
@@ -32,10 +33,10 @@ def main(arguments: list[str]) -> int:
     messages = link.receive()
     if not messages:
         return 1
-    settings, _ = from_wire(messages[0])
+    settings, options = from_wire(messages[0])
     set_up_logging(settings)
     queue = TaskQueue(settings=settings)
-    guardian = guardian_of(queue)
+    guardian = guardian_for(queue, options.partitions)
     guardian.start()
     _watch(link, parent, guardian, messages[1:])
     for worker in guardian.wards_of(link.tell):
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _watch(link: SocketLink, parent: int, guardian: Guardian, early: list[dict[str, Any]]) -> None:
+def _watch(link: SocketLink, parent: int, guardian: AnyGuardian, early: list[dict[str, Any]]) -> None:
     """Pass on what the worker says until its process ends or it closes the link."""
     link.unblock()
     with selectors.DefaultSelector() as selector:
@@ -67,10 +68,10 @@ def _watch(link: SocketLink, parent: int, guardian: Guardian, early: list[dict[s
             messages = link.receive() if any(key.fileobj is link for key, _ in ready) else []
 
 
-def _handle(message: dict[str, Any], link: SocketLink, parent: int, guardian: Guardian) -> None:
+def _handle(message: dict[str, Any], link: SocketLink, parent: int, guardian: AnyGuardian) -> None:
     match message:
-        case {"worker": worker, "token": token}:
-            guardian.adopt(Ward(worker, token, link.tell, lambda: is_stopped(parent)))
+        case {"worker": worker, "token": token, **rest}:
+            guardian.adopt(Ward(worker, token, link.tell, lambda: is_stopped(parent), rest.get("partition", 0)))
         case {"registered": worker}:
             guardian.confirm(worker)
         case {"bye": worker}:

@@ -17,7 +17,8 @@ from typing import Any
 
 from taskq.protocol.replies import Settlement
 from taskq.settings import Settings
-from taskq.worker.guardian import Guardian, Ward
+from taskq.worker.guardian import Ward
+from taskq.worker.guardians import AnyGuardian
 from taskq.worker.link import SocketLink
 from taskq.worker.options import WorkerOptions, dumps, to_wire
 from taskq.worker.process import EXIT_DONE, EXIT_RECYCLE, EXIT_REFUSED, EXIT_USAGE, is_stopped
@@ -82,7 +83,7 @@ class Supervisor:
         self,
         settings: Settings,
         options: WorkerOptions,
-        guardian: Guardian,
+        guardian: AnyGuardian,
         announce: Callable[[str, list[str]], None],
     ) -> None:
         self._settings = settings
@@ -162,8 +163,9 @@ class Supervisor:
 
     def _handle(self, child: ChildProcess, message: dict[str, Any]) -> None:
         match message:
-            case {"worker": worker, "token": token}:
-                self._guardian.adopt(Ward(worker, token, child.link.tell, lambda: is_stopped(child.pid)))
+            case {"worker": worker, "token": token, **rest}:
+                partition = rest.get("partition", 0)
+                self._guardian.adopt(Ward(worker, token, child.link.tell, lambda: is_stopped(child.pid), partition))
             case {"registered": worker}:
                 child.ready = True
                 self._guardian.confirm(worker)

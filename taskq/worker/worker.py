@@ -11,12 +11,14 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
+from taskq.current import get_task_queue
 from taskq.model.retry import RetryPolicy
-from taskq.queue import Priority, TaskQueue, get_task_queue
+from taskq.queue import Priority, TaskQueue
 from taskq.registry import Handler, Registry
 from taskq.settings import Settings
 from taskq.states import TaskPriority
-from taskq.worker.engine import Engine, EngineOptions
+from taskq.worker.engine import EngineOptions
+from taskq.worker.fleet import AnyEngine, engine_for, served
 from taskq.worker.guards import ProcessGuard, ThreadGuard
 from taskq.worker.options import WorkerOptions
 
@@ -33,6 +35,7 @@ class TaskWorker:
         priorities: the lists to serve; none: all four.
         grace_seconds: how long running tasks may go on after a stop before they are handed back.
         name: of the worker, for people.
+        partitions: numbers of the partitions to serve; none: all.
 
     Raises:
         SettingsError, InvalidTask: if an argument cannot be used.
@@ -47,6 +50,7 @@ class TaskWorker:
         priorities: Sequence[Priority] = (),
         grace_seconds: float = 30.0,
         name: str | None = None,
+        partitions: Sequence[int] = (),
     ) -> None:
         self.queue = queue or get_task_queue()
         self._options = WorkerOptions(
@@ -55,10 +59,12 @@ class TaskWorker:
             priorities=tuple(TaskPriority.parse(priority).label for priority in priorities),
             grace_seconds=grace_seconds,
             name=name,
+            partitions=tuple(partitions),
         )
+        served(self.queue.settings.partitions, self._options.partitions)
         self.registry = Registry()
         self.registry.update(self.queue.registry)
-        self._engine: Engine | None = None
+        self._engine: AnyEngine | None = None
         self._stop_by: float | None = None
         self._lock = threading.RLock()  # a signal may call stop() while this thread holds it
         self._stopped_early = False
@@ -89,7 +95,7 @@ class TaskWorker:
             TaskqError: if the server refuses to work with us.
         """
         self.queue.namespace.protocol  # noqa: B018 - an address that cannot be used is better reported before the start
-        guard = ProcessGuard(self._settings_with_url())
+        guard = ProcessGuard(self._settings_with_url(), self._options.partitions)
         with _StopOnSignals(self._on_signal):
             return self._run(
                 guard, EngineOptions(self._options.lists, self._options.concurrency, name=self._options.name)
@@ -116,7 +122,7 @@ class TaskWorker:
             self._options.lists, self._options.concurrency, burst=True, max_tasks=max_tasks, name=self._options.name
         )
         self.queue.get_queue_stats()  # a job of cron must not wait for ever for a server that is away
-        counts = self._run(ThreadGuard(self.queue), options)
+        counts = self._run(ThreadGuard(self.queue, self._options.partitions), options)
         return sum(counts.values()) - counts["parked"]
 
     def stop(self, grace_seconds: float | None = None) -> None:
@@ -143,7 +149,7 @@ class TaskWorker:
         self.stop(0.0 if again else None)
 
     def _run(self, guard: ProcessGuard | ThreadGuard, options: EngineOptions) -> dict[str, int]:
-        engine = Engine(self.queue, self.registry, options, guard)
+        engine = engine_for(self.queue, self.registry, options, guard, self._options.partitions)
         guard.engine = engine
         with self._lock:
             self._engine = engine

@@ -12,8 +12,8 @@ from taskq.handle import AsyncTaskHandle, TaskHandle
 from taskq.queue import TaskQueue
 
 # their own docstrings, or none of the other's business
-OWN = {"handle", "task", "transport", "run_flow", "context"}
-PLAIN = {"handle", "task", "transport", "context"}
+OWN = {"handle", "task", "transport", "run_flow", "context", "partition"}
+PLAIN = {"handle", "task", "transport", "context", "partition"}
 
 
 def public(cls: type) -> dict[str, Any]:

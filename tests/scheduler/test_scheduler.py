@@ -308,7 +308,7 @@ class TestLoop:
 
 def test_the_queue_of_the_process_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "TASKQ_PREFIX", "of-the-process")
-    monkeypatch.setattr("taskq.queue._process_queue", None)
+    monkeypatch.setattr("taskq.current._process_queue", None)
     assert TaskScheduler().queue.settings.prefix == "of-the-process"
 
 

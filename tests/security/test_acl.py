@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from taskq import AccessDenied, Task, TaskQueue, TaskScheduler, TaskWorker
-from taskq.protocol.acl import DUTIES, Role, commands_of, families_of, rules, user_line
+from taskq.protocol.acl import DUTIES, EveryPartition, Role, commands_of, families_of, rules, user_line
 from taskq.protocol.keys import Keys
 from taskq.protocol.operations import SCRIPTS
 from taskq.settings import Settings
@@ -88,6 +88,24 @@ def test_a_scheduler_fires_and_an_operator_operates(open_as: OpenAs) -> None:
     assert operator.purge() >= 2
     assert TaskScheduler(operator).remove_schedule("pulse")
     assert viewer.list_workers() == viewer.list_dead() == []
+
+
+def test_roles_of_a_queue_of_several_partitions(clean: ServerProcess) -> None:
+    queues = {}
+    with clean.client() as admin:
+        for role in (Role.PRODUCER, Role.WORKER):
+            allow(admin, f"{role}-of-parts", rules((role,), EveryPartition(PREFIX)))
+            settings = Settings(redis_url=url_of(clean, f"{role}-of-parts"), prefix=PREFIX, partitions=3)
+            queues[role] = TaskQueue(settings=settings)
+    with queues[Role.PRODUCER] as producer, queues[Role.WORKER] as queue:
+        worker = TaskWorker(queue)
+        worker.register_handler("ok", lambda task: "done")
+        ids = [producer.submit_task(Task(task_type="ok")) for _ in range(6)]
+        assert worker.run_until_empty() == 6
+        assert {producer.wait_for_result(task_id, 5)["result"] for task_id in ids} == {"done"}
+        elsewhere = TaskQueue(settings=Settings(redis_url=url_of(clean, "producer-of-parts"), prefix="other"))
+        with elsewhere, pytest.raises(AccessDenied):
+            elsewhere.submit_task(Task())
 
 
 def test_processes_work_under_their_users(clean: ServerProcess, spawn: Spawn, run: Run, tmp_path: Path) -> None:

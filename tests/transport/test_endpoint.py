@@ -36,7 +36,7 @@ def test_urls(url: str, expected: dict[str, object]) -> None:
     found = options(url)
     assert {name: found[name] for name in expected} == expected
     assert found["socket_timeout"] == 7.0
-    assert found["socket_connect_timeout"] == 3.0
+    assert found["socket_connect_timeout"] == (1.0 if "+" in url else 3.0), "an address may be out of date"
     assert found["protocol"] == 2, "replies keep the form that the parsers expect"
 
 

@@ -14,12 +14,12 @@ PASSING = {
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.": True,
     "READONLY You can't write against a read only replica.": True,
     "MOVED 3999 127.0.0.1:6381": True,
-    "ASK 3999 127.0.0.1:6381": True,
+    "ASK 3999 127.0.0.1:6381": False,
     "CLUSTERDOWN Hash slot not served": True,
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)": True,
     "TRYAGAIN Multiple keys request during rehashing of slot": False,
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.": False,
-    "NOREPLICAS Not enough good replicas to write.": False,
+    "NOREPLICAS Not enough good replicas to write.": True,
     "MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.": False,
 }
 FINAL = [
@@ -32,6 +32,7 @@ FINAL = [
     ("ERR user_script:3: WRONGTYPE Operation against a key", ServerError, "TASKQ_PREFIX"),
     ("ERR Error compiling script (new function): user_script:1: unexpected symbol", UnsupportedServer, "Redis 7.0"),
     ("ERR Unrecognized flag in script", UnsupportedServer, "Redis 7.0"),
+    ("ERR This instance has cluster support disabled", UnsupportedServer, "redis://"),
     ("ERR something else", ServerError, "refused the command: ERR something else"),
 ]
 
@@ -70,17 +71,28 @@ def test_a_long_reply_is_cut() -> None:
         (redis_errors.AuthenticationError("invalid username-password pair"), AccessDenied),
         (redis_errors.ResponseError("DB index is out of range"), ServerError),
         (redis_errors.InvalidResponse("Protocol Error: b'HTTP/1.1 400'"), UnsupportedServer),
-        (redis_errors.RedisClusterException("cannot be connected"), Unsure),
     ],
 )
 def test_what_redis_py_raises_while_it_connects(error: Exception, kind: type[Exception]) -> None:
     assert isinstance(from_redis(error, "redis://h:1/0"), kind)
 
 
-def test_what_a_cluster_client_wraps_is_unwrapped() -> None:
-    error = redis_errors.RedisClusterException("cannot be connected")
-    error.__cause__ = redis_errors.AuthenticationError("no")
-    assert isinstance(from_redis(error, "redis+cluster://h:1"), AccessDenied)
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("MOVED 3999 127.0.0.1:6381", ("127.0.0.1", 6381)),
+        ("MOVED 3999 ::1:6381", ("::1", 6381)),
+        ("MOVED 3999 :6381", None),
+        ("MOVED 3999 ?:6381", None),
+        ("MOVED", None),
+        ("READONLY You can't write against a read only replica.", None),
+    ],
+)
+def test_where_a_slot_has_moved_to(text: str, address: tuple[str, int] | None) -> None:
+    with pytest.raises(Unsure) as caught:
+        check(ReplyError(text))
+    assert caught.value.moved_to == address
+    assert caught.value.reconnect
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(1.5, "within 1.5 s"), (None, "from redis://h:1/0 (")])
