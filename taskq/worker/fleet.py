@@ -60,7 +60,7 @@ class SharingEngine(Engine):
     def _free(self) -> int:
         return min(super()._free(), self._granted)
 
-    def _take_turn(self) -> bool:
+    def _take_off(self) -> bool:
         held = len(self._held) - sum(attempt is not None for attempt, _ in list(self._settlements))
         idle = not self._accepting() or self._resting or (self._hold and held > 0)
         want = 0 if idle else min(self._share, self._options.slots - held)
@@ -68,7 +68,10 @@ class SharingEngine(Engine):
         self._granted = self._room.take(self, want, held, self._invite)
         before = self._claimed
         try:
-            return super()._take_turn()
+            # one turn at a time: what the room has granted must be used or given back before more is asked for
+            super()._take_off()
+            self._dispatch()
+            return self._land()
         finally:
             self._room.settle(self, len(self._held), self._claimed - before, self._hold and bool(self._held))
 
