@@ -42,7 +42,7 @@ class NamespaceKeys:
         escaped = "".join(f"\\{char}" if char in "[]*?^\\" else char for char in self._root)
         cursor: bytes | str = "0"
         while True:
-            cursor, found = self._call("SCAN", cursor, "MATCH", f"{escaped}*", "COUNT", _SCAN_COUNT)
+            cursor, found = self.ask("SCAN", cursor, "MATCH", f"{escaped}*", "COUNT", _SCAN_COUNT)
             yield from found
             if cursor in (b"0", "0"):
                 return
@@ -71,7 +71,7 @@ class NamespaceKeys:
         """Delete every key; return how many there were."""
         names = sorted(set(self.names()))
         for at in range(0, len(names), _KEYS_PER_CALL):
-            self._call("UNLINK", *names[at : at + _KEYS_PER_CALL])
+            self.ask("UNLINK", *names[at : at + _KEYS_PER_CALL])
         return len(names)
 
     def _together(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
@@ -85,7 +85,12 @@ class NamespaceKeys:
         found: list[Any] = replies
         return found
 
-    def _call(self, *words: Argument) -> Any:
+    def ask(self, *words: Argument) -> Any:
+        """Send one command and return its reply.
+
+        Raises:
+            TaskqError, Unsure: if the server refuses or does not answer.
+        """
         reply = self._wire.request(pack(words))
         check(reply)
         return reply
@@ -109,5 +114,18 @@ def delete_keys(queue: TaskQueue) -> int:
     keys = NamespaceKeys(queue)
     try:
         return keys.delete()
+    finally:
+        keys.close()
+
+
+def ask(queue: TaskQueue, *words: Argument) -> Any:
+    """Send one command to the server of a queue and return the reply.
+
+    Raises:
+        TaskqError, Unsure: if the server refuses or does not answer.
+    """
+    keys = NamespaceKeys(queue)
+    try:
+        return keys.ask(*words)
     finally:
         keys.close()

@@ -137,7 +137,7 @@ class Proxy:
         self.connections += 1
         pair: _Pair | None = None
         # whatever keeps the server from the proxy keeps it from the clients of the proxy as well
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, asyncio.CancelledError):
             if not self._refusing:
                 pair, answers = await self._open(writer)
                 await self._relay(reader, answers, pair)
