@@ -18,11 +18,11 @@ class Limits:
     """What is still right.
 
     Attributes:
-        second_runs: how many attempts may have been started that are explained neither by a retry or a snooze nor by the
+        second_runs: how many attempts may have been started that neither a retry or snooze explains nor the
             loss of a worker that the queue has counted (``recovered``). None: not checked.
         unsure: whether a submit may have failed for its caller and still have been accepted.
         all_ended: whether no task may be live any more.
-        forgotten: whether ended tasks may have expired, so that only the counters speak for them.
+        forgotten: whether ended tasks may have expired, so that their starts and the counters speak for them.
     """
 
     second_runs: int | None = None
@@ -112,11 +112,12 @@ class _Check:
 
     def _conservation(self) -> Iterator[str]:
         known = sorted(self._submitted | (self._sent if self._limits.unsure else set()))
+        started = {note.task_id for note in self._starts}
         for task_id in known:
             try:
                 status = self._queue.get_task_status(task_id)["status"]
             except TaskNotFound:
-                if task_id in self._submitted and not self._limits.forgotten:
+                if task_id in self._submitted and not (self._limits.forgotten and task_id in started):
                     self._lost.append(task_id)
                     yield f"{task_id} was accepted, and the queue does not know it"
                 continue

@@ -1,4 +1,4 @@
-"""Scripts that are broken on purpose, put in the place of ours on the wire: a check that cannot fail is worth nothing."""
+"""Scripts that are broken on purpose, put in the place of ours on the wire: a check that cannot fail proves nothing."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def _freeze_and_thaw(site: Site, tally: Tally, alone: bool) -> None:
         site.gate.touch()
         site.wait_ended(site.counter("submitted"))
         _signal(pids, signal.SIGCONT)
-    eventually(lambda: frozen.refused == 2, 20, "both outcomes of the frozen worker to be refused")
+    eventually(lambda: frozen.refused == 2, 10, "both outcomes of the frozen worker to be refused")
     tally.refused += frozen.refused
     site.wait_ended(site.counter("submitted"))
     for worker in (frozen, other):

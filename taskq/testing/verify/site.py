@@ -45,6 +45,7 @@ class Plan:
         seed: of all that is random.
         allow_config: whether settings of the server may be changed for a while.
         rewrite: changes the scripts that workers send, to prove that the checks can fail.
+        ttl_seconds: how long what has ended is kept.
         until: monotonic seconds after which no further point is tried.
         stop: set to end early.
     """
@@ -55,6 +56,7 @@ class Plan:
     seed: int
     allow_config: bool = False
     rewrite: Rewrite | None = None
+    ttl_seconds: float = 3600.0
     until: float = math.inf
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -94,8 +96,8 @@ class Site:
             lease_seconds=LEASE_SECONDS,
             message_ttl_seconds=None,
             max_queue_length=0,
-            result_ttl_seconds=3600.0,
-            dead_ttl_seconds=3600.0,
+            result_ttl_seconds=plan.ttl_seconds,
+            dead_ttl_seconds=plan.ttl_seconds,
             max_crashes=3,
         )
         self.queue = TaskQueue(settings=self.settings)

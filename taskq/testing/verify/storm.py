@@ -68,6 +68,7 @@ class Storm:
         self._client = site.proxy()
         self._enough = threading.Event()
         self._refused = 0
+        self._thawing: list[threading.Timer] = []
         self.sent = 0
         self._error: BaseException | None = None
         self._kinds: dict[str, Callable[[random.Random], None]] = {
@@ -194,9 +195,14 @@ class Storm:
         self._freeze_for(dice.choice(self._workers), LEASE_SECONDS * dice.uniform(1.1, 1.6))
 
     def _freeze_for(self, worker: WorkerCommand, seconds: float) -> None:
+        def thaw() -> None:
+            if worker.process.poll() is None:
+                worker.signal_tree(signal.SIGCONT)
+
         worker.signal_tree(signal.SIGSTOP)
-        self._site.plan.stop.wait(seconds)
-        worker.signal_tree(signal.SIGCONT)
+        thawing = threading.Timer(seconds, thaw)
+        self._thawing.append(thawing)
+        thawing.start()
 
     def _kill_scheduler(self, dice: random.Random) -> None:
         index = dice.randrange(len(self._schedulers))
@@ -208,6 +214,8 @@ class Storm:
     def _drain(self) -> None:
         for proxy in (*self._proxies, self._client):
             proxy.clear()
+        for thawing in self._thawing:
+            thawing.join()
         began = time.monotonic()
         self._replace_the_dead()
         self._site.wait_ended(self._site.counter("submitted"), _DRAIN_SECONDS)
