@@ -113,7 +113,7 @@ def _harm(server: ServerProcess) -> dict[str, Callable[[random.Random], None]]:
         return strike
 
     def fill(dice: random.Random) -> None:
-        server.limit_memory(-server.memory_bytes() + 1)
+        server.limit_memory(0)
         time.sleep(dice.uniform(0.1, 0.8))
         server.limit_memory(None)
 

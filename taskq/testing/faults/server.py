@@ -191,12 +191,14 @@ class ServerProcess:
         self.command("SCRIPT", "FLUSH")
 
     def limit_memory(self, spare_bytes: int | None) -> None:
-        """Leave the server this much memory above what it uses now (``maxmemory``); None: as much as it likes."""
-        if spare_bytes is None:
-            self.command("CONFIG", "SET", "maxmemory", 0)
-            return
+        """Leave the server this much memory above what it uses now (``maxmemory``).
+
+        Args:
+            spare_bytes: 0: it is full; None: as much as it likes.
+        """
         self.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
-        self.command("CONFIG", "SET", "maxmemory", self.memory_bytes() + spare_bytes)
+        limit = 0 if spare_bytes is None else self.memory_bytes() + spare_bytes if spare_bytes else 1
+        self.command("CONFIG", "SET", "maxmemory", limit)
 
     def memory_bytes(self) -> int:
         """Return how much memory the server uses for data."""

@@ -24,6 +24,10 @@ ERRORS = (
     "TRYAGAIN keys are moving",
     "MISCONF the disk is full",
     "NOREPLICAS not enough replicas",
+    "UNBLOCKED the server is no longer the primary",
+    "CLUSTERDOWN the cluster has no majority",
+    "MOVED 1 127.0.0.1:1",
+    "MASTERDOWN the primary does not answer",
 )
 ACTIONS = ("cut", "lose", "hang", "answer")
 # a silent bell is given up when its time and its grace are over, so it alone takes seconds
