@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from taskq import TaskQueue
@@ -18,8 +18,10 @@ HANDLERS = ("--handlers", "tests.faults.workload")
 class Command(process.Command):
     """A process that finds the code of this checkout."""
 
-    def __init__(self, arguments: list[str], environment: Mapping[str, str], folder: Path = ROOT) -> None:
-        super().__init__(arguments, {"PYTHONPATH": str(ROOT), **environment}, folder)
+    def __init__(
+        self, arguments: list[str], environment: Mapping[str, str], folder: Path = ROOT, prefix: Sequence[str] = ()
+    ) -> None:
+        super().__init__(arguments, {"PYTHONPATH": str(ROOT), **environment}, folder, prefix)
 
 
 class WorkerCommand(Command, process.WorkerCommand):

@@ -1,4 +1,4 @@
-"""What a server sees of its machine, bent by small C libraries: its clock, and what has reached its disk.
+"""What a process sees of its machine, bent by small C libraries: its clock, and what has reached its disk.
 
 They are compiled when they are needed, by ``cc``; a test can ask ``why_not()`` and skip.
 """
@@ -32,7 +32,7 @@ def _compiled(name: str, folder: Path) -> Path:
 
 
 class ClockShim:
-    """Steps the clock of a server that is started with ``environment``.
+    """Steps the wall clock of servers and workers that are started with ``environment``.
 
     Args:
         folder: for the library and the file that holds the step.
@@ -70,13 +70,13 @@ class DiskShim:
             How many bytes were lost.
         """
         server.kill9()
-        durable = dict.fromkeys(server.data_dir.rglob("*.aof"), 0)
+        durable = dict.fromkeys(server.data_dir.rglob("*.incr.aof"), 0)
         for line in self._notes.read_text().splitlines() if self._notes.exists() else []:
             name, _, length = line.rpartition(" ")
             durable[Path(name)] = int(length)
         lost = 0
         for path, size in durable.items():
-            if path.suffix == ".aof" and path.exists() and path.stat().st_size > size:
+            if path.name.endswith(".incr.aof") and path.exists() and path.stat().st_size > size:
                 lost += path.stat().st_size - size
                 with path.open("r+b") as file:
                     file.truncate(size)
