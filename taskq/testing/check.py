@@ -20,12 +20,14 @@ class Limits:
     Attributes:
         second_runs: how many attempts may have been started that neither a retry or snooze explains nor the
             loss of a worker that the queue has counted (``recovered``). None: not checked.
+        frozen: whether workers were frozen: one that thaws may start an attempt after its successor was started.
         unsure: whether a submit may have failed for its caller and still have been accepted.
         all_ended: whether no task may be live any more.
         forgotten: whether ended tasks may have expired, so that their starts and the counters speak for them.
     """
 
     second_runs: int | None = None
+    frozen: bool = False
     unsure: bool = False
     all_ended: bool = False
     forgotten: bool = False
@@ -140,12 +142,16 @@ class _Check:
 
     def _fences(self) -> Iterator[str]:
         """Every start belongs to a task that was sent, and its fence is larger than the ones before it."""
-        last = dict.fromkeys(self._submitted | self._sent, 0)
+        known, seen = self._submitted | self._sent, set[tuple[str, int]]()
+        last: Counter[str] = Counter()
         for note in self._starts:
-            if note.task_id not in last:
+            if note.task_id not in known:
                 yield f"{note.task_id} was started and never submitted"
-            elif note.fence <= last[note.task_id]:
+            if (note.task_id, note.fence) in seen:
+                yield f"{note.task_id} was started twice with the same fence"
+            elif note.fence <= last[note.task_id] and not self._limits.frozen:
                 yield f"{note.task_id} was started with a fence that is not larger than the one before"
+            seen.add((note.task_id, note.fence))
             last[note.task_id] = note.fence
 
     def _second_runs(self) -> int:

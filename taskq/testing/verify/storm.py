@@ -229,7 +229,7 @@ class Storm:
         self._tally.refused += self._refused + sum(worker.refused for worker in self._workers)
         self._site.judge(
             self._tally,
-            Limits(second_runs=0, unsure=True, all_ended=True, forgotten=self._weather.forgotten),
+            Limits(second_runs=0, frozen=True, unsure=True, all_ended=True, forgotten=self._weather.forgotten),
         )
 
 
