@@ -101,10 +101,10 @@ class Copy:
             target.write_text(original, encoding="utf-8")
 
     def _first_failure(self, mutant: Mutant) -> str | None:
-        stem = mutant.path.stem
-        files = sorted(
-            (self.folder / "tests" / "lua").glob("test_*.py"), key=lambda path: (stem not in path.stem, path)
-        )
+        # the tests that are likely to fail come first
+        likely = "every_script" if mutant.kind == "check" else mutant.path.stem
+        found = (self.folder / "tests" / "lua").glob("test_*.py")
+        files = sorted(found, key=lambda path: (likely not in path.stem, path))
         tests = [str(path.relative_to(self.folder)) for path in files] + list(TESTS[1:])
         environment = {**os.environ, "PYTHONPATH": str(self.folder), "TASKQ_TEST_REDIS_URL": self.server.url}
         command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-rfE", "-p", "no:cacheprovider", *tests]
