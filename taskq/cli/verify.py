@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import click
 
 from taskq.cli.commands import TaskqCommand
@@ -34,6 +36,7 @@ def verify(session: Session, minutes: float, seed: int | None, allow_config: boo
     flushed, no setting is changed, no key of yours is touched. The exit code is 1 if anything was lost, done twice or
     left in disorder.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, it ends what it has started
     options = VerifyOptions(minutes, seed, allow_config, suites)
     report = run(session.settings, options, tell=session.note if not session.json else lambda line: None)
     if session.json:
