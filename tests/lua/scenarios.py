@@ -160,6 +160,11 @@ def evict_charged(bench: Bench) -> Operation[Any]:
     return bench.protocol.evict("w1", True, 10, LIMITS)
 
 
+def evict_charged_without_a_death(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    return bench.protocol.evict("w1", True, 10, LIMITS)
+
+
 def evict_uncharged(bench: Bench) -> Operation[Any]:
     bench.claim_one("a")
     bench.claim_one("b")
@@ -323,6 +328,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     beat,
     reap,
     evict_charged,
+    evict_charged_without_a_death,
     evict_uncharged,
     repair,
     promote,
