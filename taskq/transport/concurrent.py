@@ -84,11 +84,6 @@ class AsyncWire:
             raise Unsure(f"the connection broke while reading: {error}") from None
         return reply
 
-    @property
-    def streams(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Both ends of the socket, for who passes bytes on instead of reading replies; they live as long as this."""
-        return self._reader, self._writer
-
     def close(self) -> None:
         """Close the socket; never raises."""
         if self._connection is not None:

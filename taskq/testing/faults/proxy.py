@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from taskq.testing.faults.fault import Fault, name_of
 from taskq.testing.faults.resp import frames, request, words
-from taskq.transport.concurrent import AsyncWire
 from taskq.transport.endpoint import Endpoint
 
 HOST = "127.0.0.1"
@@ -32,7 +31,8 @@ class _Pair:
     server: asyncio.StreamWriter
     # what the server still owes a reply for: a fault for the reply, None for none, bytes for an answer of the proxy
     owed: deque[Fault | bytes | None] = field(default_factory=deque)
-    wire: AsyncWire | None = None
+    # of redis-py, which closes its socket when nobody holds it any more
+    holder: object = None
 
     def cut(self) -> None:
         for writer in (self.client, self.server):
@@ -159,13 +159,13 @@ class Proxy:
                 task.cancel()
 
     async def _open(self, client: asyncio.StreamWriter) -> tuple[_Pair, asyncio.StreamReader]:
-        wire = None
+        connection: Any = None
         if self._endpoint is None:
             answers, server = await asyncio.wait_for(asyncio.open_connection(*self._target), _CONNECT_SECONDS)
         else:
-            wire = await AsyncWire(_CONNECT_SECONDS).open(self._endpoint)
-            answers, server = wire.streams
-        pair = _Pair(client, server, wire=wire)
+            connection = await self._endpoint.connect_async()
+            answers, server = connection._reader, connection._writer
+        pair = _Pair(client, server, holder=connection)
         self._pairs.add(pair)
         return pair, answers
 

@@ -152,6 +152,12 @@ class ServerProcess:
         """Let a frozen server go on."""
         os.kill(self.pid, signal.SIGCONT)
 
+    def revive(self) -> None:
+        """Have the server running, whatever was done to it."""
+        if self._process is None:
+            self.start()
+        self.resume()
+
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "the server does not run"
         return self._process
