@@ -43,7 +43,7 @@ class Fault:
         seconds: of a delay.
         reply: for ``answer``, the error with its code, such as ``LOADING try later``.
         act: for ``before`` and ``after``, such as a kill; called on the thread of the proxy, so it must be quick.
-        struck: set when it has struck.
+        struck: set when it has struck; for ``before`` and ``after``, when ``act`` has returned.
         struck_at: when it struck last, in monotonic seconds.
         struck_name: what it has struck.
     """
@@ -76,8 +76,15 @@ class Fault:
             return False
         self.times -= 1
         self.struck_at, self.struck_name = time.monotonic(), name_of(request)
-        self.struck.set()
+        if self.act is None:
+            self.struck.set()
         return True
+
+    def do(self) -> None:
+        """Do what is to be done before or after the command, if anything is."""
+        if self.act is not None:
+            self.act()
+            self.struck.set()
 
     def _fits(self, request: list[bytes]) -> bool:
         if self.name and self.name not in (name_of(request), request[0].upper().decode("ascii", "replace")):

@@ -176,8 +176,7 @@ class Proxy:
             self.names.append(name_of(parts))
             fault = self._fault_for(parts)
             if fault is not None and fault.action in ("cut", "before"):
-                if fault.act is not None:
-                    fault.act()
+                fault.do()
                 return
             if fault is not None and fault.action == "answer":
                 await self._answer(pair, f"-{fault.reply}\r\n".encode())
@@ -207,8 +206,7 @@ class Proxy:
         async for frame in frames(answers):
             fault = pair.owed.popleft() if pair.owed else None  # a message of a subscription answers no request
             if isinstance(fault, Fault):
-                if fault.act is not None:
-                    fault.act()
+                fault.do()
                 if fault.action in ("lose", "after"):
                     return
                 if fault.action == "delay":
