@@ -11,9 +11,9 @@ from taskq.model.task import Task
 from taskq.protocol.operations import LeaseTimes
 from taskq.protocol.replies import Claim
 from taskq.queue import TaskQueue
-from taskq.testing.check import Limits
+from taskq.testing.check import Limits, check_order
 from taskq.testing.faults.fault import Fault
-from taskq.testing.ledger import SENT, SUBMIT
+from taskq.testing.ledger import SENT, START, SUBMIT
 from taskq.testing.verify.report import Tally
 from taskq.testing.verify.site import HEARTBEAT_SECONDS, Plan, Site
 from taskq.testing.waiting import eventually
@@ -85,15 +85,18 @@ def workers(plan: Plan, tally: Tally, action: str) -> None:
     with plan.site(f"worker-{action}") as site, site.listening():
         proxy = site.proxy()
         worker = site.worker(proxy, "--concurrency", "2").ready()
+        in_order: list[str] = []
         for skip in _points(plan):
             fault = proxy.add(fault_of(action, skip))
-            site.submit(_small_mix())
+            in_order += site.submit(_small_mix())[1:]  # the first one has a list of its own
             site.wait_ended(site.counter("submitted"))
             if not _note(tally, fault, action):
                 proxy.clear()
                 break
         assert worker.stop() == 0, f"the worker ended badly:\n{worker.output}"
         site.judge(tally, Limits(second_runs=0, all_ended=True), action)
+        if site.counter("recovered") == 0:  # what comes back from a worker goes to the head
+            tally.blame(check_order(site.ledger.notes(START), in_order), action)
         tally.refused += worker.refused
 
 
