@@ -121,6 +121,16 @@ def settle_all(bench: Bench) -> Operation[Any]:
     return bench.protocol.settle(_six_attempts(bench))
 
 
+def _settles_one(outcome: str) -> Scenario:
+    """Settle one attempt alone: what other outcomes check is not checked for it."""
+
+    def scenario(bench: Bench) -> Operation[Any]:
+        return bench.turn_op("w1", 0, [settle(bench.claim_one("a"), outcome)])
+
+    scenario.__name__ = f"turn_settles_one_{outcome}"
+    return scenario
+
+
 def register(bench: Bench) -> Operation[Any]:
     return bench.protocol.register("w1", "tok-w1", TIMES, UUID, {"host": "h"})
 
@@ -324,6 +334,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     turn_drops,
     turn_drops_strays,
     settle_all,
+    *(_settles_one(outcome) for outcome in ("complete", "fail", "cancel", "retry", "snooze", "release")),
     register,
     beat,
     reap,
