@@ -46,6 +46,12 @@ def turn_claims(bench: Bench) -> Operation[Any]:
     return bench.turn_op("w1", 3)
 
 
+def turn_claims_one(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a")
+    bench.register("w1")
+    return bench.turn_op("w1", 1)
+
+
 def _six_attempts(bench: Bench) -> list[Any]:
     _ended_and_expired(bench)
     outcomes = ("complete", "fail", "cancel", "retry", "snooze", "release")
@@ -326,6 +332,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     submit_delayed_and_unique,
     submit_an_id_that_has_expired,
     turn_claims,
+    turn_claims_one,
     turn_settles,
     turn_of_new_tasks,
     turn_of_completions,

@@ -52,7 +52,7 @@ def test_a_refusal_is_not_repeated(line: Line, protocol: Protocol, proxy: Proxy)
     with pytest.raises(ServerError, match="refused the command"):
         line.run(protocol.ids("dead", "no number", 1), PATIENT)
     line.run(protocol.stats(), PATIENT)
-    assert [name for name in list(proxy.requests)[seen:] if name == b"EVALSHA"] == [b"EVALSHA", b"EVALSHA"]
+    assert [name for name in proxy.requests[seen:] if name == b"EVALSHA"] == [b"EVALSHA", b"EVALSHA"]
 
 
 def test_without_patience_there_is_one_attempt(line: Line, protocol: Protocol, proxy: Proxy) -> None:

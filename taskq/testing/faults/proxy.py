@@ -51,7 +51,7 @@ class Proxy:
 
     Attributes:
         url: the address of the proxy.
-        requests: commands in capitals, in the order in which they came; the last 100,000.
+        requests: commands in capitals, in the order in which they came; the last ones of very many.
         names: the same with the names of scripts, see ``name_of``.
         connections: how many there were.
         struck: how many requests were harmed, by action.
@@ -67,8 +67,8 @@ class Proxy:
         self._listener = socket.create_server((host, 0))
         path = "/0" if endpoint is not None else parts.path
         self.url = f"redis://{host}:{self._listener.getsockname()[1]}{path}"
-        self.requests: deque[bytes] = deque(maxlen=_REMEMBERED)
-        self.names: deque[str] = deque(maxlen=_REMEMBERED)
+        self.requests: list[bytes] = []
+        self.names: list[str] = []
         self.connections = 0
         self.struck: Counter[str] = Counter()
         self._faults: list[Fault] = []
@@ -172,8 +172,7 @@ class Proxy:
     async def _relay_requests(self, reader: asyncio.StreamReader, pair: _Pair) -> None:
         async for frame in frames(reader):
             parts = words(frame)
-            self.requests.append(parts[0].upper())
-            self.names.append(name_of(parts))
+            self._remember(parts)
             fault = self._fault_for(parts)
             if fault is not None and fault.action in ("cut", "before"):
                 fault.do()
@@ -185,6 +184,12 @@ class Proxy:
             with contextlib.suppress(OSError):
                 pair.server.write(request(self._rewrite(parts)) if self._rewrite else frame)
                 await pair.server.drain()
+
+    def _remember(self, parts: list[bytes]) -> None:
+        self.requests.append(parts[0].upper())
+        self.names.append(name_of(parts))
+        if len(self.names) > _REMEMBERED:
+            del self.requests[: _REMEMBERED // 2], self.names[: _REMEMBERED // 2]
 
     def _fault_for(self, parts: list[bytes]) -> Fault | None:
         for fault in self._faults:

@@ -28,6 +28,7 @@ from taskq.transport.failures import Unsure
 _WORKERS = 3
 _DRAIN_SECONDS = 90.0
 _BATCH = 20
+_MOST_WAITING = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Storm:
         self._enough = threading.Event()
         self._refused = 0
         self._thawing: list[threading.Timer] = []
-        self.sent = 0
+        self.most_waiting = 0
         self._error: BaseException | None = None
         self._kinds: dict[str, Callable[[random.Random], None]] = {
             **{action: self._wire(action) for action in ("cut", "lose", "hang", "delay", "answer")},
@@ -113,15 +114,21 @@ class Storm:
             far = self._site.through(self._client)
             dice = self._site.plan.dice(f"{self._site.name}-load")
             while not self._enough.wait(_BATCH / self._weather.tasks_per_second):
-                self._submit(far, dice)
+                if self._backlog() < _MOST_WAITING:
+                    self._submit(far, dice)
         except BaseException as error:
             self._error = error
+
+    def _backlog(self) -> int:
+        """Return how many tasks wait: nobody learns anything from work that piles up while workers are dead."""
+        stats = self._site.queue.get_queue_stats()
+        self.most_waiting = max(self.most_waiting, stats.pending_tasks)
+        return stats.pending_tasks
 
     def _submit(self, far: TaskQueue, dice: random.Random) -> None:
         tasks = [self._task(dice) for _ in range(_BATCH)]
         for task in tasks:
             self._site.ledger.note(SENT, task.task_id)
-        self.sent += len(tasks)
         try:
             ids = far.submit_batch(tasks[1:])
             ids.append(far.submit_later(tasks[0], due_in(dice.uniform(0.05, 1.0))))
@@ -220,7 +227,10 @@ class Storm:
             thawing.join()
         began = time.monotonic()
         self._replace_the_dead()
-        self._site.wait_ended(self._site.counter("submitted"), _DRAIN_SECONDS)
+        try:
+            self._site.wait_ended(self._site.counter("submitted"), _DRAIN_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self._picture()}") from None
         self._tally.recovery_seconds.append(time.monotonic() - began)
         for command in (*self._workers, *self._schedulers):
             command.send(signal.SIGTERM)
@@ -231,6 +241,17 @@ class Storm:
             self._tally,
             Limits(second_runs=0, frozen=True, unsure=True, all_ended=True, forgotten=self._weather.forgotten),
         )
+
+    def _picture(self) -> str:
+        """Return who is where, for whoever has to find out why something has not ended."""
+        stats = self._site.queue.get_queue_stats()
+        places = {name: getattr(stats, f"{name}_tasks") for name in ("pending", "running", "scheduled", "retry")}
+        held = {
+            info.worker_id: (len(info.held), round(info.lease_seconds, 1)) for info in self._site.queue.list_workers()
+        }
+        said = [" / ".join(worker.output.splitlines()[-3:]) for worker in self._workers]
+        living = [[len(worker.tree), worker.process.poll()] for worker in self._workers]
+        return f"tasks {places}, workers (tasks, lease) {held}, processes {living}, last words {said}"
 
 
 def _send(pid: int, number: int) -> None:
