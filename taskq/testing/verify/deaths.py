@@ -19,6 +19,7 @@ _MOST_POINTS = 30
 _INNOCENTS = 15
 _DEAD_WORKERS = 20
 _PULSE_SECONDS = 0.2
+_SLOW_SECONDS = 1.5
 
 
 def kills(plan: Plan, tally: Tally, when: str) -> None:
@@ -75,7 +76,8 @@ def zombies(plan: Plan, tally: Tally) -> None:
 def _freeze_and_thaw(site: Site, tally: Tally, alone: bool) -> None:
     site.gate.unlink(missing_ok=True)
     frozen = site.worker(site.proxy(), "--concurrency", "2").ready()
-    ids = site.submit([Task(task_type="gated") for _ in range(2)])
+    kind = "slow_then_gated" if alone else "gated"
+    ids = site.submit([Task(task_type=kind, payload=_SLOW_SECONDS) for _ in range(2)])
     begun = site.ledger.count(START)
     eventually(lambda: site.ledger.count(START) >= begun and _starts(site, ids) == 2, 20, "two tasks to start")
     other = site.worker(site.proxy(), "--concurrency", "2").ready()
@@ -85,15 +87,13 @@ def _freeze_and_thaw(site: Site, tally: Tally, alone: bool) -> None:
     eventually(lambda: _starts(site, ids) == 4, LEASE_SECONDS + 20, "the tasks of the frozen worker to start elsewhere")
     tally.struck("freeze process" if alone else "freeze machine", time.monotonic() - at)
     tally.points += 1
-    if alone:  # it settles while the other attempt still runs
-        site.gate.touch()
-        _signal(pids, signal.SIGCONT)
-    else:
+    if not alone:  # else it settles while the other attempt still runs
         site.gate.touch()
         site.wait_ended(site.counter("submitted"))
-        _signal(pids, signal.SIGCONT)
+    _signal(pids, signal.SIGCONT)
     eventually(lambda: frozen.refused == 2, 8, "both outcomes of the frozen worker to be refused")
     tally.refused += frozen.refused
+    site.gate.touch()
     site.wait_ended(site.counter("submitted"))
     for worker in (frozen, other):
         assert worker.stop() == 0, f"a worker ended badly:\n{worker.output}"

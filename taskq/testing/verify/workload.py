@@ -57,6 +57,11 @@ def gated(task: Task, ctx: Any) -> int:
     return _end(ctx)
 
 
+def slow_then_gated(task: Task, ctx: Any) -> int:
+    """Take the seconds of the payload in the first attempt, wait for the gate in the next."""
+    return work(task, ctx) if ctx.attempt == 1 else gated(task, ctx)
+
+
 def pill(task: Task, ctx: Any) -> None:
     """Kill the process, each time, when its neighbours have begun."""
     _start(ctx)
@@ -66,5 +71,5 @@ def pill(task: Task, ctx: Any) -> None:
 
 def register(worker: Any) -> None:
     """Make the handlers known to a worker."""
-    for handler in (work, flaky, broken, gated, pill):
+    for handler in (work, flaky, broken, gated, slow_then_gated, pill):
         worker.register_handler(handler.__name__, handler)
