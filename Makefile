@@ -16,7 +16,7 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help install run test test-both quick check lint format bench bench-compare clean
+.PHONY: help install run test test-both quick check lint format verify verify-slice soak bench bench-compare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,15 @@ lint: $(VENV)/.dev ## format, ruff, types, import floors
 format: $(VENV)/.dev ## format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+verify: $(VENV)/.dev ## every fault point on a server of its own, nine minutes; kept in docs/reliability.md
+	@$(BIN)/python scripts/reliability.py verify --minutes 9 --record
+
+verify-slice: $(VENV)/.dev ## as much of it as fits into three minutes
+	@$(BIN)/python scripts/reliability.py verify --minutes 2.5
+
+soak: $(VENV)/.dev ## thirty minutes of random faults, the server killed as well; kept in docs/reliability.md
+	@$(BIN)/python scripts/reliability.py soak --minutes 30 --record
 
 bench: $(VENV)/.dev ## speed beside the bare baselines
 	@$(BIN)/python -m bench

@@ -9,52 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import shutil
-import signal
-import socket
-import subprocess
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from taskq.errors import EmbeddedServerError
+from taskq.testing.faults.server import HOST, free_port
+from taskq.testing.faults.server import ServerProcess as PrivateServer
 from taskq.transport.probe import exchange
 from taskq.transport.server_binary import find_server_binary
 from tests.waiting import eventually
 
-HOST = "127.0.0.1"
+__all__ = ["HOST", "ServerProcess", "connect", "free_port", "local_binary", "private_binary", "shared_server"]
+
 KINDS = ("valkey", "redis")
-# Below the range from which systems take the local ports of connections: there, a client that reconnects to a
-# server which is down can take the port away, or even be connected with itself.
-_PORTS = range(20_000, 32_000)
 _IMAGES = {"valkey": "valkey/valkey:8-alpine", "redis": "redis:7.2-alpine"}
-_CONFIG = """\
-port {port}
-bind 127.0.0.1
-dir .
-logfile server.log
-appendonly yes
-appendfsync everysec
-aof-use-rdb-preamble no
-save ""
-enable-debug-command yes
-"""
-
-
-def free_port() -> int:
-    """Return a TCP port on which nothing listens now."""
-    while True:
-        port = random.choice(_PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, port))
-            return port
 
 
 def connect(url: str) -> redis.Redis:
@@ -62,111 +36,15 @@ def connect(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, decode_responses=True, protocol=2, retry=Retry(NoBackoff(), 0))
 
 
-class ServerProcess:
-    """A private server that a test may stop, kill, freeze and start again; its data survives all of it."""
+class ServerProcess(PrivateServer):
+    """A private server with a client for assertions."""
 
     def __init__(self, binary: Path, data_dir: Path, extra_config: Sequence[str] = ()) -> None:
-        self.binary = binary
-        self.data_dir = data_dir
-        self.extra_config = tuple(extra_config)
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://{HOST}:{self.port}/0"
-
-    @property
-    def pid(self) -> int:
-        return self._running().pid
+        super().__init__(data_dir, binary, extra_config)
 
     def client(self) -> redis.Redis:
         """Return a new client; close it, or let it go with the test."""
         return connect(self.url)
-
-    def start(self) -> Self:
-        """Start the server and wait until it has loaded its data."""
-        assert self._process is None or self._process.poll() is not None, "the server runs already"
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        config = self.data_dir / "server.conf"
-        config.write_text(_CONFIG.format(port=self.port) + "\n".join(self.extra_config) + "\n")
-        with (self.data_dir / "server.out").open("ab") as output:
-            self._process = subprocess.Popen(
-                [self.binary, config],
-                cwd=self.data_dir,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # Ctrl+C is for pytest, which then stops the server
-            )
-        try:
-            eventually(self._answers, what=f"an answer of the server on port {self.port}")
-        except BaseException:
-            self.kill9()
-            raise
-        return self
-
-    def _answers(self) -> bool:
-        if self._running().poll() is not None:
-            log = "".join(
-                path.read_text() for name in ("server.out", "server.log") if (path := self.data_dir / name).exists()
-            )
-            raise RuntimeError(f"{self.binary} ended at its start:\n{log[-2000:]}")
-        with contextlib.suppress(OSError):
-            reply = exchange((HOST, self.port), b"PING\r\n", 1.0)
-            return bool(reply) and not reply.startswith(b"-LOADING")
-        return False
-
-    def kill9(self) -> None:
-        """End the server as the kernel would: no last write, no farewell."""
-        process = self._running()
-        process.kill()
-        process.wait()
-        self._process = None
-
-    def stop(self) -> None:
-        """End the server in order; no effect if it does not run."""
-        if self._process is None:
-            return
-        self.resume()
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def restart(self) -> None:
-        """Stop the server in order and start it on the same port with the same data."""
-        self.stop()
-        self.start()
-
-    def pause(self) -> None:
-        """Freeze the server: connections stay open, nothing is answered."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let a frozen server go on."""
-        os.kill(self.pid, signal.SIGCONT)
-
-    def revive(self) -> None:
-        """Have the server running, whatever was done to it."""
-        if self._process is None:
-            self.start()
-        self.resume()
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        assert self._process is not None, "the server does not run"
-        return self._process
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def wanted_kind() -> str:

@@ -25,6 +25,7 @@ COMMANDS = {
         "dlq": ("taskq.cli.dead", "List, show, replay or purge dead letters."),
         "acl": ("taskq.cli.acl", "Print the rights that a worker, a producer, ... needs on the server."),
         "doctor": ("taskq.cli.doctor", "Check the server and the namespace, and say what to change."),
+        "verify": ("taskq.cli.verify", "Try on your server whether a fault can lose a task or run it twice."),
     },
 }
 

@@ -51,6 +51,14 @@ _PASSING = {
     "NOREPLICAS": True,
     "MISCONF": False,
 }
+# redis-py has a class for each of these and takes the code out of the text
+_NAMED = (
+    redis_errors.BusyLoadingError
+    | redis_errors.ReadOnlyError
+    | redis_errors.TryAgainError
+    | redis_errors.ClusterDownError
+    | redis_errors.AskError
+)
 _ACCESS = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
 # how Redis, then Valkey, say it of a command inside a script
 _ACCESS_IN_SCRIPT = ("user executing the script can't", "ACL failure in script")
@@ -124,7 +132,7 @@ def from_redis(error: Exception, address: str) -> Exception:
             f"what answers at {address} does not speak the protocol of Redis ({text[:200]}): look at host and port in "
             "REDIS_URL; a server that wants TLS has a rediss:// address"
         )
-    if isinstance(error, redis_errors.BusyLoadingError | redis_errors.ConnectionError | redis_errors.TimeoutError):
+    if isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError | _NAMED):
         return Unsure(text or type(error).__name__)
     if isinstance(error, redis_errors.ResponseError):
         reply = ReplyError(text)

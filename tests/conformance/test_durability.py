@@ -12,9 +12,9 @@ import redis
 from taskq.errors import InvalidTask, NotDurable, QueueFull, TaskConflict, UnsupportedDurability
 from taskq.flows import due_in
 from taskq.model.task import Task
+from taskq.testing.faults.proxy import Proxy
 from tests.conformance.clients import Client, NewClient
 from tests.conftest import StartServer
-from tests.proxy import Proxy
 from tests.servers import ServerProcess, private_binary
 from tests.waiting import eventually
 
@@ -145,7 +145,7 @@ class TestReplicated:
     ) -> None:
         client = near(redis_url=proxy.url)
         pair.replica.pause()
-        struck = proxy.lose(fault, command)
+        struck = proxy.strike(fault, command)
         with pytest.raises(NotDurable):
             client.submit_task(Task(task_id="one"), durability="replicated")
         assert struck.is_set()
@@ -154,7 +154,7 @@ class TestReplicated:
     def test_a_lost_reply_costs_nothing(self, near: Near, pair: Pair, proxy: Proxy, prefix: str) -> None:
         client = near(redis_url=proxy.url, durable_timeout_seconds=5)
         for n, command in enumerate(["INFO", "EVAL", "HINCRBY", "EVALSHA", "WAIT"]):
-            proxy.lose("lose", command)
+            proxy.strike("lose", command)
             task_id = client.submit_task(Task(payload=n), durability="replicated")
             assert pair.copy_of(f"{prefix}:task:{task_id}") is not None
         assert submitted(pair.primary, prefix) == 5

@@ -10,8 +10,8 @@ from typing import Any
 import redis
 
 from taskq.model.task import Task
+from taskq.testing.faults.proxy import Proxy
 from tests.conformance.clients import Client, Hands, NewClient
-from tests.proxy import Proxy
 from tests.waiting import eventually
 
 

@@ -15,9 +15,9 @@ from taskq.errors import ServerUnavailable, TaskConflict
 from taskq.flows import due_in
 from taskq.model.task import Task
 from taskq.protocol.audit import audit
+from taskq.testing.faults.proxy import Proxy
 from tests.conformance.clients import Client, Hands, NewClient
 from tests.conftest import StartServer
-from tests.proxy import Proxy
 from tests.servers import ServerProcess
 from tests.waiting import eventually
 
@@ -77,7 +77,7 @@ VERBS: dict[str, Verb] = {
 
 # silence costs the time of a reply that never comes, so it is not tried on all of them
 FAULTS = [(verb, action) for verb in VERBS for action in ("cut", "lose")]
-FAULTS += [("submit_task", "silence"), ("get_task_status", "silence")]
+FAULTS += [("submit_task", "hang"), ("get_task_status", "hang")]
 
 
 @pytest.mark.parametrize(("verb", "action"), FAULTS)
@@ -87,7 +87,7 @@ def test_one_fault_is_not_noticed(
     prepare, call, expected = VERBS[verb]
     prepare(client, hands)
     # the look before a retry is not the call that changes something
-    struck = proxy.lose(action, skip=1 if verb == "retry_task" else 0)
+    struck = proxy.strike(action, skip=1 if verb == "retry_task" else 0)
     assert call(far) == expected
     assert struck.is_set()
     check(hands)
@@ -111,7 +111,7 @@ def test_the_effect_happens_once(
     prepare(client, hands)
     # the inspection before a replay is not the call that changes something
     skip = 1 if verb == "replay_dead" else 0
-    struck = proxy.lose(action, skip=skip)
+    struck = proxy.strike(action, skip=skip)
     assert call(far) in ((expected,) if action == "cut" else (expected, 0))
     assert struck.is_set()
     assert call(far) == 0
@@ -124,7 +124,7 @@ def test_a_submit_that_the_caller_repeats_is_stored_once(
     """No reply has come until the deadline, although the task is there: the caller may simply try again."""
     far = new_client(redis_url=proxy.url, call_timeout_seconds=0.3)
     task = Task(payload=1)
-    struck = proxy.lose("lose", times=1000)
+    struck = proxy.strike("lose", times=1000)
     with pytest.raises(ServerUnavailable, match="The call may be repeated safely"):
         far.submit_task(task)
     assert struck.is_set()
@@ -142,7 +142,7 @@ def test_every_place_at_which_a_connection_can_break(
     ids = []
     for n in range(10):
         for action in ("cut", "lose"):
-            proxy.lose(action, skip=n % 3)
+            proxy.strike(action, skip=n % 3)
             ids += [far.submit_task(Task(payload=n)) for _ in range(4)]
     assert len(set(ids)) == 80
     assert client.get_queue_stats().counters["submitted"] == 80
@@ -153,8 +153,8 @@ def test_every_place_at_which_a_connection_can_break(
 def test_many_callers_at_once_through_a_bad_line(far: Client, proxy: Proxy, client: Client, hands: Hands) -> None:
     """On an event loop they share one connection: a break in the middle of a burst must not mix up the answers."""
     for skip in (5, 20, 40):
-        proxy.lose("cut", skip=skip)
-        proxy.lose("lose", skip=skip + 7)
+        proxy.strike("cut", skip=skip)
+        proxy.strike("lose", skip=skip + 7)
     with ThreadPoolExecutor(20) as threads:
         ids = list(threads.map(lambda n: far.submit_task(Task(task_id=f"t{n}", payload=n)), range(150)))
     assert ids == [f"t{n}" for n in range(150)]

@@ -14,9 +14,8 @@ import redis
 from taskq.errors import ResultTimeout, TaskNotFound
 from taskq.flows import due_in
 from taskq.model.task import Task
-from taskq.protocol.operations import SCRIPTS
+from taskq.testing.faults.proxy import Proxy
 from tests.conformance.clients import Client, Hands, NewClient
-from tests.proxy import Proxy
 from tests.waiting import eventually
 
 
@@ -168,7 +167,7 @@ def test_a_result_that_was_lost_on_its_way(
     """The server has sent it and taken it from the reply list, but the connection broke: it is read instead."""
     client = new_client(redis_url=proxy.url)
     task_id = client.submit_task(Task(payload="x"))
-    lost = proxy.lose("lose", "BLPOP")
+    lost = proxy.strike("lose", "BLPOP")
     waiting = wait_in(threads, client, task_id)
     eventually(lambda: b"BLPOP" in proxy.requests, what="the wait")
     started = time.monotonic()
@@ -183,7 +182,7 @@ def test_a_lost_reply_to_the_question_itself(
 ) -> None:
     client = new_client(redis_url=proxy.url)
     task_id = client.submit_task(Task(payload="x"))
-    lost = proxy.lose("lose", needle=SCRIPTS["await"].sha)
+    lost = proxy.strike("lose", "await")
     waiting = wait_in(threads, client, task_id)
     eventually(lost.is_set, what="the loss")
     hands.work()

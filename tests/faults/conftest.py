@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from taskq import Settings, TaskQueue
+from taskq.testing.ledger import Ledger
 from tests.faults.commands import HANDLERS, WorkerCommand
-from tests.faults.ledger import Ledger
 from tests.servers import ServerProcess
 from tests.worker.background import findings
 

@@ -14,7 +14,7 @@ from taskq import AsyncTaskQueue, Settings, Task, TaskQueue
 from taskq.errors import TaskNotFound
 from tests.faults.commands import Command
 from tests.faults.conftest import Spawn
-from tests.faults.ledger import Ledger
+from taskq.testing.ledger import Ledger
 from tests.waiting import eventually
 from tests.worker.background import Background, findings
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from taskq import Settings, Task, TaskQueue
+from taskq.testing.check import check
+from taskq.testing.ledger import Ledger
 from tests.faults.commands import Command, alive, children
 from tests.faults.conftest import LEASE_SECONDS, Spawn
-from tests.faults.ledger import Ledger
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -74,7 +75,7 @@ def test_a_signal_lets_running_tasks_end_and_start_returns(
     assert one.counts["completed"] == 2
     assert queue.get_queue_stats().pending_tasks == 1
     assert not alive(sidecar)
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
 
 
 def test_ctrl_c_in_the_terminal_does_not_take_the_sidecar_along(
@@ -141,7 +142,7 @@ def test_a_program_that_is_killed_has_its_tasks_back_at_once(
     back = max(note.at for task_id in held for note in ledger.of(task_id, "start")) - killed_at
     print(f"back within {back * 1000:.0f} ms")
     assert back < LEASE_SECONDS - 0.5, "it is the sidecar that brings them back, not the lease"
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
     assert queue.get_queue_stats().counters["recovered"] == 2
     eventually(lambda: not alive(sidecar), what="the end of the sidecar")
 
@@ -161,5 +162,5 @@ def test_a_program_without_its_sidecar_stops_before_its_lease_is_over(
     assert ledger.count("asked") == 1, "the handler was told to end"
     assert "ERROR the process that beats for this worker has ended" in one.output
     assert one.counts["completed"] == 2, "and what it did in time counts"
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
     assert queue.get_queue_stats().counters.get("recovered", 0) == 0

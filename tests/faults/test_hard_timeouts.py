@@ -8,8 +8,9 @@ import signal
 from pathlib import Path
 
 from taskq import Task, TaskQueue
+from taskq.testing.check import check
+from taskq.testing.ledger import Ledger
 from tests.faults.conftest import Site, Spawn
-from tests.faults.ledger import Ledger
 from tests.waiting import eventually
 
 KINDS = ("block", "hold_gil", "block_loop", "stubborn")
@@ -38,7 +39,7 @@ def test_the_process_of_a_task_that_holds_on_is_killed(
     results = [queue.wait_for_result(neighbour, timeout=10) for neighbour in neighbours]
     assert [(r["status"], r["attempts"]) for r in results] == [("completed", 1)] * 12, "no attempt was charged"
     assert queue.get_queue_stats().counters.get("recovered", 0) == 0, "nobody has crashed"
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
 
 
 def test_a_task_that_is_killed_for_its_timeout_has_retries(queue: TaskQueue, spawn: Spawn, ledger: Ledger) -> None:
@@ -49,7 +50,7 @@ def test_a_task_that_is_killed_for_its_timeout_has_retries(queue: TaskQueue, spa
 
     assert (result["status"], result["attempts"]) == ("completed", 2), "the second attempt does not hold on"
     assert queue.get_queue_stats().counters["retried"] == 1
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
 
 
 def test_the_process_is_killed_even_if_nobody_can_be_told(site: Site, ledger: Ledger) -> None:

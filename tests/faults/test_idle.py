@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from taskq import Task, TaskQueue
+from taskq.testing.ledger import Ledger
 from tests.faults.conftest import Spawn
-from tests.faults.ledger import Ledger
 from tests.servers import ServerProcess
 from tests.waiting import eventually
 

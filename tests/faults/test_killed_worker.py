@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from taskq import Task, TaskQueue
+from taskq.testing.check import check
+from taskq.testing.ledger import Ledger
 from tests.faults.commands import alive
 from tests.faults.conftest import LEASE_SECONDS, Spawn
-from tests.faults.ledger import Ledger
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -42,7 +43,7 @@ def test_a_child_killed_among_a_thousand_tasks_costs_nothing(
 
     eventually(lambda: ledger.count("accepted") >= 1_001, what="the last event")
     listening.stop()
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
     assert {note.task_id for note in ledger.notes("accepted")} == set(ids)
     stats = queue.get_queue_stats()
     assert (stats.completed_tasks, stats.failed_tasks, stats.counters["completed"]) == (1_001, 0, 1_001)
@@ -94,7 +95,7 @@ def test_work_done_and_not_settled_is_done_again_and_completes_once(
     effects = ledger.of(task_id, "effect")
     assert len(effects) == 2
     assert effects[0].fence < effects[1].fence == result["result"], "the effect of the second attempt is the newer one"
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
     assert queue.get_queue_stats().counters["completed"] == 1
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from taskq import Task, TaskQueue
+from taskq.testing.check import check
+from taskq.testing.ledger import Ledger
 from tests.faults.conftest import Spawn
-from tests.faults.ledger import Ledger
 from tests.waiting import eventually
 
 
@@ -27,7 +28,7 @@ def test_a_task_that_kills_its_worker_each_time_is_a_dead_letter(
     assert queue.wait_for_result(after, timeout=10)["status"] == "completed"
     assert sum(worker.output.count("was killed by SIGKILL") for worker in workers) == 3
     eventually(lambda: all(len(worker.child_pids) == 1 for worker in workers), 10, "the processes to be replaced")
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
 
 
 @pytest.mark.slow
@@ -47,4 +48,4 @@ def test_the_innocent_neighbours_of_a_pill_all_live(queue: TaskQueue, spawn: Spa
     assert [letter.task_id for letter in queue.list_dead()] == [pill]
     beside = [note.task_id for note in ledger.notes("start")].count(ids[0])
     assert beside >= 2, "an innocent one has died with the pill, or this test shows nothing"
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()

@@ -13,7 +13,7 @@ import pytest
 from taskq import Settings, Task, TaskQueue
 from taskq.errors import ServerUnavailable, TaskNotFound
 from tests.faults.conftest import Spawn
-from tests.faults.ledger import Ledger
+from taskq.testing.ledger import Ledger
 from tests.faults.outage import Outage, Stream, under_load
 from tests.link import Link
 from tests.topologies import SentinelSet, accepts_writes, ask

@@ -13,9 +13,10 @@ import pytest
 import redis
 
 from taskq import AccessDenied, ServerFull, Settings, Task, TaskQueue
+from taskq.testing.check import check
+from taskq.testing.ledger import Ledger
 from tests.conftest import StartServer
 from tests.faults.conftest import Site, Spawn
-from tests.faults.ledger import Ledger
 from tests.waiting import eventually
 from tests.worker.background import Background
 
@@ -67,7 +68,7 @@ def under_load(site: Site, ledger: Ledger, commands: int = 1) -> Iterator[Load]:
     load.end()
     eventually(lambda: site.counter("completed") == load.submitted, 40, "all tasks to complete")
     listening.stop()
-    assert ledger.violations(site.queue) == []
+    assert check(ledger, site.queue).violations == ()
     assert all(worker.process.poll() is None for worker in workers)
     assert all(worker.stop() == 0 for worker in workers)
     assert site.counter("failed") == 0
@@ -173,7 +174,7 @@ def test_a_full_server_refuses_new_tasks_and_drains_the_others(site: Site, ledge
             "it was full all the time"
         )
         client.config_set("maxmemory", 0)
-    assert ledger.violations(site.queue) == []
+    assert check(ledger, site.queue).violations == ()
     ledger.submit(site.queue, [Task(task_type="work")])
     eventually(lambda: site.counter("completed") == accepted + 1)
     assert worker.stop() == 0
@@ -254,4 +255,4 @@ def test_a_key_of_another_type_is_named_and_charged_to_nobody(site: Site, ledger
     assert (result["status"], result["attempts"]) == ("completed", 1)
     assert site.counter("recovered") == 0, "it was not the task that ended the process"
     assert worker.stop() == 0
-    assert ledger.violations(site.queue) == []
+    assert check(ledger, site.queue).violations == ()

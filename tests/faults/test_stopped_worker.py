@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from taskq import Settings, Task, TaskQueue
+from taskq.testing.check import check
+from taskq.testing.ledger import Ledger
 from tests.faults.conftest import Spawn
-from tests.faults.ledger import Ledger
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -54,7 +55,7 @@ def test_a_frozen_worker_wakes_up_to_find_its_results_refused(
     for task_id in ids:
         frozen.sees(rf"the outcome of task {task_id} was refused: its lease was lost")
     new_id = frozen.sees(rf"worker {old_id} lost its lease and is back as \S+").split()[-1]
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
     assert [queue.get_task_result(task_id) for task_id in ids] == results, "a stale attempt must not overwrite"
     assert queue.get_queue_stats().counters["completed"] == 2
     other.stop()
@@ -86,7 +87,7 @@ def test_what_a_frozen_child_says_does_not_touch_the_attempt_that_runs_now(
     gate.touch()
     result = queue.wait_for_result(task_id, timeout=10)
     assert result["result"] == ledger.of(task_id, "start")[1].fence
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
 
 
 def test_children_claim_nothing_while_their_supervisor_is_frozen(
@@ -107,4 +108,4 @@ def test_children_claim_nothing_while_their_supervisor_is_frozen(
 
     assert queue.wait_for_result(waiting, timeout=10)["status"] == "completed"
     assert queue.get_queue_stats().counters.get("recovered", 0) == 0
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()

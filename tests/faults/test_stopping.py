@@ -12,9 +12,10 @@ import pytest
 import redis
 
 from taskq import Task, TaskQueue
+from taskq.testing.check import check
+from taskq.testing.ledger import Ledger
 from tests.faults.commands import children
 from tests.faults.conftest import Spawn
-from tests.faults.ledger import Ledger
 from tests.servers import ServerProcess
 from tests.waiting import eventually
 
@@ -42,7 +43,7 @@ def test_a_stop_lets_running_tasks_end_and_starts_no_more(
     assert [queue.get_task_status(i)["status"] for i in ids] == ["completed"] * 2 + ["pending"] * 2
     assert queue.list_workers() == [], "it has signed off"
     assert worker.total("completed") == 2
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
 
 
 def test_tasks_that_outlast_the_grace_go_back_to_the_head_uncharged(
@@ -78,7 +79,7 @@ def test_the_second_signal_stops_at_once(queue: TaskQueue, spawn: Spawn, ledger:
     assert time.monotonic() - began < 5
     assert "stopping now: running tasks are handed back" in worker.output
     assert waiting(queue) == ids
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
 
 
 def test_a_stop_during_the_start_is_heeded(spawn: Spawn, queue: TaskQueue) -> None:
@@ -149,7 +150,7 @@ def test_a_process_is_replaced_after_its_share_of_tasks(queue: TaskQueue, spawn:
     assert worker.stop() == 0
     assert worker.total("completed") == 25, "the totals of all its processes"
     assert "starting another one" not in worker.output, "it has not crashed"
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
 
 
 def test_a_process_that_has_grown_too_large_is_replaced(queue: TaskQueue, spawn: Spawn, ledger: Ledger) -> None:
@@ -164,7 +165,7 @@ def test_a_process_that_has_grown_too_large_is_replaced(queue: TaskQueue, spawn:
     assert pids[0] == pids[1] != pids[2], "what ran was allowed to end"
     assert worker.stop() == 0
     assert worker.total("completed") == 3
-    assert ledger.violations(queue) == []
+    assert check(ledger, queue).violations == ()
 
 
 @pytest.mark.parametrize(

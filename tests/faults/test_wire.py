@@ -12,10 +12,9 @@ import pytest
 import redis
 
 from taskq import Settings, Task, TaskQueue, TaskWorker
-from taskq.protocol.operations import SCRIPTS
 from taskq.protocol.replies import Settlement
+from taskq.testing.faults.proxy import Proxy
 from taskq.transport.upkeep import lease_times
-from tests.proxy import Proxy
 from tests.waiting import eventually
 from tests.worker.background import Background, findings
 
@@ -69,7 +68,7 @@ class Round:
 
 
 @pytest.mark.parametrize("slots", [1, 3])
-@pytest.mark.parametrize("action", ["lose", "cut", "silence"])
+@pytest.mark.parametrize("action", ["lose", "cut", "hang"])
 def test_each_turn_may_be_lost_once(
     settings: Settings, proxy: Proxy, through: TaskQueue, action: str, slots: int
 ) -> None:
@@ -81,7 +80,7 @@ def test_each_turn_may_be_lost_once(
             TaskQueue(settings=replace(through.settings, prefix=named.prefix)) as behind,
         ):
             round_ = Round(queue, behind, slots)
-            fault = proxy.lose(action, skip=nth, needle=SCRIPTS["turn"].sha)
+            fault = proxy.strike(action, "turn", skip=nth)
             assert Background(round_.worker.run_until_empty).join(15) == TASKS
             round_.check()
         struck += fault.is_set()
@@ -96,9 +95,9 @@ def test_each_other_call_of_a_worker_may_be_lost_once(
     queue: TaskQueue, proxy: Proxy, through: TaskQueue, name: str, action: str
 ) -> None:
     round_ = Round(queue, through, 2)
-    fault = proxy.lose(action, needle=SCRIPTS[name].sha)
+    fault = proxy.strike(action, name)
     if name == "repair":  # follows a connection that broke
-        proxy.lose("lose", skip=1, needle=SCRIPTS["turn"].sha)
+        proxy.strike("lose", "turn", skip=1)
 
     assert Background(round_.worker.run_until_empty).join(15) == TASKS
 
@@ -153,7 +152,7 @@ def test_every_seventh_message_lost_costs_nothing(queue: TaskQueue, proxy: Proxy
     worker.register_handler("note", note)
     ids = queue.submit_batch([Task(task_type="note") for _ in range(300)])
     for n in range(12):
-        proxy.lose(("lose", "cut")[n % 2], skip=7 * n + 2)
+        proxy.strike(("lose", "cut")[n % 2], skip=7 * n + 2)
 
     assert Background(worker.run_until_empty).join(30) == 300
 
@@ -187,7 +186,7 @@ def test_a_bell_that_has_fallen_silent_is_given_up(
     monkeypatch.setattr("taskq.worker.waiter._GRACE_SECONDS", 0.4)
     worker = TaskWorker(through)
     worker.register_handler("echo", lambda task: task.payload)
-    silent = proxy.lose("silence", "BLPOP")
+    silent = proxy.strike("hang", "BLPOP")
     started(worker)
     assert silent.wait(5)
     began = time.monotonic()
@@ -233,7 +232,7 @@ def test_a_guardian_whose_connection_has_fallen_silent_keeps_its_lease(
         (task_id, _) = queue.submit_batch([Task(task_type="wait") for _ in range(2)])
         runs = [Background(worker.run_until_empty), Background(other.run_until_empty)]
         eventually(lambda: queue.get_queue_stats().running_tasks == 2)
-        silent = proxy.lose("silence", needle=SCRIPTS["beat"].sha)
+        silent = proxy.strike("hang", "beat")
         assert silent.wait(5)
         until = time.monotonic() + 1.5 * hasty.lease_seconds
         eventually(lambda: time.monotonic() > until, what="more than a lease of time in which the other one may reap")

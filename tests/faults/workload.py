@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from taskq import Task, TaskContext, TaskTimeout
-from tests.faults.ledger import append
+from taskq.testing.ledger import append
 
 LEDGER = os.environ.get("TASKQ_TEST_LEDGER", os.devnull)
 GATE = Path(os.environ.get("TASKQ_TEST_GATE", "/nonexistent"))

@@ -46,6 +46,12 @@ def turn_claims(bench: Bench) -> Operation[Any]:
     return bench.turn_op("w1", 3)
 
 
+def turn_claims_one(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a")
+    bench.register("w1")
+    return bench.turn_op("w1", 1)
+
+
 def _six_attempts(bench: Bench) -> list[Any]:
     _ended_and_expired(bench)
     outcomes = ("complete", "fail", "cancel", "retry", "snooze", "release")
@@ -121,6 +127,16 @@ def settle_all(bench: Bench) -> Operation[Any]:
     return bench.protocol.settle(_six_attempts(bench))
 
 
+def _settles_one(outcome: str) -> Scenario:
+    """Settle one attempt alone: what other outcomes check is not checked for it."""
+
+    def scenario(bench: Bench) -> Operation[Any]:
+        return bench.turn_op("w1", 0, [settle(bench.claim_one("a"), outcome)])
+
+    scenario.__name__ = f"turn_settles_one_{outcome}"
+    return scenario
+
+
 def register(bench: Bench) -> Operation[Any]:
     return bench.protocol.register("w1", "tok-w1", TIMES, UUID, {"host": "h"})
 
@@ -157,6 +173,11 @@ def reap(bench: Bench) -> Operation[Any]:
 
 def evict_charged(bench: Bench) -> Operation[Any]:
     _poison_in_its_last_run(bench)
+    return bench.protocol.evict("w1", True, 10, LIMITS)
+
+
+def evict_charged_without_a_death(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
     return bench.protocol.evict("w1", True, 10, LIMITS)
 
 
@@ -311,6 +332,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     submit_delayed_and_unique,
     submit_an_id_that_has_expired,
     turn_claims,
+    turn_claims_one,
     turn_settles,
     turn_of_new_tasks,
     turn_of_completions,
@@ -319,10 +341,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     turn_drops,
     turn_drops_strays,
     settle_all,
+    *(_settles_one(outcome) for outcome in ("complete", "fail", "cancel", "retry", "snooze", "release")),
     register,
     beat,
     reap,
     evict_charged,
+    evict_charged_without_a_death,
     evict_uncharged,
     repair,
     promote,

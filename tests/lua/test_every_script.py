@@ -19,7 +19,16 @@ NewBench = Callable[[], Bench]
 # A body of the wrong type cannot be told from one that was lost, a foreign state is replaced: see test_claim.
 ANSWERED_OTHERWISE = {
     (f"turn_{turn}", family)
-    for turn in ("claims", "of_new_tasks", "of_completions", "promotes", "retries_at_once", "drops", "drops_strays")
+    for turn in (
+        "claims",
+        "claims_one",
+        "of_new_tasks",
+        "of_completions",
+        "promotes",
+        "retries_at_once",
+        "drops",
+        "drops_strays",
+    )
     for family in ("task", "state")
 }
 

@@ -9,8 +9,8 @@ import pytest
 from taskq.protocol.keys import Keys
 from taskq.protocol.operations import Protocol
 from taskq.settings import Settings
+from taskq.testing.faults.proxy import Proxy
 from taskq.transport.endpoint import Endpoint
-from tests.proxy import Proxy
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import redis
 from taskq.errors import ServerError
 from taskq.protocol.operations import Protocol, Submission
 from taskq.settings import Settings
+from taskq.testing.faults.proxy import Proxy
 from taskq.transport.bell import Bell
 from taskq.transport.blocking import Transport
 from taskq.transport.endpoint import Endpoint
 from taskq.transport.failures import Unsure
-from tests.proxy import Proxy
 from tests.waiting import eventually
 
 LISTS = ["urgent", "bell:high", "normal"]  # a queue may be called bell

@@ -15,9 +15,9 @@ import redis
 from taskq.errors import ServerUnavailable
 from taskq.protocol.operations import Protocol, Submission
 from taskq.settings import Settings
+from taskq.testing.faults.proxy import Proxy
 from taskq.transport.blocking import Transport
 from taskq.transport.endpoint import Endpoint
-from tests.proxy import Proxy
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import redis
 from taskq.errors import ServerError, ServerUnavailable
 from taskq.protocol.operations import Protocol, Submission
 from taskq.settings import Settings
+from taskq.testing.faults.proxy import Proxy
 from taskq.transport.concurrent import AsyncTransport
 from taskq.transport.endpoint import Endpoint
 from taskq.transport.mailbox import Mailbox
-from tests.proxy import Proxy
 from tests.waiting import eventually
 
 Story = Callable[[AsyncTransport], Awaitable[Any]]
@@ -111,7 +111,7 @@ def test_a_burst_over_a_breaking_connection(tell: Tell, protocol: Protocol, prox
     async def story(transport: AsyncTransport) -> list[Any]:
         await transport.run(protocol.stats())
         for skip in (3, 50, 120):
-            proxy.lose(action, skip=skip)
+            proxy.strike(action, skip=skip)
         return await asyncio.gather(*(transport.run(submit(protocol, f"t{n}")) for n in range(200)))
 
     assert [reply.ids[0] for reply in tell(story)] == [f"t{n}" for n in range(200)]
@@ -178,7 +178,7 @@ def test_closing_under_way_leaves_nobody_waiting(
     async def main() -> Any:
         transport = AsyncTransport(far, settings)
         await transport.run(protocol.stats())
-        struck = proxy.lose("silence", times=1000)
+        struck = proxy.strike("hang", times=1000)
         calls = [asyncio.create_task(transport.run(protocol.stats(), 600)) for _ in range(3)]
         await asyncio.to_thread(struck.wait, 10)
         await transport.close()

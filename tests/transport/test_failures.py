@@ -71,6 +71,10 @@ def test_a_long_reply_is_cut() -> None:
         (redis_errors.AuthenticationError("invalid username-password pair"), AccessDenied),
         (redis_errors.ResponseError("DB index is out of range"), ServerError),
         (redis_errors.InvalidResponse("Protocol Error: b'HTTP/1.1 400'"), UnsupportedServer),
+        (redis_errors.ReadOnlyError("You can't write against a read only replica."), Unsure),
+        (redis_errors.MasterDownError("Link with MASTER is down"), Unsure),
+        (redis_errors.TryAgainError("Multiple keys request during rehashing of slot"), Unsure),
+        (redis_errors.MovedError("3999 127.0.0.1:6381"), Unsure),
     ],
 )
 def test_what_redis_py_raises_while_it_connects(error: Exception, kind: type[Exception]) -> None:

@@ -13,10 +13,10 @@ import pytest
 from taskq.errors import ServerError, ServerUnavailable
 from taskq.protocol.operations import Protocol, Submission
 from taskq.settings import Settings
+from taskq.testing.faults.proxy import Proxy
 from taskq.transport.endpoint import Endpoint
 from taskq.transport.failures import Unsure
 from taskq.transport.line import Line, Patience
-from tests.proxy import Proxy
 from tests.servers import ServerProcess
 
 
@@ -39,7 +39,7 @@ def test_connects_when_first_used(line: Line, protocol: Protocol, proxy: Proxy) 
 @pytest.mark.parametrize("action", ["cut", "lose"])
 def test_repeats_with_the_same_arguments(line: Line, protocol: Protocol, proxy: Proxy, action: str) -> None:
     line.run(protocol.stats(), PATIENT)
-    proxy.lose(action)
+    proxy.strike(action)
     reply = line.run(protocol.submit([Submission("a", "{}", "low", "0", "")], 0), PATIENT)
     assert reply.ids == ("a",)
     assert line.run(protocol.stats(), PATIENT).counters == {"submitted": 1}
@@ -57,7 +57,7 @@ def test_a_refusal_is_not_repeated(line: Line, protocol: Protocol, proxy: Proxy)
 
 def test_without_patience_there_is_one_attempt(line: Line, protocol: Protocol, proxy: Proxy) -> None:
     line.run(protocol.stats(), PATIENT)
-    proxy.lose("cut", times=100)
+    proxy.strike("cut", times=100)
     before = proxy.requests.count(b"EVALSHA")
     with pytest.raises(ServerUnavailable, match="within 0 s"):
         line.run(protocol.stats(), Patience(0))

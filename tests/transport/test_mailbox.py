@@ -13,10 +13,10 @@ import redis
 from taskq.errors import ServerError
 from taskq.protocol.operations import Protocol
 from taskq.settings import Settings
+from taskq.testing.faults.proxy import Proxy
 from taskq.transport.blocking import Transport
 from taskq.transport.endpoint import Endpoint
 from taskq.transport.mailbox import Mailbox, new_address, receive
-from tests.proxy import Proxy
 from tests.waiting import eventually
 
 Story = Callable[[Mailbox], Awaitable[Any]]
@@ -48,7 +48,7 @@ class TestReceive:
         assert receive(transport, protocol, "me", "a", 5) is None
 
     def test_a_broken_connection(self, transport: Transport, protocol: Protocol, proxy: Proxy) -> None:
-        proxy.lose("lose", "BLPOP")
+        proxy.strike("lose", "BLPOP")
         assert receive(transport, protocol, "me", "a", 0.02) is None
 
     def test_a_refusal(self, transport: Transport, protocol: Protocol, redis_client: redis.Redis) -> None:

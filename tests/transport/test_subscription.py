@@ -10,10 +10,10 @@ import pytest
 import redis
 
 from taskq.settings import Settings
+from taskq.testing.faults.proxy import Proxy
 from taskq.transport.endpoint import Endpoint
 from taskq.transport.subscription import Message, Subscription
 from tests.conftest import StartServer
-from tests.proxy import Proxy
 from tests.waiting import eventually
 
 

@@ -12,10 +12,10 @@ from contextlib import closing
 import pytest
 
 from taskq.settings import Settings
+from taskq.testing.faults.proxy import Proxy
 from taskq.transport.endpoint import Endpoint
 from taskq.transport.failures import ReplyError, Unsure
 from taskq.transport.wire import Wire, pack
-from tests.proxy import Proxy
 from tests.servers import HOST
 
 

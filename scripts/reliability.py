@@ -1,0 +1,181 @@
+"""Faults on a server of our own: `verify` as users run it, `soak` with the server killed as well; both keep a record.
+
+    python scripts/reliability.py verify --minutes 9 --record
+    python scripts/reliability.py soak --minutes 30 --record
+
+With --record the table is written to docs/reliability.md, between the markers of its kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from taskq.settings import Settings
+from taskq.testing.faults.server import ServerProcess
+from taskq.testing.verify import HEADERS, Report, Tally, VerifyOptions, verify
+from taskq.testing.verify.site import LEASE_SECONDS, Plan
+from taskq.testing.verify.storm import Storm, Weather
+
+PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
+_TASKS_PER_SECOND = 170.0
+_TTL_SECONDS = 20.0
+_SAMPLE_SECONDS = 5.0
+_FLAT = 1.15
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=("verify", "soak"))
+    parser.add_argument("--minutes", type=float, default=9.0)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--record", action="store_true", help="write the table to docs/reliability.md")
+    arguments = parser.parse_args()
+    seed = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
+    with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder) / "server") as server:
+        run = _verify if arguments.kind == "verify" else _soak
+        text, violations = run(server, arguments.minutes, seed, Path(folder))
+    print(text)
+    for violation in violations:
+        print(f"violation: {violation}")
+    if arguments.record and not violations:
+        _record(arguments.kind, text)
+    return 1 if violations else 0
+
+
+def _verify(server: ServerProcess, minutes: float, seed: int, folder: Path) -> tuple[str, list[str]]:
+    options = VerifyOptions(minutes, seed, allow_config=True)
+    report = verify(Settings(redis_url=server.url), options, tell=lambda line: print(line, file=sys.stderr))
+    return _table(report), report.shown_violations()
+
+
+def _table(report: Report) -> str:
+    head = f"{report.started[:10]}, {report.version}, seed {report.seed}, {report.seconds:.0f} s:"
+    lines = [head, "", "| " + " | ".join(HEADERS).lower() + " |", "|" + "---|" * len(HEADERS)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in report.rows()]
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(report.total.faults.items()))
+    struck = ", ".join(f"`{name}` {number}" for name, number in report.total.commands.most_common())
+    return "\n".join([*lines, "", f"Faults: {kinds}.", "", f"Struck on the wire: {struck}."])
+
+
+def _cell(value: object) -> str:
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+# -- soak --
+
+
+class Memory:
+    """Samples the memory of a server on a thread of its own."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self._server = server
+        self._over = threading.Event()
+        self.samples: list[int] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._over.wait(_SAMPLE_SECONDS):
+            try:
+                self.samples.append(self._server.memory_bytes())
+            except Exception as error:  # the server is away, which is the point of it all
+                print(f"no sample of the memory: {error}", file=sys.stderr)
+
+    def stop(self) -> tuple[float, float]:
+        """Return the mean of the second and of the last quarter, in MB."""
+        self._over.set()
+        self._thread.join()
+        quarter = max(1, len(self.samples) // 4)
+        early, late = self.samples[quarter : 2 * quarter] or self.samples, self.samples[-quarter:]
+        return sum(early) / max(1, len(early)) / 2**20, sum(late) / max(1, len(late)) / 2**20
+
+
+def _harm(server: ServerProcess) -> dict[str, Callable[[random.Random], None]]:
+    def kill(dice: random.Random) -> None:
+        server.kill9()
+        time.sleep(dice.uniform(0, 0.5))
+        server.start()
+
+    def freeze(seconds: float) -> Callable[[random.Random], None]:
+        def strike(dice: random.Random) -> None:
+            server.pause()
+            time.sleep(seconds * dice.uniform(0.2, 1.0))
+            server.resume()
+
+        return strike
+
+    def fill(dice: random.Random) -> None:
+        server.limit_memory(0)
+        time.sleep(dice.uniform(0.1, 0.8))
+        server.limit_memory(None)
+
+    return {
+        "kill server": kill,
+        "restart server": lambda dice: server.restart(),
+        "freeze server": freeze(0.8),
+        "freeze server beyond lease": freeze(1.5 * LEASE_SECONDS),
+        "slow command": lambda dice: server.sleep(dice.uniform(0.05, 0.6)),
+        "flush scripts": lambda dice: server.forget_scripts(),
+        "fill memory": fill,
+    }
+
+
+def _soak(server: ServerProcess, minutes: float, seed: int, folder: Path) -> tuple[str, list[str]]:
+    plan = Plan(Settings(redis_url=server.url), folder, "soak", seed, ttl_seconds=_TTL_SECONDS)
+    weather = Weather(minutes * 60, 0.25, _TASKS_PER_SECOND, forgotten=True, harm=_harm(server))
+    tally = Tally("soak", "random faults for a long time")
+    version = server.command("INFO", "server").decode()
+    memory, begun = Memory(server), time.monotonic()
+    with plan.site("soak") as site, site.listening():
+        try:
+            Storm(site, tally, weather).rage()
+        except AssertionError as error:
+            tally.blame([str(error)])
+        early_mb, late_mb = memory.stop()
+    if late_mb > early_mb * _FLAT + 1:
+        tally.blame([f"the server used {early_mb:.1f} MB in the second quarter and {late_mb:.1f} MB in the last"])
+    seconds = time.monotonic() - begun
+    product = next(name for name in ("Valkey", "Redis") if f"{name.lower()}_version:" in version)
+    number = version.partition(f"{product.lower()}_version:")[2].split()[0]
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(tally.faults.items()))
+    lines = [
+        f"{datetime.now(UTC):%Y-%m-%d}, {product} {number}, seed {seed}:",
+        "",
+        "| what | figure |",
+        "|---|---|",
+        f"| time | {seconds / 60:.1f} min |",
+        f"| tasks accepted | {tally.tasks:,} |",
+        f"| faults | {tally.faults.total():,}, one per {minutes * 60 / max(1, tally.faults.total()):.2f} s |",
+        f"| lost | {tally.lost} |",
+        f"| completed twice | {tally.double} |",
+        f"| started again after the loss of a worker | {tally.second_runs:,} |",
+        f"| outcomes of stale attempts, refused | {tally.refused:,} |",
+        f"| drained after the last fault | {tally.recovery_seconds[-1] if tally.recovery_seconds else 0:.1f} s |",
+        f"| memory of the server, second and last quarter | {early_mb:.1f} MB, {late_mb:.1f} MB |",
+        f"| violations | {len(tally.violations)} |",
+        "",
+        f"Faults: {kinds}.",
+    ]
+    return "\n".join(lines), tally.violations[:20]
+
+
+def _record(kind: str, text: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    begin, end = f"<!-- {kind}: begin -->\n", f"<!-- {kind}: end -->"
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise SystemExit(f"{PAGE} has no place for {kind}: it needs the lines {begin.strip()} and {end}")
+    PAGE.write_text(f"{before}{begin}\n{text}\n\n{end}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
