@@ -15,10 +15,11 @@ class TaskPriority(IntEnum):
     HIGH = 10
     URGENT = 15
 
-    @property
-    def label(self) -> str:
-        """The lower-case name, as it stands in keys, JSON and on the command line."""
-        return self.name.lower()
+    label: str
+    """The lower-case name, as it stands in keys, JSON and on the command line."""
+
+    def __init__(self, _: int) -> None:
+        self.label = self._name_.lower()  # read for every task, and a property that asks an enum is slow
 
     @classmethod
     def parse(cls, value: TaskPriority | int | str) -> TaskPriority:

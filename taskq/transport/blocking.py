@@ -18,6 +18,17 @@ from taskq.transport.line import Line, Patience
 
 T = TypeVar("T")
 
+# counts forks, from one process to its child; asking for the process id each time is a system call
+_generation = 0
+
+
+def _forked() -> None:
+    global _generation
+    _generation += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
 
 class Transport:
     """The server, for code that may block. Safe for threads and across fork.
@@ -37,7 +48,7 @@ class Transport:
         self._reset()
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
+        self._generation = _generation
         self._idle: deque[Line] = deque()
         # one token a connection; a third of the price of a semaphore, which is written in Python
         self._places: SimpleQueue[None] = SimpleQueue()
@@ -80,7 +91,7 @@ class Transport:
             self._give_back(line)
 
     def _take(self) -> Line:
-        if self._pid != os.getpid():
+        if self._generation != _generation:
             self._reset()  # a forked child must not speak on the sockets of its parent
         try:
             self._places.get(timeout=self.settings.call_timeout_seconds)
@@ -104,7 +115,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the idle connections. The transport can be used again."""
-        if self._pid != os.getpid():
+        if self._generation != _generation:
             self._reset()
         while self._idle:
             self._idle.pop().close()

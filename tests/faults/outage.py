@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from taskq import AsyncTaskQueue, Settings, Task, TaskQueue
 from taskq.errors import TaskNotFound
+from taskq.testing.ledger import Ledger
 from tests.faults.commands import Command
 from tests.faults.conftest import Spawn
-from taskq.testing.ledger import Ledger
 from tests.waiting import eventually
 from tests.worker.background import Background, findings
 

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from taskq import Settings
-from tests.faults.conftest import Spawn
 from taskq.testing.ledger import Ledger
+from tests.faults.conftest import Spawn
 from tests.faults.outage import Outage, under_load
 from tests.servers import ServerProcess
 from tests.topologies import Cluster, accepts_writes, ask, key_slot

@@ -12,8 +12,8 @@ import pytest
 
 from taskq import Settings, Task, TaskQueue
 from taskq.model.partition import home_of
-from tests.faults.conftest import Spawn
 from taskq.testing.ledger import Ledger
+from tests.faults.conftest import Spawn
 from tests.servers import ServerProcess
 from tests.topologies import Cluster
 from tests.waiting import eventually

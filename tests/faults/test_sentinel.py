@@ -12,8 +12,8 @@ import pytest
 
 from taskq import Settings, Task, TaskQueue
 from taskq.errors import ServerUnavailable, TaskNotFound
-from tests.faults.conftest import Spawn
 from taskq.testing.ledger import Ledger
+from tests.faults.conftest import Spawn
 from tests.faults.outage import Outage, Stream, under_load
 from tests.link import Link
 from tests.topologies import SentinelSet, accepts_writes, ask
