@@ -80,7 +80,7 @@ class AsyncTaskQueue:
             self._transport = AsyncTransport(self.namespace.endpoint, self.settings)
         return self._transport
 
-    @functools.cached_property
+    @property
     def context(self) -> Context:
         """What the flows of this queue need."""
         return Context(self.namespace.protocol, self.settings, self.namespace.seal, self.namespace.partition)

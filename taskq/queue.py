@@ -70,7 +70,7 @@ class TaskQueue:
                 self._transport = self._transport or Transport(self.namespace.endpoint, self.settings)
         return self._transport
 
-    @functools.cached_property
+    @property
     def context(self) -> Context:
         """What the flows of this queue need."""
         return Context(self.namespace.protocol, self.settings, self.namespace.seal, self.namespace.partition)

@@ -18,16 +18,11 @@ from taskq.transport.line import Line, Patience
 
 T = TypeVar("T")
 
-# counts forks, from one process to its child; asking for the process id each time is a system call
-_generation = 0
+# as many as there were forks from one process to its child on the way to this one; asking for the process id each time is a system call
+_forks: list[None] = []
 
 
-def _forked() -> None:
-    global _generation
-    _generation += 1
-
-
-os.register_at_fork(after_in_child=_forked)
+os.register_at_fork(after_in_child=lambda: _forks.append(None))
 
 
 class Transport:
@@ -48,7 +43,7 @@ class Transport:
         self._reset()
 
     def _reset(self) -> None:
-        self._generation = _generation
+        self._generation = len(_forks)
         self._idle: deque[Line] = deque()
         # one token a connection; a third of the price of a semaphore, which is written in Python
         self._places: SimpleQueue[None] = SimpleQueue()
@@ -91,7 +86,7 @@ class Transport:
             self._give_back(line)
 
     def _take(self) -> Line:
-        if self._generation != _generation:
+        if self._generation != len(_forks):
             self._reset()  # a forked child must not speak on the sockets of its parent
         try:
             self._places.get(timeout=self.settings.call_timeout_seconds)
@@ -115,7 +110,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the idle connections. The transport can be used again."""
-        if self._generation != _generation:
+        if self._generation != len(_forks):
             self._reset()
         while self._idle:
             self._idle.pop().close()
