@@ -16,7 +16,7 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help install run test test-both quick check lint format verify verify-slice soak bench bench-compare clean
+.PHONY: help install run test test-both test-server quick check lint format verify verify-slice soak bench bench-compare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ test-both: $(VENV)/.dev ## the whole test suite on each kind of server that this
 		echo "== $$kind"; \
 		TASKQ_TEST_SERVER=$$kind $(PYTEST) || exit 1; \
 	done
+
+test-server: $(VENV)/.dev ## what depends on the kind of server, without what takes longer than five seconds
+	@$(PYTEST) -m "not slow" tests/lua tests/protocol tests/properties tests/conformance tests/transport tests/worker \
+		tests/scheduler tests/faults tests/security
 
 quick: $(VENV)/.dev ## the tests that take less than five seconds each
 	@$(PYTEST) -m "not slow"

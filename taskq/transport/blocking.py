@@ -18,7 +18,7 @@ from taskq.transport.line import Line, Patience
 
 T = TypeVar("T")
 
-# as many as there were forks from one process to its child on the way to this one; asking for the process id each time is a system call
+# One for each fork on the way from the first process to this one; asking for the process id is a system call.
 _forks: list[None] = []
 
 
