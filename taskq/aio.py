@@ -23,6 +23,7 @@ from taskq.transport.durable import DurableLanes
 from taskq.transport.mailbox import Mailbox
 from taskq.transport.namespace import Namespace
 from taskq.transport.subscription import Message, Subscription
+from taskq.workflow.averbs import AsyncWorkflowVerbs
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,7 +41,7 @@ def _documented_as(original: Callable[..., Any]) -> Callable[[F], F]:
     return decorate
 
 
-class AsyncTaskQueue:
+class AsyncTaskQueue(AsyncWorkflowVerbs):
     """One namespace on one server, for one event loop; connects when first used.
 
     Args:

@@ -23,6 +23,7 @@ from taskq.transport.durable import run_durable
 from taskq.transport.mailbox import new_address, receive
 from taskq.transport.namespace import Namespace
 from taskq.transport.subscription import Message, Subscription
+from taskq.workflow.verbs import WorkflowVerbs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,7 +31,7 @@ T = TypeVar("T")
 Priority = TaskPriority | str | int
 
 
-class TaskQueue:
+class TaskQueue(WorkflowVerbs):
     """One namespace on one server. Safe for threads and across fork; connects when first used.
 
     Args:
@@ -224,10 +225,7 @@ class TaskQueue:
             ResultTimeout: if it has not ended in time; it goes on.
             TaskNotFound: if there is no such task.
         """
-        return self.run_flow(flows.wait_for_result(self.spread.of(task_id), self._address(), task_id, timeout))
-
-    def _address(self) -> str:
-        return new_address()
+        return self.run_flow(flows.wait_for_result(self.spread.of(task_id), new_address(), task_id, timeout))
 
     def list_tasks(self, status: str, limit: int = 100) -> list[dict[str, Any]]:
         """Return the status dicts of tasks that have a status, in no particular order.

@@ -116,6 +116,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
 
         def look_while_running(task: Task, ctx: TaskContext) -> None:
             queue.transport.run(protocol.await_result(task.task_id, "address", 30_000))
+            ctx.checkpoint("half")
             look()
 
         scheduler = TaskScheduler(queue)

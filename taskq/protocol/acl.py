@@ -71,12 +71,15 @@ class Duties:
     read_only: bool = False
 
 
-_SUBMITS = ("submit", "cancel", "await", "result", "inspect")
-_LOOKS = ("inspect", "result", "stats", "ids", "cards", "schedules")
+_SUBMITS = ("submit", "cancel", "await", "result", "inspect", "checkpoint", "recall")
+_LOOKS = ("inspect", "result", "recall", "stats", "ids", "cards", "schedules")
 DUTIES: dict[Role, Duties] = {
     Role.PRODUCER: Duties(_SUBMITS, ("reply:*",), listens=True),
     Role.WORKER: Duties(
-        ("turn", "submit", "beat", "register", "settle", "progress", "reap", "evict", "repair", "sweep", "stats"),
+        (
+            *("turn", "submit", "beat", "register", "settle", "progress", "reap", "evict", "repair", "sweep", "stats"),
+            *("checkpoint", "recall"),
+        ),
         ("bell:*",),
     ),
     Role.SCHEDULER: Duties(("promote", "schedules", "fire", "beat", "reap", "sweep"), (f"bell:{SCHEDULER_BELL}",)),

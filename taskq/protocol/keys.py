@@ -20,6 +20,7 @@ FAMILIES: dict[str, str] = {
     "task": "task:",  # string, the envelope as it was submitted
     "state": "state:",  # hash, what a task has been through, unless it is new, runs for the first time or completed
     "running": "running",  # hash, running id -> fence, worker, list, attempt, start and flags in one line
+    "checkpoint": "checkpoint:",  # string with TTL, what a task wants to know when it goes on
     "result": "result:",  # string with TTL, how the task ended
     "status": "status:",  # set of ids, one per status
     "scheduled": "scheduled",  # sorted set, id -> due ms

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
+from taskq.protocol import workflow
 from taskq.protocol.keys import FAMILIES, Keys, lists_of
 from taskq.protocol.operation import Argument, Operation
 from taskq.protocol.replies import (
@@ -56,6 +57,7 @@ ARGUMENTS: dict[str, str] = {
     "schedules": "verb name definition",
     "fire": "name definition slot id body list",
     "snapshot": "pattern limit",
+    **workflow.ARGUMENTS,
 }
 
 
@@ -109,7 +111,7 @@ def _identity(reply: Any) -> Any:
     return reply
 
 
-class Protocol:
+class Protocol(workflow.WorkflowOperations):
     """The operations of one namespace.
 
     Args:

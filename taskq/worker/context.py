@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from taskq.errors import InvalidTask
+from taskq.model.checkpoint import TTL_SECONDS, Checkpoint
 from taskq.model.codec import encode
 from taskq.model.task import Task
+from taskq.protocol.workflow import ASKED_TO_STOP, STALE
 from taskq.worker.attempt import Attempt, TaskCancelled
+from taskq.workflow import checkpoints
 
 if TYPE_CHECKING:
     from taskq.queue import TaskQueue
 
-
+Item = TypeVar("Item")
 MAX_PROGRESS_BYTES = 65_536
 
 
@@ -33,6 +37,8 @@ class TaskContext:
         self.task_id = attempt.claim.task_id
         self.attempt = attempt.claim.attempt
         self.fence = attempt.claim.fence_number
+        self._noted: Checkpoint | None = None
+        self._resuming = False
 
     @property
     def cancelled(self) -> bool:
@@ -86,6 +92,84 @@ class TaskContext:
         elif code == -1:
             self._attempt.cancel_requested = True
         return code != 0
+
+    def checkpoint(self, data: Any, ttl_seconds: float = TTL_SECONDS) -> bool:
+        """Note what the next attempt needs to know if this one does not come to its end.
+
+        It is kept over retries, crashes and hand-overs, also with a dead letter, and deleted when the task completes.
+
+        Args:
+            data: anything JSON can say, up to the size that a task may have; it replaces what was noted before.
+            ttl_seconds: how long it is kept.
+
+        Returns:
+            False if this attempt is no longer the one that counts; nothing was noted then.
+
+        Raises:
+            InvalidTask: if ``data`` is not JSON, or the time is not above 0.
+            PayloadTooLarge: if it is larger than allowed.
+        """
+        return self._note(Checkpoint(data, self._recalled().position if self._resuming else 0), ttl_seconds)
+
+    def get_checkpoint(self) -> Any:
+        """Return what this attempt, or else an earlier one, has noted last; None if there is nothing.
+
+        Raises:
+            CannotDecrypt, CorruptTask: if it cannot be read.
+        """
+        return self._recalled().data
+
+    def resume(self, items: Iterable[Item], *, every: int = 1) -> Iterator[Item]:
+        """Go through items; an attempt after this one goes on behind the last one that was done.
+
+        An item is done when the loop asks for the next one. The loop ends with ``TaskCancelled`` when the task is asked
+        to stop. What ``checkpoint`` notes inside the loop is kept beside the place.
+
+        Args:
+            items: the same ones, in the same order, in each attempt.
+            every: note the place after so many items; up to so many are done again.
+
+        Raises:
+            InvalidTask: if ``every`` is not a whole number above 0, or the attempt has another such loop already.
+            TaskCancelled: as ``raise_if_cancelled``.
+        """
+        if type(every) is not int or every < 1:
+            raise InvalidTask(f"every is {every!r:.60}: use a whole number above 0")
+        if self._resuming:
+            raise InvalidTask(
+                "ctx.resume was called twice in one attempt: a task has one place to go on from. Chain the iterables "
+                "(itertools.chain), or make a task of each loop"
+            )
+        self._resuming = True
+        return self._resume(items, every)
+
+    def _resume(self, items: Iterable[Item], every: int) -> Iterator[Item]:
+        done = self._recalled().position
+        for position, item in enumerate(items):
+            if position < done:
+                continue
+            self.raise_if_cancelled()
+            yield item
+            if (position + 1) % every == 0:
+                self._note(Checkpoint(self._recalled().data, position + 1), TTL_SECONDS)
+
+    def _recalled(self) -> Checkpoint:
+        if self._noted is None:
+            self._noted = self._queue.run_flow(checkpoints.read(self._queue.context, self.task_id))
+        return self._noted
+
+    def _note(self, checkpoint: Checkpoint, ttl_seconds: float) -> bool:
+        fence = self._attempt.claim.fence
+        code = self._queue.run_flow(
+            checkpoints.save(self._queue.context, self.task_id, checkpoint, ttl_seconds, fence=fence)
+        )
+        if code == STALE:
+            self._attempt.lost = True
+        else:
+            self._noted = checkpoint
+        if code == ASKED_TO_STOP:
+            self._attempt.cancel_requested = True
+        return code != STALE
 
     def submit(self, child: Task) -> str:
         """Submit another task; return its id. As ``TaskQueue.submit_task``."""

@@ -10,14 +10,20 @@ import pytest
 from taskq.aio import AsyncTaskQueue
 from taskq.handle import AsyncTaskHandle, TaskHandle
 from taskq.queue import TaskQueue
+from taskq.workflow.averbs import AsyncWorkflowVerbs
+from taskq.workflow.verbs import WorkflowVerbs
 
 # their own docstrings, or none of the other's business
 OWN = {"handle", "task", "transport", "run_flow", "context", "partition"}
 PLAIN = {"handle", "task", "transport", "context", "partition"}
 
 
+MIXINS = {TaskQueue: WorkflowVerbs, AsyncTaskQueue: AsyncWorkflowVerbs}
+
+
 def public(cls: type) -> dict[str, Any]:
-    return {name: member for name, member in vars(cls).items() if not name.startswith("_")}
+    members = {**vars(MIXINS.get(cls, object)), **vars(cls)}
+    return {name: member for name, member in members.items() if not name.startswith("_")}
 
 
 def parameters(function: Any) -> list[tuple[str, Any, Any]]:
@@ -67,6 +73,6 @@ def test_every_public_verb_is_documented(cls: type) -> None:
 
 def test_what_the_product_promises() -> None:
     promised = """submit_task submit_batch cancel_task get_task get_task_status get_task_result wait_for_result
-    get_queue_stats subscribe_to_events purge pause resume replay_dead"""
+    get_queue_stats subscribe_to_events purge pause resume replay_dead checkpoint get_checkpoint delete_checkpoint"""
     assert set(promised.split()) <= public(TaskQueue).keys()
     assert {"status", "result", "aresult", "cancel"} <= public(TaskHandle).keys()

@@ -284,6 +284,20 @@ def progress(bench: Bench) -> Operation[Any]:
     return bench.protocol.progress("a", bench.claim_one("a").fence, "1")
 
 
+def checkpoint(bench: Bench) -> Operation[Any]:
+    return bench.protocol.checkpoint("a", bench.claim_one("a").fence, "1", WAIT_MS)
+
+
+def delete_checkpoint(bench: Bench) -> Operation[Any]:
+    bench.run(checkpoint(bench))
+    return bench.protocol.checkpoint("a", "", "", 0)
+
+
+def recall(bench: Bench) -> Operation[Any]:
+    bench.run(checkpoint(bench))
+    return bench.protocol.recall("a")
+
+
 def _something_of_everything(bench: Bench) -> None:
     bench.end("w1", settle(bench.claim_one("f"), "fail"))
     bench.end("w1", settle(bench.claim_one("c")))
@@ -365,6 +379,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     list_schedules,
     fire,
     progress,
+    checkpoint,
+    delete_checkpoint,
+    recall,
     inspect,
     result,
     stats,

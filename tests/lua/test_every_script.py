@@ -69,7 +69,7 @@ def put_wrong_type(bench: Bench, key: str) -> None:
     name = bench.raw_key(key)
     ttl_ms = bench.client.pttl(name)
     bench.client.delete(name)
-    if family_of(key) in ("task", "result", "unique", "awaited"):
+    if family_of(key) in ("task", "result", "checkpoint", "unique", "awaited"):
         bench.client.rpush(name, "foreign")
     else:
         bench.client.set(name, "foreign")

@@ -1,6 +1,6 @@
 -- discard: forget ended tasks before their time
 -- FLAGS   allow-oom
--- USES    task state status result dead counters
+-- USES    task state status result dead counters checkpoint
 -- ARGV    ids*
 -- REPLY   number of tasks forgotten
 local ENDED = {'completed', 'failed', 'cancelled'}
@@ -18,7 +18,7 @@ local forgotten = 0
 for _, id in ipairs(found) do
   for _, status in ipairs(ENDED) do forgotten = forgotten + call('SREM', STATUS .. status, id) end
   call('ZREM', DEAD, id)
-  call('UNLINK', TASK .. id, STATE .. id, RESULT .. id)
+  call('UNLINK', TASK .. id, STATE .. id, RESULT .. id, CHECKPOINT .. id)
 end
 if forgotten > 0 then call('HINCRBY', COUNTERS, 'expired', forgotten) end
 return forgotten

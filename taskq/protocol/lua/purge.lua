@@ -1,6 +1,6 @@
 -- purge: delete the tasks that wait in one list, from its head, in bounded steps
 -- FLAGS   allow-oom
--- USES    queue task state status tombstones counters unique
+-- USES    queue task state status tombstones counters unique checkpoint
 -- INCLUDE clock events
 -- ARGV    list limit:number
 -- REPLY   {tasks deleted, 1 if the list is not empty yet}
@@ -19,7 +19,7 @@ for i, id in ipairs(ids) do
   if call('SREM', TOMBSTONES, id) == 0 and call('SREM', STATUS .. 'pending', id) == 1 then
     purged = purged + 1
     if uniques[i] and call('GET', UNIQUE .. uniques[i]) == id then call('DEL', UNIQUE .. uniques[i]) end
-    call('UNLINK', TASK .. id, STATE .. id)
+    call('UNLINK', TASK .. id, STATE .. id, CHECKPOINT .. id)
     emit('task.purged', 'task_id', id, 'list', list)
   end
 end

@@ -1,6 +1,6 @@
 -- settle: apply the outcomes of attempts whose fence still holds
 -- USES processing queue state status task result counters awaited paused tombstones retention retained scheduled unique
--- USES waiters running
+-- USES waiters running checkpoint
 -- INCLUDE clock terminate schedule bell events running
 -- In ARGV stand first the completions, in groups: fence, TTL in ms and size of the group, then id and result for each.
 -- Then come the other outcomes, five words each: id, fence, outcome, body, number; number is a TTL for an end and a delay
@@ -32,7 +32,7 @@ local function check_completion(id, record, result, ttl)
   end
   if someone_waits then call('SCARD', WAITERS .. id) end
   if string.byte(record, -1) ~= 45 then
-    histories[#histories + 1] = STATE .. id
+    histories[#histories + 1], histories[#histories + 2] = STATE .. id, CHECKPOINT .. id
     uniques[n] = call('HGET', STATE .. id, 'unique')
     if uniques[n] then call('GET', UNIQUE .. uniques[n]) end
   end

@@ -1,0 +1,1 @@
+"""What longer work is built from."""
