@@ -145,10 +145,10 @@ def test_only_scripts_that_write_nothing_say_so() -> None:
     assert read_only == {"cards", "ids", "inspect", "recall", "result", "snapshot", "stats"}
 
 
-def test_a_full_server_refuses_new_tasks_only() -> None:
-    """Everything that drains may go on at maxmemory; what adds tasks is refused before its first write."""
+def test_a_full_server_refuses_what_adds() -> None:
+    """Everything that drains may go on at maxmemory; what adds tasks or checkpoints is refused before its first write."""
     may_not = {name for name, s in SCRIPTS.items() if not s.read_only and "allow-oom" not in s.source.splitlines()[0]}
-    assert may_not == {"submit", "fire", "replay"}
+    assert may_not == {"submit", "fire", "replay", "checkpoint"}
 
 
 def test_every_file_is_loaded() -> None:
