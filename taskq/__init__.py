@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from taskq.scheduler import ScheduleInfo, TaskScheduler
     from taskq.settings import Settings
     from taskq.states import Durability, TaskPriority, TaskStatus, TaskType
-    from taskq.worker import TaskCancelled, TaskContext, TaskTimeout, TaskWorker
+    from taskq.worker import ChildrenFailed, TaskCancelled, TaskContext, TaskTimeout, TaskWorker
+    from taskq.workflow.families import Quorum
 
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
 # once.
@@ -56,6 +57,7 @@ _HOME = {
     "AsyncTaskHandle": "taskq.handle",
     "AsyncTaskQueue": "taskq.aio",
     "Backoff": "taskq.model.retry",
+    "ChildrenFailed": "taskq.worker",
     "CorruptTask": "taskq.errors",
     "DeadLetter": "taskq.model.views",
     "Discard": "taskq.model.retry",
@@ -65,6 +67,7 @@ _HOME = {
     "ListStats": "taskq.model.views",
     "NotDurable": "taskq.errors",
     "PayloadTooLarge": "taskq.errors",
+    "Quorum": "taskq.workflow.families",
     "QueueFull": "taskq.errors",
     "QueueStats": "taskq.model.views",
     "ResultTimeout": "taskq.errors",
@@ -107,6 +110,7 @@ __all__ = [
     "Backoff",
     "BadSignature",
     "CannotDecrypt",
+    "ChildrenFailed",
     "CorruptTask",
     "DeadLetter",
     "Discard",
@@ -118,6 +122,7 @@ __all__ = [
     "PayloadTooLarge",
     "QueueFull",
     "QueueStats",
+    "Quorum",
     "ResultTimeout",
     "Retry",
     "RetryPolicy",

@@ -88,6 +88,7 @@ class Outcome(StrEnum):
     CRASH = "crash"
     RELEASE = "release"
     SNOOZE = "snooze"
+    WAIT = "wait"
     CANCEL = "cancel"
 
 
@@ -106,6 +107,9 @@ TRANSITIONS: dict[tuple[TaskStatus | None, str], tuple[TaskStatus, ...]] = {
     (TaskStatus.RUNNING, Outcome.CRASH): (TaskStatus.PENDING, TaskStatus.FAILED),
     (TaskStatus.RUNNING, Outcome.RELEASE): (TaskStatus.PENDING,),
     (TaskStatus.RUNNING, Outcome.SNOOZE): (TaskStatus.SCHEDULED,),
+    (TaskStatus.RUNNING, Outcome.WAIT): (TaskStatus.WAITING, TaskStatus.PENDING),
+    (TaskStatus.WAITING, "fan-in"): (TaskStatus.PENDING,),
+    (TaskStatus.WAITING, "cancel"): (TaskStatus.CANCELLED,),
     (TaskStatus.RUNNING, Outcome.CANCEL): (TaskStatus.CANCELLED,),
     (TaskStatus.RUNNING, "reap"): (TaskStatus.PENDING, TaskStatus.FAILED),
     (TaskStatus.FAILED, "replay"): (TaskStatus.PENDING,),

@@ -253,6 +253,8 @@ class Bench:
             return content
         if name == "running":
             return {task_id: self._record(record) for task_id, record in content.items()}
+        if name.startswith("gathered:"):
+            return {task_id: _without_time(result) for task_id, result in content.items()}
         fields = {k: self._field(k, v) for k, v in content.items() if k != "test_clock_shift_ms"}
         if name == "counters":
             fields = {k: int(v) for k, v in fields.items()}

@@ -117,6 +117,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         def look_while_running(task: Task, ctx: TaskContext) -> None:
             queue.transport.run(protocol.await_result(task.task_id, "address", 30_000))
             ctx.checkpoint("half")
+            queue.fanout(task.task_id, [Task(task_type="echo", queue="mail")])
             look()
 
         scheduler = TaskScheduler(queue)

@@ -94,6 +94,8 @@ def _place(task: Task, status: dict[str, Any], keys: Keys) -> tuple[str, str]:
         return f"on {worker or 'a worker'}", keys.key("processing", worker)
     if word in (TaskStatus.SCHEDULED, TaskStatus.RETRY):
         return "in the schedule", keys.key("scheduled")
+    if word is TaskStatus.WAITING:
+        return "in no list: it waits for its children", keys.key("status", word.value)
     if word is TaskStatus.FAILED:
         return f"in the dead letters; `taskq dlq replay {task.task_id}` runs it again", keys.key("dead")
     return "nowhere any more: it has ended", keys.key("status", word.value)

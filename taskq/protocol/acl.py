@@ -26,7 +26,7 @@ _CONNECTION = ("auth", "hello", "ping", "select", "client|setname", "role", "eva
 _CLUSTER = ("cluster|slots", "cluster|shards", "cluster|nodes", "command", "readonly", "info")
 _READS = frozenset(
     """exists get getrange hget hgetall hlen hmget lindex llen lrange mget pttl scard sismember smembers smismember
-    srandmember sscan time type zcard zrange zrangebyscore zrevrange zscore""".split()  # noqa: SIM905 - a list of words
+    srandmember sscan strlen time type zcard zrange zrangebyscore zrevrange zscore""".split()  # noqa: SIM905 - a list of words
 )
 
 
@@ -71,14 +71,14 @@ class Duties:
     read_only: bool = False
 
 
-_SUBMITS = ("submit", "cancel", "await", "result", "inspect", "checkpoint", "recall")
-_LOOKS = ("inspect", "result", "recall", "stats", "ids", "cards", "schedules")
+_SUBMITS = ("submit", "cancel", "await", "result", "inspect", "checkpoint", "recall", "fanout", "report", "gather")
+_LOOKS = ("inspect", "result", "recall", "gather", "stats", "ids", "cards", "schedules")
 DUTIES: dict[Role, Duties] = {
     Role.PRODUCER: Duties(_SUBMITS, ("reply:*",), listens=True),
     Role.WORKER: Duties(
         (
             *("turn", "submit", "beat", "register", "settle", "progress", "reap", "evict", "repair", "sweep", "stats"),
-            *("checkpoint", "recall"),
+            *("checkpoint", "recall", "fanout", "gather", "report", "cancel"),
         ),
         ("bell:*",),
     ),

@@ -1,7 +1,8 @@
 """Check the invariants of a namespace on a snapshot of all its keys. No I/O here.
 
-I1  place: a live id stands in exactly one of: a priority list, a processing list, ``scheduled``. An ended id stands
-    nowhere, but a task that was cancelled while it waited leaves a tombstone in its list, which may outlive its body.
+I1  place: a live id stands in exactly one of: a priority list, a processing list, ``scheduled``; one that is waiting
+    stands nowhere, and the family it waits for is not done. An ended id stands nowhere, but a task that was cancelled
+    while it waited in a list leaves a tombstone there, which may outlive its body.
 I2  status: every id is in exactly one status set, the status in its state (none: pending, running or completed) is the
     same one, and it fits the place: pending in a list, running in a processing list, scheduled and retry in
     ``scheduled``.
@@ -18,6 +19,9 @@ I7  bells: no more than eight hints; and while no worker has taken any (``all_hi
 I8  leases: none lies further ahead than one lease length on the lease clock, give or take the second by which that
     clock may go back unnoticed. The workers with a lease are the registered ones.
 I9  nothing is lost: submitted = live + ended now + expired + purged + lost bodies. A replayed task is live again.
+
+I10 families: each child is counted once. A child that is open there is live; what is counted is what was gathered; a
+    family is done when its policy says so. It has a TTL unless a live task has made it.
 
 Beside them: every key belongs to a known family and has its type; ``dead`` holds the failed ids; a unique key is held
 by a live task that knows of it; named queues are listed in ``queues``; only known schedules have a last slot.
@@ -39,9 +43,11 @@ BELL_MAX = 8
 LEASE_TOLERANCE_MS = 1000
 
 _KINDS: dict[str, str] = {
-    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply"), "list"),
+    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children"), "list"),
     **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited"), "string"),
-    **dict.fromkeys(("state", "running", "worker", "schedules", "slots", "meta", "counters"), "hash"),
+    **dict.fromkeys(
+        ("state", "running", "worker", "schedules", "slots", "meta", "counters", "family", "gathered"), "hash"
+    ),
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters"), "set"),
     **dict.fromkeys(("scheduled", "leases", "retention", "dead"), "zset"),
 }
@@ -49,6 +55,7 @@ _WHOLE_NAMES = {FAMILIES[family]: family for family in _KINDS if not FAMILIES[fa
 _FIRST_WORDS = {FAMILIES[family][:-1]: family for family in _KINDS if FAMILIES[family].endswith(":")}
 _EXPIRING = frozenset({"result", "checkpoint", "waiters", "reply", "awaited"})
 _BY_STATUS = frozenset({"task", "state"})
+_OF_FAMILIES = ("family", "children", "gathered")
 _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
 _FENCE = re.compile(r"[0-9]+\..+\.[0-9]+\Z")
 _PLACE_OF = {
@@ -117,6 +124,7 @@ def audit(
     findings = [*_check_keys(view), *_check_places(view), *_check_running(view), *_check_bodies(view)]
     findings += [*_check_expiry(view), *_check_counters(view), *_check_workers(view)]
     findings += _check_indexes(view)
+    findings += _check_families(view)
     findings += _check_bells(view, all_hints_kept)
     if lease_ms is not None:
         findings += _check_leases(view, lease_ms)
@@ -199,6 +207,10 @@ def _check_places(view: _View) -> Iterator[str]:
             yield f"I2: {task_id} is in the set {status}, its state says {stated}"
         if status.terminal and places:
             yield f"I1: {task_id} is {status} and stands in {', '.join(places)}"
+        elif status is TaskStatus.WAITING:
+            family = view.get(f"family:{view.state(task_id).get('waits')}", {})
+            if places or family.get("task") != task_id or "done" in family:
+                yield f"I1: {task_id} is waiting for nothing, or stands in a list: {', '.join(places)}"
         elif not status.terminal and len(places) != 1:
             yield f"I1: {task_id} is {status} and stands in {len(places)} places: {', '.join(places)}"
         elif not status.terminal and not places[0].startswith(_PLACE_OF[status]):
@@ -244,6 +256,9 @@ def _check_expiry(view: _View) -> Iterator[str]:
         family = family_of(key) or ""
         task_id = key.partition(":")[2]
         must_expire = family in _EXPIRING or (family in _BY_STATUS and task_id in view.ended)
+        if family in _OF_FAMILIES:
+            owner, slash, _ = task_id.partition("/")
+            must_expire = not slash or owner not in view.live
         if must_expire != (entry.ttl_ms >= 0):
             yield f"I5: {key} has {'no' if must_expire else 'a'} TTL"
         if family == "result" and task_id in view.live:
@@ -328,3 +343,35 @@ def _check_indexes(view: _View) -> Iterator[str]:
             yield f"queue:{name} is not listed in queues"
     for name in view.get("slots", {}).keys() - view.get("schedules", {}).keys():
         yield f"slots remembers {name}, which is no schedule"
+
+
+def _check_families(view: _View) -> Iterator[str]:
+    for family in _OF_FAMILIES[1:]:
+        for name, _ in view.all(family):
+            if f"family:{name}" not in view.entries:
+                yield f"I10: {family}:{name} belongs to no family"
+    for name, fields in view.all("family"):
+        children: list[str] = view.get(f"children:{name}", [])
+        gathered: dict[str, str] = view.get(f"gathered:{name}", {})
+        ended = [task_id for task_id, result in gathered.items() if result]
+        counted = {word: int(fields.get(word, 0)) for word in ("total", "need", "completed", "failed")}
+        if counted["completed"] + counted["failed"] != len(ended) or len(ended) > counted["total"]:
+            yield f"I10: {name} counts {counted}, and has gathered {len(ended)} results"
+        if sorted(children) != sorted(gathered):
+            yield f"I10: the children of {name} are not those that it gathers"
+        for task_id in gathered.keys() - set(ended):
+            if task_id not in view.live:
+                yield f"I10: {task_id} is not live, but {name} waits for it"
+            elif name not in view.state(task_id).get("parents", "").split():
+                yield f"I10: {task_id} does not know that {name} waits for it"
+        if fields.get("done") != _verdict(fields.get("policy", ""), **counted):
+            yield f"I10: {name} is done: {fields.get('done')}, but counts {counted} with {fields.get('policy')}"
+
+
+def _verdict(policy: str, *, total: int, need: int, completed: int, failed: int) -> str | None:
+    """Return how a family is done, None if it is not yet; what lua/lib/family.lua decides, in other words."""
+    if policy == "quorum":
+        return "completed" if completed >= need else "failed" if total - failed < need else None
+    if policy == "fail_fast" and failed:
+        return "failed"
+    return "completed" if completed + failed == total else None

@@ -3,7 +3,8 @@
 from taskq.worker.attempt import TaskCancelled, TaskTimeout
 from taskq.worker.command import run_worker
 from taskq.worker.context import TaskContext
+from taskq.worker.fanout import ChildrenFailed
 from taskq.worker.options import WorkerOptions
 from taskq.worker.worker import TaskWorker
 
-__all__ = ["TaskCancelled", "TaskContext", "TaskTimeout", "TaskWorker", "WorkerOptions", "run_worker"]
+__all__ = ["ChildrenFailed", "TaskCancelled", "TaskContext", "TaskTimeout", "TaskWorker", "WorkerOptions", "run_worker"]

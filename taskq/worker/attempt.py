@@ -34,6 +34,18 @@ class TaskCancelled(ControlFlow):
     """Raise it, or call ``ctx.raise_if_cancelled()``, to end a task that was asked to stop."""
 
 
+class Waiting(ControlFlow):
+    """Ends an attempt that goes on when the children of a family have ended. Let it pass, as all of ``ControlFlow``.
+
+    Args:
+        family: the name of the family.
+    """
+
+    def __init__(self, family: str) -> None:
+        super().__init__(family)
+        self.family = family
+
+
 @dataclass(slots=True)
 class Attempt:
     """A claimed task on its way through a runner.
@@ -87,6 +99,7 @@ _COUNTED = {
     "cancel": "cancelled",
     "snooze": "snoozed",
     "release": "released",
+    "wait": "waited",
 }
 
 
@@ -100,6 +113,7 @@ class Tally:
     cancelled: int = 0
     snoozed: int = 0
     released: int = 0
+    waited: int = 0
     parked: int = 0
     refused: int = 0
 
@@ -204,6 +218,8 @@ class Judge:
             return self.released(attempt)
         elif isinstance(error, TaskCancelled):
             return self._end(claim, Outcome.CANCEL, str(error) or "cancelled while it ran", attempt)
+        if isinstance(error, Waiting):
+            return Settlement(claim.task_id, claim.fence, Outcome.WAIT.value, error.family, 0)
         policy = attempt.policy
         decision = policy.decide(error, claim.retries)
         if decision.verdict is Verdict.SNOOZE:

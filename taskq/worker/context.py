@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from taskq.errors import InvalidTask
@@ -12,7 +12,9 @@ from taskq.model.codec import encode
 from taskq.model.task import Task
 from taskq.protocol.workflow import ASKED_TO_STOP, STALE
 from taskq.worker.attempt import Attempt, TaskCancelled
+from taskq.worker.fanout import fan_out
 from taskq.workflow import checkpoints
+from taskq.workflow.families import FAIL_FAST, Policy
 
 if TYPE_CHECKING:
     from taskq.queue import TaskQueue
@@ -39,6 +41,7 @@ class TaskContext:
         self.fence = attempt.claim.fence_number
         self._noted: Checkpoint | None = None
         self._resuming = False
+        self._fanouts = 0
 
     @property
     def cancelled(self) -> bool:
@@ -170,6 +173,29 @@ class TaskContext:
         if code == ASKED_TO_STOP:
             self._attempt.cancel_requested = True
         return code != STALE
+
+    def fanout(self, children: Sequence[Task], policy: Policy = FAIL_FAST) -> list[dict[str, Any]]:
+        """Make children, wait until they have ended without holding a slot, and return their results.
+
+        The first time, this call does not return: it ends the attempt, and the task waits. When the children have
+        ended, the handler is run again from its start, no attempt charged, and the call returns. So a handler makes the
+        same calls in the same order each time; what stands before them happens more than once.
+
+        Args:
+            children: what to run. Once they are stored, what is given here again is only counted.
+            policy: ``fail_fast``: the first failure decides; ``wait_all``: wait for all, whatever becomes of them;
+                ``Quorum(n)``: wait until n have completed, or can no longer. Those still open then are cancelled.
+
+        Returns:
+            The result dicts of the children, in order.
+
+        Raises:
+            ChildrenFailed: if a child has failed (``fail_fast``), or too many have (``quorum``).
+            InvalidTask, PayloadTooLarge, QueueFull, TaskConflict: if they cannot be stored.
+            ControlFlow: while they have not ended; let it pass.
+        """
+        self._fanouts += 1
+        return fan_out(self._queue, self._attempt, f"{self.task_id}/{self._fanouts}", children, policy)
 
     def submit(self, child: Task) -> str:
         """Submit another task; return its id. As ``TaskQueue.submit_task``."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from taskq.flows import Context, Flow
 from taskq.model.checkpoint import TTL_SECONDS
-from taskq.workflow import checkpoints
+from taskq.model.task import Task
+from taskq.workflow import checkpoints, families
 from taskq.workflow.verbs import WorkflowVerbs
 
 T = TypeVar("T")
@@ -47,3 +48,11 @@ class AsyncWorkflowVerbs:
     @_documented_as(WorkflowVerbs.delete_checkpoint)
     async def delete_checkpoint(self, task_id: str) -> None:
         await self.run_flow(checkpoints.delete(self.context, task_id))
+
+    @_documented_as(WorkflowVerbs.fanout)
+    async def fanout(self, task_id: str, subtasks: Sequence[Task], parent_data: Any = None) -> list[str]:
+        return await self.run_flow(families.fanout(self.context, task_id, subtasks, parent_data))
+
+    @_documented_as(WorkflowVerbs.fanout_complete)
+    async def fanout_complete(self, parent_id: str, subtask_id: str, result: Any) -> dict[str, Any] | None:
+        return await self.run_flow(families.complete(self.context, parent_id, subtask_id, result))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from taskq.flows import Context, Flow
 from taskq.model.checkpoint import TTL_SECONDS
-from taskq.workflow import checkpoints
+from taskq.model.task import Task
+from taskq.workflow import checkpoints, families
 
 T = TypeVar("T")
 
@@ -60,3 +62,43 @@ class WorkflowVerbs:
             task_id: which one.
         """
         self.run_flow(checkpoints.delete(self.context, task_id))
+
+    def fanout(self, task_id: str, subtasks: Sequence[Task], parent_data: Any = None) -> list[str]:
+        """Submit subtasks that belong together, for a parent that collects their results by hand.
+
+        A handler calls ``ctx.fanout(children)`` instead, which also waits for them. Each part of 100 subtasks is one
+        atomic call; after an error, call it again with the same subtasks.
+
+        Args:
+            task_id: the name under which they belong together, of a task or made up.
+            subtasks: what to run; each is given an id that follows from the name, unless it has one.
+            parent_data: a note that comes back with the aggregate, as JSON can say it.
+
+        Returns:
+            The ids of the subtasks, in order.
+
+        Raises:
+            InvalidTask, PayloadTooLarge, QueueFull: if they cannot be stored.
+            TaskConflict: if an id belongs to another task, or ``task_id`` has other subtasks already.
+        """
+        return self.run_flow(families.fanout(self.context, task_id, subtasks, parent_data))
+
+    def fanout_complete(self, parent_id: str, subtask_id: str, result: Any) -> dict[str, Any] | None:
+        """Report the result of a subtask; whoever reports the last one is given all of them, once.
+
+        A subtask that ends as a task before it is reported is counted too, with its own result.
+
+        Args:
+            parent_id: as given to ``fanout``.
+            subtask_id: which one has ended.
+            result: what has become of it, as JSON can say it.
+
+        Returns:
+            None while others are open, or if this one was counted before; else a dict with ``task_id``,
+            ``parent_data`` and ``results``, the result dicts of all subtasks in order.
+
+        Raises:
+            TaskNotFound: if it is no subtask of this parent; a fan-out is remembered for a day.
+            InvalidTask: if the result is not JSON, or too large.
+        """
+        return self.run_flow(families.complete(self.context, parent_id, subtask_id, result))

@@ -25,7 +25,7 @@ def test_the_code_of_a_section(start: Start, tmp_path: Path, heading: str) -> No
             name = re.match(r"# (\w+\.py)\n", content)
             assert name is not None
             (tmp_path / name[1]).write_text(content)
-            expected += re.findall(r"^print\(.*  # (.*)$", content, re.MULTILINE)
+            expected += re.findall(r"^ *print\(.*  # (.*)$", content, re.MULTILINE)
     (shell,) = [content for language, content in blocks if language == "sh"]
     worker_line, program_line = shell.splitlines()
     assert worker_line.endswith(" &")

@@ -139,6 +139,17 @@ def swell(task: Task, ctx: TaskContext) -> int:
     return _end(ctx)
 
 
+def family(task: Task, ctx: TaskContext) -> list[int]:
+    """Make as many children as the payload says; return their results."""
+    children = [Task(task_type="member", payload=n) for n in range(task.payload)]
+    return [result["result"] for result in ctx.fanout(children)]
+
+
+def member(task: Task) -> int:
+    time.sleep(0.005)
+    return int(task.payload)
+
+
 def fail(task: Task) -> None:
     raise ValueError(task.payload)
 
@@ -146,7 +157,7 @@ def fail(task: Task) -> None:
 _hoard: list[bytearray] = []
 _HANDLERS: tuple[Any, ...] = (
     work, async_work, gated, slow_then_gated, listening, die_once, pill, parent, hold_gil, block, block_loop, stubborn,
-    swell, fail
+    swell, family, member, fail
 )  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
+from taskq.protocol.replies import Settlement
+from taskq.protocol.workflow import Child, FamilyPlan
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
 
 Scenario = Callable[[Bench], Operation[Any]]
@@ -298,6 +300,89 @@ def recall(bench: Bench) -> Operation[Any]:
     return bench.protocol.recall("a")
 
 
+def _fan_out(bench: Bench, *ids: str, policy: str = "fail_fast") -> Any:
+    """Let task ``p`` make children and wait for them; return the operation that makes them."""
+    claim = bench.claim_one("p")
+    children = [Child(i, f"body of {i}", "mail:high" if i == "m" else "low") for i in ids]
+    return bench.protocol.fanout(FamilyPlan("p/1", len(ids), policy, 0, "p", claim.fence), 0, children, 0)
+
+
+def _waiting_for(bench: Bench, *ids: str) -> None:
+    operation = _fan_out(bench, *ids)
+    bench.run(operation)
+    bench.end("w1", Settlement("p", operation.args[2], "wait", "p/1", 0))
+
+
+def fanout(bench: Bench) -> Operation[Any]:
+    return _fan_out(bench, "a", "b", "m")
+
+
+def fanout_by_hand(bench: Bench) -> Operation[Any]:
+    children = [Child(i, f"body of {i}", "low") for i in ("a", "b")]
+    return bench.protocol.fanout(FamilyPlan("f", 4, "wait_all", ttl_ms=TTL_MS, data="1"), 0, children, 0)
+
+
+def gather(bench: Bench) -> Operation[Any]:
+    bench.run(fanout(bench))
+    return bench.protocol.gather("p/1", 0, 10)
+
+
+def report(bench: Bench) -> Operation[Any]:
+    _waiting_for(bench, "a")
+    return bench.protocol.report("p/1", "a", "{}", "call")
+
+
+def settle_wait(bench: Bench) -> Operation[Any]:
+    operation = _fan_out(bench, "a", "b")
+    bench.run(operation)
+    return bench.protocol.settle([Settlement("p", operation.args[2], "wait", "p/1", 0)])
+
+
+def turn_of_the_last_child(bench: Bench) -> Operation[Any]:
+    """Its end puts the parent at the head of the list from which the turn claims."""
+    _waiting_for(bench, "a", "b")
+    first, last = bench.claim("w1", 2)
+    bench.end("w1", settle(first))
+    bench.submit_ids("other")
+    return bench.turn_op("w1", 1, [settle(last)])
+
+
+def turn_of_the_parent(bench: Bench) -> Operation[Any]:
+    """A parent that completes takes what it has gathered along."""
+    _waiting_for(bench, "a")
+    bench.end("w1", settle(bench.claim("w1", 1)[0]))
+    return bench.turn_op("w1", 0, [settle(bench.claim("w1", 1)[0])])
+
+
+def settle_a_child_that_fails(bench: Bench) -> Operation[Any]:
+    _waiting_for(bench, "a", "b")
+    return bench.protocol.settle([settle(bench.claim("w1", 1)[0], "fail")])
+
+
+def cancel_waiting(bench: Bench) -> Operation[Any]:
+    _waiting_for(bench, "a", "b")
+    return bench.protocol.cancel("p", "{}", TTL_MS)
+
+
+def purge_children(bench: Bench) -> Operation[Any]:
+    _waiting_for(bench, "a", "b")
+    return bench.protocol.purge("low", 10)
+
+
+def turn_loses_a_child(bench: Bench) -> Operation[Any]:
+    _waiting_for(bench, "a", "b")
+    bench.audited = False
+    bench.client.delete(bench.key("task", "a"))
+    return bench.turn_op("w1", 1)
+
+
+def replay_a_parent(bench: Bench) -> Operation[Any]:
+    _waiting_for(bench, "a")
+    bench.end("w1", settle(bench.claim("w1", 1)[0], "fail"))
+    bench.end("w1", settle(bench.claim("w1", 1)[0], "fail"))
+    return bench.protocol.replay([("p", "normal"), ("a", "low")])
+
+
 def _something_of_everything(bench: Bench) -> None:
     bench.end("w1", settle(bench.claim_one("f"), "fail"))
     bench.end("w1", settle(bench.claim_one("c")))
@@ -382,6 +467,18 @@ SCENARIOS: tuple[Scenario, ...] = (
     checkpoint,
     delete_checkpoint,
     recall,
+    fanout,
+    fanout_by_hand,
+    gather,
+    report,
+    settle_wait,
+    turn_of_the_last_child,
+    turn_of_the_parent,
+    settle_a_child_that_fails,
+    cancel_waiting,
+    purge_children,
+    turn_loses_a_child,
+    replay_a_parent,
     inspect,
     result,
     stats,

@@ -28,9 +28,12 @@ ANSWERED_OTHERWISE = {
         "retries_at_once",
         "drops",
         "drops_strays",
+        "of_the_last_child",
+        "loses_a_child",
     )
     for family in ("task", "state")
 }
+ANSWERED_OTHERWISE |= {("turn_loses_a_child", family) for family in ("family", "gathered", "queue", "status")}
 
 
 def scenarios() -> list[object]:

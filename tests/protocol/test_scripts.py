@@ -142,13 +142,13 @@ def test_another_clock_takes_the_place_of_the_clock() -> None:
 
 def test_only_scripts_that_write_nothing_say_so() -> None:
     read_only = {name for name, script in SCRIPTS.items() if script.read_only}
-    assert read_only == {"cards", "ids", "inspect", "recall", "result", "snapshot", "stats"}
+    assert read_only == {"cards", "gather", "ids", "inspect", "recall", "result", "snapshot", "stats"}
 
 
 def test_a_full_server_refuses_what_adds() -> None:
-    """Everything that drains may go on at maxmemory; what adds tasks or checkpoints is refused before its first write."""
+    """Everything that drains may go on at maxmemory; what adds something is refused before its first write."""
     may_not = {name for name, s in SCRIPTS.items() if not s.read_only and "allow-oom" not in s.source.splitlines()[0]}
-    assert may_not == {"submit", "fire", "replay", "checkpoint"}
+    assert may_not == {"submit", "fire", "replay", "checkpoint", "fanout"}
 
 
 def test_every_file_is_loaded() -> None:

@@ -176,7 +176,7 @@ EXTRA: dict[Role, list[tuple[Any, ...]]] = {
         ("EVAL", f"return redis.call('SET', '{BODY}', 'x')", 1, f"{PREFIX}:"),
     ],
     Role.PRODUCER: [
-        ("DEL", LIST),
+        ("UNLINK", LIST),
         ("LRANGE", LIST, 0, -1),
         ("LPOP", LIST),
         ("SADD", f"{PREFIX}:paused", "normal"),

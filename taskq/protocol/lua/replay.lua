@@ -1,5 +1,5 @@
 -- replay: put ended tasks back into their lists, with all their attempts before them
--- USES    task state status result dead tombstones queue counters unique
+-- USES    task state status result dead tombstones queue counters unique family children gathered
 -- INCLUDE bell events
 -- ARGV    ids*
 -- REPLY   {per id: 1 replayed, 0 not a failed or cancelled task that can be}
@@ -8,7 +8,7 @@
 local codes, states = {}, {}
 for i = first_ids, #ARGV, 2 do
   local id = ARGV[i]
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique')
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families')
   states[#states + 1] = state
   call('LLEN', QUEUE .. (state[2] or ARGV[i + 1]))
   if state[3] then call('GET', UNIQUE .. state[3]) end
@@ -24,6 +24,11 @@ for n, state in ipairs(states) do
   if (status == 'failed' or status == 'cancelled') and call('PERSIST', TASK .. id) == 1 then
     call('DEL', STATE .. id, RESULT .. id)
     if state[3] and call('SET', UNIQUE .. state[3], id, 'NX') then call('HSET', STATE .. id, 'unique', state[3]) end
+    if state[4] then call('HSET', STATE .. id, 'status', 'pending', 'parents', state[4]) end
+    if state[5] then call('HSET', STATE .. id, 'status', 'pending', 'families', state[5]) end
+    for name in string.gmatch(state[5] or '', '[^ ]+') do
+      for _, key in ipairs({FAMILY .. name, CHILDREN .. name, GATHERED .. name}) do call('PERSIST', key) end
+    end
     call('ZREM', DEAD, id)
     call('SMOVE', STATUS .. status, STATUS .. 'pending', id)
     -- a tombstone still stands in its list: it comes alive where it is

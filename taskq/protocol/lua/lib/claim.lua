@@ -1,10 +1,11 @@
 -- claim: the claiming half of a turn
 -- USES queue processing task state status meta paused tombstones counters running
--- INCLUDE clock text events settle running
+-- INCLUDE clock text events settle running family
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history, a tombstone, something due or handed back just now),
 -- the lists are walked after the settles instead, one task after the other.
 local pauses, tombs
+local try = pcall
 
 local function is_paused(list)
   return pauses and call('SISMEMBER', PAUSED, list) == 1
@@ -31,7 +32,7 @@ local function look_for_claims(due, solo)
       count = count + #found
     end
   end
-  local plain, bodies = not tombs and not solo and due ~= 0 and #going == 0, {}
+  local plain, bodies = not tombs and not solo and due ~= 0 and #going == 0 and not awakening, {}
   if count > 0 then
     bodies = call('MGET', unpack(prefixed(TASK, ids)))
     plain = plain and call('EXISTS', unpack(prefixed(STATE, ids))) == 0
@@ -89,7 +90,13 @@ local function drop_lost(list, id)
   call('LPOP', QUEUE .. list)
   call('SREM', STATUS .. 'pending', id)
   call('HINCRBY', COUNTERS, 'lost_bodies', 1)
-  release_unique(id, state_of(id)[5])
+  local ties = redis.pcall('HMGET', STATE .. id, 'unique', 'parents', 'families')
+  if not ties.err then
+    release_unique(id, ties[1])
+    -- too late to stop for a foreign key
+    if try(check_parents, ties[2]) then count_down(id, ties[2], 'lost', gone_json(id, 'its envelope was lost')) end
+    expire_families(ties[3], 3600000)
+  end
   call('DEL', STATE .. id)
 end
 

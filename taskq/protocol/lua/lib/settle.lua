@@ -1,18 +1,21 @@
 -- settle: apply the outcomes of attempts whose fence still holds
 -- USES processing queue state status task result counters awaited paused tombstones retention retained scheduled unique
--- USES waiters running checkpoint
--- INCLUDE clock terminate schedule bell events running
+-- USES waiters running checkpoint family
+-- INCLUDE clock terminate schedule bell events running family
 -- In ARGV stand first the completions, in groups: fence, TTL in ms and size of the group, then id and result for each.
 -- Then come the other outcomes, five words each: id, fence, outcome, body, number; number is a TTL for an end and a delay
 -- for a later run, in ms. Everything is read, and so type-checked, before the first write: the server does not roll back.
 -- one look for what is not there most of the time
 local special = call('EXISTS', AWAITED, PAUSED, TOMBSTONES) > 0
 local someone_waits = special and call('EXISTS', AWAITED) == 1
-local LEAVE = {retry = 'retry', snooze = 'scheduled', release = 'pending'}
+local LEAVE = {retry = 'retry', snooze = 'scheduled', release = 'pending', wait = 'waiting'}
 local ENDS = {fail = 'failed', cancel = 'cancelled'}
 
--- completions are settled by the batch: ids, results and TTLs in the same order, ids by TTL, and what only few have
-local completed, results, ttls, by_ttl, histories, uniques = {}, {}, {}, {}, {}, {}
+-- completions are settled by the batch: ids, results and TTLs in the same order, ids by TTL, and what only few have:
+-- unique key, parents and families
+local completed, results, ttls, by_ttl, histories, ties = {}, {}, {}, {}, {}, {}
+-- whether a completion may put a task that waits for it at the head of a list
+local awakening = false
 -- the other outcomes: {id, run, outcome, body, number}
 local going = {}
 -- id -> worker that holds it; worker -> ids to take out of its list; worker -> as many ids from the head of that list
@@ -33,8 +36,12 @@ local function check_completion(id, record, result, ttl)
   if someone_waits then call('SCARD', WAITERS .. id) end
   if string.byte(record, -1) ~= 45 then
     histories[#histories + 1], histories[#histories + 2] = STATE .. id, CHECKPOINT .. id
-    uniques[n] = call('HGET', STATE .. id, 'unique')
-    if uniques[n] then call('GET', UNIQUE .. uniques[n]) end
+    ties[n] = call('HMGET', STATE .. id, 'unique', 'parents', 'families')
+    if ties[n][1] then call('GET', UNIQUE .. ties[n][1]) end
+    if ties[n][2] then
+      awakening = true
+      check_parents(ties[n][2])
+    end
   end
   completed[n], results[n], ttls[n], same[#same + 1] = id, result, ttl, id
 end
@@ -47,6 +54,7 @@ local function check_other(id, run, outcome, body, number)
     call('SCARD', STATUS .. LEAVE[outcome])
     call('ZCARD', SCHEDULED)
     call('LLEN', QUEUE .. run.list)
+    if outcome == 'wait' then call('HLEN', FAMILY .. body) end
   else
     error({err = 'ERR the outcome ' .. outcome .. ' of ' .. id .. ' is unknown or lacks its number'})
   end
@@ -121,7 +129,11 @@ local function settle_completed()
   end
   for n, id in ipairs(completed) do
     call('SET', RESULT .. id, results[n], 'PXAT', by_ttl[ttls[n]].until_ms)
-    if uniques[n] then release_unique(id, uniques[n]) end
+    if ties[n] then
+      release_unique(id, ties[n][1])
+      count_down(id, ties[n][2], 'completed', results[n])
+      expire_families(ties[n][3], ttls[n])
+    end
     if someone_waits then announce(id, results[n]) end
     if listening then
       emit_status(id, 'completed', 'running')
@@ -136,7 +148,15 @@ local function settle_completed()
 end
 
 local function go_on(id, run, outcome, body, number)
-  local hash, status = STATE .. id, LEAVE[outcome]
+  local hash, status, back = STATE .. id, LEAVE[outcome], outcome == 'release'
+  if outcome == 'wait' then
+    -- what it waits for may have come to its end before it could say so
+    local family = call('HMGET', FAMILY .. body, 'total', 'done')
+    back = not family[1] or family[2]
+    status = back and 'pending' or status
+    call('HSET', hash, 'waits', body)
+    body = ''
+  end
   call('SMOVE', STATUS .. 'running', STATUS .. status, id)
   leave_running(id, run, status, outcome == 'retry' and run.attempt or run.attempt - 1)
   if outcome == 'retry' then
@@ -144,11 +164,11 @@ local function go_on(id, run, outcome, body, number)
     call('HINCRBY', COUNTERS, 'retried', 1)
   end
   if body ~= '' then call('HSET', hash, outcome == 'retry' and 'error' or 'reason', body) end
-  if outcome == 'release' then
+  if back then
     released = true
     call('LPUSH', QUEUE .. run.list, id)
     ring(run.list)
-  else
+  elseif status ~= 'waiting' then
     schedule(id, now + number, run.list)
   end
   emit_status(id, status, 'running')

@@ -1,6 +1,6 @@
 -- terminate: end a task: result, expiry, status set, unique key, waiting clients
 -- USES task state result status dead counters unique waiters reply retained retention
--- INCLUDE clock retention events running
+-- INCLUDE clock retention events running family
 -- The caller has taken the id out of the place it was in, and has called check_end before its first write.
 local function announce(id, result)
   local waiters = call('SMEMBERS', WAITERS .. id)
@@ -26,6 +26,7 @@ local function check_end(id, status, unique, ttl)
   call('ZCARD', DEAD)
   call('HLEN', COUNTERS)
   if unique then call('GET', UNIQUE .. unique) end
+  check_parents(call('HGET', STATE .. id, 'parents'))
 end
 
 -- run: its record, if it was running
@@ -33,7 +34,8 @@ local function terminate(id, status, from, result, ttl, run)
   call('SET', RESULT .. id, result, 'PX', ttl)
   call('PEXPIRE', TASK .. id, ttl)
   local state = STATE .. id
-  release_unique(id, call('HGET', state, 'unique'))
+  local ties = call('HMGET', state, 'unique', 'parents', 'families')
+  release_unique(id, ties[1])
   if run then leave_running(id, run, status, run.attempt) end
   call('HSET', state, 'status', status, 'ended', digits(now))
   call('PEXPIRE', state, ttl)
@@ -41,6 +43,8 @@ local function terminate(id, status, from, result, ttl, run)
   retain({id}, slot_of(ttl))
   if status == 'failed' then call('ZADD', DEAD, now, id) end
   call('HINCRBY', COUNTERS, status, 1)
+  count_down(id, ties[2], status, result)
+  expire_families(ties[3], ttl)
   announce(id, result)
   emit_status(id, status, from)
   emit('task.' .. status, 'task_id', id, 'status', status)

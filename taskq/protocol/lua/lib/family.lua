@@ -1,0 +1,76 @@
+-- family: children are counted at the tasks that wait for them, each of them once
+-- USES family children gathered state status queue
+-- INCLUDE clock text bell events
+-- A family is a list of children and what has become of them: gathered holds '' for an open one and its result for an
+-- ended one, so that whoever reports the same end again changes nothing. parents and families are names of families with
+-- spaces between them: those that a task is a child in, and those that it has made or waits for.
+local checked = {}
+
+-- reads only: all that the end of a child touches
+local function check_parents(parents)
+  for name in string.gmatch(parents or '', '[^ ]+') do
+    if not checked[name] then
+      local family = call('HMGET', FAMILY .. name, 'task', 'list')
+      call('HLEN', GATHERED .. name)
+      if family[2] and family[2] ~= '' then
+        call('HLEN', STATE .. family[1])
+        call('LLEN', QUEUE .. family[2])
+        call('SCARD', STATUS .. 'waiting')
+        call('SCARD', STATUS .. 'pending')
+      end
+      checked[name] = true
+    end
+  end
+end
+
+-- returns whether a family is done, and how: 'completed', 'failed', or nil
+local function verdict(policy, need, total, completed, failed)
+  if policy == 'fail_fast' and failed > 0 then return 'failed' end
+  if policy == 'quorum' and completed >= need then return 'completed' end
+  if policy == 'quorum' and failed > total - need then return 'failed' end
+  return completed + failed >= total and 'completed' or nil
+end
+
+-- a task that waits goes to the head of its list: it has had its turn, and what it waited for is there
+local function wake(name, task)
+  local state = call('HMGET', STATE .. task, 'status', 'waits', 'list')
+  if state[1] ~= 'waiting' or state[2] ~= name then return end
+  call('SMOVE', STATUS .. 'waiting', STATUS .. 'pending', task)
+  call('HSET', STATE .. task, 'status', 'pending')
+  call('LPUSH', QUEUE .. state[3], task)
+  ring(state[3])
+  emit_status(task, 'pending', 'waiting')
+end
+
+-- returns the names of the families that have come to their end by this
+local function count_down(id, parents, status, result)
+  local ended = {}
+  for name in string.gmatch(parents or '', '[^ ]+') do
+    if call('HGET', GATHERED .. name, id) == '' then
+      call('HSET', GATHERED .. name, id, result)
+      call('HINCRBY', FAMILY .. name, status == 'completed' and 'completed' or 'failed', 1)
+      local found = call('HMGET', FAMILY .. name, 'done', 'policy', 'need', 'total', 'completed', 'failed', 'task')
+      local done = not found[1] and verdict(found[2], tonumber(found[3]), tonumber(found[4]),
+        tonumber(found[5]) or 0, tonumber(found[6]) or 0)
+      if done then
+        call('HSET', FAMILY .. name, 'done', done)
+        ended[#ended + 1] = name
+        if found[7] ~= '' then wake(name, found[7]) end
+      end
+    end
+  end
+  return ended
+end
+
+-- what a task has gathered is kept as long as the task itself
+local function expire_families(families, ttl)
+  for name in string.gmatch(families or '', '[^ ]+') do
+    for _, key in ipairs({FAMILY .. name, CHILDREN .. name, GATHERED .. name}) do call('PEXPIRE', key, ttl) end
+  end
+end
+
+-- for a child that leaves without an end
+local function gone_json(id, why)
+  return '{"task_id":"' .. id .. '","status":"cancelled","result":null,"error":"' .. why
+    .. '","duration":null,"worker_id":null,"attempts":0,"completed_at":"' .. iso(now) .. '"}'
+end
