@@ -89,7 +89,7 @@ class TaskWorker:
         its tasks back at once if this process is killed.
 
         Returns:
-            Counts: completed, failed, retried, cancelled, snoozed, released, parked, refused.
+            Counts: completed, failed, retried, cancelled, snoozed, released, waited, parked, refused.
 
         Raises:
             TaskqError: if the server refuses to work with us.

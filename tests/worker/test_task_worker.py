@@ -68,8 +68,8 @@ def test_start_serves_until_it_is_stopped_and_returns_the_counts(queue: TaskQueu
     worker.stop()
 
     assert run.join(5) == {
-        "completed": 20, "failed": 0, "retried": 0, "cancelled": 0, "snoozed": 0, "released": 0, "parked": 0,
-        "refused": 0,
+        "completed": 20, "failed": 0, "retried": 0, "cancelled": 0, "snoozed": 0, "released": 0, "waited": 0,
+        "parked": 0, "refused": 0,
     }  # fmt: skip
     assert queue.list_workers() == []
 
