@@ -23,6 +23,7 @@ from taskq.transport.durable import DurableLanes
 from taskq.transport.mailbox import Mailbox
 from taskq.transport.namespace import Namespace
 from taskq.transport.subscription import Message, Subscription
+from taskq.workflow import graphs
 from taskq.workflow.averbs import AsyncWorkflowVerbs
 
 T = TypeVar("T")
@@ -59,8 +60,8 @@ class AsyncTaskQueue(AsyncWorkflowVerbs):
         self.settings = settings or Settings.load(redis_url=redis_url, prefix=prefix)
         self.namespace = Namespace(self.settings)
         self.registry = Registry()
-        self.spread = Spread(self.settings.partitions, self)
-        self._whole = self
+        self.spread: Spread[AsyncTaskQueue] = Spread(self.settings.partitions, self)
+        self._whole: AsyncTaskQueue = self
         self._transport: AsyncTransport | None = None
         self._mailbox: Mailbox | None = None
         self._durable: DurableLanes | None = None
@@ -119,11 +120,11 @@ class AsyncTaskQueue(AsyncWorkflowVerbs):
 
     @_documented_as(TaskQueue.submit_task)
     async def submit_task(self, task: Task, *, durability: str | None = None) -> str:
-        return await self._whole.run_flow(partitions.submit_one(self._whole.spread, task, durability=durability))
+        return await self._whole.run_flow(graphs.submit_one(self._whole.spread, task, durability))
 
     @_documented_as(TaskQueue.submit_batch)
     async def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
-        return await self._whole.run_flow(partitions.submit(self._whole.spread, tasks, durability=durability))
+        return await self._whole.run_flow(graphs.submit(self._whole.spread, tasks, durability))
 
     @_documented_as(TaskQueue.submit_later)
     async def submit_later(self, task: Task, due: str) -> str:

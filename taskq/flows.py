@@ -100,6 +100,8 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
     submissions = [submission(context, task, due) for task in tasks]
     reused = False
     for task in tasks:
+        if task.depends_on:
+            raise InvalidTask("a task with depends_on starts when they have ended, it cannot have a time of its own")
         reused = reused or not task.fresh_id
         task.fresh_id = False  # also within this call, if the same task stands in it twice
     if len(submissions) > MAX_BATCH:

@@ -23,6 +23,7 @@ from taskq.transport.durable import run_durable
 from taskq.transport.mailbox import new_address, receive
 from taskq.transport.namespace import Namespace
 from taskq.transport.subscription import Message, Subscription
+from taskq.workflow import graphs
 from taskq.workflow.verbs import WorkflowVerbs
 
 P = ParamSpec("P")
@@ -49,8 +50,8 @@ class TaskQueue(WorkflowVerbs):
         self.settings = settings or Settings.load(redis_url=redis_url, prefix=prefix)
         self.namespace = Namespace(self.settings)
         self.registry = Registry()
-        self.spread = Spread(self.settings.partitions, self)
-        self._whole = self
+        self.spread: Spread[TaskQueue] = Spread(self.settings.partitions, self)
+        self._whole: TaskQueue = self
         self._lock = threading.Lock()
         self._transport: Transport | None = None
 
@@ -121,7 +122,7 @@ class TaskQueue(WorkflowVerbs):
             UnsupportedDurability: if the server cannot make it that durable; nothing was submitted.
             NotDurable: if it is accepted, but was not that durable in time.
         """
-        return self._whole.run_flow(partitions.submit_one(self._whole.spread, task, durability=durability))
+        return self._whole.run_flow(graphs.submit_one(self._whole.spread, task, durability))
 
     def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
         """Store many tasks in one atomic call: all of them or none.
@@ -139,7 +140,7 @@ class TaskQueue(WorkflowVerbs):
             InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull, UnsupportedDurability, NotDurable: as
                 ``submit_task``.
         """
-        return self._whole.run_flow(partitions.submit(self._whole.spread, tasks, durability=durability))
+        return self._whole.run_flow(graphs.submit(self._whole.spread, tasks, durability))
 
     def submit_later(self, task: Task, due: str) -> str:
         """Store a task that is to start in the future; ``TaskScheduler`` has the friendlier forms.

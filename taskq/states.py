@@ -94,6 +94,7 @@ class Outcome(StrEnum):
 
 # Every way a task can move. docs/states.md is written from this table and a test compares them.
 TRANSITIONS: dict[tuple[TaskStatus | None, str], tuple[TaskStatus, ...]] = {
+    (None, "graph"): (TaskStatus.WAITING, TaskStatus.PENDING),
     (None, "submit"): (TaskStatus.PENDING, TaskStatus.SCHEDULED),
     (TaskStatus.PENDING, "claim"): (TaskStatus.RUNNING,),
     (TaskStatus.PENDING, "cancel"): (TaskStatus.CANCELLED,),

@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from binascii import b2a_base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,8 @@ MAX_RETRIES = 3
 RETRY_DELAY_SECONDS = 60.0
 DEFAULT_QUEUE = "default"
 UNREADABLE = "unreadable"
+MAX_DEPENDENCIES = 1000
+RUN_WHEN = ("completed", "failed", "ended")
 
 _PAYLOAD = '"payload":'
 # An encrypted envelope has no payload, so that a program without keys cannot take the one for the other.
@@ -54,6 +57,9 @@ class Task:
         result_ttl: seconds for which the result is kept; None: as configured.
         partition_key: in a queue of several partitions, tasks with the same key go to the same one, and so start in the
             order in which they were submitted; None: any partition. It is not stored.
+        depends_on: ids of up to 1,000 tasks that have to end first; it is ``waiting`` until then.
+        run_when: what has to become of them: ``completed`` (all of them), ``failed`` (one at least) or ``ended``; else
+            it is cancelled.
         created_at: when it was made, UTC, ISO 8601.
 
     Attributes:
@@ -77,6 +83,8 @@ class Task:
     task_id: str = ""
     unique_key: str | None = None
     result_ttl: float | None = None
+    depends_on: Sequence[str] = ()
+    run_when: str = "completed"
     created_at: str = ""
     partition_key: str | None = field(default=None, compare=False)
     fresh_id: bool = field(default=False, init=False, repr=False, compare=False)
@@ -98,10 +106,31 @@ class Task:
             check_name(self.unique_key, "unique key")
         if self.partition_key is not None:
             check_name(self.partition_key, "partition key")
+        if self.depends_on or self.run_when != "completed":
+            self.check_dependencies()
         # what a caller gives is written anew: it goes into JSON and into keys' heads without escaping
         created_ms = parse_iso(self.created_at) if self.created_at else time.time_ns() // 1_000_000
         self.created_at = iso_utc(created_ms)
         self._check_numbers()
+
+    def check_dependencies(self) -> None:
+        """Check what the task depends on, as for a new one.
+
+        Raises:
+            InvalidTask: if it cannot depend on that.
+        """
+        if isinstance(self.depends_on, str):
+            raise InvalidTask(f"depends_on is {self.depends_on!r:.80}: use a list of ids")
+        self.depends_on = tuple(dict.fromkeys(check_name(i, "task id in depends_on") for i in self.depends_on))
+        if len(self.depends_on) > MAX_DEPENDENCIES:
+            raise InvalidTask(
+                f"depends_on has {len(self.depends_on):,} ids, more than {MAX_DEPENDENCIES:,}: use ctx.fanout, which "
+                "has room for more, or let tasks in between collect"
+            )
+        if self.run_when not in RUN_WHEN:
+            raise InvalidTask(f"run_when is {self.run_when!r:.60}: use one of {', '.join(RUN_WHEN)}")
+        if self.task_id in self.depends_on:
+            raise InvalidTask(f"task {self.task_id} depends on itself")
 
     def _check_numbers(self) -> None:
         if type(self.max_retries) is not int or not 0 <= self.max_retries <= 1_000_000:
@@ -178,6 +207,8 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
         value = getattr(task, name)
         if value is not None:
             head += f'"{name}":{value!r},'
+    if task.depends_on:
+        head += f'"depends_on":{encode(list(task.depends_on), "depends_on")},"run_when":"{task.run_when}",'
     if task.unique_key is not None:
         head += f'"unique_key":"{task.unique_key}",'
     if seal is None or not seal.encrypts:
@@ -297,6 +328,8 @@ def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
     task.unique_key = get("unique_key")
     task.result_ttl = get("result_ttl")
     task.partition_key = None
+    task.depends_on = get("depends_on", ())
+    task.run_when = get("run_when", "completed")
     return task
 
 

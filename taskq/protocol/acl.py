@@ -71,14 +71,26 @@ class Duties:
     read_only: bool = False
 
 
-_SUBMITS = ("submit", "cancel", "await", "result", "inspect", "checkpoint", "recall", "fanout", "report", "gather")
+_SUBMITS = (
+    "submit",
+    "cancel",
+    "await",
+    "result",
+    "inspect",
+    "checkpoint",
+    "recall",
+    "fanout",
+    "graph",
+    "report",
+    "gather",
+)
 _LOOKS = ("inspect", "result", "recall", "gather", "stats", "ids", "cards", "schedules")
 DUTIES: dict[Role, Duties] = {
     Role.PRODUCER: Duties(_SUBMITS, ("reply:*",), listens=True),
     Role.WORKER: Duties(
         (
             *("turn", "submit", "beat", "register", "settle", "progress", "reap", "evict", "repair", "sweep", "stats"),
-            *("checkpoint", "recall", "fanout", "gather", "report", "cancel"),
+            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel"),
         ),
         ("bell:*",),
     ),

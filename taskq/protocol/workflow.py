@@ -14,6 +14,7 @@ ARGUMENTS: dict[str, str] = {
     "recall": "id",
     "fanout": "family owner fence total policy need ttl base max_length data rest*",
     "gather": "family start count",
+    "graph": "max_length rest*",
     "report": "family id result call_id",
 }
 
@@ -51,6 +52,16 @@ class Child(NamedTuple):
     task_id: str
     envelope: str
     list_name: str
+
+
+class Node(NamedTuple):
+    """One task of a graph on its way in, and the ids of those that it waits for."""
+
+    task_id: str
+    envelope: str
+    list_name: str
+    policy: str
+    needs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,13 @@ class WorkflowOperations:
         head = (plan.name, plan.owner, plan.fence, plan.total, plan.policy, plan.need, plan.ttl_ms, base, max_length)
         words = [word for child in children for word in child]
         return self._build("fanout", (*head, plan.data, *words), lambda reply: (reply[0], reply[1]))
+
+    def graph(self, nodes: Sequence[Node], max_length: int) -> Operation[tuple[int, Any]]:
+        """Store tasks that wait for others, all or none: a code and what belongs to it, see lua/graph.lua."""
+        words: list[Argument] = []
+        for node in nodes:
+            words += (node.task_id, node.envelope, node.list_name, node.policy, len(node.needs), *node.needs)
+        return self._build("graph", (max_length, *words), lambda reply: (reply[0], reply[1]))
 
     def gather(self, family: str, start: int = 0, count: int = 0) -> Operation[Family]:
         """Return how far a family has come, with a page of its children."""

@@ -12,6 +12,7 @@ from taskq.model.codec import encode
 from taskq.model.task import Task
 from taskq.protocol.workflow import ASKED_TO_STOP, STALE
 from taskq.worker.attempt import Attempt, TaskCancelled
+from taskq.worker.dependents import awaited_results
 from taskq.worker.fanout import fan_out
 from taskq.workflow import checkpoints
 from taskq.workflow.families import FAIL_FAST, Policy
@@ -42,6 +43,7 @@ class TaskContext:
         self._noted: Checkpoint | None = None
         self._resuming = False
         self._fanouts = 0
+        self._results: list[dict[str, Any]] | None = None
 
     @property
     def cancelled(self) -> bool:
@@ -196,6 +198,15 @@ class TaskContext:
         """
         self._fanouts += 1
         return fan_out(self._queue, self._attempt, f"{self.task_id}/{self._fanouts}", children, policy)
+
+    def results(self) -> list[dict[str, Any]]:
+        """Return the result dicts of the tasks that this one depends on, in the order of ``depends_on``.
+
+        In a chain, ``ctx.results()[-1]["result"]`` is what the step before has returned.
+        """
+        if self._results is None:
+            self._results = awaited_results(self._queue, self._attempt) if self._attempt.task.depends_on else []
+        return self._results
 
     def submit(self, child: Task) -> str:
         """Submit another task; return its id. As ``TaskQueue.submit_task``."""

@@ -21,6 +21,7 @@ from taskq.registry import Registry
 from taskq.transport.bell import Bell
 from taskq.worker.attempt import Attempt, Judge, Tally, TaskTimeout
 from taskq.worker.context import TaskContext
+from taskq.worker.dependents import guarded
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
 from taskq.worker.runners import InlineRunner, LoopRunner, Runner, ThreadRunner
@@ -352,6 +353,8 @@ class Engine:
             if isinstance(attempt, Settlement):
                 self._settlements.append((None, attempt))
                 continue
+            if attempt.task.depends_on:
+                attempt.spec = guarded(attempt.spec)
             if attempt.spec.wants_context:
                 attempt.ctx = TaskContext(attempt, self._queue)
             self._held[claim.task_id] = attempt

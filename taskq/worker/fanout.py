@@ -47,7 +47,7 @@ def fan_out(
     plan = families.plan_of(name, len(tasks), policy, (claim.task_id, claim.fence))
     family: Family = queue.transport.run(context.protocol.gather(name))
     if not family.done:
-        families.name_children(name, tasks)
+        families.name_children(context, name, tasks)
         try:
             queue.run_flow(families.store(context, plan, tasks, family.stored))
         except families.StaleAttempt:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from taskq.flows import Context, Flow
+from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
-from taskq.workflow import checkpoints, families
+from taskq.workflow import checkpoints, families, graphs
 from taskq.workflow.verbs import WorkflowVerbs
 
 T = TypeVar("T")
@@ -28,10 +28,8 @@ def _documented_as(original: Callable[..., Any]) -> Callable[[F], F]:
 class AsyncWorkflowVerbs:
     """The verbs for code on an event loop."""
 
-    @property
-    def context(self) -> Context:
-        """What the flows of this queue need."""
-        raise NotImplementedError
+    spread: Any  # set by the queue: its partitions, and the queue that is confined to none of them
+    _whole: Any
 
     async def run_flow(self, flow: Flow[T]) -> T:
         """Drive a flow to its end and return its value."""
@@ -39,20 +37,39 @@ class AsyncWorkflowVerbs:
 
     @_documented_as(WorkflowVerbs.checkpoint)
     async def checkpoint(self, task_id: str, data: Any, ttl_seconds: float = TTL_SECONDS) -> None:
-        await self.run_flow(checkpoints.put(self.context, task_id, data, ttl_seconds))
+        await self.run_flow(checkpoints.put(self.spread.of(task_id), task_id, data, ttl_seconds))
 
     @_documented_as(WorkflowVerbs.get_checkpoint)
     async def get_checkpoint(self, task_id: str) -> Any:
-        return await self.run_flow(checkpoints.get(self.context, task_id))
+        return await self.run_flow(checkpoints.get(self.spread.of(task_id), task_id))
 
     @_documented_as(WorkflowVerbs.delete_checkpoint)
     async def delete_checkpoint(self, task_id: str) -> None:
-        await self.run_flow(checkpoints.delete(self.context, task_id))
+        await self.run_flow(checkpoints.delete(self.spread.of(task_id), task_id))
 
     @_documented_as(WorkflowVerbs.fanout)
     async def fanout(self, task_id: str, subtasks: Sequence[Task], parent_data: Any = None) -> list[str]:
-        return await self.run_flow(families.fanout(self.context, task_id, subtasks, parent_data))
+        return await self.run_flow(families.fanout(self.spread.of(task_id), task_id, subtasks, parent_data))
 
     @_documented_as(WorkflowVerbs.fanout_complete)
     async def fanout_complete(self, parent_id: str, subtask_id: str, result: Any) -> dict[str, Any] | None:
-        return await self.run_flow(families.complete(self.context, parent_id, subtask_id, result))
+        return await self.run_flow(families.complete(self.spread.of(parent_id), parent_id, subtask_id, result))
+
+    @_documented_as(WorkflowVerbs.chain)
+    async def chain(self, *tasks: Task) -> list[str]:
+        ids: list[str] = await self._whole.run_flow(graphs.chain(self._whole.spread, tasks))
+        return ids
+
+    @_documented_as(WorkflowVerbs.chord)
+    async def chord(self, tasks: Sequence[Task], callback: Task) -> list[str]:
+        ids: list[str] = await self._whole.run_flow(graphs.chord(self._whole.spread, tasks, callback))
+        return ids
+
+    @_documented_as(WorkflowVerbs.submit_with_callbacks)
+    async def submit_with_callbacks(
+        self, task: Task, *, on_success: Task | None = None, on_failure: Task | None = None
+    ) -> str:
+        task_id: str = await self._whole.run_flow(
+            graphs.with_callbacks(self._whole.spread, task, on_success, on_failure)
+        )
+        return task_id

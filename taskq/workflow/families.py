@@ -15,6 +15,7 @@ from taskq.flows import Context, Flow, submission
 from taskq.model.codec import decode, encode
 from taskq.model.crypto import hide, reveal
 from taskq.model.names import check_name
+from taskq.model.partition import at_home
 from taskq.model.result import parse_result, result_json
 from taskq.model.task import Task
 from taskq.protocol.workflow import STALE, Child, Family, FamilyPlan
@@ -70,7 +71,7 @@ def child_id(family: str, index: int) -> str:
     return str(uuid.UUID(bytes=hashlib.sha256(f"{family} {index}".encode()).digest()[:16], version=4))
 
 
-def name_children(family: str, children: Sequence[Task]) -> list[str]:
+def name_children(context: Context, family: str, children: Sequence[Task]) -> list[str]:
     """Give each child the id that it has in its family, unless the user has given it one; return them.
 
     Raises:
@@ -82,8 +83,11 @@ def name_children(family: str, children: Sequence[Task]) -> list[str]:
             raise InvalidTask(f"a child is a Task, not a {type(task).__name__}: Task(payload=...)")
         if task.unique_key is not None:
             raise InvalidTask("a child has a unique_key, so it might be another task: leave it out")
+        if task.depends_on:
+            raise InvalidTask("a child has depends_on: let it wait by a fan-out of its own, or submit the tasks first")
         if task.fresh_id:
             task.task_id, task.fresh_id = child_id(family, index), False
+        task.task_id = at_home(task.task_id, context.partition, context.settings.partitions)
         ids.append(task.task_id)
     if len(set(ids)) < len(ids):
         raise InvalidTask("a child stands there twice: make a Task for each")
@@ -140,7 +144,7 @@ def fanout(context: Context, task_id: str, subtasks: Sequence[Task], parent_data
     name, children = check_name(task_id, "task id"), list(subtasks)
     if not children:
         raise InvalidTask("there are no subtasks to fan out to")
-    ids = name_children(name, children)
+    ids = name_children(context, name, children)
     data = hide(context.seal, encode(parent_data, "parent data"), "family", name)
     yield from store(context, plan_of(name, len(children), WAIT_ALL, data=data), children, 0)
     return ids

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from taskq.flows import Context, Flow
+from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
-from taskq.workflow import checkpoints, families
+from taskq.workflow import checkpoints, families, graphs
 
 T = TypeVar("T")
 
@@ -16,10 +16,8 @@ T = TypeVar("T")
 class WorkflowVerbs:
     """The verbs for code that may block."""
 
-    @property
-    def context(self) -> Context:
-        """What the flows of this queue need."""
-        raise NotImplementedError
+    spread: Any  # set by the queue: its partitions, and the queue that is confined to none of them
+    _whole: Any
 
     def run_flow(self, flow: Flow[T]) -> T:
         """Drive a flow to its end and return its value."""
@@ -41,7 +39,7 @@ class WorkflowVerbs:
             InvalidTask: if the data is not JSON, or the time is not above 0.
             PayloadTooLarge: if it is larger than allowed.
         """
-        self.run_flow(checkpoints.put(self.context, task_id, data, ttl_seconds))
+        self.run_flow(checkpoints.put(self.spread.of(task_id), task_id, data, ttl_seconds))
 
     def get_checkpoint(self, task_id: str) -> Any:
         """Return what a task has noted last, None if it has noted nothing or it is over.
@@ -53,7 +51,7 @@ class WorkflowVerbs:
             TaskNotFound: if there is no such task.
             CannotDecrypt, CorruptTask: if it cannot be read.
         """
-        return self.run_flow(checkpoints.get(self.context, task_id))
+        return self.run_flow(checkpoints.get(self.spread.of(task_id), task_id))
 
     def delete_checkpoint(self, task_id: str) -> None:
         """Delete what a task has noted, so that it begins anew; nothing happens if there is nothing.
@@ -61,7 +59,7 @@ class WorkflowVerbs:
         Args:
             task_id: which one.
         """
-        self.run_flow(checkpoints.delete(self.context, task_id))
+        self.run_flow(checkpoints.delete(self.spread.of(task_id), task_id))
 
     def fanout(self, task_id: str, subtasks: Sequence[Task], parent_data: Any = None) -> list[str]:
         """Submit subtasks that belong together, for a parent that collects their results by hand.
@@ -81,7 +79,7 @@ class WorkflowVerbs:
             InvalidTask, PayloadTooLarge, QueueFull: if they cannot be stored.
             TaskConflict: if an id belongs to another task, or ``task_id`` has other subtasks already.
         """
-        return self.run_flow(families.fanout(self.context, task_id, subtasks, parent_data))
+        return self.run_flow(families.fanout(self.spread.of(task_id), task_id, subtasks, parent_data))
 
     def fanout_complete(self, parent_id: str, subtask_id: str, result: Any) -> dict[str, Any] | None:
         """Report the result of a subtask; whoever reports the last one is given all of them, once.
@@ -101,4 +99,57 @@ class WorkflowVerbs:
             TaskNotFound: if it is no subtask of this parent; a fan-out is remembered for a day.
             InvalidTask: if the result is not JSON, or too large.
         """
-        return self.run_flow(families.complete(self.context, parent_id, subtask_id, result))
+        return self.run_flow(families.complete(self.spread.of(parent_id), parent_id, subtask_id, result))
+
+    def chain(self, *tasks: Task) -> list[str]:
+        """Submit tasks of which each runs when the one before it has completed, all or none of them.
+
+        A handler finds the result before it as ``ctx.results()[-1]["result"]``. If a step fails, those behind it are
+        cancelled.
+
+        Args:
+            tasks: in order; each may have a ``depends_on`` besides.
+
+        Returns:
+            Their ids, in order.
+
+        Raises:
+            InvalidTask, QueueFull, TaskConflict, TaskNotFound: as ``submit_task``.
+        """
+        ids: list[str] = self._whole.run_flow(graphs.chain(self._whole.spread, tasks))
+        return ids
+
+    def chord(self, tasks: Sequence[Task], callback: Task) -> list[str]:
+        """Submit tasks, and one that runs with their results when all of them have completed, all or none of them.
+
+        Args:
+            tasks: up to 500; ``ctx.fanout`` has room for more.
+            callback: finds the results of the tasks, in order, in ``ctx.results()``.
+
+        Returns:
+            The ids of the tasks, and of the callback as the last one.
+
+        Raises:
+            InvalidTask, QueueFull, TaskConflict, TaskNotFound: as ``submit_task``.
+        """
+        ids: list[str] = self._whole.run_flow(graphs.chord(self._whole.spread, tasks, callback))
+        return ids
+
+    def submit_with_callbacks(
+        self, task: Task, *, on_success: Task | None = None, on_failure: Task | None = None
+    ) -> str:
+        """Submit a task, and others that run when it has completed, or when it has failed or was cancelled.
+
+        Args:
+            task: what to run.
+            on_success: finds the result in ``ctx.results()``; it is cancelled if the task fails.
+            on_failure: finds the error there; it is cancelled if the task completes.
+
+        Returns:
+            The id of the task.
+
+        Raises:
+            InvalidTask, QueueFull, TaskConflict, TaskNotFound: as ``submit_task``.
+        """
+        task_id: str = self._whole.run_flow(graphs.with_callbacks(self._whole.spread, task, on_success, on_failure))
+        return task_id

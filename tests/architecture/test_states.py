@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from taskq.protocol.replies import Settlement
-from taskq.protocol.workflow import Child, FamilyPlan
+from taskq.protocol.workflow import Child, FamilyPlan, Node
 from taskq.states import LIVE, TERMINAL, TRANSITIONS, Outcome, TaskStatus
 from tests.state import LIMITS, TIMES, TTL_MS, Bench, settle, task
 
@@ -42,6 +42,17 @@ def wait_in_vain(bench: Bench) -> None:
     """Let it wait for what has come to its end already."""
     (inspection,) = bench.run(bench.protocol.inspect(["a"]))
     bench.run(bench.protocol.settle([Settlement("a", inspection.state.get("fence", ""), "wait", "a/1", 0)]))
+
+
+def depend(bench: Bench) -> None:
+    bench.submit_ids("need", priority="low")
+    bench.run(bench.protocol.graph([Node("a", "body of a", "normal", "fail_fast", ("need",))], 0))
+
+
+def depend_on_what_has_ended(bench: Bench) -> None:
+    bench.submit_ids("need", priority="low")
+    bench.run(bench.protocol.cancel("need", "{}", TTL_MS))
+    bench.run(bench.protocol.graph([Node("a", "body of a", "normal", "fail_fast", ("need",))], 0))
 
 
 def fan_in(bench: Bench) -> None:
@@ -127,6 +138,7 @@ MOVES: dict[str, list[Move]] = {
     **{outcome: [end(outcome)] for outcome in Outcome if outcome not in (Outcome.CRASH, Outcome.CANCEL, Outcome.WAIT)},
     Outcome.WAIT: [wait, wait_in_vain],
     "fan-in": [fan_in],
+    "graph": [depend, depend_on_what_has_ended],
     Outcome.CRASH: [crash(1), crash(3)],
 }
 

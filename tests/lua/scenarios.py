@@ -8,7 +8,7 @@ from typing import Any
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Settlement
-from taskq.protocol.workflow import Child, FamilyPlan
+from taskq.protocol.workflow import Child, FamilyPlan, Node
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
 
 Scenario = Callable[[Bench], Operation[Any]]
@@ -383,6 +383,23 @@ def replay_a_parent(bench: Bench) -> Operation[Any]:
     return bench.protocol.replay([("p", "normal"), ("a", "low")])
 
 
+def graph(bench: Bench) -> Operation[Any]:
+    """Some wait for what is new, pending, running, completed and failed."""
+    bench.submit(task("failed"), task("done"), task("running"), task("waiting", "low", unique="k"))
+    bench.register("w1")
+    failed, done, _ = bench.claim("w1", 3)
+    bench.end("w1", settle(failed, "fail"), settle(done))
+    return bench.protocol.graph(
+        [
+            Node("a", "A", "low", "fail_fast", ()),
+            Node("b", "B", "mail:high", "fail_fast", ("a", "running", "done")),
+            Node("c", "C", "low", "wait_all", ("b", "waiting")),
+            Node("d", "D", "low", "wait_all", ("failed", "done")),
+        ],
+        0,
+    )
+
+
 def _something_of_everything(bench: Bench) -> None:
     bench.end("w1", settle(bench.claim_one("f"), "fail"))
     bench.end("w1", settle(bench.claim_one("c")))
@@ -470,6 +487,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     fanout,
     fanout_by_hand,
     gather,
+    graph,
     report,
     settle_wait,
     turn_of_the_last_child,
