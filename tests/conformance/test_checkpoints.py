@@ -9,8 +9,8 @@ import pytest
 from taskq import InvalidTask, PayloadTooLarge, Task, TaskNotFound
 from taskq.errors import CannotDecrypt, CorruptTask
 from taskq.kinds import Secret
+from taskq.testing.faults.proxy import Proxy
 from tests.conformance.clients import Client, NewClient
-from tests.proxy import Proxy
 
 KEYS = Secret("A" * 86)
 
@@ -88,7 +88,7 @@ def test_a_lost_request_or_reply_is_made_good(new_client: NewClient, redis_url: 
         client.checkpoint(task_id, 0)
         client.get_checkpoint(task_id)
         for call in (lambda: client.checkpoint(task_id, 1), lambda: client.get_checkpoint(task_id)):
-            struck = proxy.lose(action)
+            struck = proxy.strike(action)
             call()
             assert struck.is_set()
         assert client.get_checkpoint(task_id) == 1

@@ -9,8 +9,8 @@ import pytest
 
 from taskq import InvalidTask, QueueFull, Task, TaskConflict, TaskNotFound
 from taskq.kinds import Secret
+from taskq.testing.faults.proxy import Proxy
 from tests.conformance.clients import Client, Hands, NewClient
-from tests.proxy import Proxy
 
 
 def subtasks(count: int, **options: Any) -> list[Task]:
@@ -72,12 +72,12 @@ def test_a_lost_request_or_reply_is_made_good(new_client: NewClient, redis_url: 
     with Proxy(redis_url) as proxy:
         client = new_client(redis_url=proxy.url)
         client.fanout_complete("warm", client.fanout("warm", subtasks(2))[0], 0)
-        struck = [proxy.lose(action), proxy.lose(action, skip=3)]
+        struck = [proxy.strike(action), proxy.strike(action, skip=3)]
         ids = client.fanout("report", subtasks(250))
         assert client.get_queue_stats().pending_tasks == 252
-        struck.append(proxy.lose(action))
+        struck.append(proxy.strike(action))
         small = client.fanout("small", subtasks(1))
-        struck.append(proxy.lose(action))
+        struck.append(proxy.strike(action))
         assert client.fanout_complete("small", small[0], 1)["results"][0]["result"] == 1
         assert all(event.is_set() for event in struck)
         assert len(set(ids)) == 250

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from taskq import InvalidTask, QueueFull, Task, TaskConflict, TaskNotFound
+from taskq.testing.faults.proxy import Proxy
 from tests.conformance.clients import Client, Hands, NewClient
-from tests.proxy import Proxy
 
 
 def status(client: Client, *ids: str) -> list[str]:
@@ -117,7 +117,7 @@ def test_a_lost_request_or_reply_is_made_good(new_client: NewClient, redis_url: 
         client = new_client(redis_url=proxy.url)
         tasks = [Task(), Task(), Task()]
         client.chain(Task(), Task())
-        struck = proxy.lose(action)
+        struck = proxy.strike(action)
         ids = client.chain(*tasks)
         assert struck.is_set()
         assert client.chain(*tasks) == ids
