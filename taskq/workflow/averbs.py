@@ -73,3 +73,7 @@ class AsyncWorkflowVerbs:
             graphs.with_callbacks(self._whole.spread, task, on_success, on_failure)
         )
         return task_id
+
+    @_documented_as(WorkflowVerbs.cancel_tree)
+    async def cancel_tree(self, task_id: str) -> int:
+        return await self.run_flow(families.cancel_tree(self.spread.of(task_id), task_id))

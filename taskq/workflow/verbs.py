@@ -153,3 +153,19 @@ class WorkflowVerbs:
         """
         task_id: str = self._whole.run_flow(graphs.with_callbacks(self._whole.spread, task, on_success, on_failure))
         return task_id
+
+    def cancel_tree(self, task_id: str) -> int:
+        """Cancel a task with its children from ``ctx.fanout``, and theirs: at once what waits, on request what runs.
+
+        A parent that runs may make further children before it stops; call it again then.
+
+        Args:
+            task_id: the task at the root.
+
+        Returns:
+            How many tasks were cancelled or asked to stop; those that had been cancelled before are counted again.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+        """
+        return self.run_flow(families.cancel_tree(self.spread.of(task_id), task_id))

@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from taskq import ChildrenFailed, InvalidTask, Quorum, RetryPolicy, Settings, Task, TaskContext, TaskQueue, TaskWorker
+from taskq import (
+    ChildrenFailed,
+    InvalidTask,
+    Quorum,
+    RetryPolicy,
+    Settings,
+    Task,
+    TaskContext,
+    TaskNotFound,
+    TaskQueue,
+    TaskWorker,
+)
 from taskq.kinds import Secret
 from taskq.protocol.operations import CrashLimits
 from tests.worker.background import findings
@@ -144,3 +155,26 @@ def test_a_stale_attempt_makes_no_children(queue: TaskQueue) -> None:
 def worker_of(queue: TaskQueue) -> str:
     (info,) = queue.list_workers()
     return info.worker_id
+
+
+def test_a_whole_tree_is_cancelled(queue: TaskQueue) -> None:
+    def parent(task: Task, ctx: TaskContext) -> Any:
+        ctx.fanout(
+            [
+                Task(
+                    task_type="parent" if task.payload else "elsewhere",
+                    payload=0,
+                    queue=None if task.payload else "elsewhere",
+                )
+                for _ in range(3)
+            ]
+        )
+
+    result = run(queue, parent, payload=1)
+    assert result["status"] == "waiting"
+    assert queue.get_queue_stats().waiting_tasks == 4
+    assert queue.cancel_tree(result["task_id"]) == 1 + 3 + 9
+    stats = queue.get_queue_stats()
+    assert (stats.cancelled_tasks, stats.waiting_tasks, stats.pending_tasks) == (13, 0, 0)
+    with pytest.raises(TaskNotFound):
+        queue.cancel_tree("missing")
