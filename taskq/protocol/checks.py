@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from taskq.protocol.integrity import Facts, parse_facts, parse_names
+from taskq.protocol.integrity import Facts, Member, parse_facts, parse_members, parse_names
 from taskq.protocol.operation import Argument, Operation
 from taskq.protocol.replies import texts
 
@@ -39,6 +39,12 @@ class Checks:
     ) -> Operation[tuple[str, list[Facts]]]:
         """Return the next cursor ("0": the end) and what is known of a page of ids; sources: see ``check.lua``."""
         return self._build("check", (source, name, cursor, count, *ids), parse_facts)
+
+    def members(
+        self, source: str, name: str = "", cursor: str = "0", count: int = 500, ids: Sequence[str] = ()
+    ) -> Operation[tuple[str, list[Member]]]:
+        """Return the next cursor and a page of a ``list``, or some ids as ``members``."""
+        return self._build("check", (source, name, cursor, count, *ids), parse_members)
 
     def names(
         self, source: str, name: str = "", cursor: str = "0", count: int = 500

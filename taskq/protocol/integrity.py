@@ -80,6 +80,23 @@ class Facts(NamedTuple):
         return self.statuses, self.tombstone, self.state.get("started"), self.record
 
 
+class Member(NamedTuple):
+    """An id, whether any status set has it, and in how many places of the lists it should stand."""
+
+    task_id: str
+    known: bool
+    expected: int
+
+
+def parse_members(reply: list[Any]) -> tuple[str, list[Member]]:
+    """Return what ``check`` answered for the sources ``list`` and ``members``."""
+    words = [_text(word) for word in reply[1]]
+    return _text(reply[0]), [
+        Member(task_id, "1" in digits[:8], int(digits[0]) + int(digits[8]))
+        for task_id, digits in zip(words[::2], words[1::2], strict=True)
+    ]
+
+
 def parse_facts(reply: list[Any]) -> tuple[str, list[Facts]]:
     """Return what ``check`` answered: the next cursor ("0": the end) and the page."""
     return _text(reply[0]), [_facts(item) for item in reply[1]]

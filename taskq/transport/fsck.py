@@ -170,7 +170,7 @@ class Fsck:
                 self._check_expiry(family, key, ttl_ms)
             self._count(len(page))
             ids = sorted(set().union(*(names.get(family, set()) for family in ("task", "state", "result"))))
-            orphans += [i for i, facts in self._lists.facts(ids).items() if not facts.statuses]
+            orphans += self._lists.unknown(ids)
             self._workers |= names.get("processing", set()) | names.get("worker", set())
             self._list_names |= names.get("queue", set())
             for family, source in _INDEXES.items():
@@ -318,11 +318,11 @@ class Fsck:
         sieve = Sieve()
         suspects: dict[str, None] = {}
         for name in names:
-            for page in self._lists.pages(name):
-                self._count(len(page))
-                for facts in page:
-                    if sieve.add(facts.task_id) or not (facts.pending or facts.tombstone):
-                        suspects[facts.task_id] = None
+            for entries in self._lists.pages(name):
+                self._count(len(entries))
+                for entry in entries:
+                    if sieve.add(entry.task_id) or not entry.expected:
+                        suspects[entry.task_id] = None
                 self._settle_places(suspects, names, _BATCH)
         for page in self._fact_pages("status", TaskStatus.PENDING):
             wrong = [facts.task_id for facts in page if judge(facts)]

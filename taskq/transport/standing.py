@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from taskq.protocol.integrity import Facts
+from taskq.protocol.integrity import Facts, Member
 from taskq.protocol.operations import Protocol
 from taskq.transport.upkeep import Run
 
 PAGE = 100
+_ENTRIES = 500
 
 
 class Misplaced(NamedTuple):
@@ -42,18 +43,26 @@ class Lists:
         self._run = run
         self._protocol = protocol
 
-    def pages(self, list_name: str) -> Iterator[list[Facts]]:
+    def pages(self, list_name: str) -> Iterator[list[Member]]:
         """Yield the entries of a priority list, page by page, from its tail."""
         offset, anchor, cursor = 0, "", "1"
         while cursor != "0":
-            cursor, page = self._run(self._protocol.check("list", list_name, str(offset), PAGE))
+            cursor, page = self._run(self._protocol.members("list", list_name, str(offset), _ENTRIES))
             fresh = page
             if anchor:
                 # nowhere: the page shows only what has been seen, or came later
-                fresh = page[: max((n for n, facts in enumerate(page) if facts.task_id == anchor), default=0)]
+                fresh = page[: max((n for n, entry in enumerate(page) if entry.task_id == anchor), default=0)]
             yield fresh
-            offset += PAGE - 1
+            offset += _ENTRIES - 1
             anchor = fresh[0].task_id if fresh else anchor
+
+    def unknown(self, ids: Sequence[str]) -> list[str]:
+        """Return those of some ids that no status set has."""
+        found: list[str] = []
+        for at in range(0, len(ids), _ENTRIES):
+            _, page = self._run(self._protocol.members("members", ids=ids[at : at + _ENTRIES]))
+            found += [member.task_id for member in page if not member.known]
+        return found
 
     def retained(self, slot: str) -> Iterator[list[str]]:
         """Yield the ids in a retained list, some perhaps twice."""
@@ -90,7 +99,7 @@ class Lists:
         counts: Counter[tuple[str, str]] = Counter()
         for name in list_names:
             for page in self.pages(name):
-                counts.update((facts.task_id, name) for facts in page if facts.task_id in before)
+                counts.update((entry.task_id, name) for entry in page if entry.task_id in before)
         after = self.facts(suspects)
         found = []
         for task_id, facts in before.items():

@@ -334,7 +334,7 @@ def check(bench: Bench) -> Operation[Any]:
 
 def check_list(bench: Bench) -> Operation[Any]:
     _something_of_everything(bench)
-    return bench.protocol.check("list", "normal")
+    return bench.protocol.members("list", "normal")
 
 
 def survey(bench: Bench) -> Operation[Any]:

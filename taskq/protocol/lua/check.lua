@@ -6,8 +6,9 @@
 -- REPLY   {next cursor or '0', {per id: id, a digit per status and one for tombstone, ms to live of envelope, state and
 --         result, {fields of the state}, record, 1 if its worker holds it, 1 if that one is known and has a lease, due ms,
 --         1 if a dead letter, holder of its unique key}}
--- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing, list or ids; or one whose
--- reply is {next cursor, {names}}: retained, retention, workers, leases or slots.
+-- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing or ids; list or members,
+-- whose reply is {next cursor, {id, digits, ...}}; or one whose reply is {next cursor, {names}}: retained, retention,
+-- workers, leases or slots.
 -- Lists are walked from their tails: what is taken from the head meanwhile moves nothing, what comes to the tail is seen
 -- twice, but nothing is missed.
 local STATUSES = {'pending', 'scheduled', 'running', 'retry', 'waiting', 'completed', 'failed', 'cancelled'}
@@ -22,6 +23,12 @@ local function from_tail(length, page)
   return length > cursor + count and string.format('%d', cursor + count) or '0', page
 end
 
+local function given()
+  local found = {}
+  for i = first_ids, #ARGV do found[#found + 1] = ARGV[i] end
+  return '0', found
+end
+
 local NAMES = {
   retained = function() return from_tail(call('LLEN', RETAINED .. name),
     call('LRANGE', RETAINED .. name, -cursor - count, -cursor - 1)) end,
@@ -30,7 +37,7 @@ local NAMES = {
   leases = function() return members_of(call('ZSCAN', LEASES, cursor, 'COUNT', count), 2) end,
   slots = function() return members_of(call('HSCAN', SLOTS, cursor, 'COUNT', count), 2) end,
 }
-local READ = {
+local SHORT, READ = {list = true, members = true}, {
   sample = function() return '0', call('SRANDMEMBER', STATUS .. name, count) end,
   status = function() return members_of(call('SSCAN', STATUS .. name, cursor, 'COUNT', count), 1) end,
   tombstones = function() return members_of(call('SSCAN', TOMBSTONES, cursor, 'COUNT', count), 1) end,
@@ -41,11 +48,8 @@ local READ = {
     call('LRANGE', PROCESSING .. name, -cursor - count, -cursor - 1)) end,
   list = function() return from_tail(call('LLEN', QUEUE .. name),
     call('LRANGE', QUEUE .. name, -cursor - count, -cursor - 1)) end,
-  ids = function()
-    local found = {}
-    for i = first_ids, #ARGV do found[#found + 1] = ARGV[i] end
-    return '0', found
-  end,
+  ids = given,
+  members = given,
 }
 if NAMES[source] then return {NAMES[source]()} end
 local next_cursor, ids = READ[source]()
@@ -54,6 +58,15 @@ if #ids == 0 then return {next_cursor, {}} end
 local flags = {}
 for s, status in ipairs(STATUSES) do flags[s] = call('SMISMEMBER', STATUS .. status, unpack(ids)) end
 flags[9] = call('SMISMEMBER', TOMBSTONES, unpack(ids))
+if SHORT[source] then
+  local words = {}
+  for n, id in ipairs(ids) do
+    local digits = {}
+    for s = 1, 9 do digits[s] = flags[s][n] end
+    words[2 * n - 1], words[2 * n] = id, table.concat(digits)
+  end
+  return {next_cursor, words}
+end
 local records, due = call('HMGET', RUNNING, unpack(ids)), call('ZMSCORE', SCHEDULED, unpack(ids))
 local dead, facts = call('ZMSCORE', DEAD, unpack(ids)), {}
 for n, id in ipairs(ids) do
