@@ -11,7 +11,7 @@ from taskq.protocol.operations import Protocol
 from taskq.transport.upkeep import Run
 
 PAGE = 100
-_ENTRIES = 500
+_ENTRIES = 200
 
 
 class Misplaced(NamedTuple):

@@ -56,13 +56,14 @@ local next_cursor, ids = READ[source]()
 if #ids == 0 then return {next_cursor, {}} end
 
 local flags = {}
-for s, status in ipairs(STATUSES) do flags[s] = call('SMISMEMBER', STATUS .. status, unpack(ids)) end
+-- of what stands in a list it only matters whether it is pending
+for s = 1, source == 'list' and 1 or 8 do flags[s] = call('SMISMEMBER', STATUS .. STATUSES[s], unpack(ids)) end
 flags[9] = call('SMISMEMBER', TOMBSTONES, unpack(ids))
 if SHORT[source] then
   local words = {}
   for n, id in ipairs(ids) do
     local digits = {}
-    for s = 1, 9 do digits[s] = flags[s][n] end
+    for s = 1, 9 do digits[s] = flags[s] and flags[s][n] or 0 end
     words[2 * n - 1], words[2 * n] = id, table.concat(digits)
   end
   return {next_cursor, words}
