@@ -31,9 +31,7 @@ def fsck(session: Session, repair: bool) -> None:
     queue = session.queue
     progress, end = _progress_bar(queue, quiet=session.json)
     try:
-        report = Fsck(
-            queue.transport.run, queue.namespace.protocol, session.settings, repair=repair, progress=progress
-        ).check()
+        report = _check(queue, repair=repair, progress=progress)
     finally:
         end()
     if session.json:
@@ -44,6 +42,20 @@ def fsck(session: Session, repair: bool) -> None:
             session.note(note)
     if report.left:
         click.get_current_context().exit(EXIT_FAILED)
+
+
+def _check(queue: TaskQueue, *, repair: bool, progress: Callable[[str, int], None]) -> Report:
+    """Check one partition after the other; most queues have one."""
+    report, number = Report(), queue.settings.partitions
+    for index in range(number):
+        part, before = queue.partition(index), report.checked
+
+        def advance(step: str, checked: int, before: int = before) -> None:
+            progress(step, before + checked)
+
+        one = Fsck(part.transport.run, part.namespace.protocol, part.settings, repair=repair, progress=advance)
+        report.take(one.check(), f" (partition {index})" if number > 1 else "")
+    return report
 
 
 def _progress_bar(queue: TaskQueue, *, quiet: bool) -> tuple[Callable[[str, int], None], Callable[[], None]]:

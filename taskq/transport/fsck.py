@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from taskq.errors import AccessDenied, ServerError
 from taskq.model.moment import seconds_to_ms
@@ -79,6 +79,21 @@ class Report:
     violations: list[Violation] = field(default_factory=list)
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+
+    def take(self, other: Report, where: str) -> None:
+        """Add what another run has found.
+
+        Args:
+            other: its report.
+            where: what to say behind each message, so that one knows which run it was.
+        """
+        self.checked += other.checked
+        self.seconds += other.seconds
+        self.notes += [f"{note}{where}" for note in other.notes]
+        self.count += other.count
+        self.left += other.left
+        room = _MOST_SHOWN - len(self.violations)
+        self.violations += [replace(found, message=f"{found.message}{where}") for found in other.violations[:room]]
 
     def add(self, violation: Violation) -> None:
         """Add a violation; beyond some thousands they are only counted."""

@@ -7,7 +7,7 @@ import json
 import pytest
 import redis
 
-from taskq import Task, TaskQueue, TaskWorker
+from taskq import Settings, Task, TaskQueue, TaskWorker
 from taskq.transport.fsck import Fsck
 from tests.cli.conftest import Run
 from tests.waiting import eventually
@@ -70,6 +70,21 @@ def test_as_json(run: Run, damaged: str) -> None:
             "left": False,
         }
     ]
+
+
+def test_every_partition_is_checked(run: Run, redis_url: str, prefix: str) -> None:
+    with TaskQueue(settings=Settings(redis_url=redis_url, prefix=prefix, partitions=2)) as queue:
+        task_id = queue.submit_task(Task())
+        for index in range(2):
+            part = queue.partition(index)
+            with redis.Redis.from_url(redis_url) as client:
+                client.hset(part.namespace.protocol.keys.key("slots"), "gone", 1)
+        done = run("fsck", "--repair", env={"TASKQ_PARTITIONS": "2"})
+        assert done.exit_code == 0, done.output
+        assert "(partition 0)" in done.stdout
+        assert "(partition 1)" in done.stdout
+        assert "2 violations: 2 mended" in done.stdout
+        assert queue.get_task_status(task_id)["status"] == "pending"
 
 
 def a_task(name: str | None = None) -> Task:
