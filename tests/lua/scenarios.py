@@ -327,6 +327,70 @@ def snapshot(bench: Bench) -> Operation[Any]:
     return bench.protocol.snapshot()
 
 
+def check(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.check("ids", ids=["p", "d", "f", "c", "r", "nobody"])
+
+
+def check_list(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.members("list", "normal")
+
+
+def survey(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.survey("0")
+
+
+def indexes(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.indexes(TIMES, "workers", ["w1", "w2"])
+
+
+def mend_running(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    bench.submit(task("b", unique="k"))
+    bench.client.lrem(bench.key("processing", "w1"), 1, "a")
+    return bench.protocol.mend("a", "normal", TTL_MS, ["w2"])
+
+
+def mend_lost(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", due=bench.at(60), unique="k"))
+    bench.client.delete(bench.key("task", "a"))
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
+def mend_ended(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("a"), "fail"))
+    bench.client.zrem(bench.key("dead"), "a")
+    bench.client.persist(bench.key("task", "a"))
+    bench.client.delete(bench.key("result", "a"))
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
+def mend_place(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a", "b")
+    bench.client.lrem(bench.key("queue", "normal"), 1, "b")
+    return bench.protocol.mend_place("push", "b", "normal", TIMES.lease_ms)
+
+
+def mend_worker(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.client.srem(bench.key("workers"), "w1")
+    return bench.protocol.mend_place("workers", "w1", "", TIMES.lease_ms)
+
+
+def mend_expiry(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a")
+    bench.client.pexpire(bench.key("queue", "normal"), 60_000)
+    return bench.protocol.mend_expiry("queue", "normal", 60_000)
+
+
+def notice(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a")
+    return bench.protocol.notice("nonce", 2)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     submit,
     submit_delayed_and_unique,
@@ -372,4 +436,15 @@ SCENARIOS: tuple[Scenario, ...] = (
     ids_of_the_dead,
     cards,
     snapshot,
+    check,
+    check_list,
+    survey,
+    indexes,
+    mend_running,
+    mend_lost,
+    mend_ended,
+    mend_place,
+    mend_worker,
+    mend_expiry,
+    notice,
 )
