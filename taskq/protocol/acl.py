@@ -77,7 +77,7 @@ _LOOKS = ("inspect", "result", "stats", "ids", "cards", "schedules")
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
 DUTIES: dict[Role, Duties] = {
-    Role.PRODUCER: Duties(_SUBMITS, ("reply:*",), listens=True),
+    Role.PRODUCER: Duties((*_SUBMITS, "lengths"), ("reply:*",), listens=True),
     Role.WORKER: Duties(
         (
             "turn",
@@ -93,6 +93,10 @@ DUTIES: dict[Role, Duties] = {
             "stats",
             "check",
             "notice",
+            "takeover",
+            "lengths",
+            "cards",
+            "inspect",
         ),
         ("bell:*",),
     ),

@@ -55,6 +55,8 @@ ARGUMENTS: dict[str, str] = {
     "ids": "status cursor count",
     "cards": "limit",
     "progress": "id fence progress",
+    "takeover": "worker token seq idle rest*",
+    "lengths": "lists*",
     "schedules": "verb name definition",
     "fire": "name definition slot id body list",
     "snapshot": "pattern limit",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from taskq.protocol.channels import lengths
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
@@ -292,6 +293,30 @@ def _something_of_everything(bench: Bench) -> None:
     bench.run(bench.protocol.pause(True, ["low"]))
 
 
+def takeover_of_idle(bench: Bench) -> Operation[Any]:
+    """One of each that it can meet: a new task, one with a history, one that was settled, one that is to stop."""
+    bench.register("w2")
+    bench.end("w2", settle(bench.claim_one("mine", "w2"), "release"))
+    bench.claim("w2", 1)
+    bench.end("w1", settle(bench.claim_one("b"), "retry", number=0))
+    bench.submit_ids("a", "gone", "asked")
+    claims = bench.claim("w1", 4)
+    bench.run(bench.protocol.cancel("asked", "{}", TTL_MS))
+    bench.end("w1", settle(next(claim for claim in claims if claim.task_id == "gone")))
+    bench.move_clock(20)
+    return bench.takeover_op("w2", 10_000, claims)
+
+
+def takeover_of_nothing(bench: Bench) -> Operation[Any]:
+    bench.register("w2")
+    return bench.takeover_op("w2", 10_000, [bench.claim_one("a")])
+
+
+def lengths_of_lists(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return lengths(bench.protocol, lists_of("mail"))
+
+
 def inspect(bench: Bench) -> Operation[Any]:
     _something_of_everything(bench)
     return bench.protocol.inspect(["p", "d", "f", "c", "r"])
@@ -429,6 +454,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     list_schedules,
     fire,
     progress,
+    takeover_of_idle,
+    takeover_of_nothing,
+    lengths_of_lists,
     inspect,
     result,
     stats,

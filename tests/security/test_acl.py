@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from taskq import AccessDenied, Task, TaskQueue, TaskScheduler, TaskWorker
+from taskq import AccessDenied, Consumer, Publisher, Task, TaskQueue, TaskScheduler, TaskWorker
 from taskq.protocol.acl import DUTIES, EveryPartition, Role, commands_of, families_of, rules, user_line
 from taskq.protocol.keys import Keys
 from taskq.protocol.operations import SCRIPTS
@@ -335,3 +335,18 @@ def test_scripts_are_loaded(run: Run, clean: ServerProcess) -> None:
     assert done.exit_code == 0
     with clean.client() as admin:
         assert all(admin.script_exists(*(script.sha for script in SCRIPTS.values())))
+
+
+def test_channels_need_a_producer_and_a_worker(open_as: OpenAs) -> None:
+    with Publisher(open_as("producer")) as publisher, Consumer("orders", open_as("worker")) as consumer:
+        publisher.publish_batch("orders", [1, 2, 3, 4])
+        assert publisher.queue_length("orders") == 4
+        with Consumer("orders", open_as("worker")) as slow:
+            slow.consume(2)
+            taken = consumer.claim_pending_messages(0)
+            assert consumer.acknowledge(taken) == 2
+        assert len(consumer.get_pending_messages()) == 0
+        consumer.reject(consumer.consume(1))
+        consumer.reject(consumer.consume(1), requeue=False)
+        info = consumer.get_consumer_info()
+        assert (info["acknowledged"], info["rejected"], info["dead"]) == (2, 1, 1)
