@@ -274,14 +274,15 @@ class AsyncConsumer:
         self._wake.clear()
         if self._intake.closing or self._intake.lost:
             return
-        bell, wake = self._bell.arm(rest.seconds), asyncio.ensure_future(self._wake.wait())
+        bell = self._bell
+        rung, wake = bell.arm(rest.seconds), asyncio.ensure_future(self._wake.wait())
         self._lock.release()
         try:
-            await asyncio.wait({bell, wake}, timeout=rest.seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({rung, wake}, timeout=rest.seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             wake.cancel()
             await self._reacquire()
-        self._bell.heed()
+        bell.heed()
 
     async def _reacquire(self) -> None:
         """Take the lock again, also when the caller is cancelled meanwhile: whoever has entered has to leave."""

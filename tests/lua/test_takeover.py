@@ -101,3 +101,19 @@ def test_a_death_of_the_new_holder_brings_it_back(bench: Bench) -> None:
     assert bench.evict("w1") == (0, 0, True)
     assert bench.evict("w2", charge=True) == (1, 0, True)
     assert bench.state()["queue:normal"] == ["a"]
+
+
+def test_named_twice_it_is_taken_once(bench: Bench) -> None:
+    claim = bench.claim_one("a")
+    bench.register("w2")
+    assert len(bench.run(bench.takeover_op("w2", 0, [claim, claim])).claims) == 1
+    assert bench.state()["processing:w2"] == ["a"]
+
+
+def test_without_its_body_it_stays(bench: Bench) -> None:
+    claim = bench.claim_one("a")
+    bench.register("w2")
+    bench.audited = False
+    bench.client.delete(bench.key("task", "a"))
+    assert bench.run(bench.takeover_op("w2", 0, [claim])).claims == ()
+    assert bench.state()["processing:w1"] == ["a"]

@@ -3,15 +3,15 @@
 -- USES    processing task state worker meta running
 -- INCLUDE clock text running
 -- ARGV    worker token seq:number idle:number rest*
--- REPLY   as turn: {code, now ms, fence of the first, -1, 0, {}, {ids}, {body per id}, {attempt, retries per id}}
+-- REPLY   as turn: {code, now ms, fence of the first, -1, 0, {}, {ids}, {body per id}, {attempt, retries per id}, seq}
 -- rest is id and fence for each: what somebody has taken meanwhile has another fence and is left alone. idle is how long
 -- ago the attempt must have begun, in ms. The numbers of turns count these calls too: a repeated seq returns what the
 -- first one returned, one that comes too late is refused. What was asked to stop, or runs alone as a suspect, stays where it is.
 local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo', 'turn' .. seq % 2)
-if card[1] ~= token then return {0} end
+if card[1] ~= token then return {0, seq} end
 local repeated = seq <= tonumber(card[2] or 0)
 local of, first = string.match(card[4] or '', '^(%d*)|(%d*)|')
-if repeated and of ~= digits(seq) then return {-1} end
+if repeated and of ~= digits(seq) then return {-1, seq} end
 if not repeated then first = digits(math.max(now_us, (call('HGET', META, 'fence') or 0) + 1)) end
 local fence = first .. '.' .. token .. '.' .. digits(seq)
 local ids, bodies, counts, runs, taken = {}, {}, {}, {}, {}
@@ -34,7 +34,7 @@ for i = first_rest, #ARGV, 2 do
     end
   end
 end
-if repeated then return {1, now, first, -1, 0, {}, ids, bodies, counts} end
+if repeated then return {1, now, first, -1, 0, {}, ids, bodies, counts, seq} end
 
 -- the number first: without it, the same call sent again would take what has fallen idle since
 call('HSET', WORKER .. worker, 'seq', digits(seq), 'turn' .. seq % 2, digits(seq) .. '|' .. first .. '|0|')
@@ -45,4 +45,4 @@ for n, id in ipairs(ids) do
   call('RPUSH', PROCESSING .. worker, id)
   call('HSET', RUNNING, id, table.concat({fence, worker, run.list, digits(run.attempt + 1), digits(now), run.flags}, ' '))
 end
-return {1, now, first, -1, 0, {}, ids, bodies, counts}
+return {1, now, first, -1, 0, {}, ids, bodies, counts, seq}
