@@ -6,7 +6,7 @@
 -- REPLY   as turn: {code, now ms, fence of the first, -1, 0, {}, {ids}, {body per id}, {attempt, retries per id}, seq}
 -- rest is id and fence for each: what somebody has taken meanwhile has another fence and is left alone. idle is how long
 -- ago the attempt must have begun, in ms. The numbers of turns count these calls too: a repeated seq returns what the
--- first one returned, one that comes too late is refused. What was asked to stop, or runs alone as a suspect, stays where it is.
+-- first one returned, one that comes too late is refused. What was asked to stop, or runs alone as a suspect, stays.
 local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo', 'turn' .. seq % 2)
 if card[1] ~= token then return {0, seq} end
 local repeated = seq <= tonumber(card[2] or 0)
