@@ -19,6 +19,10 @@ class PayloadTooLarge(InvalidTask):
     """The encoded task is larger than the configured maximum message size."""
 
 
+class SchemaMismatch(InvalidTask):
+    """The data does not fit the schema of its channel; the message names the first place where it does not."""
+
+
 class TaskConflict(TaskqError):
     """A different task is already stored under the same id."""
 
@@ -48,6 +52,20 @@ class TaskFailed(TaskqError):
 
 class ResultTimeout(TaskqError, TimeoutError):
     """The task did not reach an end within the time given to the wait."""
+
+
+class NotHeld(TaskqError):
+    """Messages cannot be acknowledged or rejected, because this consumer does not hold them any more.
+
+    Its lease was lost, another consumer took them over, or they were settled before. What else the call named is done.
+
+    Attributes:
+        message_ids: of the messages that were refused.
+    """
+
+    def __init__(self, message: str, message_ids: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.message_ids = message_ids
 
 
 class CorruptTask(TaskqError):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import redis
 
 from taskq.protocol.audit import Entry, audit, read_dump
+from taskq.protocol.channels import takeover
 from taskq.protocol.keys import Keys, list_name, lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import CrashLimits, LeaseTimes, Protocol, Submission, load_scripts
@@ -173,6 +174,12 @@ class Bench:
         """Return the next turn of a worker."""
         seq = self._seqs[worker] = self._seqs.get(worker, 0) + 1
         return self.protocol.turn(worker, f"tok-{worker}", seq, want, lists, settles)
+
+    def takeover_op(self, worker: str, idle_ms: int, claims: Sequence[Claim]) -> Operation[TurnReply]:
+        """Return the call with which a worker takes over what others have claimed; it has the number of a turn."""
+        seq = self._seqs[worker] = self._seqs.get(worker, 0) + 1
+        held = [(claim.task_id, claim.fence) for claim in claims]
+        return takeover(self.protocol, worker, f"tok-{worker}", seq, idle_ms, held)
 
     def claim(self, worker: str, want: int = 10, lists: Sequence[str] = LISTS) -> tuple[Claim, ...]:
         """Take a turn that only claims."""

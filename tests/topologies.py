@@ -226,6 +226,13 @@ class Cluster:
         """Return the master that serves a key, by its own account."""
         return self.nodes[self.owner_index(key_slot(key.encode()))]
 
+    def serves(self, node: ServerProcess, key: str) -> bool:
+        """Return whether a node serves a key; while a slot moves, it may be that none does."""
+        try:
+            return self.owner(key) is node
+        except AssertionError:
+            return False
+
     def owner_index(self, slot: int) -> int:
         """Return the number of the node that serves a slot, by its own account."""
         for index, node in enumerate(self.nodes):

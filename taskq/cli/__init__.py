@@ -24,6 +24,7 @@ COMMANDS = {
         "queue": ("taskq.cli.queues", "List, pause, resume or purge queues."),
         "dlq": ("taskq.cli.dead", "List, show, replay or purge dead letters."),
         "acl": ("taskq.cli.acl", "Print the rights that a worker, a producer, ... needs on the server."),
+        "fsck": ("taskq.cli.fsck", "Check that every task is where it belongs, and mend what is damaged."),
         "doctor": ("taskq.cli.doctor", "Check the server and the namespace, and say what to change."),
         "verify": ("taskq.cli.verify", "Try on your server whether a fault can lose a task or run it twice."),
     },

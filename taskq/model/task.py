@@ -169,6 +169,19 @@ def AgentTask(**options: Any) -> Task:
     return Task(task_type=TaskType.AGENT_QUERY.value, **options)
 
 
+def alike(pattern: Task, payload: Any) -> Task:
+    """Return a new task that differs from a checked one only in its id and payload, at a fraction of the price."""
+    task = Task.__new__(Task)
+    task.depends_on, task.run_when = (), "completed"
+    task.task_type, task.payload, task.priority = pattern.task_type, payload, pattern.priority
+    task.max_retries, task.retry_delay = pattern.max_retries, pattern.retry_delay
+    task.timeout, task.expires_in, task.result_ttl = pattern.timeout, pattern.expires_in, pattern.result_ttl
+    task.queue, task.metadata, task.unique_key = pattern.queue, pattern.metadata, pattern.unique_key
+    task.partition_key, task.created_at = pattern.partition_key, pattern.created_at
+    task.task_id, task.fresh_id = _new_id(), True
+    return task
+
+
 def checksum(payload_json: str) -> str:
     """Return the checksum of a payload as it stands in the envelope: the first 128 bits of its SHA-256, in base64
     without padding.

@@ -25,8 +25,9 @@ _FAMILY_OF = {suffix: family for family, suffix in FAMILIES.items()}
 _CONNECTION = ("auth", "hello", "ping", "select", "client|setname", "role", "evalsha")
 _CLUSTER = ("cluster|slots", "cluster|shards", "cluster|nodes", "command", "readonly", "info")
 _READS = frozenset(
-    """exists get getrange hget hgetall hlen hmget lindex llen lrange mget pttl scard sismember smembers smismember
-    srandmember sscan strlen time type zcard zrange zrangebyscore zrevrange zscore""".split()  # noqa: SIM905 - a list of words
+    """exists get getrange hexists hget hgetall hlen hmget hscan lindex llen lpos lrange mget pttl scan scard sismember
+    smembers smismember srandmember sscan strlen time type zcard zmscore zrange zrangebyscore zrevrange zscan
+    zscore""".split()  # noqa: SIM905 - a list of words
 )
 
 
@@ -85,11 +86,30 @@ _SUBMITS = (
     "gather",
 )
 _LOOKS = ("inspect", "result", "recall", "gather", "stats", "ids", "cards", "schedules")
+# without survey: its SCAN would show the names of all keys on the server, also those of others
+_CHECKS = ("check", "indexes")
+_MENDS = ("mend", "mend_place", "mend_expiry")
 DUTIES: dict[Role, Duties] = {
-    Role.PRODUCER: Duties(_SUBMITS, ("reply:*",), listens=True),
+    Role.PRODUCER: Duties((*_SUBMITS, "lengths"), ("reply:*",), listens=True),
     Role.WORKER: Duties(
         (
-            *("turn", "submit", "beat", "register", "settle", "progress", "reap", "evict", "repair", "sweep", "stats"),
+            "turn",
+            "submit",
+            "beat",
+            "register",
+            "settle",
+            "progress",
+            "reap",
+            "evict",
+            "repair",
+            "sweep",
+            "stats",
+            "check",
+            "notice",
+            "takeover",
+            "lengths",
+            "cards",
+            "inspect",
             *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel"),
         ),
         ("bell:*",),
@@ -97,7 +117,7 @@ DUTIES: dict[Role, Duties] = {
     Role.SCHEDULER: Duties(("promote", "schedules", "fire", "beat", "reap", "sweep"), (f"bell:{SCHEDULER_BELL}",)),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, "stats", "ids", "cards", "schedules", "pause", "purge", "replay", "discard"),
+        (*_SUBMITS, "stats", "ids", "cards", "schedules", "pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

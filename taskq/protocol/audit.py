@@ -42,7 +42,7 @@ from taskq.states import LIVE, TERMINAL, TaskStatus
 BELL_MAX = 8
 LEASE_TOLERANCE_MS = 1000
 
-_KINDS: dict[str, str] = {
+KINDS: dict[str, str] = {
     **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children"), "list"),
     **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited"), "string"),
     **dict.fromkeys(
@@ -51,8 +51,8 @@ _KINDS: dict[str, str] = {
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters"), "set"),
     **dict.fromkeys(("scheduled", "leases", "retention", "dead"), "zset"),
 }
-_WHOLE_NAMES = {FAMILIES[family]: family for family in _KINDS if not FAMILIES[family].endswith(":")}
-_FIRST_WORDS = {FAMILIES[family][:-1]: family for family in _KINDS if FAMILIES[family].endswith(":")}
+_WHOLE_NAMES = {FAMILIES[family]: family for family in KINDS if not FAMILIES[family].endswith(":")}
+_FIRST_WORDS = {FAMILIES[family][:-1]: family for family in KINDS if FAMILIES[family].endswith(":")}
 _EXPIRING = frozenset({"result", "checkpoint", "waiters", "reply", "awaited"})
 _BY_STATUS = frozenset({"task", "state"})
 _OF_FAMILIES = ("family", "children", "gathered")
@@ -107,6 +107,13 @@ def family_of(key: str) -> str | None:
     return _FIRST_WORDS.get(first) if colon else _WHOLE_NAMES.get(first)
 
 
+def expires(family: str) -> bool | None:
+    """Return whether the keys of a family have to expire; None: it depends on the task, and each is judged with it."""
+    if family in _BY_STATUS or family in _OF_FAMILIES or family == "result":
+        return None
+    return family in _EXPIRING
+
+
 def audit(
     snapshot: tuple[int, list[Any] | None], lease_ms: int | None = None, *, all_hints_kept: bool = False
 ) -> list[str]:
@@ -141,7 +148,7 @@ class _View:
         self._families: dict[str, list[tuple[str, Any]]] = {}
         for key, entry in entries.items():
             family = family_of(key)
-            if family is None or _KINDS[family] != entry.kind:
+            if family is None or KINDS[family] != entry.kind:
                 self.foreign.append(key)
                 continue
             self.entries[key] = entry

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
 from taskq.protocol import workflow
+from taskq.protocol.checks import Checks
+from taskq.protocol.checks import LeaseTimes as LeaseTimes  # noqa: PLC0414 - for those who beat and reap
 from taskq.protocol.keys import FAMILIES, Keys, lists_of
 from taskq.protocol.operation import Argument, Operation
 from taskq.protocol.replies import (
@@ -54,9 +56,18 @@ ARGUMENTS: dict[str, str] = {
     "ids": "status cursor count",
     "cards": "limit",
     "progress": "id fence progress",
+    "takeover": "worker token seq idle rest*",
+    "lengths": "lists*",
     "schedules": "verb name definition",
     "fire": "name definition slot id body list",
     "snapshot": "pattern limit",
+    "check": "source name cursor count ids*",
+    "survey": "cursor pattern count",
+    "indexes": "lease source names*",
+    "mend": "id list ttl holders*",
+    "mend_place": "verb name detail lease",
+    "mend_expiry": "family name ttl",
+    "notice": "nonce number",
     **workflow.ARGUMENTS,
 }
 
@@ -93,13 +104,6 @@ class SubmitReply(NamedTuple):
     full: tuple[str, int] | None = None
 
 
-class LeaseTimes(NamedTuple):
-    """How long a lease lasts, and the time between two beats, in ms."""
-
-    lease_ms: int
-    period_ms: int
-
-
 class CrashLimits(NamedTuple):
     """How many crashes make a task a dead letter, and how long that is kept, in ms."""
 
@@ -111,7 +115,7 @@ def _identity(reply: Any) -> Any:
     return reply
 
 
-class Protocol(workflow.WorkflowOperations):
+class Protocol(Checks, workflow.WorkflowOperations):
     """The operations of one namespace.
 
     Args:
@@ -303,12 +307,7 @@ class Protocol(workflow.WorkflowOperations):
         """Submit the task of a slot: 1 done, 0 another scheduler was first, -1 the definition has changed."""
         return self._build("fire", (name, definition, slot_ms, task.task_id, task.envelope, task.list_name))
 
-    # -- checks --
-
-    def snapshot(self, limit: int = 100_000) -> Operation[tuple[int, list[Any] | None]]:
-        """Return server time in ms and the content of every key, None if there are more than ``limit``."""
-        pattern = "".join(f"\\{char}" if char in "[]*?^\\" else char for char in self._root) + "*"
-        return self._build("snapshot", (pattern, limit), lambda reply: (reply[0], reply[1] if len(reply) > 1 else None))
+    # -- names --
 
     def bell_keys(self, lists: Iterable[str]) -> list[str]:
         """Return the keys to block on for some lists."""

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
+class OutOfStep(Exception):
+    """A reply that belongs to another call of the same connection."""
+
+
 class Claim(NamedTuple):
     """One task that a turn has claimed.
 
@@ -157,6 +161,8 @@ def pairs(reply: list[bytes]) -> dict[str, str]:
 
 def parse_turn(token: str, seq: int, reply: list[Any]) -> TurnReply:
     """Return what a turn answered; its claims share the fence ``<first>.<token>.<seq>`` and are numbered from first."""
+    if reply[-1] != seq:
+        raise OutOfStep(f"the answer to turn {reply[-1]} came for turn {seq}")
     if reply[0] != 1:
         return TurnReply(registered=reply[0] == -1, superseded=reply[0] == -1)
     first, ids, bodies, counts = int(reply[2] or 0), reply[6], reply[7], reply[8] or _NEW * len(reply[6])

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from taskq.protocol.operation import Operation
+from taskq.protocol.replies import OutOfStep
 from taskq.transport.endpoint import Endpoint
 from taskq.transport.failures import Unsure, check, unavailable
 from taskq.transport.wire import Wire, pack
@@ -147,7 +148,11 @@ class Line:
             else:
                 self._unread.popleft()
                 if not isinstance(reply, Exception):
-                    return operation.parse(reply)
+                    try:
+                        return operation.parse(reply)
+                    except OutOfStep as error:
+                        log.warning("%s: a proxy on the way has left a reply out; connecting again", error)
+                        self.close()
                 log.debug("refused: %s", reply)
                 if self._unread:
                     self.close()  # those behind it are run again too, each when its turn comes

@@ -29,6 +29,8 @@ from taskq.worker.waiter import Waiter
 
 log = logging.getLogger("taskq.worker")
 
+# A reply that takes longer than this is waited for with the patience that a dead connection needs.
+_WATCH_SECONDS = 1.0
 # How long tasks that usually take microseconds may wait behind one that does not.
 _NAP_SECONDS = 0.002
 # Turns on their way at a time; the server remembers as many, in case replies are lost.
@@ -264,7 +266,7 @@ class Engine:
         self._waiter.lie_down()
         while not self._worth_a_turn():
             fd = self.membership.fileno()
-            if fd < 0 or not self._waiter.watch(fd):
+            if fd < 0 or not self._waiter.watch(fd, _WATCH_SECONDS):
                 self._waiter.get_up()
                 return False
             self._waiter.lie_down()

@@ -20,6 +20,7 @@ from taskq.protocol.replies import Settlement
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
 from taskq.transport.line import Line, Patience
+from taskq.transport.sampling import Sampler
 from taskq.transport.upkeep import Upkeep, crash_limits
 
 T = TypeVar("T")
@@ -86,6 +87,7 @@ class Guardian:
         self._settings = settings
         self._limits = crash_limits(settings)
         self._upkeep = Upkeep(self._call, protocol, settings)
+        self._sampler = Sampler(self._call, protocol)
         self._wards: dict[str, Ward] = {}
         self._lock = threading.Lock()
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
@@ -202,6 +204,7 @@ class Guardian:
                 ward.tell({"cancel": list(cancels)})
         if self._upkeep.pending:
             self._jobs.put(self._keep_up)
+        self._jobs.put(self._sampler.step)
 
     def _keep_up(self) -> None:
         """Make one step, and the rest after whatever else is waiting."""

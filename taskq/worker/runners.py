@@ -23,6 +23,8 @@ _ALARMS_KEPT = 256
 # A hand-over to another thread costs about as much as a task of this length.
 _TINY_SECONDS = 0.0001
 _FORGET = 0.9
+# How long an event loop may take to end; a coroutine that does not end when it is cancelled is left behind.
+_CLOSING_SECONDS = 0.5
 
 
 class Runner(Protocol):
@@ -242,6 +244,13 @@ async def _contained(coroutine: Awaitable[Any]) -> Any:
         raise _Exit from error
 
 
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
 class LoopRunner:
     """Runs async handlers on an event loop of its own thread."""
 
@@ -249,13 +258,15 @@ class LoopRunner:
         self._judge = judge
         self._finished = finished
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def dispatch(self, attempts: list[Attempt]) -> None:
         """Start attempts on the loop."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="taskq loop", daemon=True).start()
+            self._thread = threading.Thread(target=_serve, args=(self._loop,), name="taskq loop", daemon=True)
+            self._thread.start()
         self._loop.call_soon_threadsafe(self._start, attempts)
 
     def _start(self, attempts: list[Attempt]) -> None:
@@ -295,8 +306,10 @@ class LoopRunner:
 
     def stop(self) -> None:
         """End the loop; what still runs on it is cancelled."""
-        if self._loop is not None:
+        if self._loop is not None and self._thread is not None:
             self._loop.call_soon_threadsafe(self._stop)
+            # a loop that is still open when the interpreter ends complains
+            self._thread.join(_CLOSING_SECONDS)
 
     def _stop(self) -> None:
         for task in self._tasks:

@@ -62,11 +62,11 @@ class Waiter:
             self._drain()
         self._asleep = False
 
-    def watch(self, fd: int) -> bool:
+    def watch(self, fd: int, seconds: float) -> bool:
         """Sleep until a descriptor is readable or somebody calls ``wake``; return whether it was the latter."""
         self._poll_wakee.register(fd, select.POLLIN)
         try:
-            ready = self._poll_wakee.poll()
+            ready = self._poll_wakee.poll(seconds * 1000)
         finally:
             self._poll_wakee.unregister(fd)
         self._asleep = False

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from types import FrameType
-from typing import Any
 
 from taskq.current import get_task_queue
 from taskq.model.retry import RetryPolicy
@@ -21,6 +18,7 @@ from taskq.worker.engine import EngineOptions
 from taskq.worker.fleet import AnyEngine, engine_for, served
 from taskq.worker.guards import ProcessGuard, ThreadGuard
 from taskq.worker.options import WorkerOptions
+from taskq.worker.signals import StopOnSignals
 
 log = logging.getLogger("taskq.worker")
 
@@ -96,7 +94,7 @@ class TaskWorker:
         """
         self.queue.namespace.protocol  # noqa: B018 - an address that cannot be used is better reported before the start
         guard = ProcessGuard(self._settings_with_url(), self._options.partitions)
-        with _StopOnSignals(self._on_signal):
+        with StopOnSignals(self._on_signal):
             return self._run(
                 guard, EngineOptions(self._options.lists, self._options.concurrency, name=self._options.name)
             )
@@ -182,23 +180,3 @@ class TaskWorker:
         if errors:
             raise errors[0]
         return engine.tally.as_dict()
-
-
-class _StopOnSignals:
-    """SIGINT and SIGTERM call a function, if this is the main thread; nothing changes on another one."""
-
-    def __init__(self, handle: Callable[[int], None]) -> None:
-        self._handle = handle
-        self._old: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._old[number] = signal.signal(number, self._caught)
-
-    def _caught(self, number: int, _: FrameType | None) -> None:
-        self._handle(number)
-
-    def __exit__(self, *_: object) -> None:
-        for number, old in self._old.items():
-            signal.signal(number, old)

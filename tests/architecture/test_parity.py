@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from taskq.aio import AsyncTaskQueue
+from taskq.channels import AsyncConsumer, AsyncPublisher, Consumer, Publisher
 from taskq.handle import AsyncTaskHandle, TaskHandle
 from taskq.queue import TaskQueue
 from taskq.workflow.averbs import AsyncWorkflowVerbs
@@ -16,6 +17,7 @@ from taskq.workflow.verbs import WorkflowVerbs
 # their own docstrings, or none of the other's business
 OWN = {"handle", "task", "transport", "run_flow", "context", "partition"}
 PLAIN = {"handle", "task", "transport", "context", "partition"}
+CHANNELS = [(Publisher, AsyncPublisher), (Consumer, AsyncConsumer)]
 
 
 MIXINS = {TaskQueue: WorkflowVerbs, AsyncTaskQueue: AsyncWorkflowVerbs}
@@ -61,11 +63,27 @@ def test_the_same_verb_of_a_handle(name: str) -> None:
     assert inspect.iscoroutinefunction(awaited)
 
 
+@pytest.mark.parametrize(("blocking", "awaited"), CHANNELS)
+def test_channels_have_the_same_verbs(blocking: type, awaited: type) -> None:
+    assert public(blocking).keys() == public(awaited).keys()
+    for name, member in public(blocking).items():
+        twin = public(awaited)[name]
+        assert inspect.getdoc(member) == inspect.getdoc(twin), name
+        if isinstance(member, property):
+            continue
+        assert parameters(member) == parameters(twin), name
+        assert inspect.signature(member).return_annotation == inspect.signature(twin).return_annotation, name
+        assert inspect.iscoroutinefunction(twin) is (name != "interrupt"), name
+    assert parameters(blocking) == parameters(awaited)
+
+
 def test_the_same_constructor() -> None:
     assert parameters(TaskQueue) == parameters(AsyncTaskQueue)
 
 
-@pytest.mark.parametrize("cls", [TaskQueue, AsyncTaskQueue, TaskHandle, AsyncTaskHandle])
+@pytest.mark.parametrize(
+    "cls", [TaskQueue, AsyncTaskQueue, TaskHandle, AsyncTaskHandle, *(cls for pair in CHANNELS for cls in pair)]
+)
 def test_every_public_verb_is_documented(cls: type) -> None:
     silent = [name for name, member in public(cls).items() if not inspect.getdoc(member)]
     assert silent == []
@@ -75,4 +93,7 @@ def test_what_the_product_promises() -> None:
     promised = """submit_task submit_batch cancel_task get_task get_task_status get_task_result wait_for_result
     get_queue_stats subscribe_to_events purge pause resume replay_dead checkpoint get_checkpoint delete_checkpoint"""
     assert set(promised.split()) <= public(TaskQueue).keys()
+    assert public(Publisher).keys() >= {"publish", "publish_batch", "queue_length"}
+    verbs = {"consume", "acknowledge", "reject", "get_pending_messages", "claim_pending_messages", "get_consumer_info"}
+    assert public(Consumer).keys() >= verbs | {"close"}
     assert {"status", "result", "aresult", "cancel"} <= public(TaskHandle).keys()

@@ -51,6 +51,14 @@ PROMISES = {
         r"ended as: cancelled because it was cancelled while it ran",
     ],
     "08_events.py": [r"task\.submitted", r"running", r"task\.(completed|failed)"],
+    "10_channel_pipeline.py": [
+        r"published: 10000, waiting: 0\n",
+        r"stored: (\d+) of \1, cents: (\d+) of \2\n",
+        r"dead letters: 7 damaged, 5 with an unknown currency\n",
+        r"one of them: XXX from shop-1\n",
+        r"after the replay: 9993 stored, 7 dead\n",
+        r"forgotten: 7\n",
+    ],
 }
 
 

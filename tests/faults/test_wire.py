@@ -121,7 +121,7 @@ def test_a_claim_whose_reply_never_comes_is_handed_back_when_the_worker_has_give
     assert [queue.get_task_status(i)["status"] for i in ids] == ["running", "pending", "pending"]
 
 
-def test_a_turn_that_arrives_after_a_newer_one_claims_nothing(queue: TaskQueue) -> None:
+def test_a_turn_that_arrives_after_a_newer_one_claims_nothing_more(queue: TaskQueue) -> None:
     # what a frozen network may deliver late: the server has seen the next turn of the same worker
     protocol, run = queue.namespace.protocol, queue.transport.run
     run(protocol.register("w", "token", lease_times(queue.settings), "uuid", {}))
@@ -130,11 +130,14 @@ def test_a_turn_that_arrives_after_a_newer_one_claims_nothing(queue: TaskQueue) 
     second = run(protocol.turn("w", "token", 2, 1, ["normal"]))
     late = run(protocol.turn("w", "token", 1, 1, ["normal"]))
     repeated = run(protocol.turn("w", "token", 2, 1, ["normal"]))
+    third = run(protocol.turn("w", "token", 3, 0, ["normal"]))
+    later = run(protocol.turn("w", "token", 1, 1, ["normal"]))
 
-    assert late.superseded
-    assert late.claims == ()
+    assert late.claims == first.claims
     assert repeated.claims == second.claims
     assert first.claims != second.claims
+    assert third.claims == later.claims == ()
+    assert later.superseded
     assert queue.get_queue_stats().running_tasks == 2
     release = [Settlement(c.task_id, c.fence, "release", "", 0) for c in (*first.claims, *second.claims)]
     assert run(protocol.settle(release)) == ()

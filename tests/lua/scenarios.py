@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from taskq.protocol.channels import lengths
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Settlement
@@ -408,6 +409,30 @@ def _something_of_everything(bench: Bench) -> None:
     bench.run(bench.protocol.pause(True, ["low"]))
 
 
+def takeover_of_idle(bench: Bench) -> Operation[Any]:
+    """One of each that it can meet: a new task, one with a history, one that was settled, one that is to stop."""
+    bench.register("w2")
+    bench.end("w2", settle(bench.claim_one("mine", "w2"), "release"))
+    bench.claim("w2", 1)
+    bench.end("w1", settle(bench.claim_one("b"), "retry", number=0))
+    bench.submit_ids("a", "gone", "asked")
+    claims = bench.claim("w1", 4)
+    bench.run(bench.protocol.cancel("asked", "{}", TTL_MS))
+    bench.end("w1", settle(next(claim for claim in claims if claim.task_id == "gone")))
+    bench.move_clock(20)
+    return bench.takeover_op("w2", 10_000, claims)
+
+
+def takeover_of_nothing(bench: Bench) -> Operation[Any]:
+    bench.register("w2")
+    return bench.takeover_op("w2", 10_000, [bench.claim_one("a")])
+
+
+def lengths_of_lists(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return lengths(bench.protocol, lists_of("mail"))
+
+
 def inspect(bench: Bench) -> Operation[Any]:
     _something_of_everything(bench)
     return bench.protocol.inspect(["p", "d", "f", "c", "r"])
@@ -441,6 +466,70 @@ def cards(bench: Bench) -> Operation[Any]:
 def snapshot(bench: Bench) -> Operation[Any]:
     _something_of_everything(bench)
     return bench.protocol.snapshot()
+
+
+def check(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.check("ids", ids=["p", "d", "f", "c", "r", "nobody"])
+
+
+def check_list(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.members("list", "normal")
+
+
+def survey(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.survey("0")
+
+
+def indexes(bench: Bench) -> Operation[Any]:
+    _something_of_everything(bench)
+    return bench.protocol.indexes(TIMES, "workers", ["w1", "w2"])
+
+
+def mend_running(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    bench.submit(task("b", unique="k"))
+    bench.client.lrem(bench.key("processing", "w1"), 1, "a")
+    return bench.protocol.mend("a", "normal", TTL_MS, ["w2"])
+
+
+def mend_lost(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", due=bench.at(60), unique="k"))
+    bench.client.delete(bench.key("task", "a"))
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
+def mend_ended(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("a"), "fail"))
+    bench.client.zrem(bench.key("dead"), "a")
+    bench.client.persist(bench.key("task", "a"))
+    bench.client.delete(bench.key("result", "a"))
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
+def mend_place(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a", "b")
+    bench.client.lrem(bench.key("queue", "normal"), 1, "b")
+    return bench.protocol.mend_place("push", "b", "normal", TIMES.lease_ms)
+
+
+def mend_worker(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.client.srem(bench.key("workers"), "w1")
+    return bench.protocol.mend_place("workers", "w1", "", TIMES.lease_ms)
+
+
+def mend_expiry(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a")
+    bench.client.pexpire(bench.key("queue", "normal"), 60_000)
+    return bench.protocol.mend_expiry("queue", "normal", 60_000)
+
+
+def notice(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a")
+    return bench.protocol.notice("nonce", 2)
 
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -497,6 +586,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     purge_children,
     turn_loses_a_child,
     replay_a_parent,
+    takeover_of_idle,
+    takeover_of_nothing,
+    lengths_of_lists,
     inspect,
     result,
     stats,
@@ -504,4 +596,15 @@ SCENARIOS: tuple[Scenario, ...] = (
     ids_of_the_dead,
     cards,
     snapshot,
+    check,
+    check_list,
+    survey,
+    indexes,
+    mend_running,
+    mend_lost,
+    mend_ended,
+    mend_place,
+    mend_worker,
+    mend_expiry,
+    notice,
 )

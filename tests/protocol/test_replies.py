@@ -8,6 +8,7 @@ from taskq.protocol.replies import (
     BeatReply,
     Claim,
     ListDepth,
+    OutOfStep,
     TurnReply,
     WorkerCard,
     pairs,
@@ -23,7 +24,7 @@ from taskq.protocol.replies import (
 class TestTurn:
     def test_claims_share_a_fence_and_are_numbered_on(self) -> None:
         ids, bodies = [b"a", b"b"], [b"body a", b"body b"]
-        reply = parse_turn("tok", 7, [1, 1000, b"555", 20, 0, [b"late"], ids, bodies, [1, 0, 3, 2]])
+        reply = parse_turn("tok", 7, [1, 1000, b"555", 20, 0, [b"late"], ids, bodies, [1, 0, 3, 2], 7])
         assert reply == TurnReply(
             registered=True,
             now_ms=1000,
@@ -33,15 +34,21 @@ class TestTurn:
         )
 
     def test_without_counts_all_are_new(self) -> None:
-        reply = parse_turn("tok", 7, [1, 1000, b"555", -1, 0, [], [b"a", b"b"], [b"", b""], []])
+        reply = parse_turn("tok", 7, [1, 1000, b"555", -1, 0, [], [b"a", b"b"], [b"", b""], [], 7])
         assert [(c.task_id, c.attempt, c.retries) for c in reply.claims] == [("a", 1, 0), ("b", 1, 0)]
 
     def test_large_fences_lose_no_digit(self) -> None:
-        reply = parse_turn("t", 1, [1, 0, b"1795304172017123", -1, 1, [], [b"a", b"b"], [b"", b""], []])
+        reply = parse_turn("t", 1, [1, 0, b"1795304172017123", -1, 1, [], [b"a", b"b"], [b"", b""], [], 1])
         assert [c.fence_number for c in reply.claims] == [1795304172017123, 1795304172017124]
         assert reply.hold
 
-    @pytest.mark.parametrize(("reply", "expected"), [([0], TurnReply(False)), ([-1], TurnReply(True, superseded=True))])
+    def test_the_answer_to_another_turn_is_not_taken(self) -> None:
+        with pytest.raises(OutOfStep, match="answer to turn 8 came for turn 7"):
+            parse_turn("tok", 7, [-1, 8])
+
+    @pytest.mark.parametrize(
+        ("reply", "expected"), [([0, 7], TurnReply(False)), ([-1, 7], TurnReply(True, superseded=True))]
+    )
     def test_a_turn_that_did_nothing(self, reply: list[int], expected: TurnReply) -> None:
         assert parse_turn("tok", 7, reply) == expected
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from taskq import AccessDenied, Task, TaskQueue, TaskScheduler, TaskWorker
+from taskq import AccessDenied, Consumer, Publisher, Task, TaskQueue, TaskScheduler, TaskWorker
 from taskq.protocol.acl import DUTIES, EveryPartition, Role, commands_of, families_of, rules, user_line
 from taskq.protocol.keys import Keys
 from taskq.protocol.operations import SCRIPTS
@@ -25,6 +25,7 @@ from tests.security.conftest import PASSWORD, PREFIX, allow, url_of
 from tests.servers import ServerProcess
 from tests.state import Bench, changes
 from tests.waiting import eventually
+from tests.worker.background import findings
 
 OpenAs = Callable[[str], TaskQueue]
 
@@ -58,7 +59,7 @@ def test_a_role_can_make_each_of_its_calls(clean: ServerProcess, scenario: Scena
 
 
 def test_every_script_is_called_by_some_role() -> None:
-    assert SCRIPTS.keys() - {name for duty in DUTIES.values() for name in duty.scripts} == {"snapshot"}
+    assert SCRIPTS.keys() - {name for duty in DUTIES.values() for name in duty.scripts} == {"snapshot", "survey"}
 
 
 def test_a_worker_works_from_its_start_to_its_end(open_as: OpenAs) -> None:
@@ -204,10 +205,9 @@ EXTRA: dict[Role, list[tuple[Any, ...]]] = {
         ("SUBSCRIBE", f"{PREFIX}:events"),
     ],
     Role.OPERATOR: [
-        ("HSET", f"{PREFIX}:leases", "w", "1"),
         ("LMOVE", LIST, f"{PREFIX}:processing:w", "LEFT", "RIGHT"),
         ("BLPOP", f"{PREFIX}:bell:normal", 1),
-        ("ZADD", f"{PREFIX}:leases", 1, "w"),
+        ("HSET", f"{PREFIX}:meta", "uuid", "1"),
     ],
 }
 
@@ -269,6 +269,18 @@ def test_a_refusal_says_which_right_is_missing(open_as: OpenAs) -> None:
         open_as("viewer").submit_task(Task())
 
 
+def test_an_operator_may_run_it(run: Run, clean: ServerProcess) -> None:
+    """All but the walk through the keys: no role may SCAN."""
+    with clean.client() as admin, TaskQueue(clean.url, prefix=PREFIX) as queue:
+        task_id = queue.submit_task(Task())
+        admin.lrem(f"{PREFIX}:queue:normal", 1, task_id)
+        admin.zadd(f"{PREFIX}:leases", {"w9": 1})
+        done = run("fsck", "--repair", env={"TASKQ_REDIS_URL": url_of(clean, Role.OPERATOR), "TASKQ_PREFIX": PREFIX})
+        assert (done.exit_code, "2 mended, 0 left" in done.stdout) == (0, True), done.output
+        assert "the keys were not walked" in done.stderr
+        assert findings(queue) == []
+
+
 # -- where the rights come from --
 
 
@@ -278,7 +290,7 @@ def test_every_command_and_key_of_a_script_is_seen(script: Any) -> None:
     text = "\n".join(line.partition("--")[0] for line in script.source.splitlines())
     assert text.count("call(") - text.count("call('") == 0
     assert commands_of(script)
-    assert families_of(script) or script.name == "snapshot"
+    assert families_of(script) or script.name in ("snapshot", "survey")
 
 
 def test_a_viewer_has_no_command_that_writes() -> None:
@@ -323,3 +335,18 @@ def test_scripts_are_loaded(run: Run, clean: ServerProcess) -> None:
     assert done.exit_code == 0
     with clean.client() as admin:
         assert all(admin.script_exists(*(script.sha for script in SCRIPTS.values())))
+
+
+def test_channels_need_a_producer_and_a_worker(open_as: OpenAs) -> None:
+    with Publisher(open_as("producer")) as publisher, Consumer("orders", open_as("worker")) as consumer:
+        publisher.publish_batch("orders", [1, 2, 3, 4])
+        assert publisher.queue_length("orders") == 4
+        with Consumer("orders", open_as("worker")) as slow:
+            slow.consume(2)
+            taken = consumer.claim_pending_messages(0)
+            assert consumer.acknowledge(taken) == 2
+        assert len(consumer.get_pending_messages()) == 0
+        consumer.reject(consumer.consume(1))
+        consumer.reject(consumer.consume(1), requeue=False)
+        info = consumer.get_consumer_info()
+        assert (info["acknowledged"], info["rejected"], info["dead"]) == (2, 1, 1)

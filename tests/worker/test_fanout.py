@@ -22,6 +22,7 @@ from taskq import (
 )
 from taskq.kinds import Secret
 from taskq.protocol.operations import CrashLimits
+from taskq.transport.fsck import Fsck
 from tests.worker.background import findings
 
 LIMITS = CrashLimits(3, 100_000)
@@ -178,3 +179,15 @@ def test_a_whole_tree_is_cancelled(queue: TaskQueue) -> None:
     assert (stats.cancelled_tasks, stats.waiting_tasks, stats.pending_tasks) == (13, 0, 0)
     with pytest.raises(TaskNotFound):
         queue.cancel_tree("missing")
+
+
+def test_fsck_finds_nothing_wrong_with_a_task_that_waits(queue: TaskQueue) -> None:
+    def parent(task: Task, ctx: TaskContext) -> Any:
+        ctx.checkpoint("note")
+        ctx.fanout([Task(task_type="elsewhere", queue="elsewhere") for _ in range(3)])
+
+    run(queue, parent)
+    queue.fanout("by-hand", children(1, 2))
+    report = Fsck(queue.transport.run, queue.namespace.protocol, queue.settings, repair=True, pause_seconds=0.0).check()
+    assert list(report.violations) == []
+    assert findings(queue) == []

@@ -5,8 +5,8 @@
 -- INCLUDE clock text events bell settle promote sweep running claim
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
---         {ids}, {body per id}, {attempt, retries per id; empty if all are new}};
---         code 1 done, 0 the worker is not registered, -1 it comes too late: turns with higher numbers were seen
+--         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
+--         {0, seq} the worker is not registered; {-1, seq} it comes too late: turns with higher numbers were seen
 -- The claims of a turn share one fence word, and are numbered on from its first part. rest is the names of the lists to
 -- walk in order, then what has finished (see lib/settle). ring_on is 1 if the worker may have taken a hint since its last
 -- turn: whatever is left then rings again. Two turns of a worker may be on their way at a time: a repetition of one of the
@@ -162,18 +162,18 @@ repeat
     if not left and count == 0 and want > 0 then call('DEL', unpack(bells)) end
   end
   call('HSET', WORKER .. worker, 'seq', seq_text, 'turn' .. seq % 2, seq_text .. '|' .. first .. '|0|')
-  return {1, now, first, wait, 0, {}, ids, bodies, {}}
+  return {1, now, first, wait, 0, {}, ids, bodies, {}, seq}
 until true
 
 -- FRAGMENTS
 local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
-if card[1] ~= token then return {0} end
+if card[1] ~= token then return {0, seq} end
 local last = tonumber(card[2] or 0)
 if seq <= last then
   -- "<seq>|<first fence>|<hold>|<refused ids>", of the last two turns; what was claimed stands last in the worker's list
   local noted = call('HGET', WORKER .. worker, 'turn' .. seq % 2) or ''
   local of, first, held_back, refused_text = string.match(noted, '^(%d*)|(%d*)|([01])|([^|]*)$')
-  if of ~= digits(seq) then return {-1} end
+  if of ~= digits(seq) then return {-1, seq} end
   local refused, ids, bodies, counts = {}, {}, {}, {}
   for id in string.gmatch(refused_text, '[^ ]+') do refused[#refused + 1] = id end
   for _, id in ipairs(call('LRANGE', PROCESSING .. worker, '-1000', '-1')) do
@@ -184,7 +184,7 @@ if seq <= last then
       counts[2 * n - 1], counts[2 * n] = run.attempt, tonumber(call('HGET', STATE .. id, 'retries')) or 0
     end
   end
-  return {1, now, first, until_next(), tonumber(held_back), refused, ids, bodies, counts}
+  return {1, now, first, until_next(), tonumber(held_back), refused, ids, bodies, counts, seq}
 end
 
 -- everything is read, and so type-checked, before the first write: the server does not roll a script back
@@ -219,4 +219,4 @@ call('HSET', WORKER .. worker, 'seq', digits(seq),
 if claims.solo ~= (card[3] or nil) then
   if claims.solo then call('HSET', WORKER .. worker, 'solo', claims.solo) else call('HDEL', WORKER .. worker, 'solo') end
 end
-return {1, now, claims.first, wait, claims.hold and 1 or 0, refused, claims.ids, claims.bodies, claims.counts}
+return {1, now, claims.first, wait, claims.hold and 1 or 0, refused, claims.ids, claims.bodies, claims.counts, seq}

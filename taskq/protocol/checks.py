@@ -1,0 +1,87 @@
+"""The operations that check a namespace and mend it; see ``taskq fsck``. No I/O here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from taskq.protocol.integrity import Facts, Member, parse_facts, parse_members, parse_names
+from taskq.protocol.operation import Argument, Operation
+from taskq.protocol.replies import texts
+
+
+class LeaseTimes(NamedTuple):
+    """How long a lease lasts, and the time between two beats, in ms."""
+
+    lease_ms: int
+    period_ms: int
+
+
+class Checks:
+    """The part of ``Protocol`` that looks after the invariants."""
+
+    _root: str
+
+    def _build(self, name: str, args: Iterable[Argument], parse: Callable[[Any], Any]) -> Operation[Any]:
+        raise NotImplementedError
+
+    def snapshot(self, limit: int = 100_000) -> Operation[tuple[int, list[Any] | None]]:
+        """Return server time in ms and the content of every key, None if there are more than ``limit``."""
+        return self._build(
+            "snapshot", (self._pattern(), limit), lambda reply: (reply[0], reply[1] if len(reply) > 1 else None)
+        )
+
+    def _pattern(self) -> str:
+        return "".join(f"\\{char}" if char in "[]*?^\\" else char for char in self._root) + "*"
+
+    def check(
+        self, source: str, name: str = "", cursor: str = "0", count: int = 100, ids: Sequence[str] = ()
+    ) -> Operation[tuple[str, list[Facts]]]:
+        """Return the next cursor ("0": the end) and what is known of a page of ids; sources: see ``check.lua``."""
+        return self._build("check", (source, name, cursor, count, *ids), parse_facts)
+
+    def members(
+        self, source: str, name: str = "", cursor: str = "0", count: int = 500, ids: Sequence[str] = ()
+    ) -> Operation[tuple[str, list[Member]]]:
+        """Return the next cursor and a page of a ``list``, or some ids as ``members``."""
+        return self._build("check", (source, name, cursor, count, *ids), parse_members)
+
+    def names(
+        self, source: str, name: str = "", cursor: str = "0", count: int = 500
+    ) -> Operation[tuple[str, list[str]]]:
+        """Return the next cursor and a page of names: retained ids, slots of retention, workers, leases, slots."""
+        return self._build("check", (source, name, cursor, count), parse_names)
+
+    def survey(self, cursor: str, count: int = 500) -> Operation[tuple[str, list[tuple[str, str, int]]]]:
+        """Return the next cursor and some keys: name without the root, type, and ms to live or -1."""
+        return self._build(
+            "survey",
+            (cursor, self._pattern(), count),
+            lambda reply: (_word(reply[0]), list(zip(*[iter(map(_word, reply[1]))] * 3, strict=True))),
+        )
+
+    def indexes(self, times: LeaseTimes, source: str, names: Sequence[str]) -> Operation[tuple[str, ...]]:
+        """Return for each worker, unique key, ... what is wrong with it; empty: nothing."""
+        return self._build("indexes", (times.lease_ms, source, *names), texts)
+
+    def mend(
+        self, task_id: str, list_name: str, ttl_ms: int, holders: Sequence[str] = ()
+    ) -> Operation[tuple[str, ...]]:
+        """Put a task right; return what was done."""
+        return self._build("mend", (task_id, list_name, ttl_ms, *holders), texts)
+
+    def mend_place(self, verb: str, name: str, detail: str, lease_ms: int) -> Operation[tuple[str, ...]]:
+        """Put right what stands beside the tasks, or in how many places one stands; return what was done."""
+        return self._build("mend_place", (verb, name, detail, lease_ms), texts)
+
+    def mend_expiry(self, family: str, name: str, ttl_ms: int) -> Operation[tuple[str, ...]]:
+        """Make a key expire that must, or not expire that must not; return what was done."""
+        return self._build("mend_expiry", (family, name, ttl_ms), texts)
+
+    def notice(self, nonce: str, number: int) -> Operation[int]:
+        """Count violations that were found in passing, once per nonce."""
+        return self._build("notice", (nonce, number), int)
+
+
+def _word(value: Any) -> Any:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value

@@ -1,0 +1,86 @@
+-- check: a page of ids and all that is known of each, as of one instant
+-- FLAGS   no-writes
+-- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique
+-- USES    retention slots
+-- ARGV    source name cursor count:number ids*
+-- REPLY   {next cursor or '0', {per id: id, a digit per status and one for tombstone, ms to live of envelope, state and
+--         result, {fields of the state}, record, 1 if its worker holds it, 1 if that one is known and has a lease, due ms,
+--         1 if a dead letter, holder of its unique key}}
+-- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing or ids; list or members,
+-- whose reply is {next cursor, {id, digits, ...}}; or one whose reply is {next cursor, {names}}: retained, retention,
+-- workers, leases or slots.
+-- Lists are walked from their tails: what is taken from the head meanwhile moves nothing, what comes to the tail is seen
+-- twice, but nothing is missed.
+local STATUSES = {'pending', 'scheduled', 'running', 'retry', 'waiting', 'completed', 'failed', 'cancelled'}
+
+local function members_of(page, step)
+  local found = {}
+  for i = 1, #page[2], step do found[#found + 1] = page[2][i] end
+  return page[1], found
+end
+
+local function from_tail(length, page)
+  return length > cursor + count and string.format('%d', cursor + count) or '0', page
+end
+
+local function given()
+  local found = {}
+  for i = first_ids, #ARGV do found[#found + 1] = ARGV[i] end
+  return '0', found
+end
+
+local NAMES = {
+  retained = function() return from_tail(call('LLEN', RETAINED .. name),
+    call('LRANGE', RETAINED .. name, -cursor - count, -cursor - 1)) end,
+  retention = function() return members_of(call('ZSCAN', RETENTION, cursor, 'COUNT', count), 2) end,
+  workers = function() return members_of(call('SSCAN', WORKERS, cursor, 'COUNT', count), 1) end,
+  leases = function() return members_of(call('ZSCAN', LEASES, cursor, 'COUNT', count), 2) end,
+  slots = function() return members_of(call('HSCAN', SLOTS, cursor, 'COUNT', count), 2) end,
+}
+local SHORT, READ = {list = true, members = true}, {
+  sample = function() return '0', call('SRANDMEMBER', STATUS .. name, count) end,
+  status = function() return members_of(call('SSCAN', STATUS .. name, cursor, 'COUNT', count), 1) end,
+  tombstones = function() return members_of(call('SSCAN', TOMBSTONES, cursor, 'COUNT', count), 1) end,
+  running = function() return members_of(call('HSCAN', RUNNING, cursor, 'COUNT', count), 2) end,
+  scheduled = function() return members_of(call('ZSCAN', SCHEDULED, cursor, 'COUNT', count), 2) end,
+  dead = function() return members_of(call('ZSCAN', DEAD, cursor, 'COUNT', count), 2) end,
+  processing = function() return from_tail(call('LLEN', PROCESSING .. name),
+    call('LRANGE', PROCESSING .. name, -cursor - count, -cursor - 1)) end,
+  list = function() return from_tail(call('LLEN', QUEUE .. name),
+    call('LRANGE', QUEUE .. name, -cursor - count, -cursor - 1)) end,
+  ids = given,
+  members = given,
+}
+if NAMES[source] then return {NAMES[source]()} end
+local next_cursor, ids = READ[source]()
+if #ids == 0 then return {next_cursor, {}} end
+
+local flags = {}
+-- of what stands in a list it only matters whether it is pending
+for s = 1, source == 'list' and 1 or 8 do flags[s] = call('SMISMEMBER', STATUS .. STATUSES[s], unpack(ids)) end
+flags[9] = call('SMISMEMBER', TOMBSTONES, unpack(ids))
+if SHORT[source] then
+  local words = {}
+  for n, id in ipairs(ids) do
+    local digits = {}
+    for s = 1, 9 do digits[s] = flags[s] and flags[s][n] or 0 end
+    words[2 * n - 1], words[2 * n] = id, table.concat(digits)
+  end
+  return {next_cursor, words}
+end
+local records, due = call('HMGET', RUNNING, unpack(ids)), call('ZMSCORE', SCHEDULED, unpack(ids))
+local dead, facts = call('ZMSCORE', DEAD, unpack(ids)), {}
+for n, id in ipairs(ids) do
+  local digits, record, held, known, holder = {}, records[n], 0, 0, ''
+  for s = 1, 9 do digits[s] = flags[s][n] end
+  local worker = record and string.match(record, '^%S+ (%S+) ')
+  if worker then
+    held = call('LPOS', PROCESSING .. worker, id) and 1 or 0
+    known = call('SISMEMBER', WORKERS, worker) == 1 and call('ZSCORE', LEASES, worker) and 1 or 0
+  end
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started')
+  if state[3] then holder = call('GET', UNIQUE .. state[3]) or '' end
+  facts[n] = {id, table.concat(digits), call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id),
+    state, record or '', held, known, due[n] or '', dead[n] and 1 or 0, holder}
+end
+return {next_cursor, facts}

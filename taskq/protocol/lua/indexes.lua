@@ -1,0 +1,40 @@
+-- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, bells
+-- FLAGS   no-writes
+-- USES    workers leases worker meta unique status state retention queues slots schedules bell
+-- ARGV    lease:number source names*
+-- REPLY   {per name: what is wrong with it, '' if nothing}
+local LIVE = {'pending', 'scheduled', 'running', 'retry', 'waiting'}
+local clock, meta = call('TIME'), call('HMGET', META, 'lease_tick', 'lease_credit')
+local virtual = tonumber(meta[1] or clock[1] * 1000) - tonumber(meta[2] or 0)
+
+local function lives(id)
+  for _, status in ipairs(LIVE) do
+    if call('SISMEMBER', STATUS .. status, id) == 1 then return true end
+  end
+end
+
+local JUDGE = {
+  workers = function(name)
+    local known, lease_end = call('SISMEMBER', WORKERS, name) == 1, call('ZSCORE', LEASES, name)
+    if known and not lease_end then return 'no lease' end
+    if lease_end and not known then return 'not registered' end
+    if lease_end and tonumber(lease_end) - virtual > lease + 1000 then return 'lease too long' end
+    if not known and call('EXISTS', WORKER .. name) == 1 then return 'a card, but not registered' end
+  end,
+  unique = function(name)
+    local holder = call('GET', UNIQUE .. name)
+    if holder and not (lives(holder) and call('HGET', STATE .. holder, 'unique') == name) then return holder end
+  end,
+  retained = function(name) return not call('ZSCORE', RETENTION, name) and 'unlisted' end,
+  queue = function(name)
+    local queue = string.match(name, '^(.*):')
+    return queue and call('SISMEMBER', QUEUES, queue) == 0 and 'unlisted'
+  end,
+  slots = function(name)
+    return call('HEXISTS', SLOTS, name) == 1 and call('HEXISTS', SCHEDULES, name) == 0 and 'no schedule'
+  end,
+  bell = function(name) return call('LLEN', BELL .. name) > 8 and 'too long' end,
+}
+local wrong = {}
+for i = first_names, #ARGV do wrong[#wrong + 1] = JUDGE[source](ARGV[i]) or '' end
+return wrong

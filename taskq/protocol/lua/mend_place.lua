@@ -1,0 +1,84 @@
+-- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
+-- FLAGS   allow-oom
+-- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
+-- USES    schedules
+-- INCLUDE clock text bell retention
+-- ARGV    verb name detail lease:number
+-- REPLY   {what was done, in words}; nothing if nothing was wrong
+-- An entry too many becomes a tombstone, which the claim drops: to take it out of the middle of a list would cost time in
+-- proportion to the list.
+local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
+
+local function in_one_of(statuses, id)
+  for _, status in ipairs(statuses) do
+    if call('SISMEMBER', STATUS .. status, id) == 1 then return true end
+  end
+end
+
+-- name is an id, a worker, a slot ...; detail is a list to push to, or the two lists (or twice the same) of two entries
+local MEND = {
+  push = function()
+    if call('SISMEMBER', STATUS .. 'pending', name) == 0 then return end
+    local tombstone = call('SISMEMBER', TOMBSTONES, name)
+    if call('LPOS', QUEUE .. detail, name, 'MAXLEN', '1000') then return end
+    if tombstone == 1 then call('SREM', TOMBSTONES, name) end
+    call('LPUSH', QUEUE .. detail, name)
+    ring(detail)
+    return 'back at the head of ' .. detail
+  end,
+  -- of a task that waits one entry must stay, and only here a list is looked through to be sure of it
+  bury = function()
+    local first, second = string.match(detail, '^(%S+) (%S+)$')
+    local entries = #call('LPOS', QUEUE .. first, name, 'COUNT', '3')
+    if second ~= first then entries = entries + #call('LPOS', QUEUE .. second, name, 'COUNT', '3') end
+    local wanted = call('SISMEMBER', STATUS .. 'pending', name) + call('SISMEMBER', TOMBSTONES, name)
+    if entries <= wanted then return end
+    if call('SADD', TOMBSTONES, name) == 1 then return 'an entry in ' .. second .. ' is dropped when a claim meets it' end
+    if call('LREM', QUEUE .. second, '-1', name) == 1 then return 'an entry taken out of ' .. second end
+  end,
+  unbury = function() return call('SREM', TOMBSTONES, name) == 1 and 'its tombstone deleted' end,
+  retain = function()
+    if not in_one_of(ENDED, name) then return end
+    call('ZCARD', RETENTION)
+    local keep = math.max(call('PTTL', TASK .. name), 0)
+    if call('LPOS', RETAINED .. slot_of(keep), name, 'RANK', '-1', 'MAXLEN', '1000') then return end
+    retain({name}, slot_of(keep))
+    return 'put into a retained list'
+  end,
+  unique = function()
+    local holder = call('GET', UNIQUE .. name)
+    if not holder or in_one_of(LIVE, holder) and call('HGET', STATE .. holder, 'unique') == name then return end
+    call('DEL', UNIQUE .. name)
+    return 'the key deleted'
+  end,
+  retained = function() return call('ZADD', RETENTION, name, name) == 1 and 'listed for the sweep' end,
+  queue = function() return call('SADD', QUEUES, string.match(name, '^(.*):')) == 1 and 'its queue listed' end,
+  slots = function()
+    return call('HEXISTS', SCHEDULES, name) == 0 and call('HDEL', SLOTS, name) == 1 and 'the slot deleted'
+  end,
+  bell = function()
+    if call('LLEN', BELL .. name) <= 8 then return end
+    call('LTRIM', BELL .. name, '0', '7')
+    return 'hints beyond the eighth deleted'
+  end,
+  -- whoever has a card may live: with a lease it beats, or is reaped; what others hold is handed back task by task
+  workers = function()
+    local known, lease_end = call('SISMEMBER', WORKERS, name) == 1, call('ZSCORE', LEASES, name)
+    local card = call('EXISTS', WORKER .. name) == 1
+    -- on the lease clock
+    local until_ms = now - (call('HGET', META, 'lease_credit') or 0) + lease
+    if known and lease_end then
+      if tonumber(lease_end) <= until_ms + 1000 then return end
+      call('ZADD', LEASES, until_ms, name)
+      return 'its lease cut to one length'
+    end
+    if card then
+      call('SADD', WORKERS, name)
+      call('ZADD', LEASES, until_ms, name)
+      return 'registered, with a lease'
+    end
+    if call('SREM', WORKERS, name) + call('ZREM', LEASES, name) > 0 then return 'forgotten' end
+  end,
+}
+local words = MEND[verb]()
+return words and {words} or {}

@@ -1,0 +1,394 @@
+"""Check the invariants of a namespace that is at work, and mend what is damaged: ``taskq fsck``.
+
+Everything goes page by page, each page one short script, and what is remembered is bounded. What looks wrong is looked
+at again a moment later before it counts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from taskq.errors import AccessDenied, ServerError
+from taskq.model.moment import seconds_to_ms
+from taskq.model.task import outline
+from taskq.protocol.audit import KINDS, expires, family_of
+from taskq.protocol.integrity import Facts, Sieve, judge, judge_totals
+from taskq.protocol.keys import FAMILIES, list_name
+from taskq.protocol.operations import Protocol
+from taskq.settings import Settings
+from taskq.states import LIVE, TERMINAL, TaskStatus
+from taskq.transport.standing import PAGE, Lists, Misplaced
+from taskq.transport.upkeep import Run, lease_times
+
+_NOT_WALKED = (
+    "the keys were not walked: no role may SCAN, because that shows the names of all keys on the server. Keys that no "
+    "index leads to are found when an administrator runs this"
+)
+_BATCH = 1000
+_MOST_SHOWN = 10_000
+_PASSING_MS = 60_000
+_INDEXES = {
+    "worker": "workers",
+    "unique": "unique",
+    "retained": "retained",
+    "queue": "queue",
+    "bell": "bell",
+}
+_INVARIANT = {"workers": "I8", "retained": "I5", "bell": "I7"}
+# the order in which statuses are looked at: what is mended may become pending, and the lists come with the pending ones
+_AFTER_LISTS = tuple(status for status in TaskStatus if status in LIVE and status != TaskStatus.PENDING)
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing that is wrong.
+
+    Attributes:
+        invariant: ``I1`` to ``I9``, ``index`` or ``key``.
+        subject: the id of a task, or the name of a key, worker, ...
+        message: what is wrong.
+        done: what was done about it.
+        left: whether it is still wrong.
+    """
+
+    invariant: str
+    subject: str
+    message: str
+    done: tuple[str, ...] = ()
+    left: bool = True
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run has found.
+
+    Attributes:
+        checked: how many times something was looked at: keys, members of status sets, entries of lists.
+        violations: the first of them; ``count`` and ``left`` count them all.
+        seconds: how long it took.
+        notes: what was not looked at.
+    """
+
+    checked: int = 0
+    count: int = 0
+    left: int = 0
+    violations: list[Violation] = field(default_factory=list)
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def take(self, other: Report, where: str) -> None:
+        """Add what another run has found.
+
+        Args:
+            other: its report.
+            where: what to say behind each message, so that one knows which run it was.
+        """
+        self.checked += other.checked
+        self.seconds += other.seconds
+        self.notes += [f"{note}{where}" for note in other.notes]
+        self.count += other.count
+        self.left += other.left
+        room = _MOST_SHOWN - len(self.violations)
+        self.violations += [replace(found, message=f"{found.message}{where}") for found in other.violations[:room]]
+
+    def add(self, violation: Violation) -> None:
+        """Add a violation; beyond some thousands they are only counted."""
+        self.count += 1
+        self.left += violation.left
+        if len(self.violations) < _MOST_SHOWN:
+            self.violations.append(violation)
+
+
+class Fsck:
+    """One run over one namespace.
+
+    Args:
+        run: runs an operation.
+        protocol: the operations of the namespace.
+        settings: for lease times and for how long an end is kept.
+        repair: whether to mend what can be mended.
+        progress: is told the name of each step, and how many things it has looked at so far.
+        pause_seconds: before what looks wrong is looked at again.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        protocol: Protocol,
+        settings: Settings,
+        *,
+        repair: bool = False,
+        progress: Progress | None = None,
+        pause_seconds: float = 0.2,
+    ) -> None:
+        self._run, self._protocol, self._repair = run, protocol, repair
+        self._times = lease_times(settings)
+        self._ttl_ms = seconds_to_ms(settings.result_ttl_seconds, "result_ttl_seconds")
+        self._progress = progress or (lambda step, checked: None)
+        self._pause_seconds = pause_seconds
+        self._lists = Lists(run, protocol)
+        self._report = Report()
+        self._step = ""
+        self._workers: set[str] = set()
+        self._list_names: set[str] = set()
+
+    def check(self) -> Report:
+        """Look at everything once.
+
+        Raises:
+            ServerUnavailable, AccessDenied: if the server cannot be asked.
+        """
+        began = time.monotonic()
+        steps: tuple[tuple[str, Callable[[], None]], ...] = (
+            ("keys", self._check_keys),
+            ("workers", self._check_workers),
+            ("ended tasks", self._check_ended),
+            ("lists", self._check_lists),
+            ("live tasks", self._check_live),
+            ("counters", self._check_totals),
+        )
+        for self._step, step in steps:
+            self._count(0)
+            try:
+                step()
+            except AccessDenied as error:
+                if step != self._check_keys:
+                    raise
+                self._report.notes.append(f"{_NOT_WALKED} ({error})")
+            except ServerError as error:
+                self._report.add(Violation("key", self._step, f"could not be checked: {error}"))
+        self._report.seconds = time.monotonic() - began
+        return self._report
+
+    def _count(self, number: int) -> None:
+        self._report.checked += number
+        self._progress(self._step, self._report.checked)
+
+    # -- keys, workers and indexes --
+
+    def _check_keys(self) -> None:
+        cursor = "0"
+        orphans: list[str] = []
+        while True:
+            cursor, page = self._run(self._protocol.survey(cursor))
+            names: dict[str, set[str]] = {}
+            for key, kind, ttl_ms in page:
+                family = family_of(key)
+                if family is None or KINDS[family] != kind:
+                    self._check_foreign(key)
+                    continue
+                names.setdefault(family, set()).add(key[len(FAMILIES[family]) :])
+                self._check_expiry(family, key, ttl_ms)
+            self._count(len(page))
+            ids = sorted(set().union(*(names.get(family, set()) for family in ("task", "state", "result"))))
+            orphans += self._lists.unknown(ids)
+            self._workers |= names.get("processing", set()) | names.get("worker", set())
+            self._list_names |= names.get("queue", set())
+            for family, source in _INDEXES.items():
+                self._check_names(source, sorted(names.get(family, set())))
+            if cursor == "0" or len(orphans) >= _BATCH:
+                self._judge_ids(orphans)
+                orphans = []
+            if cursor == "0":
+                return
+
+    def _check_foreign(self, key: str) -> None:
+        self._report.add(Violation("key", key, "is of no family of taskq, or of the wrong type for its family"))
+
+    def _check_expiry(self, family: str, key: str, ttl_ms: int) -> None:
+        must = expires(family)
+        if must is None or must == (ttl_ms >= 0):
+            return
+        name = key[len(FAMILIES[family]) :]
+        done = self._run(self._protocol.mend_expiry(family, name, _PASSING_MS)) if self._repair else ()
+        self._report.add(Violation("I5", key, f"has {'no' if must else 'a'} TTL", done, not done))
+
+    def _check_names(self, source: str, names: Sequence[str]) -> None:
+        for at in range(0, len(names), PAGE):
+            page = names[at : at + PAGE]
+            wrong = self._run(self._protocol.indexes(self._times, source, page))
+            suspects = [name for name, word in zip(page, wrong, strict=True) if word]
+            if suspects:
+                self._pause()
+                again = self._run(self._protocol.indexes(self._times, source, suspects))
+                for name, word in zip(suspects, again, strict=True):
+                    if word:
+                        self._found_index(source, name, word)
+
+    def _found_index(self, source: str, name: str, word: str) -> None:
+        message = (
+            f"{source}: {f'held by {word}, which is not live or does not know of it' if source == 'unique' else word}"
+        )
+        done: tuple[str, ...] = ()
+        left = True
+        if self._repair:
+            done = self._place(source, name, "")
+            left = bool(self._run(self._protocol.indexes(self._times, source, [name]))[0])
+        self._report.add(Violation(_INVARIANT.get(source, "index"), name, message, done, left))
+
+    def _place(self, verb: str, name: str, detail: str) -> tuple[str, ...]:
+        return self._run(self._protocol.mend_place(verb, name, detail, self._times.lease_ms))
+
+    def _check_workers(self) -> None:
+        for source in ("workers", "leases"):
+            for page in self._name_pages(source):
+                self._workers.update(page)
+                self._check_names("workers", page)
+        for page in self._name_pages("slots"):
+            self._check_names("slots", page)
+
+    def _name_pages(self, source: str) -> Iterator[list[str]]:
+        cursor = "0"
+        while True:
+            cursor, page = self._run(self._protocol.names(source, "", cursor))
+            self._count(len(page))
+            yield page
+            if cursor == "0":
+                return
+
+    # -- tasks --
+
+    def _fact_pages(self, source: str, name: str = "") -> Iterator[list[Facts]]:
+        cursor = "0"
+        while True:
+            cursor, page = self._run(self._protocol.check(source, name, cursor, PAGE))
+            self._count(len(page))
+            yield page
+            if cursor == "0":
+                return
+
+    def _pause(self) -> None:
+        time.sleep(self._pause_seconds)
+
+    def _judge_pages(self, pages: Iterable[list[Facts]]) -> None:
+        suspects: list[str] = []
+        for page in pages:
+            suspects += [facts.task_id for facts in page if judge(facts)]
+            if len(suspects) >= _BATCH:
+                self._judge_ids(suspects)
+                suspects = []
+        self._judge_ids(suspects)
+
+    def _judge_ids(self, suspects: Sequence[str], holder: str | None = None) -> None:
+        """Look at ids once more, report what is still wrong and mend it."""
+        if not suspects:
+            return
+        self._pause()
+        for facts in self._lists.facts(list(dict.fromkeys(suspects))).values():
+            wrong = judge(facts)
+            if holder is not None and not (facts.held and facts.worker == holder):
+                wrong.append(f"I3: stands in the processing list of {holder}, who does not run it")
+            if wrong:
+                self._found(facts, wrong, (holder,) if holder else ())
+
+    def _found(self, facts: Facts, wrong: Sequence[str], holders: Sequence[str]) -> None:
+        done: tuple[str, ...] = ()
+        left = set(wrong)
+        if self._repair:
+            done = self._run(self._protocol.mend(facts.task_id, self._list_of(facts.task_id), self._ttl_ms, holders))
+            left = set(judge(self._lists.facts([facts.task_id])[facts.task_id]))
+        for sentence in wrong:
+            invariant, _, message = sentence.partition(": ")
+            self._report.add(Violation(invariant, facts.task_id, message, done, sentence in left))
+
+    def _list_of(self, task_id: str) -> str:
+        (item,) = self._run(self._protocol.inspect([task_id]))
+        task = outline(item.envelope or b"", task_id)
+        return item.state.get("list") or list_name(task.queue, task.priority)
+
+    def _check_ended(self) -> None:
+        sieve = Sieve()
+        for slot in self._lists.slots():
+            for page in self._lists.retained(slot):
+                for task_id in page:
+                    sieve.add(task_id)
+        for status in sorted(TERMINAL):
+            suspects: list[str] = []
+            unretained: list[str] = []
+            for facts_page in self._fact_pages("status", status):
+                suspects += [facts.task_id for facts in facts_page if judge(facts)]
+                unretained += [facts.task_id for facts in facts_page if facts.task_id not in sieve]
+                if len(suspects) + len(unretained) >= _BATCH:
+                    self._settle_ended(suspects, unretained)
+                    suspects, unretained = [], []
+            self._settle_ended(suspects, unretained)
+
+    def _settle_ended(self, suspects: list[str], unretained: list[str]) -> None:
+        self._judge_ids(suspects)
+        for task_id in self._lists.unretained(unretained) if unretained else ():
+            done = self._place("retain", task_id, "") if self._repair else ()
+            self._report.add(
+                Violation(
+                    "I5", task_id, "has ended and stands in no retained list: nothing will forget it", done, not done
+                )
+            )
+
+    def _check_lists(self) -> None:
+        sizes = self._run(self._protocol.stats())
+        names = sorted(self._list_names | {depth.name for depth in sizes.lists})
+        sieve = Sieve()
+        suspects: dict[str, None] = {}
+        for name in names:
+            for entries in self._lists.pages(name):
+                self._count(len(entries))
+                for entry in entries:
+                    if sieve.add(entry.task_id) or not entry.expected:
+                        suspects[entry.task_id] = None
+                self._settle_places(suspects, names, _BATCH)
+        for page in self._fact_pages("status", TaskStatus.PENDING):
+            wrong = [facts.task_id for facts in page if judge(facts)]
+            self._judge_ids(wrong)
+            # what was mended may not belong into its list any more
+            suspects.update(dict.fromkeys(wrong))
+            suspects.update((facts.task_id, None) for facts in page if facts.task_id not in sieve)
+            self._settle_places(suspects, names, _BATCH)
+        for page in self._fact_pages("tombstones"):
+            suspects.update((facts.task_id, None) for facts in page if facts.pending or facts.task_id not in sieve)
+            self._settle_places(suspects, names, _BATCH)
+        self._settle_places(suspects, names, 1)
+
+    def _settle_places(self, suspects: dict[str, None], names: Sequence[str], enough: int) -> None:
+        if len(suspects) < enough:
+            return
+        for misplaced in self._lists.misplaced(list(suspects), names):
+            done = self._mend_places(misplaced) if self._repair else ()
+            self._report.add(Violation("I1", misplaced.facts.task_id, _said(misplaced), done, not done))
+        suspects.clear()
+
+    def _mend_places(self, misplaced: Misplaced) -> tuple[str, ...]:
+        task_id, places = misplaced.facts.task_id, misplaced.lists
+        if len(places) > misplaced.expected:
+            done: tuple[str, ...] = ()
+            for _ in range(len(places) - misplaced.expected):
+                done += self._place("bury", task_id, f"{places[0]} {places[-1]}")
+            return done
+        if misplaced.facts.pending and not places:
+            return self._place("push", task_id, self._list_of(task_id))
+        return self._place("unbury", task_id, "")
+
+    def _check_live(self) -> None:
+        for status in _AFTER_LISTS:
+            self._judge_pages(self._fact_pages("status", status))
+        for source in ("running", "scheduled", "dead"):
+            self._judge_pages(self._fact_pages(source))
+        for worker in sorted(self._workers):
+            for page in self._fact_pages("processing", worker):
+                strangers = [facts.task_id for facts in page if not (facts.held and facts.worker == worker)]
+                self._judge_ids(strangers, worker)
+
+    def _check_totals(self) -> None:
+        for sentence in judge_totals(self._run(self._protocol.stats())):
+            invariant, _, message = sentence.partition(": ")
+            self._report.add(Violation(invariant, "counters", message))
+
+
+def _said(misplaced: Misplaced) -> str:
+    facts, number = misplaced.facts, len(misplaced.lists)
+    what = "is pending" if facts.pending else "is not pending"
+    what += " and has a tombstone" if facts.tombstone else ""
+    where = f" ({', '.join(misplaced.lists)})" if number else ""
+    return f"{what} and stands in {number} places of the lists{where} instead of {misplaced.expected}"

@@ -1,0 +1,125 @@
+"""In how many places of the lists an id stands: found out in pages, while others take from them and add to them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from taskq.protocol.integrity import Facts, Member
+from taskq.protocol.operations import Protocol
+from taskq.transport.upkeep import Run
+
+PAGE = 100
+_ENTRIES = 200
+
+
+class Misplaced(NamedTuple):
+    """A task that stands in too many or too few places of the lists.
+
+    Attributes:
+        expected: in how many it should, its tombstone included.
+        lists: where it stands, once for each entry.
+    """
+
+    facts: Facts
+    expected: int
+    lists: tuple[str, ...]
+
+
+class Lists:
+    """Walks through lists from their tails.
+
+    What is taken from a head meanwhile moves nothing. What comes to a tail pushes what was seen before into the next
+    page; each page overlaps the one before by an entry, so that this is noticed, and every entry that stands in a list
+    during the whole walk is met exactly once.
+
+    Args:
+        run: runs an operation.
+        protocol: the operations of the namespace.
+    """
+
+    def __init__(self, run: Run, protocol: Protocol) -> None:
+        self._run = run
+        self._protocol = protocol
+
+    def pages(self, list_name: str) -> Iterator[list[Member]]:
+        """Yield the entries of a priority list, page by page, from its tail."""
+        offset, anchor, cursor = 0, "", "1"
+        while cursor != "0":
+            cursor, page = self._run(self._protocol.members("list", list_name, str(offset), _ENTRIES))
+            fresh = page
+            if anchor:
+                # nowhere: the page shows only what has been seen, or came later
+                fresh = page[: max((n for n, entry in enumerate(page) if entry.task_id == anchor), default=0)]
+            yield fresh
+            offset += _ENTRIES - 1
+            anchor = fresh[0].task_id if fresh else anchor
+
+    def unknown(self, ids: Sequence[str]) -> list[str]:
+        """Return those of some ids that no status set has."""
+        found: list[str] = []
+        for at in range(0, len(ids), _ENTRIES):
+            _, page = self._run(self._protocol.members("members", ids=ids[at : at + _ENTRIES]))
+            found += [member.task_id for member in page if not member.known]
+        return found
+
+    def retained(self, slot: str) -> Iterator[list[str]]:
+        """Yield the ids in a retained list, some perhaps twice."""
+        offset = "0"
+        while True:
+            offset, page = self._run(self._protocol.names("retained", slot, offset, 1000))
+            yield page
+            if offset == "0":
+                return
+
+    def slots(self) -> list[str]:
+        """Return the retained lists, the ones that expire last first; there are as many as tens of seconds to keep."""
+        slots, cursor = set(), "0"
+        while True:
+            cursor, page = self._run(self._protocol.names("retention", "", cursor))
+            slots.update(page)
+            if cursor == "0":
+                return sorted(slots, key=lambda slot: (len(slot), slot), reverse=True)
+
+    def facts(self, ids: Sequence[str]) -> dict[str, Facts]:
+        """Return what is known of some ids."""
+        found: dict[str, Facts] = {}
+        for at in range(0, len(ids), PAGE):
+            _, page = self._run(self._protocol.check("ids", ids=ids[at : at + PAGE]))
+            found.update((facts.task_id, facts) for facts in page)
+        return found
+
+    def misplaced(self, suspects: Sequence[str], list_names: Sequence[str]) -> list[Misplaced]:
+        """Count the entries of some ids in all lists, and return those of which there are too many or too few.
+
+        A task that was moved or ended meanwhile is left out: its trail tells.
+        """
+        before = self.facts(suspects)
+        counts: Counter[tuple[str, str]] = Counter()
+        for name in list_names:
+            for page in self.pages(name):
+                counts.update((entry.task_id, name) for entry in page if entry.task_id in before)
+        after = self.facts(suspects)
+        found = []
+        for task_id, facts in before.items():
+            expected = int(facts.pending) + int(facts.tombstone)
+            places = tuple(name for name in list_names for _ in range(counts[task_id, name]))
+            if len(places) != expected and after[task_id].trail == facts.trail:
+                found.append(Misplaced(facts, expected, places))
+        return found
+
+    def unretained(self, suspects: Sequence[str]) -> list[str]:
+        """Return those of some ended ids that stand in no retained list."""
+        missing = dict.fromkeys(suspects)
+        before = self.facts(suspects)
+        for slot in self.slots():
+            for page in self.retained(slot):
+                for task_id in page:
+                    missing.pop(task_id, None)
+            if not missing:
+                return []
+        after = self.facts(list(missing))
+        return [
+            i for i in missing if after[i].statuses == before[i].statuses and any(s.terminal for s in after[i].statuses)
+        ]

@@ -1,0 +1,239 @@
+"""Every kind of damage is found, mended, and costs no task; a healthy namespace has none, however busy it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+import redis
+
+from taskq.protocol.audit import audit
+from taskq.settings import Settings
+from taskq.transport.fsck import Fsck, Report
+from tests.state import LEASE_MS, LISTS, TTL_MS, Bench, changes, settle, task
+
+Damage = Callable[[Bench], object]
+
+
+@pytest.fixture
+def bench(redis_url: str, prefix: str, redis_client: redis.Redis) -> Iterator[Bench]:
+    """A namespace with something of everything: two workers, and tasks of each status."""
+    with closing(Bench(redis_url, prefix, redis_client)) as bench:
+        bench.all_hints_kept = False
+        bench.register("w1", "w2")
+        for outcome in ("complete", "fail", "cancel", "retry", "snooze"):
+            bench.submit(task(outcome, unique="key" if outcome == "retry" else ""))
+            (claim,) = bench.claim("w1", 1)
+            bench.end("w1", settle(claim, outcome, number=TTL_MS))
+        bench.submit(task("run1"), task("run2", unique="key2"))
+        assert len(bench.claim("w1", 2)) == 2
+        bench.submit(task("later", due="+60000"))
+        bench.submit_ids("a", "b", "t", "c")
+        bench.submit(task("m", "low", queue="mail"))
+        bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
+        yield bench
+
+
+def run(bench: Bench, *, repair: bool = False) -> Report:
+    settings = Settings(lease_seconds=LEASE_MS / 1000, heartbeat_interval_seconds=10.0)
+    return Fsck(bench.transport.run, bench.protocol, settings, repair=repair, pause_seconds=0.0).check()
+
+
+def found(report: Report) -> set[tuple[str, str]]:
+    return {(violation.invariant, violation.subject) for violation in report.violations}
+
+
+def findings(bench: Bench) -> list[str]:
+    return audit(bench.transport.run(bench.protocol.snapshot()), LEASE_MS)
+
+
+def ids_of(bench: Bench) -> set[str]:
+    """Return every id that is known, and check that those that wait can be claimed."""
+    statuses = ("pending", "running", "scheduled", "retry", "completed", "failed", "cancelled")
+    return {i for status in statuses for i in bench.client.smembers(bench.key("status", status))}
+
+
+def change(command: str, family: str, name: str = "", *words: object) -> Damage:
+    return lambda bench: bench.client.execute_command(command, bench.key(family, name), *words)
+
+
+def both(*damages: Damage) -> Damage:
+    return lambda bench: [damage(bench) for damage in damages]
+
+
+def forged(bench: Bench) -> object:
+    return bench.client.hset(bench.key("running"), "a", "1.tok.1 w9 normal 1 1 -")
+
+
+DAMAGES: dict[str, tuple[Damage, str, str]] = {
+    "pending in no list": (change("LREM", "queue", "normal", 1, "a"), "I1", "a"),
+    "pending twice in a list": (change("RPUSH", "queue", "normal", "a"), "I1", "a"),
+    "pending in two lists": (change("RPUSH", "queue", "low", "a"), "I1", "a"),
+    "pending three times": (change("RPUSH", "queue", "normal", "a", "a"), "I1", "a"),
+    "completed in a list": (change("RPUSH", "queue", "normal", "complete"), "I1", "complete"),
+    "completed twice in a list": (change("RPUSH", "queue", "high", "complete", "complete"), "I1", "complete"),
+    "running in a list": (change("RPUSH", "queue", "normal", "run1"), "I1", "run1"),
+    "unknown in a list": (change("RPUSH", "queue", "normal", "nobody"), "I1", "nobody"),
+    "scheduled in a list": (change("RPUSH", "queue", "normal", "later"), "I1", "later"),
+    "tombstone in no list": (change("SADD", "tombstones", "", "nobody"), "I1", "nobody"),
+    "tombstone of a pending one": (change("SADD", "tombstones", "", "a"), "I1", "a"),
+    "tombstone of a pending one in no list": (
+        both(change("SADD", "tombstones", "", "a"), change("LREM", "queue", "normal", 1, "a")), "I1", "a",
+    ),
+    "pending in the schedule": (change("ZADD", "scheduled", "", 1, "a"), "I1", "a"),
+    "scheduled without a time": (change("ZREM", "scheduled", "", "later"), "I1", "later"),
+    "retry without a time": (change("ZREM", "scheduled", "", "retry"), "I1", "retry"),
+    "unknown in the schedule": (change("ZADD", "scheduled", "", 1, "nobody"), "I2", "nobody"),
+    "running in the schedule": (change("ZADD", "scheduled", "", 1, "run1"), "I1", "run1"),
+    "in two status sets": (change("SADD", "status", "completed", "a"), "I2", "a"),
+    "running and pending": (change("SADD", "status", "pending", "run1"), "I2", "run1"),
+    "ended and pending": (change("SADD", "status", "pending", "complete"), "I2", "complete"),
+    "failed and retry": (change("SADD", "status", "retry", "fail"), "I2", "fail"),
+    "pending, in no status set": (change("SREM", "status", "pending", "a"), "I4", "a"),
+    "running, in no status set": (change("SREM", "status", "running", "run1"), "I4", "run1"),
+    "scheduled, in no status set": (change("SREM", "status", "scheduled", "later"), "I4", "later"),
+    "completed, in no status set": (change("SREM", "status", "completed", "complete"), "I4", "complete"),
+    "failed, in no status set": (change("SREM", "status", "failed", "fail"), "I4", "fail"),
+    "another status in the state": (change("HSET", "state", "later", "status", "retry"), "I2", "later"),
+    "scheduled without a state": (change("DEL", "state", "later"), "I2", "later"),
+    "failed, its state says pending": (change("HSET", "state", "fail", "status", "pending"), "I2", "fail"),
+    "failed without a state": (change("DEL", "state", "fail"), "I2", "fail"),
+    "running without a record": (change("HDEL", "running", "", "run1"), "I3", "run1"),
+    "running with a record that is none": (change("HSET", "running", "", "run1", "x w1 normal 1 1 -"), "I3", "run1"),
+    "running on a worker that does not hold it": (change("LREM", "processing", "w1", 1, "run1"), "I3", "run1"),
+    "running on a worker that is gone": (
+        both(change("DEL", "worker", "w1"), change("SREM", "workers", "", "w1"), change("ZREM", "leases", "", "w1")),
+        "I3", "run1",
+    ),
+    "a record of one that is pending": (forged, "I3", "a"),
+    "a record of nobody": (change("HSET", "running", "", "nobody", "1.tok.1 w1 normal 1 1 -"), "I3", "nobody"),
+    "held without running": (change("RPUSH", "processing", "w2", "a"), "I3", "a"),
+    "held by two workers": (change("RPUSH", "processing", "w2", "run1"), "I3", "run1"),
+    "a state of which the record knows nothing": (change("HSET", "state", "run1", "status", "running"), "I3", "run1"),
+    "a record that speaks of a state": (change("DEL", "state", "run2"), "I3", "run2"),
+    "ended, and a record": (change("HSET", "running", "", "fail", "1.tok.1 w1 normal 1 1 -"), "I3", "fail"),
+    "a state of nobody": (change("HSET", "state", "nobody", "status", "pending"), "I4", "nobody"),
+    "a result of nobody": (change("SET", "result", "nobody", "{}", "PX", 9000), "I4", "nobody"),
+    "completed, its envelope stays": (change("PERSIST", "task", "complete"), "I5", "complete"),
+    "completed, its result stays": (change("PERSIST", "result", "complete"), "I5", "complete"),
+    "failed, its state stays": (change("PERSIST", "state", "fail"), "I5", "fail"),
+    "completed without a result": (change("DEL", "result", "complete"), "I5", "complete"),
+    "completed with a state": (change("HSET", "state", "complete", "attempts", 1), "I5", "complete"),
+    "pending, its envelope expires": (change("PEXPIRE", "task", "a", 90000), "I5", "a"),
+    "scheduled, its state expires": (change("PEXPIRE", "state", "later", 90000), "I5", "later"),
+    "pending with a result": (change("SET", "result", "a", "{}", "PX", 9000), "I5", "a"),
+    "a list that expires": (change("PEXPIRE", "queue", "normal", 90000), "I5", "queue:normal"),
+    "counters that expire": (change("PEXPIRE", "counters", "", 90000), "I5", "counters"),
+    "a reply that does not expire": (change("RPUSH", "reply", "me", "x {}"), "I5", "reply:me"),
+    "a bell with too many hints": (change("RPUSH", "bell", "normal", *range(9)), "I7", "normal"),
+    "a worker without a lease": (change("ZREM", "leases", "", "w1"), "I8", "w1"),
+    "a worker that is not registered": (change("SREM", "workers", "", "w1"), "I8", "w1"),
+    "a card of nobody": (change("HSET", "worker", "w9", "token", "t"), "I8", "w9"),
+    "a lease of nobody": (change("ZADD", "leases", "", 1, "w9"), "I8", "w9"),
+    "a lease for ever": (change("ZADD", "leases", "", 9e15, "w1"), "I8", "w1"),
+    "failed and no dead letter": (change("ZREM", "dead", "", "fail"), "index", "fail"),
+    "a dead letter that did not fail": (change("ZADD", "dead", "", 1, "a"), "index", "a"),
+    "a dead letter of nobody": (change("ZADD", "dead", "", 1, "nobody"), "index", "nobody"),
+    "a key of nobody": (change("SET", "unique", "lost", "nobody"), "index", "lost"),
+    "a key that is not held": (change("DEL", "unique", "key"), "index", "retry"),
+    "a key that another one holds": (change("SET", "unique", "key2", "retry"), "index", "key2"),
+    "a queue that is not listed": (change("SREM", "queues", "", "mail"), "index", "mail:low"),
+    "a slot of no schedule": (change("HSET", "slots", "", "gone", 1), "index", "gone"),
+}  # fmt: skip
+
+
+def test_a_healthy_namespace(bench: Bench) -> None:
+    report = run(bench)
+    assert (report.violations, report.count, report.left) == ([], 0, 0)
+    assert report.checked > 30
+    before = bench.state()
+    assert run(bench, repair=True).count == 0
+    assert changes(before, bench.state()) == {}
+
+
+@pytest.mark.parametrize(("damage", "invariant", "subject"), DAMAGES.values(), ids=DAMAGES)
+def test_what_is_damaged_is_found_and_mended(bench: Bench, damage: Damage, invariant: str, subject: str) -> None:
+    known = ids_of(bench)
+    damage(bench)
+    damaged = bench.state()
+    assert findings(bench) != []
+
+    report = run(bench)
+    assert (invariant, subject) in found(report)
+    assert report.left == report.count > 0
+    assert changes(damaged, bench.state()) == {}, "nothing is changed unless it is asked for"
+
+    report = run(bench, repair=True)
+    assert (invariant, subject) in found(report)
+    assert findings(bench) == []
+    assert [v for v in report.violations if v.left and v.invariant not in ("I6", "I9")] == []
+    assert all(v.done for v in report.violations if not v.left and v.subject == subject)
+    assert run(bench).count == 0
+    assert ids_of(bench) == known, "no task is lost, none is made up"
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "scheduled"])
+def test_a_task_without_an_envelope_is_dropped_and_counted(bench: Bench, status: str) -> None:
+    task_id = {"pending": "a", "running": "run1", "scheduled": "later"}[status]
+    bench.client.delete(bench.key("task", task_id))
+    assert ("I4", task_id) in found(run(bench))
+    run(bench, repair=True)
+    assert findings(bench) == []
+    assert bench.client.hget(bench.key("counters"), "lost_bodies") == "1"
+    assert run(bench).count == 0
+
+
+def test_an_ended_task_that_nothing_would_forget(bench: Bench) -> None:
+    (slot, *_) = bench.client.zrange(bench.key("retention"), 0, 0)
+    bench.client.lrem(bench.key("retained", slot), 1, "complete")
+    assert found(run(bench)) == {("I5", "complete")}
+    run(bench, repair=True)
+    assert findings(bench) == []
+
+
+def test_a_retained_list_that_nothing_would_sweep(bench: Bench) -> None:
+    (slot, *_) = bench.client.zrange(bench.key("retention"), 0, 0)
+    bench.client.zrem(bench.key("retention"), slot)
+    assert ("I5", slot) in found(run(bench))
+    run(bench, repair=True)
+    assert findings(bench) == []
+
+
+def test_counters_are_reported_and_never_changed(bench: Bench) -> None:
+    bench.client.hincrby(bench.key("counters"), "submitted", 3)
+    bench.client.hincrby(bench.key("counters"), "completed", 2)
+    before = bench.state()
+    report = run(bench, repair=True)
+    assert found(report) == {("I6", "counters"), ("I9", "counters")}
+    assert report.left == 2
+    assert changes(before, bench.state()) == {}
+
+
+def test_foreign_keys_are_reported_and_never_changed(bench: Bench) -> None:
+    bench.client.set(bench.key("root") + "mine", "x")
+    bench.client.set(bench.key("bell", "high"), "x")
+    before = bench.state()
+    assert found(run(bench, repair=True)) == {("key", "mine"), ("key", "bell:high")}
+    assert changes(before, bench.state()) == {}
+
+
+def test_what_was_running_is_handed_back_uncharged_to_the_head(bench: Bench) -> None:
+    bench.client.lrem(bench.key("processing", "w1"), 1, "run2")
+    run(bench, repair=True)
+    assert bench.client.lindex(bench.key("queue", "normal"), 0) == "run2"
+    assert bench.client.hget(bench.key("state", "run2"), "attempts") == "0"
+
+
+def test_everything_at_once_can_still_be_run(bench: Bench) -> None:
+    """All that waits after a repair can be claimed, once each."""
+    bench.submit_ids(*(f"x{n}" for n in range(250)))
+    for n in range(0, 250, 3):
+        bench.client.lrem(bench.key("queue", "normal"), 1, f"x{n}")
+    bench.client.rpush(bench.key("queue", "low"), *(f"x{n}" for n in range(1, 250, 3)))
+    bench.client.srem(bench.key("status", "pending"), *(f"x{n}" for n in range(2, 250, 6)))
+    bench.client.zadd(bench.key("scheduled"), {f"x{n}": 1 for n in range(5, 250, 6)})
+    run(bench, repair=True)
+    assert findings(bench) == []
+    claimed = [claim.task_id for claim in bench.claim("w2", 400, [*LISTS, "mail:low"])]
+    assert sorted(claimed) == sorted({"a", "b", "c", "m", *(f"x{n}" for n in range(250))})
