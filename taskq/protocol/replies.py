@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from taskq.errors import ProtocolError
 
-class OutOfStep(Exception):
+
+class OutOfStep(ProtocolError):
     """A reply that belongs to another call of the same connection."""
 
 
