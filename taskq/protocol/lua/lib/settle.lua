@@ -22,7 +22,7 @@ local going = {}
 local holder_of, given_up, heads = {}, {}, {}
 local released = false
 
-local function check_completion(id, record, result, ttl)
+local function check_completion(id, run, result, ttl)
   local n = #completed + 1
   local same = by_ttl[ttl]
   if not same then
@@ -34,7 +34,7 @@ local function check_completion(id, record, result, ttl)
     by_ttl[ttl] = same
   end
   if someone_waits then call('SCARD', WAITERS .. id) end
-  if string.byte(record, -1) ~= 45 then
+  if run.flags ~= '-' then
     histories[#histories + 1], histories[#histories + 2] = STATE .. id, CHECKPOINT .. id
     ties[n] = call('HMGET', STATE .. id, 'unique', 'parents', 'families')
     if ties[n][1] then call('GET', UNIQUE .. ties[n][1]) end
@@ -61,22 +61,16 @@ local function check_other(id, run, outcome, body, number)
   going[#going + 1] = {id, run, outcome, body, number}
 end
 
--- returns the worker that a record names if the record has this fence
-local function holder_in(record, fence)
-  local run = read_record(record)
-  return run and run.fence == fence and run.worker
-end
-
--- Notes who holds the task; returns its record if the fence holds.
+-- Notes who holds the task; returns what is known of its run if the fence holds.
 local function hold_fast(id, fence)
-  local record = not holder_of[id] and call('HGET', RUNNING, id)
-  local holder = record and holder_in(record, fence)
-  if not holder then return nil end
-  holder_of[id] = holder
-  local given = given_up[holder] or {}
-  given_up[holder] = given
+  local run = not holder_of[id] and read_record(call('HGET', RUNNING, id))
+  local holds = run and run.fence == fence
+  if not holds then return nil end
+  holder_of[id] = run.worker
+  local given = given_up[run.worker] or {}
+  given_up[run.worker] = given
   given[#given + 1] = id
-  return record
+  return run
 end
 
 local function settled()
@@ -90,15 +84,15 @@ local function check_settles(groups, others, at)
     local fence, ttl, after = ARGV[at], ARGV[at + 1], at + 3 + 2 * ARGV[at + 2]
     for i = at + 3, after - 1, 2 do
       local id = ARGV[i]
-      local record = hold_fast(id, fence)
-      if record then check_completion(id, record, ARGV[i + 1], ttl) else refused[#refused + 1] = id end
+      local run = hold_fast(id, fence)
+      if run then check_completion(id, run, ARGV[i + 1], ttl) else refused[#refused + 1] = id end
     end
     at = after
   end
   for i = at, at + (others - 1) * 5, 5 do
-    local id, record = ARGV[i], hold_fast(ARGV[i], ARGV[i + 1])
-    if record then
-      check_other(id, read_record(record), ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
+    local id, run = ARGV[i], hold_fast(ARGV[i], ARGV[i + 1])
+    if run then
+      check_other(id, run, ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
     else
       refused[#refused + 1] = id
     end
