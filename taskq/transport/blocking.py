@@ -14,7 +14,9 @@ from taskq.protocol.durability import Guarantee
 from taskq.protocol.operation import Operation
 from taskq.settings import Settings
 from taskq.transport.endpoint import Endpoint
+from taskq.transport.failures import Unsure
 from taskq.transport.line import Line, Patience
+from taskq.transport.wire import Wire
 
 T = TypeVar("T")
 
@@ -84,6 +86,24 @@ class Transport:
             yield line
         finally:
             self._give_back(line)
+
+    @contextmanager
+    def wire(self) -> Iterator[Wire]:
+        """Lend an open connection for commands of one's own; nothing is repeated.
+
+        Raises:
+            ServerUnavailable: if no server answers.
+            TaskqError: if the server will not have us.
+        """
+        with self.line() as line:
+            try:
+                yield line.wire()
+            except Unsure as doubt:
+                line.close()
+                raise ServerUnavailable(f"no usable answer from {self.endpoint.shown}: {doubt}") from None
+            except BaseException:
+                line.close()
+                raise
 
     def _take(self) -> Line:
         if self._generation != len(_forks):

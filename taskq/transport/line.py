@@ -98,13 +98,20 @@ class Line:
         return operation.parse(reply)
 
     def _attempt(self, packed: bytes, operation: Operation[T]) -> Any:
-        try:
-            wire = self.wire()
+        def exchange(wire: Wire) -> Any:
             reply = wire.request(packed)
             if isinstance(reply, Exception):
                 if str(reply).startswith("NOSCRIPT"):
                     reply = wire.request(pack(operation.full_command()))
                 check(reply)
+            return reply
+
+        return self._guarded(exchange)
+
+    def _guarded(self, exchange: Callable[[Wire], T]) -> T:
+        """Let a function use the connection once, and close the connection if it may be out of step after that."""
+        try:
+            return exchange(self.wire())
         except Unsure as doubt:
             if doubt.reconnect:
                 self.close()
@@ -114,7 +121,6 @@ class Line:
             # an interrupt in the middle of a reply leaves the wire out of step
             self.close()
             raise
-        return reply
 
     def post(self, operation: Operation[Any]) -> None:
         """Send an operation without waiting for its reply, for which ``collect`` is to be called.
@@ -147,13 +153,14 @@ class Line:
                 raise
             else:
                 self._unread.popleft()
-                if not isinstance(reply, Exception):
+                if isinstance(reply, Exception):
+                    log.debug("refused: %s", reply)
+                else:
                     try:
                         return operation.parse(reply)
                     except OutOfStep as error:
                         log.warning("%s: a proxy on the way has left a reply out; connecting again", error)
                         self.close()
-                log.debug("refused: %s", reply)
                 if self._unread:
                     self.close()  # those behind it are run again too, each when its turn comes
         return self.run(operation, patience)
@@ -175,20 +182,7 @@ class Line:
             ServerUnavailable: when patience ends.
             TaskqError: if the server refuses.
         """
-
-        def attempt() -> T:
-            try:
-                return exchange(self.wire())
-            except Unsure as doubt:
-                if doubt.reconnect:
-                    self.close()
-                    self._endpoint.heed(doubt)
-                raise
-            except BaseException:
-                self.close()
-                raise
-
-        return patience.repeat(attempt, self._endpoint.shown)
+        return patience.repeat(lambda: self._guarded(exchange), self._endpoint.shown)
 
     def wire(self) -> Wire:
         """Return the open connection, or open it.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from taskq.errors import ServerUnavailable
 from taskq.protocol.operations import SCRIPTS
 from taskq.transport.blocking import Transport
-from taskq.transport.failures import Unsure, check
+from taskq.transport.failures import check
 from taskq.transport.wire import pack
 
 
@@ -16,14 +15,7 @@ def preload(transport: Transport) -> int:
         AccessDenied: if this user may not.
         ServerUnavailable: if no server answers.
     """
-    with transport.line() as line:
-        try:
-            for script in SCRIPTS.values():
-                check(line.wire().request(pack(("SCRIPT", "LOAD", script.source))))
-        except Unsure as doubt:
-            line.close()
-            raise ServerUnavailable(f"no usable answer from {transport.endpoint.shown}: {doubt}") from None
-        except BaseException:
-            line.close()
-            raise
+    with transport.wire() as wire:
+        for script in SCRIPTS.values():
+            check(wire.request(pack(("SCRIPT", "LOAD", script.source))))
     return len(SCRIPTS)

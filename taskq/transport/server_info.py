@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from taskq.errors import ServerUnavailable
 from taskq.protocol.keys import FAMILIES, Keys
 from taskq.protocol.replies import pairs
 from taskq.transport.access import AccessReading, read_access
@@ -102,32 +101,25 @@ def read_server(transport: Transport, keys: Keys) -> ServerReading:
         ServerUnavailable: if no server answers; nothing is repeated.
         AccessDenied: if it wants a password, or another one.
     """
-    with transport.line() as line:
-        try:
-            reader = _Reader(line.wire())
-            clock_ahead_ms, round_trip_ms = reader.clock()
-            meta = pairs(reader.ask("HGETALL", keys.key("meta")) or [])
-            twin = Keys(keys.prefix, not keys.hash_tag).key("meta")
-            durability = transport.settings.durability
-            return ServerReading(
-                info=reader.info(),
-                config=reader.config(),
-                clock_ahead_ms=clock_ahead_ms,
-                round_trip_ms=round_trip_ms,
-                meta=meta,
-                other_prefixes=() if meta else reader.prefixes(),
-                twin=not transport.endpoint.clustered and reader.ask("HEXISTS", twin, "uuid") == 1,
-                bytes_of_namespace=reader.bytes_below(keys.root),
-                access=read_access(reader.ask, keys.root, durability),
-                waitaof=reader.knows("waitaof"),
-                refused=reader.refused,
-            )
-        except Unsure as doubt:
-            line.close()
-            raise ServerUnavailable(f"no usable answer from {transport.endpoint.shown}: {doubt}") from None
-        except BaseException:
-            line.close()
-            raise
+    with transport.wire() as wire:
+        reader = _Reader(wire)
+        clock_ahead_ms, round_trip_ms = reader.clock()
+        meta = pairs(reader.ask("HGETALL", keys.key("meta")) or [])
+        twin = Keys(keys.prefix, not keys.hash_tag).key("meta")
+        durability = transport.settings.durability
+        return ServerReading(
+            info=reader.info(),
+            config=reader.config(),
+            clock_ahead_ms=clock_ahead_ms,
+            round_trip_ms=round_trip_ms,
+            meta=meta,
+            other_prefixes=() if meta else reader.prefixes(),
+            twin=not transport.endpoint.clustered and reader.ask("HEXISTS", twin, "uuid") == 1,
+            bytes_of_namespace=reader.bytes_below(keys.root),
+            access=read_access(reader.ask, keys.root, durability),
+            waitaof=reader.knows("waitaof"),
+            refused=reader.refused,
+        )
 
 
 def read_due_ms(transport: Transport, keys: Keys, task_id: str) -> int | None:
@@ -136,15 +128,8 @@ def read_due_ms(transport: Transport, keys: Keys, task_id: str) -> int | None:
     Raises:
         ServerUnavailable: if no server answers.
     """
-    with transport.line() as line:
-        try:
-            reply = line.wire().request(pack(("ZSCORE", keys.key("scheduled"), task_id)))
-        except Unsure as doubt:
-            line.close()
-            raise ServerUnavailable(f"no usable answer from {transport.endpoint.shown}: {doubt}") from None
-        except BaseException:
-            line.close()
-            raise
+    with transport.wire() as wire:
+        reply = wire.request(pack(("ZSCORE", keys.key("scheduled"), task_id)))
     return int(float(reply)) if isinstance(reply, bytes) else None
 
 
