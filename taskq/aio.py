@@ -24,22 +24,11 @@ from taskq.transport.mailbox import Mailbox
 from taskq.transport.namespace import Namespace
 from taskq.transport.subscription import Message, Subscription
 from taskq.workflow import graphs
-from taskq.workflow.averbs import AsyncWorkflowVerbs
+from taskq.workflow.averbs import AsyncWorkflowVerbs, documented_as
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-def _documented_as(original: Callable[..., Any]) -> Callable[[F], F]:
-    """Give a method the docstring of its blocking twin."""
-
-    def decorate(function: F) -> F:
-        function.__doc__ = original.__doc__
-        return function
-
-    return decorate
 
 
 class AsyncTaskQueue(AsyncWorkflowVerbs):
@@ -87,7 +76,7 @@ class AsyncTaskQueue(AsyncWorkflowVerbs):
         """What the flows of this queue need."""
         return Context(self.namespace.protocol, self.settings, self.namespace.seal, self.namespace.partition)
 
-    @_documented_as(TaskQueue.partition)
+    @documented_as(TaskQueue.partition)
     def partition(self, index: int) -> AsyncTaskQueue:
         return self.spread.client(index)
 
@@ -118,81 +107,81 @@ class AsyncTaskQueue(AsyncWorkflowVerbs):
             self._durable = DurableLanes(self.namespace.endpoint, self.settings)
         return self._durable
 
-    @_documented_as(TaskQueue.submit_task)
+    @documented_as(TaskQueue.submit_task)
     async def submit_task(self, task: Task, *, durability: str | None = None) -> str:
         return await self._whole.run_flow(graphs.submit_one(self._whole.spread, task, durability))
 
-    @_documented_as(TaskQueue.submit_batch)
+    @documented_as(TaskQueue.submit_batch)
     async def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
         return await self._whole.run_flow(graphs.submit(self._whole.spread, tasks, durability))
 
-    @_documented_as(TaskQueue.submit_later)
+    @documented_as(TaskQueue.submit_later)
     async def submit_later(self, task: Task, due: str) -> str:
         return await self._whole.run_flow(partitions.submit_one(self._whole.spread, task, due))
 
-    @_documented_as(TaskQueue.cancel_task)
+    @documented_as(TaskQueue.cancel_task)
     async def cancel_task(self, task_id: str) -> str:
         return await self.run_flow(flows.cancel(self.spread.of(task_id), task_id))
 
-    @_documented_as(TaskQueue.get_task)
+    @documented_as(TaskQueue.get_task)
     async def get_task(self, task_id: str) -> Task:
         return await self.run_flow(flows.get_task(self.spread.of(task_id), task_id))
 
-    @_documented_as(TaskQueue.get_task_status)
+    @documented_as(TaskQueue.get_task_status)
     async def get_task_status(self, task_id: str) -> dict[str, Any]:
         return await self.run_flow(flows.get_status(self.spread.of(task_id), task_id))
 
-    @_documented_as(TaskQueue.get_task_result)
+    @documented_as(TaskQueue.get_task_result)
     async def get_task_result(self, task_id: str) -> dict[str, Any] | None:
         return await self.run_flow(flows.get_result(self.spread.of(task_id), task_id))
 
-    @_documented_as(TaskQueue.wait_for_result)
+    @documented_as(TaskQueue.wait_for_result)
     async def wait_for_result(self, task_id: str, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109 - one signature for both clients
         box = self.spread.at(Mail("", task_id, 0))._box()
         with box.expecting(task_id):
             return await self.run_flow(flows.wait_for_result(self.spread.of(task_id), box.address, task_id, timeout))
 
-    @_documented_as(TaskQueue.list_tasks)
+    @documented_as(TaskQueue.list_tasks)
     async def list_tasks(self, status: str, limit: int = 100) -> list[dict[str, Any]]:
         return await self.run_flow(partitions.list_tasks(self.spread, status, limit))
 
-    @_documented_as(TaskQueue.get_queue_stats)
+    @documented_as(TaskQueue.get_queue_stats)
     async def get_queue_stats(self) -> QueueStats:
         return await self.run_flow(partitions.stats(self.spread))
 
-    @_documented_as(TaskQueue.list_workers)
+    @documented_as(TaskQueue.list_workers)
     async def list_workers(self) -> list[WorkerInfo]:
         return await self.run_flow(partitions.workers(self.spread))
 
-    @_documented_as(TaskQueue.pause)
+    @documented_as(TaskQueue.pause)
     async def pause(self, queue: str | None = None, priority: Priority | None = None) -> int:
         return await self.run_flow(partitions.pause(self.spread, True, queue, priority))
 
-    @_documented_as(TaskQueue.resume)
+    @documented_as(TaskQueue.resume)
     async def resume(self, queue: str | None = None, priority: Priority | None = None) -> int:
         return await self.run_flow(partitions.pause(self.spread, False, queue, priority))
 
-    @_documented_as(TaskQueue.purge)
+    @documented_as(TaskQueue.purge)
     async def purge(self, queue: str | None = None, priority: Priority | None = None) -> int:
         return await self.run_flow(partitions.purge(self.spread, queue, priority))
 
-    @_documented_as(TaskQueue.list_dead)
+    @documented_as(TaskQueue.list_dead)
     async def list_dead(self, limit: int = 100) -> list[DeadLetter]:
         return await self.run_flow(partitions.list_dead(self.spread, limit))
 
-    @_documented_as(TaskQueue.replay_dead)
+    @documented_as(TaskQueue.replay_dead)
     async def replay_dead(self, task_ids: Iterable[str] | None = None) -> int:
         return await self.run_flow(partitions.replay(self.spread, task_ids))
 
-    @_documented_as(TaskQueue.purge_dead)
+    @documented_as(TaskQueue.purge_dead)
     async def purge_dead(self, task_ids: Iterable[str] | None = None) -> int:
         return await self.run_flow(partitions.purge_dead(self.spread, task_ids))
 
-    @_documented_as(TaskQueue.retry_task)
+    @documented_as(TaskQueue.retry_task)
     async def retry_task(self, task_id: str) -> None:
         await self.run_flow(flows.retry_task(self.spread.of(task_id), task_id))
 
-    @_documented_as(TaskQueue.subscribe_to_events)
+    @documented_as(TaskQueue.subscribe_to_events)
     async def subscribe_to_events(self, callback: Callable[[Message], object], *, block: bool = False) -> Subscription:
         loop = asyncio.get_running_loop()
         subscription = Subscription(
@@ -208,11 +197,11 @@ class AsyncTaskQueue(AsyncWorkflowVerbs):
                 subscription.stop()
         return subscription
 
-    @_documented_as(TaskQueue.handle)
+    @documented_as(TaskQueue.handle)
     def handle(self, task_id: str) -> AsyncTaskHandle:
         return AsyncTaskHandle(self, task_id)
 
-    @_documented_as(TaskQueue.task)
+    @documented_as(TaskQueue.task)
     def task(
         self,
         function: Callable[P, R] | None = None,
@@ -232,7 +221,7 @@ class AsyncTaskQueue(AsyncWorkflowVerbs):
     async def _send(self, task: Task) -> AsyncTaskHandle:
         return AsyncTaskHandle(self, await self.submit_task(task))
 
-    @_documented_as(TaskQueue.close)
+    @documented_as(TaskQueue.close)
     async def close(self) -> None:
         for part in self.spread.clients.values():
             await part.close()

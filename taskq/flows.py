@@ -123,14 +123,18 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
             f"({', '.join(ids)}): nothing was stored. Leave task_id out to have one made up"
         )
     if reply.full is not None:
-        name, length = reply.full
-        raise QueueFull(
-            f"the list {name!r} holds {length:,} tasks and may hold {context.settings.max_queue_length:,}: nothing was "
-            "stored. Start more workers, submit later, or raise TASKQ_MAX_QUEUE_LENGTH"
-        )
+        raise queue_full(context, *reply.full)
     if doubt is not None:
         raise doubt
     return list(reply.ids)
+
+
+def queue_full(context: Context, name: str, length: int) -> QueueFull:
+    """Return the error of a submit that would have made a list longer than it may be."""
+    return QueueFull(
+        f"the list {name!r} holds {length:,} tasks and may hold {context.settings.max_queue_length:,}: nothing was "
+        "stored. Start more workers, submit later, or raise TASKQ_MAX_QUEUE_LENGTH"
+    )
 
 
 def submit_one(context: Context, task: Task, due: str = "0", durability: str | None = None) -> Flow[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from taskq.aio import AsyncTaskQueue
@@ -29,21 +29,11 @@ from taskq.errors import ServerError, TaskqError
 from taskq.model.retry import Discard, RetryPolicy
 from taskq.protocol.operation import Operation
 from taskq.transport.concurrent_bell import AsyncBell
+from taskq.workflow.averbs import documented_as
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 
 log = logging.getLogger("taskq.channels")
-
-
-def _documented_as(original: Callable[..., Any]) -> Callable[[F], F]:
-    """Give a method the docstring of its blocking twin."""
-
-    def decorate(function: F) -> F:
-        function.__doc__ = original.__doc__
-        return function
-
-    return decorate
 
 
 class AsyncPublisher:
@@ -65,7 +55,7 @@ class AsyncPublisher:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    @_documented_as(Publisher.publish)
+    @documented_as(Publisher.publish)
     async def publish(
         self,
         channel: str | Channel,
@@ -80,7 +70,7 @@ class AsyncPublisher:
         at = self._at(chosen)
         return (await self._run(publish(at.context, chosen, tasks, Waiting(block, timeout)), at))[0]
 
-    @_documented_as(Publisher.publish_batch)
+    @documented_as(Publisher.publish_batch)
     async def publish_batch(
         self,
         channel: str | Channel,
@@ -95,13 +85,13 @@ class AsyncPublisher:
         at = self._at(chosen)
         return await self._run(publish(at.context, chosen, tasks, Waiting(block, timeout)), at)
 
-    @_documented_as(Publisher.queue_length)
+    @documented_as(Publisher.queue_length)
     async def queue_length(self, channel: str | Channel) -> int:
         chosen = channel_of(channel)
         at = self._at(chosen)
         return await self._run(queue_length(at.context, chosen), at)
 
-    @_documented_as(Publisher.close)
+    @documented_as(Publisher.close)
     async def close(self) -> None:
         if self._own:
             await self._queue.close()
@@ -173,7 +163,7 @@ class AsyncConsumer:
         """The id under which it is registered; another one after its lease was lost."""
         return self._intake.worker
 
-    @_documented_as(Consumer.consume)
+    @documented_as(Consumer.consume)
     async def consume(
         self, count: int = 1, block_ms: int | None = 0, prefer_high_priority: bool = True
     ) -> list[Message]:
@@ -181,11 +171,11 @@ class AsyncConsumer:
         async with self._sleeping:
             return await self._run(self._intake.consume(count, wait_ms, prefer_high_priority))
 
-    @_documented_as(Consumer.acknowledge)
+    @documented_as(Consumer.acknowledge)
     async def acknowledge(self, messages: Message | str | Iterable[Message | str]) -> int:
         return await self._run(self._intake.acknowledge(ids_of(messages)))
 
-    @_documented_as(Consumer.reject)
+    @documented_as(Consumer.reject)
     async def reject(
         self,
         messages: Message | str | Iterable[Message | str],
@@ -197,31 +187,31 @@ class AsyncConsumer:
         error = Rejected(after, reason) if requeue else Discard(reason)
         return await self._run(self._intake.reject(ids_of(messages), lambda _: error))
 
-    @_documented_as(Consumer.fail)
+    @documented_as(Consumer.fail)
     async def fail(self, errors: Mapping[str, BaseException]) -> int:
         return await self._run(self._intake.reject(list(errors), errors.__getitem__))
 
-    @_documented_as(Consumer.get_pending_messages)
+    @documented_as(Consumer.get_pending_messages)
     async def get_pending_messages(self, min_idle_ms: int = 0, count: int = 100) -> list[PendingMessage]:
         idle_ms, most = milliseconds(min_idle_ms, "min_idle_ms") or 0, check_count(count)
         return await self._run(pending.pending_messages(self._protocol, self._intake.lists, idle_ms, most))
 
-    @_documented_as(Consumer.claim_pending_messages)
+    @documented_as(Consumer.claim_pending_messages)
     async def claim_pending_messages(self, min_idle_ms: int, count: int = 100) -> list[Message]:
         idle_ms, most = milliseconds(min_idle_ms, "min_idle_ms") or 0, check_count(count)
         return await self._run(pending.claim_pending(self._intake, self._protocol, idle_ms, most))
 
-    @_documented_as(Consumer.get_consumer_info)
+    @documented_as(Consumer.get_consumer_info)
     async def get_consumer_info(self) -> dict[str, Any]:
         return await self._run(pending.consumer_info(self._intake, self._protocol))
 
-    @_documented_as(Consumer.interrupt)
+    @documented_as(Consumer.interrupt)
     def interrupt(self) -> None:
         self._intake.closing = True
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake.set)
 
-    @_documented_as(Consumer.close)
+    @documented_as(Consumer.close)
     async def close(self) -> None:
         self.interrupt()
         async with self._sleeping:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _documented_as(original: Callable[..., Any]) -> Callable[[F], F]:
+def documented_as(original: Callable[..., Any]) -> Callable[[F], F]:
     """Give a method the docstring of its blocking twin."""
 
     def decorate(function: F) -> F:
@@ -35,37 +35,37 @@ class AsyncWorkflowVerbs:
         """Drive a flow to its end and return its value."""
         raise NotImplementedError
 
-    @_documented_as(WorkflowVerbs.checkpoint)
+    @documented_as(WorkflowVerbs.checkpoint)
     async def checkpoint(self, task_id: str, data: Any, ttl_seconds: float = TTL_SECONDS) -> None:
         await self.run_flow(checkpoints.put(self.spread.of(task_id), task_id, data, ttl_seconds))
 
-    @_documented_as(WorkflowVerbs.get_checkpoint)
+    @documented_as(WorkflowVerbs.get_checkpoint)
     async def get_checkpoint(self, task_id: str) -> Any:
         return await self.run_flow(checkpoints.get(self.spread.of(task_id), task_id))
 
-    @_documented_as(WorkflowVerbs.delete_checkpoint)
+    @documented_as(WorkflowVerbs.delete_checkpoint)
     async def delete_checkpoint(self, task_id: str) -> None:
         await self.run_flow(checkpoints.delete(self.spread.of(task_id), task_id))
 
-    @_documented_as(WorkflowVerbs.fanout)
+    @documented_as(WorkflowVerbs.fanout)
     async def fanout(self, task_id: str, subtasks: Sequence[Task], parent_data: Any = None) -> list[str]:
         return await self.run_flow(families.fanout(self.spread.of(task_id), task_id, subtasks, parent_data))
 
-    @_documented_as(WorkflowVerbs.fanout_complete)
+    @documented_as(WorkflowVerbs.fanout_complete)
     async def fanout_complete(self, parent_id: str, subtask_id: str, result: Any) -> dict[str, Any] | None:
         return await self.run_flow(families.complete(self.spread.of(parent_id), parent_id, subtask_id, result))
 
-    @_documented_as(WorkflowVerbs.chain)
+    @documented_as(WorkflowVerbs.chain)
     async def chain(self, *tasks: Task) -> list[str]:
         ids: list[str] = await self._whole.run_flow(graphs.chain(self._whole.spread, tasks))
         return ids
 
-    @_documented_as(WorkflowVerbs.chord)
+    @documented_as(WorkflowVerbs.chord)
     async def chord(self, tasks: Sequence[Task], callback: Task) -> list[str]:
         ids: list[str] = await self._whole.run_flow(graphs.chord(self._whole.spread, tasks, callback))
         return ids
 
-    @_documented_as(WorkflowVerbs.submit_with_callbacks)
+    @documented_as(WorkflowVerbs.submit_with_callbacks)
     async def submit_with_callbacks(
         self, task: Task, *, on_success: Task | None = None, on_failure: Task | None = None
     ) -> str:
@@ -74,6 +74,6 @@ class AsyncWorkflowVerbs:
         )
         return task_id
 
-    @_documented_as(WorkflowVerbs.cancel_tree)
+    @documented_as(WorkflowVerbs.cancel_tree)
     async def cancel_tree(self, task_id: str) -> int:
         return await self.run_flow(families.cancel_tree(self.spread.of(task_id), task_id))

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from taskq import flows, partitions
-from taskq.errors import InvalidTask, QueueFull, TaskConflict, TaskNotFound
-from taskq.flows import Context, Flow
+from taskq.errors import InvalidTask, TaskConflict, TaskNotFound
+from taskq.flows import Context, Flow, queue_full
 from taskq.model.partition import at_home, home_of
 from taskq.model.task import Task
 from taskq.partitions import Spread
@@ -57,11 +57,7 @@ def _submit(spread: Spread[Any], tasks: Sequence[Task], durability: str | None) 
     if code == -1:
         raise TaskConflict(f"the id {detail.decode()} belongs to a different task: nothing was stored")
     if code == -2:
-        raise QueueFull(
-            f"the list {detail[0].decode()!r} holds {detail[1]:,} tasks and may hold "
-            f"{context.settings.max_queue_length:,}: nothing was stored. Start more workers, submit later, or raise "
-            "TASKQ_MAX_QUEUE_LENGTH"
-        )
+        raise queue_full(context, detail[0].decode(), detail[1])
     if code == -3:
         raise TaskNotFound(
             f"a task depends on {detail.decode()}, and there is no such task: it never existed under this prefix, or "
