@@ -26,6 +26,13 @@ def in_turns(ours: Callable[[], float], bare: Callable[[], float]) -> tuple[floa
     )
 
 
+def introduce(client: redis.Redis) -> None:
+    """Print what is measured with."""
+    info = client.info("server")
+    server = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
+    print(f"{server}, Python {platform.python_version()}, redis-py {redis.__version__}, {os.cpu_count()} cores")
+
+
 def show(what: str, ours: str, bare: str, ratio: str, goal: str) -> None:
     """Print one row."""
     print(f"{what:<44} {ours:>14} {bare:>14} {ratio:>8}   {goal}")
@@ -40,9 +47,7 @@ def compare(what: str, ours: Callable[[], float], bare: Callable[[], float], goa
 def main(binary: str | None) -> None:
     """Measure everything on one server."""
     with running(binary) as (url, client):
-        info = client.info("server")
-        server = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
-        print(f"{server}, Python {platform.python_version()}, redis-py {redis.__version__}, {os.cpu_count()} cores")
+        introduce(client)
         print(f"medians of {ROUNDS} rounds, taken in turns; server and client on a core each where there are two\n")
         show("", "taskq", "bare", "ratio", "goal")
         compare(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sys
 import uuid
 
 import redis
 
-from bench.__main__ import ROUNDS, compare, show
+from bench.__main__ import ROUNDS, compare, introduce, show
 from bench.measures import PAYLOAD, new_queue, rate, task
 from bench.server import running
 from taskq.channels import Consumer, Publisher
@@ -77,9 +75,7 @@ def bare_pop_and_delete(client: redis.Redis, count: int = COUNT) -> float:
 def main(binary: str | None) -> None:
     """Measure everything on one server."""
     with running(binary) as (url, client):
-        info = client.info("server")
-        server = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
-        print(f"{server}, Python {platform.python_version()}, redis-py {redis.__version__}, {os.cpu_count()} cores")
+        introduce(client)
         print(f"medians of {ROUNDS} rounds, taken in turns\n")
         show("", "channel", "beside", "ratio", "goal")
         compare(

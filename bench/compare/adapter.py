@@ -185,7 +185,7 @@ async def serve(adapter: Adapter, out: int) -> None:
 def use_uvloop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's factory of event loops if it is installed."""
     try:
-        return importlib.import_module("uvloop").new_event_loop  # type: ignore[no-any-return]
+        return importlib.import_module("uvloop").new_event_loop  # type: ignore[no-any-return]  # found by name
     except ImportError:
         return None
 
