@@ -106,6 +106,7 @@ class Engine:
         # turns on their way, and what they ask for: the server works on one while the runners work on another's tasks
         self._flights: deque[_Flight] = deque()
         self._asked = 0
+        # half of the slots a turn, so that the other half has a turn or runs meanwhile
         self._share = min(_MOST_PER_TURN, max(1, (options.slots + 1) // 2))
         self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
         self._claimed = 0
@@ -181,9 +182,8 @@ class Engine:
             except TaskqError as error:
                 log.warning("could not hand back %d running tasks: %s", len(settles), error)
         until = time.monotonic() + min(1.0, patience_seconds)
-        while (
-            self._settlements or self._flights
-        ) and time.monotonic() < until:  # what has just ended is settled by the engine
+        # what has just ended is settled by the engine
+        while (self._settlements or self._flights) and time.monotonic() < until:
             time.sleep(0.01)
         return [attempt.claim.task_id for attempt in attempts]
 
@@ -244,12 +244,12 @@ class Engine:
         if self._settlements or self._lost or (self._stopping and not self._held):
             self._waiter.get_up()
             return False
-        # a hint that comes when every slot is taken belongs to somebody else: the turn it leads to rings again
         if self._threads.backlog():
             # a thread has more before it than the task it runs: if that takes long, another one has to help
             self._waiter.nap(_NAP_SECONDS)
             self._threads.help()
             return False
+        # a hint that comes when every slot is taken belongs to somebody else: the turn it leads to rings again
         look = self._waiter.sleep(self._free() > 0, self._due_ms)
         self._ring_on = self._ring_on or look
         return look

@@ -26,7 +26,7 @@ LEASE = {"heartbeat_interval_seconds": 0.2, "lease_seconds": 1.5}
 
 @pytest.fixture
 def queue(redis_url: str, prefix: str) -> Iterator[TaskQueue]:
-    with TaskQueue(settings=Settings(redis_url=redis_url, prefix=prefix, **LEASE)) as queue:  # type: ignore[arg-type]
+    with TaskQueue(settings=Settings(redis_url=redis_url, prefix=prefix, **LEASE)) as queue:  # type: ignore[arg-type]  # all of one kind
         yield queue
         assert findings(queue) == []
 

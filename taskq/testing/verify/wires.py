@@ -159,7 +159,7 @@ def schedulers(plan: Plan, tally: Tally, action: str) -> None:
             rounds += 1
             for task_id in ids:
                 eventually(
-                    lambda task_id=task_id: site.queue.get_task_status(task_id)["status"] == "pending",  # type: ignore[misc]
+                    lambda task_id=task_id: site.queue.get_task_status(task_id)["status"] == "pending",  # type: ignore[misc]  # a default binds it
                     20,
                     f"{action} at command {skip}: a task of a dead worker, or a delayed one, in its list",
                 )
