@@ -1,16 +1,16 @@
 """taskq in Flask: one queue for the application, tasks that run inside its context.
 
-taskq = Taskq()
+tasks = Taskq()
 
 
-@taskq.task(timeout=60)
+@tasks.task(timeout=60)
 def invoice(order: int) -> None:
     render(Order.query.get(order), current_app.config["LOGO"])
 
 
 def create_app() -> Flask:
     app = Flask(__name__)
-    taskq.init_app(app)
+    tasks.init_app(app)
     return app
 """
 

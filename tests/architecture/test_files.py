@@ -18,6 +18,11 @@ LATE_IMPORTS = {
     # a project may have no django.tasks
     "taskq/contrib/django/found.py: from taskq.contrib.django.interface import Task",
     "taskq/contrib/django/handlers.py: from taskq.contrib.django.running import spec_of",
+    # every pytest where taskq is installed loads the plugin
+    "taskq/testing/plugin.py: from taskq.queue import TaskQueue",
+    "taskq/testing/plugin.py: from taskq.testing.attach import attached",
+    "taskq/testing/plugin.py: from taskq.testing.faults import ServerProcess",
+    "taskq/testing/plugin.py: from taskq.testing.namespace import delete_keys",
 }
 
 
