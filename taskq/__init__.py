@@ -58,7 +58,16 @@ if TYPE_CHECKING:
     from taskq.scheduler import ScheduleInfo, TaskScheduler
     from taskq.settings import Settings
     from taskq.states import Durability, TaskPriority, TaskStatus, TaskType
-    from taskq.worker import ChildrenFailed, TaskCancelled, TaskContext, TaskTimeout, TaskWorker
+    from taskq.worker import (
+        ChildrenFailed,
+        ScalingOptions,
+        TaskCancelled,
+        TaskContext,
+        TaskTimeout,
+        TaskWorker,
+        WorkerOptions,
+        WorkerPool,
+    )
     from taskq.workflow.families import Quorum
 
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
@@ -99,6 +108,7 @@ _HOME = {
     "ResultTimeout": "taskq.errors",
     "Retry": "taskq.model.retry",
     "RetryPolicy": "taskq.model.retry",
+    "ScalingOptions": "taskq.worker",
     "ScheduleInfo": "taskq.scheduler",
     "ServerError": "taskq.errors",
     "ServerFull": "taskq.errors",
@@ -125,6 +135,8 @@ _HOME = {
     "UnsupportedServer": "taskq.errors",
     "UntrustedServer": "taskq.errors",
     "WorkerInfo": "taskq.model.views",
+    "WorkerOptions": "taskq.worker",
+    "WorkerPool": "taskq.worker",
     "get_task_queue": "taskq.current",
 }
 
@@ -163,6 +175,7 @@ __all__ = [
     "ResultTimeout",
     "Retry",
     "RetryPolicy",
+    "ScalingOptions",
     "ScheduleInfo",
     "SchemaMismatch",
     "ServerError",
@@ -190,6 +203,8 @@ __all__ = [
     "UnsupportedServer",
     "UntrustedServer",
     "WorkerInfo",
+    "WorkerOptions",
+    "WorkerPool",
     "get_task_queue",
 ]
 

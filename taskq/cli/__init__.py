@@ -11,6 +11,7 @@ __all__ = ["main"]
 COMMANDS = {
     "Run": {
         "worker": ("taskq.cli.workers", "Run a worker; `worker ls` shows the ones that run."),
+        "pool": ("taskq.cli.pool", "Run as many worker processes as the work needs."),
         "scheduler": ("taskq.cli.scheduler", "Run a scheduler."),
         "server": ("taskq.cli.server", "Start, stop or show the embedded server."),
     },

@@ -63,7 +63,7 @@ class Child:
         self._stop_by: float | None = None
         self._recycle = False
         self._resting = False
-        self._reported: dict[str, int] = {}
+        self._reported: dict[str, Any] = {}
         self._error: BaseException | None = None
         registry = load_handlers(options.handlers)
         self._engine = engine_for(
@@ -130,10 +130,10 @@ class Child:
         self._engine.stop()
 
     def _report(self) -> None:
-        counts = self._engine.tally.as_dict()
-        if counts != self._reported:
-            self._reported = counts
-            self._link.tell({"stats": counts})
+        report = {"stats": self._engine.tally.as_dict(), "running": self._engine.running}
+        if report != self._reported:
+            self._reported = report
+            self._link.tell(report)
         self._check_memory()
 
     def _mind_supervisor(self) -> None:

@@ -126,6 +126,11 @@ class Engine:
         """Whether it has claimed as many tasks as it may."""
         return self._options.max_tasks is not None and self._claimed >= self._options.max_tasks
 
+    @property
+    def running(self) -> int:
+        """How many tasks it holds."""
+        return len(self._held)
+
     # -- for other threads --
 
     def finished(self, attempt: Attempt, settlement: Settlement, more: bool) -> None:

@@ -120,6 +120,11 @@ class Fleet:
         return self._room.used_up
 
     @property
+    def running(self) -> int:
+        """How many tasks its engines hold."""
+        return sum(engine.running for engine in self._engines)
+
+    @property
     def tally(self) -> FleetTally:
         """The counts of all engines."""
         return FleetTally(self._engines)
