@@ -30,8 +30,11 @@ local function sweep(limit)
   local slot = call('ZRANGEBYSCORE', RETENTION, '-inf', digits(now - 1000), 'LIMIT', '0', '1')[1]
   if not slot then return 0 end
   local gone, alive, ids, bodies = {}, {}, call('LRANGE', RETAINED .. slot, 0, limit - 1), {}
-  for _, status in ipairs(ENDED) do call('SCARD', STATUS .. status) end
-  call('ZCARD', DEAD)
+  local sets = {}
+  for _, status in ipairs(ENDED) do
+    if call('SCARD', STATUS .. status) > 0 then sets[#sets + 1] = status end
+  end
+  local any_dead = call('ZCARD', DEAD) > 0
   call('HLEN', COUNTERS)
   for i, id in ipairs(ids) do bodies[i] = TASK .. id end
   -- a task that was replayed, or whose end was put off, has its body still
@@ -49,10 +52,10 @@ local function sweep(limit)
   if #gone == 0 then return #ids end
   -- an id may stand in two lists, or have been discarded since: only what was still known counts
   local forgotten = 0
-  for _, status in ipairs(ENDED) do
+  for _, status in ipairs(sets) do
     forgotten = forgotten + call('SREM', STATUS .. status, unpack(gone))
   end
-  call('ZREM', DEAD, unpack(gone))
+  if any_dead then call('ZREM', DEAD, unpack(gone)) end
   if forgotten > 0 then call('HINCRBY', COUNTERS, 'expired', forgotten) end
   return #ids
 end
