@@ -302,7 +302,7 @@ def purge(context: Context, queue: str | None, priority: TaskPriority | str | in
     for name in _lists(queue, priority):
         more = True
         while more:
-            count, more = yield context.protocol.purge(name, 500)
+            count, more = yield context.protocol.purge(name, 250)
             purged += count
     return purged
 
