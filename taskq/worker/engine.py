@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from taskq.errors import ServerUnavailable, TaskqError
-from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Settlement, TurnReply
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
@@ -22,6 +21,7 @@ from taskq.transport.bell import Bell
 from taskq.worker.attempt import Attempt, Judge, Tally, TaskTimeout
 from taskq.worker.context import TaskContext
 from taskq.worker.dependents import guarded
+from taskq.worker.flight import MOST_PER_TURN, Flight, take_load
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
 from taskq.worker.runners import InlineRunner, LoopRunner, Runner, ThreadRunner
@@ -37,18 +37,6 @@ _NAP_SECONDS = 0.002
 _MOST_FLIGHTS = 2
 # Hints that a dead waiter has taken are rung again at least this often while there is work.
 _RING_SECONDS = 0.1
-# A script can hand about 8,000 words to one command, and nobody else is served while it runs.
-_MOST_PER_TURN = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    """A turn that was sent, and whose reply has not been taken."""
-
-    turn: Operation[TurnReply]
-    settled: list[tuple[Attempt | None, Settlement]]
-    want: int
-    ring_on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +92,10 @@ class Engine:
             else ThreadRunner(self.judge, self.finished, options.slots)
         )
         # turns on their way, and what they ask for: the server works on one while the runners work on another's tasks
-        self._flights: deque[_Flight] = deque()
+        self._flights: deque[Flight] = deque()
         self._asked = 0
         # half of the slots a turn, so that the other half has a turn or runs meanwhile
-        self._share = min(_MOST_PER_TURN, max(1, (options.slots + 1) // 2))
+        self._share = min(MOST_PER_TURN, max(1, (options.slots + 1) // 2))
         self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
         self._claimed = 0
         # claimed, and not yet given to a runner
@@ -280,7 +268,7 @@ class Engine:
 
     def _take_off(self) -> bool:
         """Send a turn that settles what has ended, and claims; return False, for the reply tells what else there is."""
-        settled = [self._settlements.popleft() for _ in range(min(_MOST_PER_TURN, len(self._settlements)))]
+        settled = take_load(self._settlements)
         for attempt, _ in settled:
             if attempt is not None:
                 self._let_go(attempt)
@@ -298,7 +286,7 @@ class Engine:
             ring_on=ring_on,
         )
         self._asked += want
-        self._flights.append(_Flight(turn, settled, want, ring_on))
+        self._flights.append(Flight(turn, settled, want, ring_on))
         member.post(turn)
         return False
 
