@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from taskq.states import Durability, TaskPriority, TaskStatus, TaskType
     from taskq.worker import (
         ChildrenFailed,
+        Fairness,
         ScalingOptions,
         TaskCancelled,
         TaskContext,
@@ -98,6 +99,7 @@ _HOME = {
     "Discard": "taskq.model.retry",
     "Durability": "taskq.states",
     "EmbeddedServerError": "taskq.errors",
+    "Fairness": "taskq.worker",
     "InvalidTask": "taskq.errors",
     "ListStats": "taskq.model.views",
     "NotDurable": "taskq.errors",
@@ -159,6 +161,7 @@ __all__ = [
     "Discard",
     "Durability",
     "EmbeddedServerError",
+    "Fairness",
     "InvalidTask",
     "ListStats",
     "Message",

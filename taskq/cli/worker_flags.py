@@ -46,6 +46,18 @@ _FLAGS = (
     click.option(
         "--partitions", type=values.numbers, default=(), metavar="0-3,7", help="Partitions to serve; without it all."
     ),
+    click.option(
+        "--weights",
+        type=values.by_name,
+        metavar="urgent=8,low=1",
+        help="Give each priority its part instead of strict priority; `default` is urgent=8,high=4,normal=2,low=1.",
+    ),
+    click.option(
+        "--reserve",
+        type=values.by_name,
+        metavar="urgent=1",
+        help="Keep slots of each process for a priority and those above it.",
+    ),
     click.option("--name", metavar="NAME", help="Name of the worker; without it one is made up."),
 )
 
@@ -67,6 +79,8 @@ def worker_options(**flags: Any) -> WorkerOptions:
         max_memory_bytes=flags["max_memory"],
         name=flags["name"],
         partitions=flags["partitions"],
+        weights=flags["weights"],
+        reserve=flags["reserve"] or {},
     )
 
 

@@ -76,6 +76,8 @@ class Child:
                 max_tasks=options.max_tasks,
                 name=options.name,
                 timeout_grace_seconds=options.timeout_grace_seconds,
+                weights=options.weights,
+                reserve=options.reserve,
             ),
             link,
             options.partitions,

@@ -24,6 +24,7 @@ from taskq.worker.dependents import guarded
 from taskq.worker.flight import MOST_PER_TURN, Flight, take_load
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
+from taskq.worker.plan import plan_of
 from taskq.worker.runners import InlineRunner, LoopRunner, Runner, ThreadRunner
 from taskq.worker.waiter import Waiter
 
@@ -51,6 +52,8 @@ class EngineOptions:
         name: of the worker.
         card: what the worker's card shows besides.
         timeout_grace_seconds: how long a task that ignores its timeout may hold on.
+        weights: of the priorities, by name; None: strict priority.
+        reserve: slots that are kept for a priority and those above it, by name.
     """
 
     lists: Sequence[str]
@@ -60,6 +63,8 @@ class EngineOptions:
     name: str | None = None
     card: Mapping[str, str] = field(default_factory=dict)
     timeout_grace_seconds: float = 2.0
+    weights: Mapping[str, int] | None = None
+    reserve: Mapping[str, int] = field(default_factory=dict)
 
 
 class Engine:
@@ -82,6 +87,7 @@ class Engine:
         self.membership = Membership(self._line, self._protocol, queue.settings, guard, options.name)
         self.judge = Judge(queue.settings, registry, lambda: self.membership.worker, self.server_now_ms)
         self._waiter = Waiter(Bell(queue.transport.endpoint, self._protocol.bell_keys(options.lists)))
+        self._plan = plan_of(options.lists, options.weights)
         self.tally = Tally()
         self._held: dict[str, Attempt] = {}
         self._settlements: deque[tuple[Attempt | None, Settlement]] = deque()
@@ -276,17 +282,18 @@ class Engine:
         ring_on = self._ring_on or time.monotonic() >= self._ring_at
         member = self.membership
         member.seq += 1
+        lists = self._plan.order()
         turn = self._protocol.turn(
             member.worker,
             member.token,
             member.seq,
             want,
-            self._options.lists,
+            lists,
             [settlement for _, settlement in settled],
             ring_on=ring_on,
         )
         self._asked += want
-        self._flights.append(Flight(turn, settled, want, ring_on))
+        self._flights.append(Flight(turn, settled, want, ring_on, lists))
         member.post(turn)
         return False
 
@@ -311,6 +318,9 @@ class Engine:
             self._start(reply)
         elif self._options.burst and flight.want and idle and not reply.hold:
             self._stopping = True
+        if self._plan.learns and flight.want:
+            held = (self._held.get(claim.task_id) for claim in reply.claims)
+            self._plan.note(flight.lists, flight.want, [attempt.task.priority for attempt in held if attempt])
         if member.reconnected and not self._flights:
             self._dispatch()
             member.repair([*self._held, *(settlement.task_id for _, settlement in self._settlements)])

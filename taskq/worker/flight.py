@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taskq.protocol.operation import Operation
@@ -24,6 +25,7 @@ class Flight:
     settled: Settled
     want: int
     ring_on: bool
+    lists: Sequence[str]
 
 
 def take_load(waiting: deque[tuple[Attempt | None, Settlement]]) -> Settled:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from taskq.model.task import DEFAULT_QUEUE
 from taskq.protocol.keys import list_name
 from taskq.settings import FIELDS, Settings
 from taskq.states import PRIORITIES, TaskPriority
+from taskq.worker.plan import MOST_WEIGHT, check_numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class WorkerOptions:
         name: of the worker, for people; None: one is made up.
         timeout_grace_seconds: how long a task that ignores its timeout may hold on before its process is killed.
         partitions: numbers of the partitions to serve; none: all.
+        weights: parts of the tasks by name of the priority; None: strict priority.
+        reserve: slots of each process that are kept for a priority and those above it, by name.
 
     Raises:
         SettingsError, InvalidTask: if a value cannot be used.
@@ -49,6 +52,8 @@ class WorkerOptions:
     name: str | None = None
     timeout_grace_seconds: float = 2.0
     partitions: tuple[int, ...] = ()
+    weights: dict[str, int] | None = None
+    reserve: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for option, most in (("concurrency", 10_000), ("processes", 1_000)):
@@ -60,6 +65,14 @@ class WorkerOptions:
         if self.name is not None:
             check_name(self.name, "worker name")
         _ = self.lists
+        if self.weights is not None:
+            check_numbers(self.weights, "weight", MOST_WEIGHT)
+        check_numbers(self.reserve, "reserve", self.concurrency)
+        if self.reserve and self.concurrency <= sum(self.reserve.values()):
+            raise SettingsError(
+                f"{sum(self.reserve.values())} of {self.concurrency} slots are reserved, and at least one must be left "
+                "for all priorities: raise the concurrency"
+            )
 
     @property
     def lists(self) -> tuple[str, ...]:
