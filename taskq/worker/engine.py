@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from taskq.errors import ServerUnavailable, TaskqError
@@ -25,6 +25,7 @@ from taskq.worker.flight import MOST_PER_TURN, Flight, take_load
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
 from taskq.worker.plan import plan_of
+from taskq.worker.relay import Relay
 from taskq.worker.runners import InlineRunner, LoopRunner, Runner, ThreadRunner
 from taskq.worker.waiter import Waiter
 
@@ -105,7 +106,9 @@ class Engine:
         self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
         self._claimed = 0
         # claimed, and not yet given to a runner
-        self._fresh: tuple[list[Attempt], list[Attempt]] = ([], [])
+        self._fresh: deque[Attempt] = deque()
+        self._fresh_coroutines: list[Attempt] = []
+        self._relay = Relay(self._serve)
         self._stopping = False
         self._lost = False
         self._hold = False
@@ -198,25 +201,9 @@ class Engine:
         Raises:
             TaskqError: if the server refuses to work with us at all.
         """
-        card = {
-            "slots": str(self._options.slots),
-            "lists": " ".join(self._options.lists),
-            "types": " ".join(self._registry.types)[:4000],
-            **self._options.card,
-        }
         try:
-            self._set_clock(self.membership.register(card))
-            look = True
-            while self._accepting() or self._held or self._settlements or self._flights:
-                if self._lost and not self._flights:
-                    self._come_back(card)
-                    look = self._ring_on = True
-                if not self._flights and not (look or self._settlements):
-                    look = self._sleep()
-                elif not self._flights or self._another():
-                    look = self._take_off()
-                else:
-                    look = self._land()
+            self._set_clock(self.membership.register(self._card()))
+            self._relay.run()
             self.membership.leave()
         except ServerUnavailable as error:
             log.warning("ended without the server: %s", error)
@@ -225,6 +212,47 @@ class Engine:
             self._loop.stop()
             self._waiter.close()
             self._line.close()
+
+    def _card(self) -> dict[str, str]:
+        return {
+            "slots": str(self._options.slots),
+            "lists": " ".join(self._options.lists),
+            "types": " ".join(self._registry.types)[:4000],
+            **self._options.card,
+        }
+
+    def _serve(self) -> None:
+        look = True
+        while self._accepting() or self._held or self._settlements or self._flights:
+            if self._lost and not self._flights:
+                self._come_back()
+                look = self._ring_on = True
+            if not self._flights and not (look or self._settlements):
+                look = self._sleep()
+            elif not self._flights or self._another():
+                look = self._take_off()
+            else:
+                look = self._land()
+                if self._light() and not self._relay.watched(self._run_here):
+                    return
+
+    def _light(self) -> bool:
+        """Return whether all there is to do is a few tiny tasks, so that it costs less to do it here."""
+        fresh = self._fresh
+        alone = len(fresh) == len(self._held) and not (self._settlements or self._flights or self._fresh_coroutines)
+        return len(fresh) > 0 and alone and self._threads.light(fresh)
+
+    def _run_here(self) -> None:
+        for attempt in self._next_fresh():
+            self._threads.run_here(attempt)
+
+    def _next_fresh(self) -> Iterator[Attempt]:
+        """Take one by one what no runner has yet; a thread that was relieved may be doing so, too."""
+        while self._fresh:
+            try:
+                yield self._fresh.popleft()
+            except IndexError:
+                return
 
     def _accepting(self) -> bool:
         return not self._stopping and not self.used_up
@@ -350,8 +378,7 @@ class Engine:
         self._offset_ms = now_ms - time.monotonic_ns() // 1_000_000
 
     def _start(self, reply: TurnReply) -> None:
-        plain: list[Attempt] = []
-        coroutines: list[Attempt] = []
+        plain, coroutines = self._fresh, self._fresh_coroutines
         self._claimed += len(reply.claims)
         for claim in reply.claims:
             attempt = self.judge.admit(claim)
@@ -366,16 +393,14 @@ class Engine:
             (coroutines if attempt.spec.is_async else plain).append(attempt)
             if attempt.task.timeout is not None:
                 self._watch(attempt, attempt.task.timeout)
-        self._fresh = (plain, coroutines)
 
     def _dispatch(self) -> None:
         """Give to the runners what was claimed last."""
-        plain, coroutines = self._fresh
-        if coroutines:
-            self._loop.dispatch(coroutines)
-        if plain:
+        if self._fresh_coroutines:
+            self._loop.dispatch(self._fresh_coroutines)
+            self._fresh_coroutines = []
+        if plain := list(self._next_fresh()):
             self._threads.dispatch(plain)
-        self._fresh = ([], [])
 
     def _watch(self, attempt: Attempt, timeout: float) -> None:
         """Tell the guardian how to settle this task if its process has to be killed for its timeout."""
@@ -388,10 +413,10 @@ class Engine:
             }
         )
 
-    def _come_back(self, card: Mapping[str, str]) -> None:
+    def _come_back(self) -> None:
         self._lost = False
         for attempt in list(self._held.values()):
             attempt.lost = True
         if self._held:
             log.warning("%d running tasks are disowned; their outcomes will be refused", len(self._held))
-        self._set_clock(self.membership.come_back(card))
+        self._set_clock(self.membership.come_back(self._card()))
