@@ -15,11 +15,10 @@ from typing import Any
 from taskq.errors import TaskqError
 from taskq.logs import set_up_logging
 from taskq.queue import TaskQueue
-from taskq.worker.engine import EngineOptions
 from taskq.worker.fleet import engine_for
 from taskq.worker.handlers import load_handlers
 from taskq.worker.link import SocketLink
-from taskq.worker.options import WorkerOptions, from_wire
+from taskq.worker.options import EngineOptions, WorkerOptions, from_wire
 from taskq.worker.process import (
     EXIT_DONE,
     EXIT_FAILED,

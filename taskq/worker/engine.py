@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 from taskq.errors import ServerUnavailable, TaskqError
 from taskq.protocol.replies import Settlement, TurnReply
@@ -24,6 +23,7 @@ from taskq.worker.dependents import guarded
 from taskq.worker.flight import MOST_PER_TURN, Flight, take_load
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
+from taskq.worker.options import EngineOptions
 from taskq.worker.plan import plan_of
 from taskq.worker.relay import Relay
 from taskq.worker.runners import InlineRunner, LoopRunner, Runner, ThreadRunner
@@ -39,33 +39,6 @@ _NAP_SECONDS = 0.002
 _MOST_FLIGHTS = 2
 # Hints that a dead waiter has taken are rung again at least this often while there is work.
 _RING_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What an engine serves.
-
-    Attributes:
-        lists: to walk, in order.
-        slots: tasks at a time.
-        burst: whether to end when the lists are empty.
-        max_tasks: claims after which it ends.
-        name: of the worker.
-        card: what the worker's card shows besides.
-        timeout_grace_seconds: how long a task that ignores its timeout may hold on.
-        weights: of the priorities, by name; None: strict priority.
-        reserve: slots that are kept for a priority and those above it, by name.
-    """
-
-    lists: Sequence[str]
-    slots: int
-    burst: bool = False
-    max_tasks: int | None = None
-    name: str | None = None
-    card: Mapping[str, str] = field(default_factory=dict)
-    timeout_grace_seconds: float = 2.0
-    weights: Mapping[str, int] | None = None
-    reserve: Mapping[str, int] = field(default_factory=dict)
 
 
 class Engine:

@@ -12,8 +12,9 @@ from taskq.protocol.keys import split_list_name
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
 from taskq.states import TaskPriority
-from taskq.worker.engine import Engine, EngineOptions
+from taskq.worker.engine import Engine
 from taskq.worker.link import Guard, Message
+from taskq.worker.options import EngineOptions
 from taskq.worker.room import PATIENCE_SECONDS, Room
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,33 @@ class WorkerOptions:
         wanted = {TaskPriority.parse(priority) for priority in self.priorities} or set(PRIORITIES)
         queues = [None if queue == DEFAULT_QUEUE else queue for queue in self.queues] or [None]
         return tuple(list_name(queue, priority) for priority in PRIORITIES if priority in wanted for queue in queues)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What an engine serves.
+
+    Attributes:
+        lists: to walk, in order.
+        slots: tasks at a time.
+        burst: whether to end when the lists are empty.
+        max_tasks: claims after which it ends.
+        name: of the worker.
+        card: what the worker's card shows besides.
+        timeout_grace_seconds: how long a task that ignores its timeout may hold on.
+        weights: of the priorities, by name; None: strict priority.
+        reserve: slots that are kept for a priority and those above it, by name.
+    """
+
+    lists: Sequence[str]
+    slots: int
+    burst: bool = False
+    max_tasks: int | None = None
+    name: str | None = None
+    card: Mapping[str, str] = field(default_factory=dict)
+    timeout_grace_seconds: float = 2.0
+    weights: Mapping[str, int] | None = None
+    reserve: Mapping[str, int] = field(default_factory=dict)
 
 
 def to_wire(settings: Settings, options: WorkerOptions) -> dict[str, Any]:

@@ -14,10 +14,9 @@ from taskq.queue import Priority, TaskQueue
 from taskq.registry import Handler, Registry
 from taskq.settings import Settings
 from taskq.states import TaskPriority
-from taskq.worker.engine import EngineOptions
 from taskq.worker.fleet import AnyEngine, engine_for, served
 from taskq.worker.guards import ProcessGuard, ThreadGuard
-from taskq.worker.options import WorkerOptions
+from taskq.worker.options import EngineOptions, WorkerOptions
 from taskq.worker.plan import Fairness
 from taskq.worker.signals import StopOnSignals
 
