@@ -108,6 +108,8 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
         raise InvalidTask(
             f"a batch of {len(submissions):,} tasks is too large for one atomic call: send {MAX_BATCH:,} at most"
         )
+    # copies of one Task each say that their id is fresh
+    reused = reused or len({one.task_id for one in submissions}) < len(submissions)
     operation = context.protocol.submit(submissions, context.settings.max_queue_length, reused=reused)
     doubt: NotDurable | None = None
     if (durability or context.settings.durability) == "memory":
