@@ -13,7 +13,10 @@ MOST_LINES = 400
 MOST_FUNCTION_LINES = 50
 FORBIDDEN = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc", "tools"}
 # a module of its own would be loaded by everybody who never needs it
-LATE_IMPORTS = {"taskq/model/crypto.py: from cryptography.hazmat.primitives.ciphers.aead import AESSIV"}
+LATE_IMPORTS = {
+    "taskq/model/crypto.py: from cryptography.hazmat.primitives.ciphers.aead import AESSIV",
+    "taskq/worker/runners.py: import uvloop",
+}
 
 
 def sources(*folders: str) -> list[Path]:
