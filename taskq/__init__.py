@@ -58,7 +58,15 @@ if TYPE_CHECKING:
     from taskq.scheduler import ScheduleInfo, TaskScheduler
     from taskq.settings import Settings
     from taskq.states import Durability, TaskPriority, TaskStatus, TaskType
-    from taskq.worker import ChildrenFailed, TaskCancelled, TaskContext, TaskTimeout, TaskWorker
+    from taskq.worker import (
+        AttemptLost,
+        ChildrenFailed,
+        SignalTimeout,
+        TaskCancelled,
+        TaskContext,
+        TaskTimeout,
+        TaskWorker,
+    )
     from taskq.workflow.families import Quorum
 
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
@@ -83,6 +91,7 @@ _HOME = {
     "AsyncTaskHandle": "taskq.handle",
     "AsyncTaskQueue": "taskq.aio",
     "Backoff": "taskq.model.retry",
+    "AttemptLost": "taskq.worker",
     "ChildrenFailed": "taskq.worker",
     "CorruptTask": "taskq.errors",
     "DeadLetter": "taskq.model.views",
@@ -105,6 +114,7 @@ _HOME = {
     "ServerUnavailable": "taskq.errors",
     "Settings": "taskq.settings",
     "SettingsError": "taskq.errors",
+    "SignalTimeout": "taskq.worker",
     "Snooze": "taskq.model.retry",
     "Task": "taskq.model.task",
     "TaskCancelled": "taskq.worker",
@@ -135,6 +145,7 @@ __all__ = [
     "AsyncPublisher",
     "AsyncTaskHandle",
     "AsyncTaskQueue",
+    "AttemptLost",
     "Backoff",
     "BadSignature",
     "CannotDecrypt",
@@ -170,6 +181,7 @@ __all__ = [
     "ServerUnavailable",
     "Settings",
     "SettingsError",
+    "SignalTimeout",
     "Snooze",
     "Task",
     "TaskCancelled",

@@ -84,6 +84,7 @@ _SUBMITS = (
     "graph",
     "report",
     "gather",
+    "signal",
 )
 _LOOKS = ("inspect", "result", "recall", "gather", "stats", "ids", "cards", "schedules")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
@@ -110,7 +111,7 @@ DUTIES: dict[Role, Duties] = {
             "lengths",
             "cards",
             "inspect",
-            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel"),
+            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "commit", "signal", "hear"),
         ),
         ("bell:*",),
     ),

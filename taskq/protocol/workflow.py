@@ -16,6 +16,9 @@ ARGUMENTS: dict[str, str] = {
     "gather": "family start count",
     "graph": "max_length rest*",
     "report": "family id result call_id",
+    "commit": "id fence nonce saga data groups max_length rest*",
+    "signal": "id name data most",
+    "hear": "id name",
 }
 
 DONE, STALE, ASKED_TO_STOP, UNKNOWN = 1, 0, -1, -2
@@ -44,6 +47,27 @@ class FamilyPlan:
     fence: str = ""
     ttl_ms: int = 0
     data: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitPlan:
+    """What one attempt wants to happen together.
+
+    Attributes:
+        task_id: of the task.
+        fence: of the attempt.
+        nonce: made up for this one call.
+        checkpoint: what to keep; empty: nothing new.
+        completion: result and ms to keep it, if the task completes by it.
+        saga: how far a saga has come, in words; empty: it is none.
+    """
+
+    task_id: str
+    fence: str
+    nonce: str
+    checkpoint: str = ""
+    completion: tuple[str, int] | None = None
+    saga: str = ""
 
 
 class Child(NamedTuple):
@@ -98,7 +122,8 @@ class WorkflowOperations:
     def checkpoint(self, task_id: str, fence: str, data: str, ttl_ms: int) -> Operation[int]:
         """Keep a checkpoint, or delete it with a TTL of 0: ``DONE``, ``STALE``, ``ASKED_TO_STOP`` or ``UNKNOWN``.
 
-        Without a fence it is not the word of an attempt, and none can be stale.
+        With a TTL of -1 it is kept as long as the task. Without a fence it is not the word of an attempt, and none can
+        be stale.
         """
         return self._build("checkpoint", (task_id, fence, data, ttl_ms))
 
@@ -128,6 +153,28 @@ class WorkflowOperations:
     def report(self, family: str, task_id: str, result: str, call_id: str) -> Operation[tuple[int, bool]]:
         """Count a child by hand: 1 counted, 0 it was before, -1 no such child; and whether this has ended all."""
         return self._build("report", (family, task_id, result, call_id), lambda reply: (reply[0], reply[1] == 1))
+
+    def commit(self, plan: CommitPlan, children: Sequence[Child], max_length: int) -> Operation[tuple[int, Any]]:
+        """Let several things happen together: a code and what belongs to it, see lua/commit.lua."""
+        words: list[Argument] = []
+        if plan.completion is not None:
+            result, ttl_ms = plan.completion
+            words += (plan.fence, ttl_ms, 1, plan.task_id, result)
+        for child in children:
+            words += child
+        groups = int(plan.completion is not None)
+        head = (plan.task_id, plan.fence, plan.nonce, plan.saga, plan.checkpoint, groups, max_length)
+        return self._build("commit", (*head, *words), lambda reply: (reply[0], reply[1]))
+
+    def signal(self, task_id: str, name: str, data: str, most: int) -> Operation[str]:
+        """Tell a task something: ``told``, ``missing``, ``full``, or the status with which it has ended."""
+        return self._build("signal", (task_id, name, data, most), lambda reply: reply.decode())
+
+    def hear(self, task_id: str, name: str) -> Operation[tuple[bytes | None, frozenset[str]]]:
+        """Return what a task was told by a signal, and the numbers of its waits that ran out of time."""
+        return self._build(
+            "hear", (task_id, name), lambda reply: (reply[0], frozenset((reply[1] or b"").decode().split()))
+        )
 
 
 def _parse_family(reply: list[Any]) -> Family:

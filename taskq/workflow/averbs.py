@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
-from taskq.workflow import checkpoints, families, graphs
+from taskq.workflow import checkpoints, families, graphs, signals
 from taskq.workflow.verbs import WorkflowVerbs
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class AsyncWorkflowVerbs:
         raise NotImplementedError
 
     @documented_as(WorkflowVerbs.checkpoint)
-    async def checkpoint(self, task_id: str, data: Any, ttl_seconds: float = TTL_SECONDS) -> None:
+    async def checkpoint(self, task_id: str, data: Any, ttl_seconds: float | None = TTL_SECONDS) -> None:
         await self.run_flow(checkpoints.put(self.spread.of(task_id), task_id, data, ttl_seconds))
 
     @documented_as(WorkflowVerbs.get_checkpoint)
@@ -46,6 +46,10 @@ class AsyncWorkflowVerbs:
     @documented_as(WorkflowVerbs.delete_checkpoint)
     async def delete_checkpoint(self, task_id: str) -> None:
         await self.run_flow(checkpoints.delete(self.spread.of(task_id), task_id))
+
+    @documented_as(WorkflowVerbs.signal)
+    async def signal(self, task_id: str, name: str, data: Any = None) -> str:
+        return await self.run_flow(signals.send(self.spread.of(task_id), task_id, name, data))
 
     @documented_as(WorkflowVerbs.fanout)
     async def fanout(self, task_id: str, subtasks: Sequence[Task], parent_data: Any = None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
-from taskq.workflow import checkpoints, families, graphs
+from taskq.workflow import checkpoints, families, graphs, signals
 
 T = TypeVar("T")
 
@@ -23,16 +23,16 @@ class WorkflowVerbs:
         """Drive a flow to its end and return its value."""
         raise NotImplementedError
 
-    def checkpoint(self, task_id: str, data: Any, ttl_seconds: float = TTL_SECONDS) -> None:
+    def checkpoint(self, task_id: str, data: Any, ttl_seconds: float | None = TTL_SECONDS) -> None:
         """Note what a task needs to know when it is run again; a later checkpoint replaces it.
 
         A handler calls ``ctx.checkpoint(data)`` instead, which an attempt that no longer counts cannot do. The
-        checkpoint of a task that runs is deleted when it completes, any other ends with its time.
+        checkpoint of a task that runs is deleted when it completes, any other ends with its time, or with the task.
 
         Args:
             task_id: which one.
             data: anything JSON can say, up to the size that a task may have.
-            ttl_seconds: how long it is kept.
+            ttl_seconds: how long it is kept; None: as long as the task.
 
         Raises:
             TaskNotFound: if there is no such task.
@@ -60,6 +60,27 @@ class WorkflowVerbs:
             task_id: which one.
         """
         self.run_flow(checkpoints.delete(self.spread.of(task_id), task_id))
+
+    def signal(self, task_id: str, name: str, data: Any = None) -> str:
+        """Tell a task what it waits for with ``ctx.wait_for(name)``, or will wait for.
+
+        One that waits for it goes on at the head of its list, no attempt charged. One that does not yet is told when it
+        comes to that. Sent twice, a signal is the same as sent once: what was said first counts.
+
+        Args:
+            task_id: which task.
+            name: of the signal.
+            data: what ``ctx.wait_for`` returns, as JSON can say it, up to 64 KB.
+
+        Returns:
+            ``told``, or the status with which the task had ended before.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+            InvalidTask: if the name or the data cannot be used, or the task has been sent 64 others.
+            PayloadTooLarge: if the data is larger than allowed.
+        """
+        return self.run_flow(signals.send(self.spread.of(task_id), task_id, name, data))
 
     def fanout(self, task_id: str, subtasks: Sequence[Task], parent_data: Any = None) -> list[str]:
         """Submit subtasks that belong together, for a parent that collects their results by hand.

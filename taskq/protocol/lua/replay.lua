@@ -1,5 +1,5 @@
 -- replay: put ended tasks back into their lists, with all their attempts before them
--- USES    task state status result dead tombstones queue counters unique family children gathered
+-- USES    task state status result dead tombstones queue counters unique family children gathered checkpoint signals
 -- INCLUDE bell events
 -- ARGV    ids*
 -- REPLY   {per id: 1 replayed, 0 not a failed or cancelled task that can be}
@@ -26,6 +26,10 @@ for n, state in ipairs(states) do
     if state[3] and call('SET', UNIQUE .. state[3], id, 'NX') then call('HSET', STATE .. id, 'unique', state[3]) end
     if state[4] then call('HSET', STATE .. id, 'status', 'pending', 'parents', state[4]) end
     if state[5] then call('HSET', STATE .. id, 'status', 'pending', 'families', state[5]) end
+    -- what it has noted and was told is kept as long as the task again
+    if call('PERSIST', CHECKPOINT .. id) + call('PERSIST', SIGNALS .. id) > 0 then
+      call('HSET', STATE .. id, 'status', 'pending')
+    end
     for name in string.gmatch(state[5] or '', '[^ ]+') do
       for _, key in ipairs({FAMILY .. name, CHILDREN .. name, GATHERED .. name}) do call('PERSIST', key) end
     end

@@ -1,5 +1,5 @@
 -- sweep: forget terminal ids whose keys have expired
--- USES retention retained status dead task counters
+-- USES retention retained status dead task counters sagas
 -- INCLUDE clock text
 -- Called with settles for several times what was settled, so that memory stays flat at any rate.
 local function sweep(limit)
@@ -10,6 +10,7 @@ local function sweep(limit)
   local gone, ids, bodies = {}, call('LRANGE', RETAINED .. slot, 0, limit - 1), {}
   for _, status in ipairs({'completed', 'failed', 'cancelled'}) do call('SCARD', STATUS .. status) end
   call('ZCARD', DEAD)
+  call('ZCARD', SAGAS)
   call('HLEN', COUNTERS)
   for i, id in ipairs(ids) do bodies[i] = TASK .. id end
   -- a task that was replayed, or whose end was put off, has its body still
@@ -28,6 +29,7 @@ local function sweep(limit)
     forgotten = forgotten + call('SREM', STATUS .. status, unpack(gone))
   end
   call('ZREM', DEAD, unpack(gone))
+  call('ZREM', SAGAS, unpack(gone))
   if forgotten > 0 then call('HINCRBY', COUNTERS, 'expired', forgotten) end
   return #ids
 end
