@@ -61,13 +61,16 @@ if TYPE_CHECKING:
     from taskq.worker import (
         AttemptLost,
         ChildrenFailed,
+        Saga,
         SignalTimeout,
+        StepOptions,
         TaskCancelled,
         TaskContext,
         TaskTimeout,
         TaskWorker,
     )
     from taskq.workflow.families import Quorum
+    from taskq.workflow.sagas import SagaInfo
 
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
 # once.
@@ -108,6 +111,8 @@ _HOME = {
     "ResultTimeout": "taskq.errors",
     "Retry": "taskq.model.retry",
     "RetryPolicy": "taskq.model.retry",
+    "Saga": "taskq.worker",
+    "SagaInfo": "taskq.workflow.sagas",
     "ScheduleInfo": "taskq.scheduler",
     "ServerError": "taskq.errors",
     "ServerFull": "taskq.errors",
@@ -116,6 +121,7 @@ _HOME = {
     "SettingsError": "taskq.errors",
     "SignalTimeout": "taskq.worker",
     "Snooze": "taskq.model.retry",
+    "StepOptions": "taskq.worker",
     "Task": "taskq.model.task",
     "TaskCancelled": "taskq.worker",
     "TaskConflict": "taskq.errors",
@@ -174,6 +180,8 @@ __all__ = [
     "ResultTimeout",
     "Retry",
     "RetryPolicy",
+    "Saga",
+    "SagaInfo",
     "ScheduleInfo",
     "SchemaMismatch",
     "ServerError",
@@ -183,6 +191,7 @@ __all__ = [
     "SettingsError",
     "SignalTimeout",
     "Snooze",
+    "StepOptions",
     "Task",
     "TaskCancelled",
     "TaskConflict",

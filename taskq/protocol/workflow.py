@@ -88,6 +88,20 @@ class Node(NamedTuple):
     needs: tuple[str, ...]
 
 
+class Hearing(NamedTuple):
+    """What a task was told.
+
+    Attributes:
+        data: what was said, as it is stored; None: it was not told.
+        late: the numbers of its waits that ran out of time.
+        is_saga: whether it is a saga that has begun.
+    """
+
+    data: bytes | None
+    late: frozenset[str]
+    is_saga: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """How far a family has come.
@@ -170,11 +184,14 @@ class WorkflowOperations:
         """Tell a task something: ``told``, ``missing``, ``full``, or the status with which it has ended."""
         return self._build("signal", (task_id, name, data, most), lambda reply: reply.decode())
 
-    def hear(self, task_id: str, name: str) -> Operation[tuple[bytes | None, frozenset[str]]]:
-        """Return what a task was told by a signal, and the numbers of its waits that ran out of time."""
-        return self._build(
-            "hear", (task_id, name), lambda reply: (reply[0], frozenset((reply[1] or b"").decode().split()))
-        )
+    def hear(self, task_id: str, name: str) -> Operation[Hearing]:
+        """Return what a task was told by a signal, and what else belongs to it."""
+        return self._build("hear", (task_id, name), _parse_hearing)
+
+
+def _parse_hearing(reply: list[Any]) -> Hearing:
+    late = frozenset((reply[1] or b"").decode("utf-8", "replace").split())
+    return Hearing(reply[0], late, reply[2] == 1)
 
 
 def _parse_family(reply: list[Any]) -> Family:

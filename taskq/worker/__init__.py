@@ -5,13 +5,16 @@ from taskq.worker.command import run_worker
 from taskq.worker.context import TaskContext
 from taskq.worker.fanout import ChildrenFailed
 from taskq.worker.options import WorkerOptions
+from taskq.worker.saga import Saga, StepOptions
 from taskq.worker.waits import SignalTimeout
 from taskq.worker.worker import TaskWorker
 
 __all__ = [
     "AttemptLost",
     "ChildrenFailed",
+    "Saga",
     "SignalTimeout",
+    "StepOptions",
     "TaskCancelled",
     "TaskContext",
     "TaskTimeout",

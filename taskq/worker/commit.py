@@ -86,6 +86,8 @@ class Commit:
             InvalidTask, PayloadTooLarge: if it cannot be a result.
         """
         self._check_open()
+        if self._ctx._recalled().saga is not None:
+            raise InvalidTask("a step of a saga does not complete the task, its last step does: return the result")
         self._completion = self._ctx._completion(self._ctx._attempt, value)
 
     def _check_open(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from taskq.errors import InvalidTask
@@ -121,7 +122,8 @@ class TaskContext:
         return self._note(self._with_place(data), ttl_seconds)
 
     def _with_place(self, data: Any) -> Checkpoint:
-        return Checkpoint(data, self._recalled().position if self._resuming else 0)
+        known = self._recalled()
+        return Checkpoint(data, known.position if self._resuming else 0, known.saga)
 
     def get_checkpoint(self) -> Any:
         """Return what this attempt, or else an earlier one, has noted last; None if there is nothing.
@@ -163,7 +165,7 @@ class TaskContext:
             self.raise_if_cancelled()
             yield item
             if (position + 1) % every == 0:
-                self._note(Checkpoint(self._recalled().data, position + 1), TTL_SECONDS)
+                self._note(replace(self._recalled(), position=position + 1), TTL_SECONDS)
 
     def _recalled(self) -> Checkpoint:
         if self._noted is None:
@@ -172,6 +174,8 @@ class TaskContext:
 
     def _note(self, checkpoint: Checkpoint, ttl_seconds: float | None) -> bool:
         fence = self._attempt.claim.fence
+        if checkpoint.saga is not None:  # which has to last as long as the task
+            ttl_seconds = None
         code = self._queue.run_flow(
             checkpoints.save(self._queue.context, self.task_id, checkpoint, ttl_seconds, fence=fence)
         )

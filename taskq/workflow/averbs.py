@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
-from taskq.workflow import checkpoints, families, graphs, signals
+from taskq.workflow import checkpoints, families, graphs, sagas, signals
+from taskq.workflow.sagas import SagaInfo
 from taskq.workflow.verbs import WorkflowVerbs
 
 T = TypeVar("T")
@@ -77,6 +78,22 @@ class AsyncWorkflowVerbs:
             graphs.with_callbacks(self._whole.spread, task, on_success, on_failure)
         )
         return task_id
+
+    @documented_as(WorkflowVerbs.list_sagas)
+    async def list_sagas(self, limit: int = 100, state: str | None = None) -> list[SagaInfo]:
+        return await self.run_flow(sagas.list_sagas(self.spread.contexts, limit, state))
+
+    @documented_as(WorkflowVerbs.get_saga)
+    async def get_saga(self, task_id: str) -> SagaInfo:
+        return await self.run_flow(sagas.get_saga(self.spread.of(task_id), task_id))
+
+    @documented_as(WorkflowVerbs.resume_saga)
+    async def resume_saga(self, task_id: str, skip: bool = False) -> SagaInfo:
+        return await self.run_flow(sagas.resume_saga(self.spread.of(task_id), task_id, skip))
+
+    @documented_as(WorkflowVerbs.abort_saga)
+    async def abort_saga(self, task_id: str) -> SagaInfo:
+        return await self.run_flow(sagas.abort_saga(self.spread.of(task_id), task_id))
 
     @documented_as(WorkflowVerbs.cancel_tree)
     async def cancel_tree(self, task_id: str) -> int:

@@ -9,6 +9,7 @@ from taskq.flows import Context, Flow
 from taskq.model.codec import decode, encode
 from taskq.model.crypto import hide, reveal
 from taskq.model.names import check_name
+from taskq.protocol.workflow import Hearing
 
 MOST_SIGNALS = 64
 MAX_SIGNAL_BYTES = 65_536
@@ -66,8 +67,8 @@ def hear(context: Context, task_id: str, name: str) -> Flow[Heard]:
     Raises:
         CannotDecrypt, CorruptTask: if it cannot be read.
     """
-    stored, late = yield context.protocol.hear(task_id, name)
-    if stored is None:
-        return Heard(False, None, late)
-    text = reveal(context.seal, stored.decode("utf-8", "replace"), "signal", task_id, name)
-    return Heard(True, decode(text, "data of a signal"), late)
+    heard: Hearing = yield context.protocol.hear(task_id, name)
+    if heard.data is None:
+        return Heard(False, None, heard.late)
+    text = reveal(context.seal, heard.data.decode("utf-8", "replace"), "signal", task_id, name)
+    return Heard(True, decode(text, "data of a signal"), heard.late)

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
-from taskq.workflow import checkpoints, families, graphs, signals
+from taskq.workflow import checkpoints, families, graphs, sagas, signals
+from taskq.workflow.sagas import SagaInfo
 
 T = TypeVar("T")
 
@@ -174,6 +175,63 @@ class WorkflowVerbs:
         """
         task_id: str = self._whole.run_flow(graphs.with_callbacks(self._whole.spread, task, on_success, on_failure))
         return task_id
+
+    def list_sagas(self, limit: int = 100, state: str | None = None) -> list[SagaInfo]:
+        """Return the sagas that have begun, those that began last first.
+
+        Args:
+            limit: how many at most.
+            state: only those that are ``running``, ``compensating``, ``completed``, ``compensated`` or ``stuck``.
+
+        Raises:
+            InvalidTask: if there is no such state.
+        """
+        return self.run_flow(sagas.list_sagas(self.spread.contexts, limit, state))
+
+    def get_saga(self, task_id: str) -> SagaInfo:
+        """Return a saga with its steps and what they have returned.
+
+        Args:
+            task_id: of its task.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+            InvalidTask: if it is no saga, or has not begun.
+        """
+        return self.run_flow(sagas.get_saga(self.spread.of(task_id), task_id))
+
+    def resume_saga(self, task_id: str, skip: bool = False) -> SagaInfo:
+        """Let a stuck saga go on where it is: its task goes back into its list.
+
+        Args:
+            task_id: of its task.
+            skip: whether the compensation at which it is stuck counts as done, because somebody has done it by hand.
+
+        Returns:
+            The saga as it is then.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+            InvalidTask: if it is no saga, or not stuck.
+        """
+        return self.run_flow(sagas.resume_saga(self.spread.of(task_id), task_id, skip))
+
+    def abort_saga(self, task_id: str) -> SagaInfo:
+        """Let a saga that goes forward turn round and undo what it has done.
+
+        A step that runs comes to its end first; one that waits for a signal, or whose saga is stuck, is given up.
+
+        Args:
+            task_id: of its task.
+
+        Returns:
+            The saga as it is then.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+            InvalidTask: if it is no saga, is over, or is stuck on its way back.
+        """
+        return self.run_flow(sagas.abort_saga(self.spread.of(task_id), task_id))
 
     def cancel_tree(self, task_id: str) -> int:
         """Cancel a task with its children from ``ctx.fanout``, and theirs: at once what waits, on request what runs.
