@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     )
     from taskq.workflow.families import Quorum
     from taskq.workflow.sagas import SagaInfo
+    from taskq.workflow.trees import TaskTree, TreeFamily
 
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
 # once.
@@ -134,9 +135,11 @@ _HOME = {
     "TaskScheduler": "taskq.scheduler",
     "TaskStatus": "taskq.states",
     "TaskTimeout": "taskq.worker",
+    "TaskTree": "taskq.workflow.trees",
     "TaskType": "taskq.states",
     "TaskWorker": "taskq.worker",
     "TaskqError": "taskq.errors",
+    "TreeFamily": "taskq.workflow.trees",
     "UnsupportedDurability": "taskq.errors",
     "UnsupportedServer": "taskq.errors",
     "UntrustedServer": "taskq.errors",
@@ -204,9 +207,11 @@ __all__ = [
     "TaskScheduler",
     "TaskStatus",
     "TaskTimeout",
+    "TaskTree",
     "TaskType",
     "TaskWorker",
     "TaskqError",
+    "TreeFamily",
     "UnsupportedDurability",
     "UnsupportedServer",
     "UntrustedServer",

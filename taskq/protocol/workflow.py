@@ -108,6 +108,7 @@ class Family:
 
     Attributes:
         total: how many children it is to have; 0: there is no such family.
+        policy: when it is done.
         stored: how many there are.
         completed: how many have completed.
         failed: how many have ended otherwise.
@@ -118,6 +119,7 @@ class Family:
     """
 
     total: int
+    policy: str
     stored: int
     completed: int
     failed: int
@@ -199,6 +201,7 @@ def _parse_family(reply: list[Any]) -> Family:
     fields = dict(zip(words[::2], words[1::2], strict=True))
     return Family(
         total=int(fields.get("total", 0)),
+        policy=fields.get("policy", ""),
         stored=reply[1],
         completed=int(fields.get("completed", 0)),
         failed=int(fields.get("failed", 0)),

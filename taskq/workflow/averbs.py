@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
-from taskq.workflow import checkpoints, families, graphs, sagas, signals
+from taskq.workflow import checkpoints, families, graphs, sagas, signals, trees
 from taskq.workflow.sagas import SagaInfo
+from taskq.workflow.trees import TaskTree
 from taskq.workflow.verbs import WorkflowVerbs
 
 T = TypeVar("T")
@@ -70,6 +71,11 @@ class AsyncWorkflowVerbs:
         ids: list[str] = await self._whole.run_flow(graphs.chord(self._whole.spread, tasks, callback))
         return ids
 
+    @documented_as(WorkflowVerbs.group)
+    async def group(self, *tasks: Task) -> list[str]:
+        ids: list[str] = await self._whole.run_flow(graphs.group(self._whole.spread, tasks))
+        return ids
+
     @documented_as(WorkflowVerbs.submit_with_callbacks)
     async def submit_with_callbacks(
         self, task: Task, *, on_success: Task | None = None, on_failure: Task | None = None
@@ -97,4 +103,12 @@ class AsyncWorkflowVerbs:
 
     @documented_as(WorkflowVerbs.cancel_tree)
     async def cancel_tree(self, task_id: str) -> int:
-        return await self.run_flow(families.cancel_tree(self.spread.of(task_id), task_id))
+        return await self.run_flow(trees.cancel_tree(self.spread.of(task_id), task_id))
+
+    @documented_as(WorkflowVerbs.retry_tree)
+    async def retry_tree(self, task_id: str) -> int:
+        return await self.run_flow(trees.retry_tree(self.spread.of(task_id), task_id))
+
+    @documented_as(WorkflowVerbs.get_tree)
+    async def get_tree(self, task_id: str, limit: int = 200) -> TaskTree:
+        return await self.run_flow(trees.get_tree(self.spread.of(task_id), task_id, limit))

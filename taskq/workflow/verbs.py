@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
-from taskq.workflow import checkpoints, families, graphs, sagas, signals
+from taskq.workflow import checkpoints, families, graphs, sagas, signals, trees
 from taskq.workflow.sagas import SagaInfo
+from taskq.workflow.trees import TaskTree
 
 T = TypeVar("T")
 
@@ -157,6 +158,23 @@ class WorkflowVerbs:
         ids: list[str] = self._whole.run_flow(graphs.chord(self._whole.spread, tasks, callback))
         return ids
 
+    def group(self, *tasks: Task) -> list[str]:
+        """Submit tasks that run side by side, all or none of them, in one atomic call.
+
+        In a queue of several partitions they are in one; ``submit_batch`` spreads them.
+
+        Args:
+            tasks: up to 2,000.
+
+        Returns:
+            Their ids, in order.
+
+        Raises:
+            InvalidTask, QueueFull, TaskConflict, TaskNotFound: as ``submit_task``.
+        """
+        ids: list[str] = self._whole.run_flow(graphs.group(self._whole.spread, tasks))
+        return ids
+
     def submit_with_callbacks(
         self, task: Task, *, on_success: Task | None = None, on_failure: Task | None = None
     ) -> str:
@@ -247,4 +265,35 @@ class WorkflowVerbs:
         Raises:
             TaskNotFound: if there is no such task.
         """
-        return self.run_flow(families.cancel_tree(self.spread.of(task_id), task_id))
+        return self.run_flow(trees.cancel_tree(self.spread.of(task_id), task_id))
+
+    def retry_tree(self, task_id: str) -> int:
+        """Run again what has failed or was cancelled among a task, its children from ``ctx.fanout``, and theirs.
+
+        What has completed is not run again, nor is anything below it. A parent waits for its children as the first
+        time, and goes on with their new results. A child whose retention is over (``TASKQ_RESULT_TTL``,
+        ``TASKQ_DEAD_TTL``) cannot be run again.
+
+        Args:
+            task_id: the task at the root.
+
+        Returns:
+            How many tasks were put back into their lists.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+            InvalidTask: if it has completed.
+        """
+        return self.run_flow(trees.retry_tree(self.spread.of(task_id), task_id))
+
+    def get_tree(self, task_id: str, limit: int = 200) -> TaskTree:
+        """Return a task with the tasks that it has fanned out to or depends on, and so on.
+
+        Args:
+            task_id: the task at the root.
+            limit: how many tasks at most, those nearer to the root first; of each family the first 20 are returned.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+        """
+        return self.run_flow(trees.get_tree(self.spread.of(task_id), task_id, limit))

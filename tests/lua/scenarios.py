@@ -487,6 +487,14 @@ def checkpoint_as_long_as_the_task(bench: Bench) -> Operation[Any]:
     return bench.protocol.checkpoint("a", "", "1", -1)
 
 
+def replay_a_tree(bench: Bench) -> Operation[Any]:
+    """The child first; the family of the parent, which has failed with it, is open again."""
+    _waiting_for(bench, "a", "b")
+    bench.end("w1", settle(bench.claim("w1", 1)[0], "fail"))
+    bench.end("w1", settle(bench.claim("w1", 1, ["normal"])[0], "fail"))
+    return bench.protocol.replay([("a", "low"), ("p", "normal")], reopen=True)
+
+
 def graph(bench: Bench) -> Operation[Any]:
     """Some wait for what is new, pending, running, completed and failed."""
     bench.submit(task("failed"), task("done"), task("running"), task("waiting", "low", unique="k"))
@@ -705,6 +713,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     purge_children,
     turn_loses_a_child,
     replay_a_parent,
+    replay_a_tree,
     takeover_of_idle,
     takeover_of_nothing,
     lengths_of_lists,
