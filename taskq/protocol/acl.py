@@ -84,8 +84,9 @@ _SUBMITS = (
     "graph",
     "report",
     "gather",
+    "signal",
 )
-_LOOKS = ("inspect", "result", "recall", "gather", "stats", "ids", "cards", "schedules")
+_LOOKS = ("inspect", "result", "recall", "gather", "hear", "stats", "ids", "cards", "schedules")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
@@ -110,14 +111,14 @@ DUTIES: dict[Role, Duties] = {
             "lengths",
             "cards",
             "inspect",
-            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel"),
+            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "commit", "signal", "hear"),
         ),
         ("bell:*",),
     ),
     Role.SCHEDULER: Duties(("promote", "schedules", "fire", "beat", "reap", "sweep"), (f"bell:{SCHEDULER_BELL}",)),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, "stats", "ids", "cards", "schedules", "pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
+        (*_SUBMITS, *_LOOKS, "pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

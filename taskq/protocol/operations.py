@@ -45,7 +45,7 @@ ARGUMENTS: dict[str, str] = {
     "promote": "limit",
     "sweep": "limit",
     "cancel": "id result ttl",
-    "replay": "ids*",
+    "replay": "reopen ids*",
     "discard": "ids*",
     "purge": "list limit",
     "pause": "paused lists*",
@@ -191,9 +191,12 @@ class Protocol(Checks, workflow.WorkflowOperations):
         """Delete up to ``limit`` waiting tasks of a list; return how many, and whether there are more."""
         return self._build("purge", (list_name, limit), lambda reply: (reply[0], reply[1] == 1))
 
-    def replay(self, tasks: Sequence[tuple[str, str]]) -> Operation[list[int]]:
-        """Put ended tasks, given as id and list, back; per task 1 if it was."""
-        return self._build("replay", [word for task in tasks for word in task])
+    def replay(self, tasks: Sequence[tuple[str, str]], *, reopen: bool = False) -> Operation[list[int]]:
+        """Put ended tasks, given as id and list, back; per task 1 if it was.
+
+        ``reopen`` says whether the families that have counted them wait for them again.
+        """
+        return self._build("replay", [int(reopen), *(word for task in tasks for word in task)])
 
     def discard(self, task_ids: Sequence[str]) -> Operation[int]:
         """Forget ended tasks before their time; return how many."""

@@ -1,5 +1,5 @@
 -- claim: the claiming half of a turn
--- USES queue processing state status meta paused tombstones counters running
+-- USES queue processing state status meta paused tombstones counters running checkpoint signals sagas
 -- INCLUDE clock text events settle running family bodies
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history, a tombstone, something due or handed back just now),
@@ -100,7 +100,8 @@ local function drop_lost(list, id)
     if try(check_parents, ties[2]) then count_down(id, ties[2], 'lost', gone_json(id, 'its envelope was lost')) end
     expire_families(ties[3], 3600000)
   end
-  call('DEL', STATE .. id)
+  call('DEL', STATE .. id, CHECKPOINT .. id, SIGNALS .. id)
+  redis.pcall('ZREM', SAGAS, id)
 end
 
 -- Whoever was running when a worker died twice is a suspect and runs alone from then on, so that the one that kills
