@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
+from taskq.model.history import MOST_MINUTES, MOST_QUEUES
 from taskq.protocol import workflow
 from taskq.protocol.checks import Checks
 from taskq.protocol.checks import LeaseTimes as LeaseTimes  # noqa: PLC0414 - for those who beat and reap
@@ -68,6 +69,8 @@ ARGUMENTS: dict[str, str] = {
     "mend_place": "verb name detail lease",
     "mend_expiry": "family name ttl",
     "notice": "nonce number",
+    "remember": "most most_queues default_lists*",
+    "history": "count",
     **workflow.ARGUMENTS,
 }
 
@@ -179,6 +182,10 @@ class Protocol(Checks, workflow.WorkflowOperations):
         """Return the sizes of everything."""
         return self._build("stats", lists_of(None), parse_sizes)
 
+    def history(self, count: int) -> Operation[tuple[str, ...]]:
+        """Return the lines of the last ``count`` minutes that were kept."""
+        return self._build("history", (count,), texts)
+
     def ids(self, status: str, cursor: str, count: int) -> Operation[tuple[str, tuple[str, ...]]]:
         """Return the next cursor ("0": the end) and a page of the ids with a status, or of the "dead"."""
         return self._build("ids", (status, cursor, count), lambda reply: (_text(reply[0]), texts(reply[1])))
@@ -282,6 +289,10 @@ class Protocol(Checks, workflow.WorkflowOperations):
     def sweep(self, limit: int = 500) -> Operation[int]:
         """Forget up to ``limit`` expired ids; return how many were looked at."""
         return self._build("sweep", (limit,))
+
+    def remember(self) -> Operation[int]:
+        """Keep the numbers of this minute: 1 done, 0 somebody was first."""
+        return self._build("remember", (MOST_MINUTES, MOST_QUEUES, *lists_of(None)))
 
     def list_schedules(self) -> Operation[tuple[int, dict[str, str], dict[str, int]]]:
         """Return server time in ms, definitions by name, and the last slot fired by name."""

@@ -10,7 +10,7 @@ from taskq.protocol.operations import SCRIPTS
 from taskq.states import Durability
 
 PRODUCERS = ("submit", "cancel", "await", "result", "inspect", "stats", "ids")
-WORKERS = ("register", "turn", "settle", "beat", "reap", "evict", "repair", "progress", "promote", "sweep")
+WORKERS = ("register", "turn", "settle", "beat", "reap", "evict", "repair", "progress", "promote", "sweep", "remember")
 
 _CALL = re.compile(r"call\('([A-Z]+)'(?:, *'(NUMSUB|NUMPAT)')?(?:, *NS\.\.'([^']*)')?")
 

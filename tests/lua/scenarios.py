@@ -532,6 +532,19 @@ def notice(bench: Bench) -> Operation[Any]:
     return bench.protocol.notice("nonce", 2)
 
 
+def remember(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("dead"), "fail"))
+    bench.run(bench.protocol.remember())
+    bench.move_clock(60)
+    bench.submit(task("a"), task("b", "low", queue="mail"))
+    return bench.protocol.remember()
+
+
+def history(bench: Bench) -> Operation[Any]:
+    bench.run(bench.protocol.remember())
+    return bench.protocol.history(10)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     submit,
     submit_delayed_and_unique,
@@ -607,4 +620,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     mend_worker,
     mend_expiry,
     notice,
+    remember,
+    history,
 )

@@ -146,6 +146,7 @@ def test_only_scripts_that_write_nothing_say_so() -> None:
         "cards",
         "check",
         "gather",
+        "history",
         "ids",
         "indexes",
         "inspect",
