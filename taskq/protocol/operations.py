@@ -25,6 +25,7 @@ from taskq.protocol.replies import (
     parse_beat,
     parse_cards,
     parse_inspections,
+    parse_rows,
     parse_sizes,
     parse_turn,
     texts,
@@ -54,7 +55,8 @@ ARGUMENTS: dict[str, str] = {
     "inspect": "ids*",
     "result": "id",
     "stats": "default_lists*",
-    "ids": "status cursor count",
+    "ids": "source cursor count",
+    "rows": "ids*",
     "cards": "limit",
     "progress": "id fence progress",
     "takeover": "worker token seq idle rest*",
@@ -186,9 +188,13 @@ class Protocol(Checks, workflow.WorkflowOperations):
         """Return the lines of the last ``count`` minutes that were kept."""
         return self._build("history", (count,), texts)
 
-    def ids(self, status: str, cursor: str, count: int) -> Operation[tuple[str, tuple[str, ...]]]:
-        """Return the next cursor ("0": the end) and a page of the ids with a status, or of the "dead"."""
-        return self._build("ids", (status, cursor, count), lambda reply: (_text(reply[0]), texts(reply[1])))
+    def rows(self, task_ids: Sequence[str]) -> Operation[list[tuple[Inspection, int | None]]]:
+        """Return what a list shows of some tasks, and when each is due in ms; results may lack their beginning."""
+        return self._build("rows", task_ids, parse_rows)
+
+    def ids(self, source: str, cursor: str, count: int) -> Operation[tuple[str, tuple[str, ...]]]:
+        """Return the next cursor ("0": the end) and a page of ids of a source: a status, "dead", ...; see ids.lua."""
+        return self._build("ids", (source, cursor, count), lambda reply: (_text(reply[0]), texts(reply[1])))
 
     def pause(self, paused: bool, lists: Sequence[str]) -> Operation[int]:
         """Stop or resume claims from lists; return how many changed."""

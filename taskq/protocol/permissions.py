@@ -21,7 +21,7 @@ _REST: dict[str, tuple[str, ...]] = {
         ("SMISMEMBER", "ZREM", "ZSCORE", "SET", "PEXPIRE", "PEXPIREAT", "PUBLISH", "SSCAN", "MSET", "MSETNX"), ("1",)
     ),
     **dict.fromkeys(("HSET", "HINCRBY", "LRANGE", "LTRIM", "LREM", "GETRANGE", "ZADD", "ZRANGE"), ("1", "1")),
-    **dict.fromkeys(("ZREVRANGE", "ZRANGEBYSCORE"), ("1", "1")),
+    **dict.fromkeys(("ZREVRANGE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE"), ("1", "1")),
 }
 _NO_KEY = ("TIME",)
 _TWO_KEYS = {"LMOVE": ("LEFT", "RIGHT"), "SMOVE": ("1",)}

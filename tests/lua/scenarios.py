@@ -532,6 +532,27 @@ def notice(bench: Bench) -> Operation[Any]:
     return bench.protocol.notice("nonce", 2)
 
 
+def rows(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    bench.submit(task("b"), task("c", due="+60000"))
+    return bench.protocol.rows(["a", "b", "c", "unknown"])
+
+
+def ids_of_a_list(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a", "b")
+    return bench.protocol.ids("list normal", "0", 1)
+
+
+def ids_of_what_is_due(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", due="+60000"))
+    return bench.protocol.ids("due", "0", 1)
+
+
+def ids_of_what_has_ended(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("a")))
+    return bench.protocol.ids(f"ended {TTL_MS}", "0", 1)
+
+
 def remember(bench: Bench) -> Operation[Any]:
     bench.end("w1", settle(bench.claim_one("dead"), "fail"))
     bench.run(bench.protocol.remember())
@@ -605,6 +626,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     inspect,
     result,
     stats,
+    rows,
+    ids_of_a_list,
+    ids_of_what_is_due,
+    ids_of_what_has_ended,
     ids,
     ids_of_the_dead,
     cards,

@@ -153,6 +153,7 @@ def test_only_scripts_that_write_nothing_say_so() -> None:
         "lengths",
         "recall",
         "result",
+        "rows",
         "snapshot",
         "stats",
     }
