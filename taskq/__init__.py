@@ -51,9 +51,12 @@ if TYPE_CHECKING:
         UntrustedServer,
     )
     from taskq.handle import AsyncTaskHandle, TaskHandle
+    from taskq.model.history import Minute
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
     from taskq.model.task import AgentTask, Task
     from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
+    from taskq.observe.details import Relatives, TaskDetails
+    from taskq.observe.pages import TaskFilter, TaskPage
     from taskq.queue import TaskQueue
     from taskq.scheduler import ScheduleInfo, TaskScheduler
     from taskq.settings import Settings
@@ -61,13 +64,17 @@ if TYPE_CHECKING:
     from taskq.worker import (
         AttemptLost,
         ChildrenFailed,
+        Fairness,
         Saga,
+        ScalingOptions,
         SignalTimeout,
         StepOptions,
         TaskCancelled,
         TaskContext,
         TaskTimeout,
         TaskWorker,
+        WorkerOptions,
+        WorkerPool,
     )
     from taskq.workflow.families import Quorum
     from taskq.workflow.sagas import SagaInfo
@@ -102,16 +109,20 @@ _HOME = {
     "Discard": "taskq.model.retry",
     "Durability": "taskq.states",
     "EmbeddedServerError": "taskq.errors",
+    "Fairness": "taskq.worker",
     "InvalidTask": "taskq.errors",
     "ListStats": "taskq.model.views",
+    "Minute": "taskq.model.history",
     "NotDurable": "taskq.errors",
     "PayloadTooLarge": "taskq.errors",
     "Quorum": "taskq.workflow.families",
     "QueueFull": "taskq.errors",
     "QueueStats": "taskq.model.views",
+    "Relatives": "taskq.observe.details",
     "ResultTimeout": "taskq.errors",
     "Retry": "taskq.model.retry",
     "RetryPolicy": "taskq.model.retry",
+    "ScalingOptions": "taskq.worker",
     "Saga": "taskq.worker",
     "SagaInfo": "taskq.workflow.sagas",
     "ScheduleInfo": "taskq.scheduler",
@@ -127,9 +138,12 @@ _HOME = {
     "TaskCancelled": "taskq.worker",
     "TaskConflict": "taskq.errors",
     "TaskContext": "taskq.worker",
+    "TaskDetails": "taskq.observe.details",
     "TaskFailed": "taskq.errors",
+    "TaskFilter": "taskq.observe.pages",
     "TaskHandle": "taskq.handle",
     "TaskNotFound": "taskq.errors",
+    "TaskPage": "taskq.observe.pages",
     "TaskPriority": "taskq.states",
     "TaskQueue": "taskq.queue",
     "TaskScheduler": "taskq.scheduler",
@@ -144,6 +158,8 @@ _HOME = {
     "UnsupportedServer": "taskq.errors",
     "UntrustedServer": "taskq.errors",
     "WorkerInfo": "taskq.model.views",
+    "WorkerOptions": "taskq.worker",
+    "WorkerPool": "taskq.worker",
     "get_task_queue": "taskq.current",
 }
 
@@ -167,9 +183,11 @@ __all__ = [
     "Discard",
     "Durability",
     "EmbeddedServerError",
+    "Fairness",
     "InvalidTask",
     "ListStats",
     "Message",
+    "Minute",
     "NotDurable",
     "NotHeld",
     "Outgoing",
@@ -180,11 +198,13 @@ __all__ = [
     "QueueFull",
     "QueueStats",
     "Quorum",
+    "Relatives",
     "ResultTimeout",
     "Retry",
     "RetryPolicy",
     "Saga",
     "SagaInfo",
+    "ScalingOptions",
     "ScheduleInfo",
     "SchemaMismatch",
     "ServerError",
@@ -199,9 +219,12 @@ __all__ = [
     "TaskCancelled",
     "TaskConflict",
     "TaskContext",
+    "TaskDetails",
     "TaskFailed",
+    "TaskFilter",
     "TaskHandle",
     "TaskNotFound",
+    "TaskPage",
     "TaskPriority",
     "TaskQueue",
     "TaskScheduler",
@@ -216,6 +239,8 @@ __all__ = [
     "UnsupportedServer",
     "UntrustedServer",
     "WorkerInfo",
+    "WorkerOptions",
+    "WorkerPool",
     "get_task_queue",
 ]
 

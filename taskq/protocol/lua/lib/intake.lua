@@ -1,11 +1,12 @@
 -- intake: store new tasks and put them at the tails of their lists
 -- USES task state status queue queues
--- INCLUDE bell events
+-- INCLUDE bell events large
 -- ids and bodies; the keys of their bodies and states; list -> ids, and the lists in order
 local newcomers = {ids = {}, bodies = {}, words = {}, states = {}, pushes = {}, lists = {}}
 
 local function add_newcomer(id, body, list)
   local n, push = #newcomers.ids + 1, newcomers.pushes[list]
+  check_size(body)
   newcomers.ids[n], newcomers.bodies[2 * n - 1], newcomers.bodies[2 * n] = id, TASK .. id, body
   newcomers.words[n], newcomers.states[n] = TASK .. id, STATE .. id
   if not push then
@@ -38,6 +39,7 @@ local function check_room(max_length)
 end
 
 local function let_in()
+  note_size()
   call('MSET', unpack(newcomers.bodies))
   call('SADD', STATUS .. 'pending', unpack(newcomers.ids))
   for _, list in ipairs(newcomers.lists) do
@@ -47,7 +49,7 @@ local function let_in()
     if queue then call('SADD', QUEUES, queue) end
     ring(list)
     for _, id in ipairs(listening and push or {}) do
-      emit('task.submitted', 'task_id', id, 'status', 'pending', 'list', list)
+      emit_submitted(id, 'pending', list)
     end
   end
 end
