@@ -128,7 +128,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         scheduler.schedule_every("pulse", 0.1, Task(task_type="look"))
         scheduler.schedule_task_in(Task(), 3600)
         queue.submit_task(Task(task_type="look", unique_key="one"))
-        queue.submit_task(Task(task_type="echo", queue="mail"))
+        queue.submit_task(Task(task_type="echo", queue="mail", payload="x" * 5000))
         queue.submit_task(Task(task_type="fail", max_retries=0))
         queue.cancel_task(queue.submit_task(Task(task_type="look", priority="low")))
         queue.pause(priority="low")

@@ -46,7 +46,7 @@ LEASE_TOLERANCE_MS = 1000
 
 KINDS: dict[str, str] = {
     **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "history"), "list"),
-    **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited"), "string"),
+    **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited", "large"), "string"),
     **dict.fromkeys(
         ("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters", "family", "gathered"),
         "hash",

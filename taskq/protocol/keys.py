@@ -39,6 +39,7 @@ FAMILIES: dict[str, str] = {
     "slots": "slots",  # hash, name -> last slot of a schedule that was fired
     "dead": "dead",  # sorted set, dead letter -> time of death ms
     "events": "events",  # pub/sub channel
+    "large": "large",  # string, exists once the namespace was given an envelope of more than a page
     "meta": "meta",  # hash: protocol version, namespace uuid, last fence, lease clock
     "history": "history",  # list with TTL, the numbers of each minute of the last day
     "counters": "counters",  # hash of lifetime counters
