@@ -344,12 +344,9 @@ def list_dead(context: Context, limit: int) -> Flow[list[DeadLetter]]:
     return letters
 
 
-def replay(context: Context, task_ids: Iterable[str] | None, *, reopen: bool = False) -> Flow[int]:
-    """Put dead letters back into their lists; return how many.
-
-    ``reopen`` says whether the families that have counted them wait for them again.
-    """
-    return (yield from _replay_ids(context, (yield from _ids_of_dead(context, task_ids)), reopen))
+def replay(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:
+    """Put dead letters back into their lists; return how many."""
+    return (yield from replay_ids(context, (yield from _ids_of_dead(context, task_ids))))
 
 
 def _ids_of_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[list[str]]:
@@ -365,7 +362,8 @@ def _ids_of_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[list[
             return list(dict.fromkeys(found))
 
 
-def _replay_ids(context: Context, task_ids: list[str], reopen: bool) -> Flow[int]:
+def replay_ids(context: Context, task_ids: list[str], *, reopen: bool = False) -> Flow[int]:
+    """Put ended tasks back; ``reopen``: the families that have counted them wait for them again."""
     replayed = 0
     for start in range(0, len(task_ids), PAGE):
         page = task_ids[start : start + PAGE]
@@ -374,8 +372,7 @@ def _replay_ids(context: Context, task_ids: list[str], reopen: bool) -> Flow[int
         tasks = [outline(item.envelope or b"", task_id) for task_id, item in known]
         if tasks:
             places = [(task.task_id, list_name(task.queue, task.priority)) for task in tasks]
-            codes: list[int] = yield context.protocol.replay(places, reopen=reopen)
-            replayed += sum(codes)
+            replayed += sum((yield context.protocol.replay(places, reopen=reopen)))
     return replayed
 
 
@@ -399,6 +396,5 @@ def purge_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:
     ids = yield from _ids_of_dead(context, task_ids)
     purged = 0
     for start in range(0, len(ids), PAGE):
-        count: int = yield context.protocol.discard(ids[start : start + PAGE])
-        purged += count
+        purged += yield context.protocol.discard(ids[start : start + PAGE])
     return purged

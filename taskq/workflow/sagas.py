@@ -281,5 +281,5 @@ def _note(context: Context, task_id: str, record: Record) -> Flow[None]:
 
 
 def _go_on(context: Context, task_id: str) -> Flow[SagaInfo]:
-    yield from flows.replay(context, [task_id])
+    yield from flows.replay_ids(context, [task_id])
     return (yield from get_saga(context, task_id))

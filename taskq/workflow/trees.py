@@ -173,4 +173,4 @@ def retry_tree(context: Context, task_id: str) -> Flow[int]:
         wanted.append(current)
         todo += [child for child, how in (yield from _children(context, current)) if how != TaskStatus.COMPLETED]
     # those below first: a parent that runs before them finds them failed
-    return (yield from flows.replay(context, reversed(wanted), reopen=True))
+    return (yield from flows.replay_ids(context, wanted[::-1], reopen=True))
