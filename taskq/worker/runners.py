@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import functools
 import heapq
 import itertools
 import threading
@@ -259,15 +260,14 @@ class ThreadRunner:
             self._wake_one()
 
 
-class _Exit(Exception):
-    """Carries a SystemExit or KeyboardInterrupt of a coroutine, which would end the loop and all who run on it."""
-
-
-async def _contained(coroutine: Awaitable[Any]) -> Any:
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return a new event loop: one of uvloop, if that is installed."""
     try:
-        return await coroutine
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise _Exit from error
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
@@ -278,56 +278,48 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class LoopRunner:
-    """Runs async handlers on an event loop of its own thread."""
+    """Runs async handlers on an event loop of its own thread, each in one task of it."""
 
     def __init__(self, judge: Judge, finished: Finished) -> None:
         self._judge = judge
         self._finished = finished
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
 
     def dispatch(self, attempts: list[Attempt]) -> None:
         """Start attempts on the loop."""
         if self._loop is None:
-            self._loop = asyncio.new_event_loop()
+            self._loop = new_loop()
             self._thread = threading.Thread(target=_serve, args=(self._loop,), name="taskq loop", daemon=True)
             self._thread.start()
         self._loop.call_soon_threadsafe(self._start, attempts)
 
     def _start(self, attempts: list[Attempt]) -> None:
-        assert self._loop is not None
+        loop = self._loop
+        assert loop is not None
         for attempt in attempts:
-            task = self._loop.create_task(self._run(attempt))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task = loop.create_task(self._run(attempt))
+            self._tasks[id(attempt)] = task  # the loop itself holds tasks weakly
+            # only now: a task that is cancelled before its first step would settle nothing
+            attempt.on_cancel = functools.partial(loop.call_soon_threadsafe, task.cancel)
 
     async def _run(self, attempt: Attempt) -> None:
+        judge = self._judge
         attempt.started = time.monotonic()
-        handler: asyncio.Future[Any] | None = None
         try:
-            handler = asyncio.ensure_future(_contained(attempt.spec.call(attempt.task, attempt.ctx)))
-            loop = asyncio.get_running_loop()
-            attempt.on_cancel = lambda: loop.call_soon_threadsafe(handler.cancel)
             if attempt.cancel_requested:
-                handler.cancel()
-            try:
-                async with asyncio.timeout(attempt.task.timeout) as limit:
-                    value = await handler
-            except TimeoutError as error:
-                if not limit.expired():
-                    raise
-                attempt.timed_out = True
-                raise TaskTimeout(f"{attempt.task.timeout:g} s") from error
-            settlement = self._judge.completed(attempt, value)
+                raise asyncio.CancelledError
+            timeout = attempt.task.timeout
+            call = attempt.spec.call(attempt.task, attempt.ctx)
+            value = await (call if timeout is None else _within(call, attempt, timeout))
+            settlement = judge.completed(attempt, value)
         except asyncio.CancelledError:
-            settlement = self._judge.interrupted(attempt)
-        except _Exit as error:
-            settlement = self._judge.raised(attempt, error.__cause__ or error)
-        except BaseException as error:
-            settlement = self._judge.raised(attempt, error)
-        finally:
-            attempt.over = True
+            settlement = judge.interrupted(attempt)
+        except BaseException as error:  # SystemExit too: it would end the loop, and all who run on it
+            settlement = judge.raised(attempt, error)
+        attempt.over = True
+        del self._tasks[id(attempt)]
         self._finished(attempt, settlement, False)
 
     def stop(self) -> None:
@@ -338,7 +330,23 @@ class LoopRunner:
             self._thread.join(_CLOSING_SECONDS)
 
     def _stop(self) -> None:
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
         assert self._loop is not None
         self._loop.call_soon(self._loop.stop)
+
+
+async def _within(call: Awaitable[Any], attempt: Attempt, seconds: float) -> Any:
+    """Return what a coroutine returns.
+
+    Raises:
+        TaskTimeout: if it takes longer.
+    """
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await call
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        attempt.timed_out = True
+        raise TaskTimeout(f"{seconds:g} s") from error

@@ -23,6 +23,7 @@ LATE_IMPORTS = {
     "taskq/testing/plugin.py: from taskq.testing.attach import attached",
     "taskq/testing/plugin.py: from taskq.testing.faults import ServerProcess",
     "taskq/testing/plugin.py: from taskq.testing.namespace import delete_keys",
+    "taskq/worker/runners.py: import uvloop",
 }
 
 
