@@ -58,7 +58,17 @@ if TYPE_CHECKING:
     from taskq.scheduler import ScheduleInfo, TaskScheduler
     from taskq.settings import Settings
     from taskq.states import Durability, TaskPriority, TaskStatus, TaskType
-    from taskq.worker import ChildrenFailed, TaskCancelled, TaskContext, TaskTimeout, TaskWorker
+    from taskq.worker import (
+        ChildrenFailed,
+        Fairness,
+        ScalingOptions,
+        TaskCancelled,
+        TaskContext,
+        TaskTimeout,
+        TaskWorker,
+        WorkerOptions,
+        WorkerPool,
+    )
     from taskq.workflow.families import Quorum
 
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
@@ -89,6 +99,7 @@ _HOME = {
     "Discard": "taskq.model.retry",
     "Durability": "taskq.states",
     "EmbeddedServerError": "taskq.errors",
+    "Fairness": "taskq.worker",
     "InvalidTask": "taskq.errors",
     "ListStats": "taskq.model.views",
     "NotDurable": "taskq.errors",
@@ -99,6 +110,7 @@ _HOME = {
     "ResultTimeout": "taskq.errors",
     "Retry": "taskq.model.retry",
     "RetryPolicy": "taskq.model.retry",
+    "ScalingOptions": "taskq.worker",
     "ScheduleInfo": "taskq.scheduler",
     "ServerError": "taskq.errors",
     "ServerFull": "taskq.errors",
@@ -125,6 +137,8 @@ _HOME = {
     "UnsupportedServer": "taskq.errors",
     "UntrustedServer": "taskq.errors",
     "WorkerInfo": "taskq.model.views",
+    "WorkerOptions": "taskq.worker",
+    "WorkerPool": "taskq.worker",
     "get_task_queue": "taskq.current",
 }
 
@@ -147,6 +161,7 @@ __all__ = [
     "Discard",
     "Durability",
     "EmbeddedServerError",
+    "Fairness",
     "InvalidTask",
     "ListStats",
     "Message",
@@ -163,6 +178,7 @@ __all__ = [
     "ResultTimeout",
     "Retry",
     "RetryPolicy",
+    "ScalingOptions",
     "ScheduleInfo",
     "SchemaMismatch",
     "ServerError",
@@ -190,6 +206,8 @@ __all__ = [
     "UnsupportedServer",
     "UntrustedServer",
     "WorkerInfo",
+    "WorkerOptions",
+    "WorkerPool",
     "get_task_queue",
 ]
 

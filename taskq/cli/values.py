@@ -68,6 +68,17 @@ def numbers(value: str | tuple[int, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def by_name(value: str) -> dict[str, int]:
+    """Return the numbers of ``urgent=8,low=1``; ``default`` is none at all."""
+    found: dict[str, int] = {}
+    for part in () if value == "default" else value.split(","):
+        name, _, number = part.partition("=")
+        if not number.strip().isdecimal():
+            raise click.BadParameter(f"{part!r} has no number: write urgent=8,low=1")
+        found[name.strip()] = int(number)
+    return found
+
+
 def names(value: str) -> tuple[str, ...]:
     """Return the names between commas."""
     found = tuple(name.strip() for name in value.split(",") if name.strip())

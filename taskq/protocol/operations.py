@@ -332,10 +332,13 @@ def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument]
 
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
-    if len(tasks) == 1 and tasks[0].due == "0" and not tasks[0].unique_key:
-        task_id, envelope, list_name, _, _ = tasks[0]
-        return 1, 0, [list_name, 1, task_id, envelope], [0]
-    if any(due != "0" or unique for _, _, _, due, unique in tasks):
+    kinds = {task[2:] for task in tasks}
+    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", ""):  # nearly always
+        plain: list[Argument] = [kind[0], len(tasks)]
+        for task in tasks:
+            plain += task[:2]
+        return 1, 0, plain, list(range(len(tasks)))
+    if any(due != "0" or unique for _, due, unique in kinds):
         return 0, len(tasks), [word for task in tasks for word in task], list(range(len(tasks)))
     groups: dict[str, list[Argument]] = {}
     orders: dict[str, list[int]] = {}

@@ -11,7 +11,7 @@ import threading
 import time
 from _thread import LockType, allocate_lock
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from taskq.protocol.replies import Settlement
@@ -23,7 +23,9 @@ Finished = Callable[[Attempt, Settlement, bool], None]
 _ALARMS_KEPT = 256
 # A hand-over to another thread costs about as much as a task of this length.
 _TINY_SECONDS = 0.0001
-_FORGET = 0.9
+_FORGET = 0.75
+# More than these are a load, for which threads are better.
+_FEW = 4
 # How long an event loop may take to end; a coroutine that does not end when it is cancelled is left behind.
 _CLOSING_SECONDS = 0.5
 
@@ -34,6 +36,8 @@ class Runner(Protocol):
     def dispatch(self, attempts: list[Attempt]) -> None: ...
     def backlog(self) -> bool: ...
     def help(self) -> None: ...
+    def light(self, attempts: Sequence[Attempt]) -> bool: ...
+    def run_here(self, attempt: Attempt) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -127,7 +131,7 @@ class InlineRunner:
     def dispatch(self, attempts: list[Attempt]) -> None:
         """Run attempts one after another."""
         for attempt in attempts:
-            self._finished(attempt, execute(self._judge, attempt), False)
+            self.run_here(attempt)
 
     def backlog(self) -> bool:
         """Nothing ever waits."""
@@ -135,6 +139,14 @@ class InlineRunner:
 
     def help(self) -> None:
         """Nobody needs it."""
+
+    def light(self, attempts: Sequence[Attempt]) -> bool:
+        """They run on this thread anyway."""
+        return False
+
+    def run_here(self, attempt: Attempt) -> None:
+        """Run an attempt on this thread."""
+        self._finished(attempt, execute(self._judge, attempt), False)
 
     def stop(self) -> None:
         """Nothing is left to stop."""
@@ -213,6 +225,20 @@ class ThreadRunner:
             settlement = execute(judge, attempt)
             takes[task_type] = max(time.monotonic() - attempt.started, took * _FORGET)
             finished(attempt, settlement, took <= _TINY_SECONDS and bool(todo))
+
+    def light(self, attempts: Sequence[Attempt]) -> bool:
+        """Whether these few are of types that usually take microseconds."""
+        return len(attempts) <= _FEW and all(
+            attempt.task.timeout is None and self._takes.get(attempt.task.task_type, 1.0) <= _TINY_SECONDS
+            for attempt in attempts
+        )
+
+    def run_here(self, attempt: Attempt) -> None:
+        """Run an attempt on the thread of the caller."""
+        task_type = attempt.task.task_type
+        settlement = execute(self._judge, attempt)
+        self._takes[task_type] = max(time.monotonic() - attempt.started, self._takes.get(task_type, 1.0) * _FORGET)
+        self._finished(attempt, settlement, False)
 
     def _sleep(self, bed: LockType) -> None:
         self._idle.append(bed)

@@ -1,6 +1,6 @@
 -- fanout: store a part of the children of a family, all or none, and put them into their lists
 -- USES    family children gathered task state status queue queues counters running
--- INCLUDE bell events running
+-- INCLUDE bell events running large
 -- ARGV    family owner fence total:number policy need:number ttl:number base:number max_length:number data rest*
 -- REPLY   {code, detail}: 1 stored, now or before, and the number of children so far; 0 the attempt is stale; -1 and an id
 --         that is known already; -2 and {full list, its length}; -3 the family has another size, and which
@@ -22,6 +22,7 @@ local ids, bodies, entries, words, states, pushes, lists = {}, {}, {}, {}, {}, {
 for i = first_rest, #ARGV, 3 do
   local id, list, n = ARGV[i], ARGV[i + 2], #ids + 1
   ids[n], bodies[2 * n - 1], bodies[2 * n] = id, TASK .. id, ARGV[i + 1]
+  check_size(ARGV[i + 1])
   entries[2 * n - 1], entries[2 * n] = id, ''
   words[n], states[n] = TASK .. id, STATE .. id
   if not pushes[list] then
@@ -47,6 +48,7 @@ call('HLEN', GATHERED .. family)
 call('SCARD', STATUS .. 'pending')
 call('SCARD', QUEUES)
 call('HINCRBY', COUNTERS, 'submitted', count)
+note_size()
 if not stored[1] then
   call('HSET', FAMILY .. family, 'total', total, 'policy', policy, 'need', need, 'task', owner,
     'list', run and run.list or '', 'data', data)
@@ -71,7 +73,7 @@ for _, list in ipairs(lists) do
   if queue then call('SADD', QUEUES, queue) end
   ring(list)
   for _, id in ipairs(listening and pushes[list] or {}) do
-    emit('task.submitted', 'task_id', id, 'status', 'pending', 'list', list)
+    emit_submitted(id, 'pending', list)
   end
 end
 return {1, have + count}

@@ -129,10 +129,7 @@ local function settle_completed()
       expire_families(ties[n][3], ttls[n])
     end
     if someone_waits then announce(id, results[n]) end
-    if listening then
-      emit_status(id, 'completed', 'running')
-      emit('task.completed', 'task_id', id, 'status', 'completed', 'worker_id', holder_of[id])
-    end
+    emit_completed(id, holder_of[id])
   end
   call('HDEL', RUNNING, unpack(completed))
   call('SREM', STATUS .. 'running', unpack(completed))
