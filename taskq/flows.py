@@ -102,8 +102,7 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
             raise InvalidTask("a task with depends_on starts when they have ended, it cannot have a time of its own")
         reused = reused or not task.fresh_id
         task.fresh_id = False  # also within this call, if the same task stands in it twice
-    # copies of one Task each say that their id is fresh
-    reused = reused or len({one.task_id for one in submissions}) < len(submissions)
+    reused = reused or len({one.task_id for one in submissions}) < len(submissions)  # copies are all fresh
     stored: list[str] = []
     doubt: NotDurable | None = None
     for portion in portions(submissions) if submissions else ():
