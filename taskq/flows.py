@@ -102,7 +102,8 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
             raise InvalidTask("a task with depends_on starts when they have ended, it cannot have a time of its own")
         reused = reused or not task.fresh_id
         task.fresh_id = False  # also within this call, if the same task stands in it twice
-    reused = reused or len({one.task_id for one in submissions}) < len(submissions)  # copies are all fresh
+    # copies of one Task each say that their id is fresh
+    reused = reused or len({one.task_id for one in submissions}) < len(submissions)
     stored: list[str] = []
     doubt: NotDurable | None = None
     for portion in portions(submissions) if submissions else ():
@@ -343,9 +344,12 @@ def list_dead(context: Context, limit: int) -> Flow[list[DeadLetter]]:
     return letters
 
 
-def replay(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:
-    """Put dead letters back into their lists; return how many."""
-    return (yield from _replay_ids(context, (yield from _ids_of_dead(context, task_ids))))
+def replay(context: Context, task_ids: Iterable[str] | None, *, reopen: bool = False) -> Flow[int]:
+    """Put dead letters back into their lists; return how many.
+
+    ``reopen`` says whether the families that have counted them wait for them again.
+    """
+    return (yield from _replay_ids(context, (yield from _ids_of_dead(context, task_ids)), reopen))
 
 
 def _ids_of_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[list[str]]:
@@ -361,7 +365,7 @@ def _ids_of_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[list[
             return list(dict.fromkeys(found))
 
 
-def _replay_ids(context: Context, task_ids: list[str]) -> Flow[int]:
+def _replay_ids(context: Context, task_ids: list[str], reopen: bool) -> Flow[int]:
     replayed = 0
     for start in range(0, len(task_ids), PAGE):
         page = task_ids[start : start + PAGE]
@@ -370,7 +374,7 @@ def _replay_ids(context: Context, task_ids: list[str]) -> Flow[int]:
         tasks = [outline(item.envelope or b"", task_id) for task_id, item in known]
         if tasks:
             places = [(task.task_id, list_name(task.queue, task.priority)) for task in tasks]
-            codes: list[int] = yield context.protocol.replay(places)
+            codes: list[int] = yield context.protocol.replay(places, reopen=reopen)
             replayed += sum(codes)
     return replayed
 

@@ -13,6 +13,7 @@ from taskq.handle import TaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.observe.verbs import ObserveVerbs
 from taskq.partitions import Spread
 from taskq.protocol.operation import Operation
 from taskq.registry import Registry, TaskDefinition, TaskOptions, define
@@ -32,7 +33,7 @@ T = TypeVar("T")
 Priority = TaskPriority | str | int
 
 
-class TaskQueue(WorkflowVerbs):
+class TaskQueue(WorkflowVerbs, ObserveVerbs):
     """One namespace on one server. Safe for threads and across fork; connects when first used.
 
     Args:

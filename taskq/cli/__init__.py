@@ -17,7 +17,8 @@ COMMANDS = {
     },
     "Tasks": {
         "submit": ("taskq.cli.submit", "Submit a task, and wait for its result if asked to."),
-        "task": ("taskq.cli.tasks", "List, show, cancel or retry tasks."),
+        "task": ("taskq.cli.tasks", "List, show, cancel, retry or signal tasks."),
+        "saga": ("taskq.cli.sagas", "List, show, resume or abort sagas."),
         "schedule": ("taskq.cli.schedules", "List, add or remove recurring tasks."),
     },
     "Operate": {

@@ -17,7 +17,7 @@ from taskq.protocol.replies import Settlement, TurnReply
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
 from taskq.transport.bell import Bell
-from taskq.worker.attempt import Attempt, Judge, Tally, TaskTimeout
+from taskq.worker.attempt import COMMITTED, Attempt, Judge, Tally, TaskTimeout
 from taskq.worker.context import TaskContext
 from taskq.worker.dependents import guarded
 from taskq.worker.flight import MOST_PER_TURN, Flight, take_load
@@ -290,7 +290,7 @@ class Engine:
             member.seq,
             want,
             lists,
-            [settlement for _, settlement in settled],
+            [settlement for _, settlement in settled if settlement.outcome != COMMITTED],
             ring_on=ring_on,
         )
         self._asked += want
@@ -361,7 +361,7 @@ class Engine:
             if attempt.task.depends_on:
                 attempt.spec = guarded(attempt.spec)
             if attempt.spec.wants_context:
-                attempt.ctx = TaskContext(attempt, self._queue)
+                attempt.ctx = TaskContext(attempt, self._queue, self.judge.completion)
             self._held[claim.task_id] = attempt
             (coroutines if attempt.spec.is_async else plain).append(attempt)
             if attempt.task.timeout is not None:

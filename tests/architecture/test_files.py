@@ -15,7 +15,6 @@ FORBIDDEN = {"utils", "util", "common", "helpers", "helper", "base", "manager", 
 # a module of its own would be loaded by everybody who never needs it
 LATE_IMPORTS = {
     "taskq/model/crypto.py: from cryptography.hazmat.primitives.ciphers.aead import AESSIV",
-    "taskq/worker/runners.py: import uvloop",
     # a project may have no django.tasks
     "taskq/contrib/django/found.py: from taskq.contrib.django.interface import Task",
     "taskq/contrib/django/handlers.py: from taskq.contrib.django.running import spec_of",
@@ -24,6 +23,7 @@ LATE_IMPORTS = {
     "taskq/testing/plugin.py: from taskq.testing.attach import attached",
     "taskq/testing/plugin.py: from taskq.testing.faults import ServerProcess",
     "taskq/testing/plugin.py: from taskq.testing.namespace import delete_keys",
+    "taskq/worker/runners.py: import uvloop",
 }
 
 

@@ -1,5 +1,5 @@
 -- submit: store tasks and put them where they wait, all or none
--- USES    task state status queue counters queues unique dead scheduled events bell meta
+-- USES    task state status queue counters queues unique dead scheduled events bell large
 -- INCLUDE read_clock bell schedule events large
 -- ARGV    max_length:number reused:number groups:number others:number rest*
 -- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...} (none: all are new);
@@ -20,7 +20,7 @@ repeat
     local queue, bell, named = QUEUE .. list, BELL .. list, string.find(list, ':', 1, true)
     local length = call('LLEN', queue)
     if max_length > 0 and length >= max_length then break end
-    if #ARGV[first_rest + 3] > PAGE and call('HGET', META, 'large') ~= '1' then break end
+    if #ARGV[first_rest + 3] > PAGE and call('EXISTS', LARGE) == 0 then break end
     call('SCARD', STATUS .. 'pending')
     if named then call('SCARD', QUEUES) end
     -- the first write needs no check before it
@@ -55,7 +55,7 @@ repeat
     at = at + 2 + 2 * size
   end
   -- whoever submits again what is stored already is not turned away
-  if full or (large and call('HGET', META, 'large') ~= '1') then break end
+  if full or (large and call('EXISTS', LARGE) == 0) then break end
   call('SCARD', STATUS .. 'pending')
   if named[1] then call('SCARD', QUEUES) end
   call('HINCRBY', COUNTERS, 'submitted', n)

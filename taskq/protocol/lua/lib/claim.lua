@@ -1,5 +1,5 @@
 -- claim: the claiming half of a turn
--- USES queue processing state status meta paused tombstones counters running
+-- USES queue processing state status meta paused tombstones counters running large checkpoint signals sagas
 -- INCLUDE clock text events settle running family bodies
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history, a tombstone, something due or handed back just now),
@@ -34,9 +34,9 @@ local function look_for_claims(due, solo)
     end
   end
   local plain, bodies, fit = not tombs and not solo and due ~= 0 and #going == 0 and not awakening, {}, 0
-  local meta = want > 0 and call('HMGET', META, 'fence', 'large') or {}
+  local last, large = want > 0 and call('HGET', META, 'fence') or 0, want > 0 and call('EXISTS', LARGE) == 1
   if count > 0 then
-    bodies, fit = fetch(ids, meta[2])
+    bodies, fit = fetch(ids, large)
     clip(ids, taken, fit)
     plain = plain and call('EXISTS', unpack(prefixed(STATE, ids))) == 0
     local seen = {}
@@ -55,8 +55,8 @@ local function look_for_claims(due, solo)
     call('SCARD', STATUS .. 'running')
   end
   call('LLEN', PROCESSING .. worker)
-  return {ids = ids, bodies = bodies, taken = taken, plain = plain, solo = solo, large = meta[2], cut = fit < count,
-    fence = math.max(now_us, (meta[1] or 0) + 1)}
+  return {ids = ids, bodies = bodies, taken = taken, plain = plain, solo = solo, large = large, cut = fit < count,
+    fence = math.max(now_us, last + 1)}
 end
 
 -- fields for the hash of what runs: the same record for all ids of one list
@@ -100,7 +100,8 @@ local function drop_lost(list, id)
     if try(check_parents, ties[2]) then count_down(id, ties[2], 'lost', gone_json(id, 'its envelope was lost')) end
     expire_families(ties[3], 3600000)
   end
-  call('DEL', STATE .. id)
+  call('DEL', STATE .. id, CHECKPOINT .. id, SIGNALS .. id)
+  redis.pcall('ZREM', SAGAS, id)
 end
 
 -- Whoever was running when a worker died twice is a suspect and runs alone from then on, so that the one that kills

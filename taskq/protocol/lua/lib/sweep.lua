@@ -1,5 +1,5 @@
 -- sweep: forget terminal ids whose keys have expired
--- USES    retention retained status dead task counters
+-- USES    retention retained status dead task counters sagas
 -- INCLUDE clock text retention
 -- Called with settles for several times what was settled, so that memory stays flat at any rate.
 local ENDED = {'completed', 'failed', 'cancelled'}
@@ -34,7 +34,7 @@ local function sweep(limit)
   for _, status in ipairs(ENDED) do
     if call('SCARD', STATUS .. status) > 0 then sets[#sets + 1] = status end
   end
-  local any_dead = call('ZCARD', DEAD) > 0
+  local any_dead, any_sagas = call('ZCARD', DEAD) > 0, call('ZCARD', SAGAS) > 0
   call('HLEN', COUNTERS)
   for i, id in ipairs(ids) do bodies[i] = TASK .. id end
   -- a task that was replayed, or whose end was put off, has its body still
@@ -56,6 +56,7 @@ local function sweep(limit)
     forgotten = forgotten + call('SREM', STATUS .. status, unpack(gone))
   end
   if any_dead then call('ZREM', DEAD, unpack(gone)) end
+  if any_sagas then call('ZREM', SAGAS, unpack(gone)) end
   if forgotten > 0 then call('HINCRBY', COUNTERS, 'expired', forgotten) end
   return #ids
 end
