@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -89,6 +90,7 @@ def main(arguments: list[str]) -> int:
     if unknown := [name for name in names if name not in CURVES]:
         print(f"no curve is called {', '.join(unknown)}; there are {', '.join(CURVES)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     record = measure(flags, names)
     print(report.tables(record))
     if flags.quick:
