@@ -44,13 +44,14 @@ def tables(record: Record) -> str:
 
 def _about(runs: Sequence[dict[str, Any]]) -> str:
     about = runs[-1]
-    loads = sorted(run["load_at_start"] for run in runs)
+    loads = sorted({run["load_at_start"] for run in runs})
+    load = " to ".join(f"{one:g}" for one in dict.fromkeys((loads[0], loads[-1])))
     commits = ", ".join(dict.fromkeys(run["commit"] for run in runs))
     return (
         f"Measured on {about['date']}: {about['cpu']}, {about['cores']} cores, {about['system']}, {about['server']} "
         f"without persistence, Python {about['python']}; taskq at commit {commits}; {about['tasks']:,} tasks at each "
         "point, and a server of its own for each curve. The load of the machine, that is how many programs wanted its "
-        f"{about['cores']} cores, was {loads[0]:g} to {loads[-1]:g} when they began: if others have them, caches are "
+        f"{about['cores']} cores, was {load} when they began: if others have them, caches are "
         "cold, and the slowest call is one that was interrupted.\n\n"
         "![Cost per task at each point](scale.svg)"
     )
