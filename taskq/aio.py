@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from taskq import flows, partitions
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import AsyncTaskHandle
+from taskq.middleware import Installs
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
@@ -31,7 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncTaskQueue(AsyncWorkflowVerbs):
+class AsyncTaskQueue(AsyncWorkflowVerbs, Installs):
     """One namespace on one server, for one event loop; connects when first used.
 
     Args:
@@ -74,7 +75,8 @@ class AsyncTaskQueue(AsyncWorkflowVerbs):
     @property
     def context(self) -> Context:
         """What the flows of this queue need."""
-        return Context(self.namespace.protocol, self.settings, self.namespace.seal, self.namespace.partition)
+        space = self.namespace
+        return Context(space.protocol, self.settings, space.seal, space.partition, self.registry.middleware)
 
     @documented_as(TaskQueue.partition)
     def partition(self, index: int) -> AsyncTaskQueue:

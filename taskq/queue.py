@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from taskq import flows, partitions
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import TaskHandle
+from taskq.middleware import Installs
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
@@ -32,7 +33,7 @@ T = TypeVar("T")
 Priority = TaskPriority | str | int
 
 
-class TaskQueue(WorkflowVerbs):
+class TaskQueue(WorkflowVerbs, Installs):
     """One namespace on one server. Safe for threads and across fork; connects when first used.
 
     Args:
@@ -75,7 +76,8 @@ class TaskQueue(WorkflowVerbs):
     @property
     def context(self) -> Context:
         """What the flows of this queue need."""
-        return Context(self.namespace.protocol, self.settings, self.namespace.seal, self.namespace.partition)
+        space = self.namespace
+        return Context(space.protocol, self.settings, space.seal, space.partition, self.registry.middleware)
 
     def partition(self, index: int) -> TaskQueue:
         """Return this queue with its looks confined to one partition, for what works on a single namespace.

@@ -20,6 +20,7 @@ COMMANDS = {
         "schedule": ("taskq.cli.schedules", "List, add or remove recurring tasks."),
     },
     "Operate": {
+        "exporter": ("taskq.cli.exporter", "Serve the metrics of the namespace to Prometheus."),
         "stats": ("taskq.cli.stats", "Show how many tasks are where."),
         "queue": ("taskq.cli.queues", "List, pause, resume or purge queues."),
         "dlq": ("taskq.cli.dead", "List, show, replay or purge dead letters."),

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from taskq.cli import values
+from taskq.cli.check import check_worker
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import age_text, duration_text, show, show_json, table
 from taskq.cli.session import Session, with_session
@@ -63,6 +64,16 @@ def _flat(names: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     "--partitions", type=values.numbers, default=(), metavar="0-3,7", help="Partitions to serve; without it all."
 )
 @click.option("--name", metavar="NAME", help="Name of the worker; without it one is made up.")
+@click.option(
+    "--metrics-port", type=values.address, metavar="[HOST:]PORT", help="Serve /metrics, /livez and /readyz there."
+)
+@click.option(
+    "--hung-after",
+    type=values.duration,
+    default=_DEFAULTS.hung_seconds,
+    help="Silence of the claim loop that fails /livez.  [default: 15s]",
+)
+@click.option("--check", is_flag=True, help="Run no worker: say by the exit code whether the one of this host is well.")
 @click.pass_context
 def worker(context: click.Context, /, **options: Any) -> None:
     """Run a worker until Ctrl+C or SIGTERM; `worker ls` shows the ones that run.
@@ -72,8 +83,13 @@ def worker(context: click.Context, /, **options: Any) -> None:
       taskq worker --handlers shop.tasks --queues mail,default
       taskq worker --processes 4 --priorities urgent,high
       taskq worker --burst
+      taskq worker --metrics-port 0.0.0.0:9464
     """
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is not None:
+        return
+    if options["check"]:
+        check_worker(options["metrics_port"])
+    else:
         _run(**options)
 
 
@@ -91,6 +107,8 @@ def _run(session: Session, /, **options: Any) -> None:
         max_memory_bytes=options["max_memory"],
         name=options["name"],
         partitions=options["partitions"],
+        metrics_address=options["metrics_port"],
+        hung_seconds=options["hung_after"],
     )
     click.get_current_context().exit(run_worker(session.process_settings(), chosen))
 

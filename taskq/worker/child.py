@@ -14,10 +14,12 @@ from typing import Any
 
 from taskq.errors import TaskqError
 from taskq.logs import set_up_logging
+from taskq.metrics.runs import RunMetrics
 from taskq.queue import TaskQueue
 from taskq.worker.engine import EngineOptions
 from taskq.worker.fleet import engine_for
 from taskq.worker.handlers import load_handlers
+from taskq.worker.health import REPORT_SECONDS
 from taskq.worker.link import SocketLink
 from taskq.worker.options import WorkerOptions, from_wire
 from taskq.worker.process import (
@@ -30,6 +32,7 @@ from taskq.worker.process import (
     is_stopped,
     resident_bytes,
 )
+from taskq.worker.pulse import Pulse
 
 log = logging.getLogger("taskq.worker")
 
@@ -66,6 +69,10 @@ class Child:
         self._reported: dict[str, int] = {}
         self._error: BaseException | None = None
         registry = load_handlers(options.handlers)
+        self._metrics: RunMetrics | None = None
+        if options.metrics_address is not None:
+            self._metrics = RunMetrics()
+            registry.middleware = (self._metrics, *registry.middleware)
         self._engine = engine_for(
             queue,
             registry,
@@ -80,6 +87,8 @@ class Child:
             link,
             options.partitions,
         )
+        self._pulse = Pulse(self._engine)
+        self._health_at = 0.0
         link.tell({"types": registry.types})
 
     def run(self) -> int:
@@ -134,7 +143,15 @@ class Child:
         if counts != self._reported:
             self._reported = counts
             self._link.tell({"stats": counts})
+        if self._metrics is not None:
+            self._report_health(self._metrics, counts["refused"])
         self._check_memory()
+
+    def _report_health(self, metrics: RunMetrics, refused: int) -> None:
+        now = time.monotonic()
+        if now >= self._health_at or self._ended.is_set():
+            self._health_at = now + REPORT_SECONDS
+            self._link.tell({"health": {**self._pulse.look(now), "refused": refused, "metrics": metrics.snapshot()}})
 
     def _mind_supervisor(self) -> None:
         """Claim nothing while the supervisor is stopped, by Ctrl+Z for instance: then nobody beats for this process."""

@@ -19,13 +19,14 @@ from taskq.protocol.replies import Settlement, TurnReply
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
 from taskq.transport.bell import Bell
-from taskq.worker.attempt import Attempt, Judge, Tally, TaskTimeout
+from taskq.worker.attempt import Attempt, Tally, TaskTimeout
 from taskq.worker.context import TaskContext
 from taskq.worker.dependents import guarded
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
 from taskq.worker.runners import InlineRunner, LoopRunner, Runner, ThreadRunner
 from taskq.worker.waiter import Waiter
+from taskq.worker.watched import judge_for
 
 log = logging.getLogger("taskq.worker")
 
@@ -92,7 +93,7 @@ class Engine:
         self._protocol = queue.namespace.protocol
         self._line = queue.transport.own_line()
         self.membership = Membership(self._line, self._protocol, queue.settings, guard, options.name)
-        self.judge = Judge(queue.settings, registry, lambda: self.membership.worker, self.server_now_ms)
+        self.judge = judge_for(queue.settings, registry, lambda: self.membership.worker, self.server_now_ms)
         self._waiter = Waiter(Bell(queue.transport.endpoint, self._protocol.bell_keys(options.lists)))
         self.tally = Tally()
         self._held: dict[str, Attempt] = {}

@@ -115,6 +115,11 @@ class Fleet:
         ]
 
     @property
+    def engines(self) -> Sequence[Engine]:
+        """One for each partition."""
+        return self._engines
+
+    @property
     def used_up(self) -> bool:
         """Whether it has claimed as many tasks as it may."""
         return self._room.used_up

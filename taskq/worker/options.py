@@ -14,6 +14,8 @@ from taskq.protocol.keys import list_name
 from taskq.settings import FIELDS, Settings
 from taskq.states import PRIORITIES, TaskPriority
 
+_SHORTEST_HUNG_SECONDS = 6.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
@@ -32,6 +34,8 @@ class WorkerOptions:
         name: of the worker, for people; None: one is made up.
         timeout_grace_seconds: how long a task that ignores its timeout may hold on before its process is killed.
         partitions: numbers of the partitions to serve; none: all.
+        metrics_address: ``host:port`` of metrics and probes; None: none are served and nothing is measured.
+        hung_seconds: silence of the claim loop after which the probe ``/livez`` fails.
 
     Raises:
         SettingsError, InvalidTask: if a value cannot be used.
@@ -49,12 +53,19 @@ class WorkerOptions:
     name: str | None = None
     timeout_grace_seconds: float = 2.0
     partitions: tuple[int, ...] = ()
+    metrics_address: str | None = None
+    hung_seconds: float = 15.0
 
     def __post_init__(self) -> None:
         for option, most in (("concurrency", 10_000), ("processes", 1_000)):
             value = getattr(self, option)
             if not isinstance(value, int) or not 1 <= value <= most:
                 raise SettingsError(f"{option} is {value!r}: use a whole number from 1 to {most:,}")
+        if self.hung_seconds < _SHORTEST_HUNG_SECONDS:
+            raise SettingsError(
+                f"hung_seconds is {self.hung_seconds:g}: an idle claim loop takes a turn every three seconds or so, "
+                f"use {_SHORTEST_HUNG_SECONDS:g} s or more"
+            )
         for queue in self.queues:
             check_name(queue, "queue name")
         if self.name is not None:

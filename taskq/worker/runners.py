@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from taskq.logs import here
 from taskq.protocol.replies import Settlement
-from taskq.worker.attempt import Attempt, Judge, TaskTimeout
+from taskq.worker.attempt import Attempt, Judge, Place, TaskTimeout
 
 # (attempt, how it ended, whether the same thread has more that takes microseconds)
 Finished = Callable[[Attempt, Settlement, bool], None]
@@ -122,10 +123,13 @@ class InlineRunner:
     def __init__(self, judge: Judge, finished: Finished) -> None:
         self._judge = judge
         self._finished = finished
+        self._place = Place(judge)
 
     def dispatch(self, attempts: list[Attempt]) -> None:
         """Run attempts one after another."""
+        here.set(self._place)
         for attempt in attempts:
+            self._place.attempt = attempt
             self._finished(attempt, execute(self._judge, attempt), False)
 
     def backlog(self) -> bool:
@@ -192,6 +196,8 @@ class ThreadRunner:
 
     def _work(self) -> None:
         todo, finished, judge, takes = self._todo, self._finished, self._judge, self._takes
+        place = Place(judge)
+        here.set(place)
         bed = allocate_lock()
         bed.acquire()
         self._rising = False
@@ -209,6 +215,7 @@ class ThreadRunner:
             took = takes.get(task_type, 1.0)
             if todo and took > _TINY_SECONDS:
                 self._wake_one()
+            place.attempt = attempt
             settlement = execute(judge, attempt)
             takes[task_type] = max(time.monotonic() - attempt.started, took * _FORGET)
             finished(attempt, settlement, took <= _TINY_SECONDS and bool(todo))
@@ -277,6 +284,7 @@ class LoopRunner:
             task.add_done_callback(self._tasks.discard)
 
     async def _run(self, attempt: Attempt) -> None:
+        here.set(Place(self._judge, attempt))
         attempt.started = time.monotonic()
         handler: asyncio.Future[Any] | None = None
         try:
