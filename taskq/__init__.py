@@ -51,9 +51,12 @@ if TYPE_CHECKING:
         UntrustedServer,
     )
     from taskq.handle import AsyncTaskHandle, TaskHandle
+    from taskq.model.history import Minute
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
     from taskq.model.task import AgentTask, Task
     from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
+    from taskq.observe.details import Relatives, TaskDetails
+    from taskq.observe.pages import TaskFilter, TaskPage
     from taskq.queue import TaskQueue
     from taskq.scheduler import ScheduleInfo, TaskScheduler
     from taskq.settings import Settings
@@ -91,11 +94,13 @@ _HOME = {
     "EmbeddedServerError": "taskq.errors",
     "InvalidTask": "taskq.errors",
     "ListStats": "taskq.model.views",
+    "Minute": "taskq.model.history",
     "NotDurable": "taskq.errors",
     "PayloadTooLarge": "taskq.errors",
     "Quorum": "taskq.workflow.families",
     "QueueFull": "taskq.errors",
     "QueueStats": "taskq.model.views",
+    "Relatives": "taskq.observe.details",
     "ResultTimeout": "taskq.errors",
     "Retry": "taskq.model.retry",
     "RetryPolicy": "taskq.model.retry",
@@ -110,9 +115,12 @@ _HOME = {
     "TaskCancelled": "taskq.worker",
     "TaskConflict": "taskq.errors",
     "TaskContext": "taskq.worker",
+    "TaskDetails": "taskq.observe.details",
     "TaskFailed": "taskq.errors",
+    "TaskFilter": "taskq.observe.pages",
     "TaskHandle": "taskq.handle",
     "TaskNotFound": "taskq.errors",
+    "TaskPage": "taskq.observe.pages",
     "TaskPriority": "taskq.states",
     "TaskQueue": "taskq.queue",
     "TaskScheduler": "taskq.scheduler",
@@ -150,6 +158,7 @@ __all__ = [
     "InvalidTask",
     "ListStats",
     "Message",
+    "Minute",
     "NotDurable",
     "NotHeld",
     "Outgoing",
@@ -160,6 +169,7 @@ __all__ = [
     "QueueFull",
     "QueueStats",
     "Quorum",
+    "Relatives",
     "ResultTimeout",
     "Retry",
     "RetryPolicy",
@@ -175,9 +185,12 @@ __all__ = [
     "TaskCancelled",
     "TaskConflict",
     "TaskContext",
+    "TaskDetails",
     "TaskFailed",
+    "TaskFilter",
     "TaskHandle",
     "TaskNotFound",
+    "TaskPage",
     "TaskPriority",
     "TaskQueue",
     "TaskScheduler",

@@ -14,6 +14,7 @@ from taskq.middleware import Installs
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.observe.verbs import ObserveVerbs
 from taskq.partitions import Spread
 from taskq.protocol.operation import Operation
 from taskq.registry import Registry, TaskDefinition, TaskOptions, define
@@ -33,7 +34,7 @@ T = TypeVar("T")
 Priority = TaskPriority | str | int
 
 
-class TaskQueue(WorkflowVerbs, Installs):
+class TaskQueue(WorkflowVerbs, ObserveVerbs, Installs):
     """One namespace on one server. Safe for threads and across fork; connects when first used.
 
     Args:
@@ -139,8 +140,7 @@ class TaskQueue(WorkflowVerbs, Installs):
             Their ids, in order.
 
         Raises:
-            InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull, UnsupportedDurability, NotDurable: as
-                ``submit_task``.
+            TaskqError: all that ``submit_task`` raises.
         """
         return self._whole.run_flow(graphs.submit(self._whole.spread, tasks, durability))
 

@@ -38,6 +38,7 @@ FAMILIES: dict[str, str] = {
     "dead": "dead",  # sorted set, dead letter -> time of death ms
     "events": "events",  # pub/sub channel
     "meta": "meta",  # hash: protocol version, namespace uuid, last fence, lease clock
+    "history": "history",  # list with TTL, the numbers of each minute of the last day
     "counters": "counters",  # hash of lifetime counters
     "paused": "paused",  # set of paused priority lists
     "tombstones": "tombstones",  # set of ids that were cancelled while they stood in a list

@@ -532,6 +532,40 @@ def notice(bench: Bench) -> Operation[Any]:
     return bench.protocol.notice("nonce", 2)
 
 
+def rows(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    bench.submit(task("b"), task("c", due="+60000"))
+    return bench.protocol.rows(["a", "b", "c", "unknown"])
+
+
+def ids_of_a_list(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a", "b")
+    return bench.protocol.ids("list normal", "0", 1)
+
+
+def ids_of_what_is_due(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", due="+60000"))
+    return bench.protocol.ids("due", "0", 1)
+
+
+def ids_of_what_has_ended(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("a")))
+    return bench.protocol.ids(f"ended {TTL_MS}", "0", 1)
+
+
+def remember(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("dead"), "fail"))
+    bench.run(bench.protocol.remember())
+    bench.move_clock(60)
+    bench.submit(task("a"), task("b", "low", queue="mail"))
+    return bench.protocol.remember()
+
+
+def history(bench: Bench) -> Operation[Any]:
+    bench.run(bench.protocol.remember())
+    return bench.protocol.history(10)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     submit,
     submit_delayed_and_unique,
@@ -592,6 +626,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     inspect,
     result,
     stats,
+    rows,
+    ids_of_a_list,
+    ids_of_what_is_due,
+    ids_of_what_has_ended,
     ids,
     ids_of_the_dead,
     cards,
@@ -607,4 +645,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     mend_worker,
     mend_expiry,
     notice,
+    remember,
+    history,
 )
