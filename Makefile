@@ -19,7 +19,7 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help install run test test-both test-server quick check lint format verify verify-slice soak bench bench-compare clean
+.PHONY: help install run test test-both test-server quick check lint format verify verify-slice soak bench bench-compare bench-scale bench-check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,12 @@ bench: $(VENV)/.dev ## speed beside the bare baselines
 # FLAGS="--quick" or FLAGS="--peers taskq,rq --work submit,drain_noop"; --help lists them
 bench-compare: $(VENV)/.dev ## the same work by taskq and by its peers; writes docs/performance.md
 	@$(BIN)/python -m bench.compare $(FLAGS)
+
+bench-scale: $(VENV)/.dev ## cost per task over backlog, workers, payload, processes and time; writes docs/scale.md
+	@$(BIN)/python -m bench.scale $(FLAGS)
+
+bench-check: $(VENV)/.dev ## a short run beside the figures of the last release; fails if one is clearly worse
+	@$(BIN)/python -m bench.check $(FLAGS)
 
 clean: ## remove the environment and all caches
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

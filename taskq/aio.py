@@ -10,7 +10,6 @@ from typing import Any, ParamSpec, TypeVar
 from taskq import flows, partitions
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import AsyncTaskHandle
-from taskq.middleware import Installs
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
@@ -33,7 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, Installs):
+class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs):
     """One namespace on one server, for one event loop; connects when first used.
 
     Args:

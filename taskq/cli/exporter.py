@@ -39,7 +39,8 @@ def exporter(session: Session, port: str) -> None:
     exposition = import_exposition()
     settings = session.process_settings()
     set_up_logging(settings)
-    queue = TaskQueue(settings=replace(settings, call_timeout_seconds=_PATIENCE_SECONDS))
+    patience = min(settings.call_timeout_seconds, _PATIENCE_SECONDS)
+    queue = TaskQueue(settings=replace(settings, call_timeout_seconds=patience))
     reader = NamespaceReader(queue)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -84,8 +84,9 @@ _SUBMITS = (
     "graph",
     "report",
     "gather",
+    "signal",
 )
-_LOOKS = ("inspect", "rows", "result", "recall", "gather", "stats", "history", "ids", "cards", "schedules")
+_LOOKS = ("inspect", "rows", "result", "recall", "gather", "hear", "stats", "history", "ids", "cards", "schedules")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
@@ -111,7 +112,7 @@ DUTIES: dict[Role, Duties] = {
             "lengths",
             "cards",
             "inspect",
-            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel"),
+            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "commit", "signal", "hear"),
         ),
         ("bell:*",),
     ),
@@ -120,21 +121,7 @@ DUTIES: dict[Role, Duties] = {
     ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (
-            *_SUBMITS,
-            "stats",
-            "history",
-            "ids",
-            "rows",
-            "cards",
-            "schedules",
-            "pause",
-            "purge",
-            "replay",
-            "discard",
-            *_CHECKS,
-            *_MENDS,
-        ),
+        (*_SUBMITS, *_LOOKS, "pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

@@ -47,7 +47,7 @@ ARGUMENTS: dict[str, str] = {
     "promote": "limit",
     "sweep": "limit",
     "cancel": "id result ttl",
-    "replay": "ids*",
+    "replay": "reopen ids*",
     "discard": "ids*",
     "purge": "list limit",
     "pause": "paused lists*",
@@ -204,9 +204,12 @@ class Protocol(Checks, workflow.WorkflowOperations):
         """Delete up to ``limit`` waiting tasks of a list; return how many, and whether there are more."""
         return self._build("purge", (list_name, limit), lambda reply: (reply[0], reply[1] == 1))
 
-    def replay(self, tasks: Sequence[tuple[str, str]]) -> Operation[list[int]]:
-        """Put ended tasks, given as id and list, back; per task 1 if it was."""
-        return self._build("replay", [word for task in tasks for word in task])
+    def replay(self, tasks: Sequence[tuple[str, str]], *, reopen: bool = False) -> Operation[list[int]]:
+        """Put ended tasks, given as id and list, back; per task 1 if it was.
+
+        ``reopen`` says whether the families that have counted them wait for them again.
+        """
+        return self._build("replay", [int(reopen), *(word for task in tasks for word in task)])
 
     def discard(self, task_ids: Sequence[str]) -> Operation[int]:
         """Forget ended tasks before their time; return how many."""
@@ -349,7 +352,13 @@ def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument]
 
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
-    if any(due != "0" or unique for _, _, _, due, unique in tasks):
+    kinds = {task[2:] for task in tasks}
+    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", ""):  # nearly always
+        plain: list[Argument] = [kind[0], len(tasks)]
+        for task in tasks:
+            plain += task[:2]
+        return 1, 0, plain, list(range(len(tasks)))
+    if any(due != "0" or unique for _, due, unique in kinds):
         return 0, len(tasks), [word for task in tasks for word in task], list(range(len(tasks)))
     groups: dict[str, list[Argument]] = {}
     orders: dict[str, list[int]] = {}

@@ -16,12 +16,11 @@ from taskq.errors import TaskqError
 from taskq.logs import set_up_logging
 from taskq.metrics.runs import RunMetrics
 from taskq.queue import TaskQueue
-from taskq.worker.engine import EngineOptions
 from taskq.worker.fleet import engine_for
 from taskq.worker.handlers import load_handlers
 from taskq.worker.health import REPORT_SECONDS
 from taskq.worker.link import SocketLink
-from taskq.worker.options import WorkerOptions, from_wire
+from taskq.worker.options import EngineOptions, WorkerOptions, from_wire
 from taskq.worker.process import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -66,7 +65,7 @@ class Child:
         self._stop_by: float | None = None
         self._recycle = False
         self._resting = False
-        self._reported: dict[str, int] = {}
+        self._reported: dict[str, Any] = {}
         self._error: BaseException | None = None
         registry = load_handlers(options.handlers)
         self._metrics: RunMetrics | None = None
@@ -83,6 +82,8 @@ class Child:
                 max_tasks=options.max_tasks,
                 name=options.name,
                 timeout_grace_seconds=options.timeout_grace_seconds,
+                weights=options.weights,
+                reserve=options.reserve,
             ),
             link,
             options.partitions,
@@ -140,9 +141,10 @@ class Child:
 
     def _report(self) -> None:
         counts = self._engine.tally.as_dict()
-        if counts != self._reported:
-            self._reported = counts
-            self._link.tell({"stats": counts})
+        report = {"stats": counts, "running": self._engine.running}
+        if report != self._reported:
+            self._reported = report
+            self._link.tell(report)
         if self._metrics is not None:
             self._report_health(self._metrics, counts["refused"])
         self._check_memory()

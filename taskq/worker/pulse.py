@@ -42,7 +42,7 @@ class Pulse:
                 self._seen[number] = engine.membership.seq, now
         return {
             "silent": max(now - at for _, at in self._seen),
-            "running": sum(len(engine._held) for engine in self._engines),
+            "running": sum(engine.running for engine in self._engines),
             "away": any(engine.membership.away for engine in self._engines),
         }
 

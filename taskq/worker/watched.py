@@ -11,7 +11,8 @@ from taskq.middleware import Around, Middleware, Run, after_run
 from taskq.protocol.replies import Claim, Settlement
 from taskq.registry import HandlerSpec, Registry
 from taskq.settings import Settings
-from taskq.worker.attempt import Attempt, Judge
+from taskq.states import Outcome
+from taskq.worker.attempt import COMMITTED, Attempt, Judge
 
 
 class WatchedJudge(Judge):
@@ -53,7 +54,8 @@ class WatchedJudge(Judge):
         run = attempt.run
         if run is not None:
             run.seconds = time.monotonic() - attempt.started
-            run.outcome = settlement.outcome
+            # one that has completed its task together with other things has nothing left to settle
+            run.outcome = Outcome.COMPLETE.value if settlement.outcome == COMMITTED else settlement.outcome
             run.error = error
             after_run(self._middleware, run)
         return settlement

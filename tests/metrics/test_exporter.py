@@ -16,10 +16,9 @@ from tests.servers import ServerProcess
 from tests.waiting import eventually
 
 
-def start(url: str, prefix: str, folder: Path) -> tuple[Command, str]:
-    command = Command(
-        ["-m", "taskq", "exporter", "--port", "0"], {"TASKQ_REDIS_URL": url, "TASKQ_PREFIX": prefix}, folder
-    )
+def start(url: str, prefix: str, folder: Path, patience: str = "3s") -> tuple[Command, str]:
+    environment = {"TASKQ_REDIS_URL": url, "TASKQ_PREFIX": prefix, "TASKQ_CALL_TIMEOUT": patience}
+    command = Command(["-m", "taskq", "exporter", "--port", "0"], environment, folder)
     return command, command.sees(r"http://\S+/metrics").removeprefix("http://").removesuffix("/metrics")
 
 
@@ -87,7 +86,7 @@ def test_pages_that_are_not_there_and_probes(exporter: str) -> None:
 
 
 def test_a_server_that_is_away_is_a_number(server: ServerProcess, tmp_path: Path) -> None:
-    command, address = start(server.url, "away", tmp_path)
+    command, address = start(server.url, "away", tmp_path, patience="200ms")
     try:
         assert scrape(address)["taskq_up"] == 1
         server.stop()

@@ -62,7 +62,7 @@ def test_an_idle_loop_must_take_turns(queue: TaskQueue) -> None:
         engine = engine_of(worker)
         pulse = Pulse(engine)
         eventually(lambda: engine._waiter.asleep, what="an idle loop")
-        assert silence_after(pulse, 100) == 100, "a loop with free slots that takes no turn is hung"
+        assert silence_after(pulse, 100) > 99, "a loop with free slots that takes no turn is hung"
         seq = engine.membership.seq
         queue.submit_task(Task(task_type="nobody"))
         eventually(lambda: engine.membership.seq > seq, what="another turn")

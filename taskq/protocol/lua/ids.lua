@@ -1,15 +1,16 @@
--- ids: a page of ids: of one status, of the dead letters, of one list, of the schedule, or of what has ended
+-- ids: a page of ids: of one status, of the dead letters, of the sagas, of one list, of the schedule, or of what has ended
 -- FLAGS   no-writes
--- USES    status dead queue scheduled retention retained
+-- USES    status dead sagas queue scheduled retention retained
 -- INCLUDE clock text
 -- ARGV    source cursor count:number
 -- REPLY   {next cursor or '0', {ids}}
--- source: a status, in no order; 'dead', the latest first; 'list <name>', from its head; 'due', the next first; 'ended
--- <ttl ms>', the latest first of what is kept so long or shorter, then what is kept longer.
+-- source: a status, in no order; 'dead' and 'sagas', the latest first; 'list <name>', from its head; 'due', the next first;
+-- 'ended <ttl ms>', the latest first of what is kept so long or shorter, then what is kept longer.
 local from = tonumber(cursor)
 local function counted(page) return {#page == count and tostring(from + count) or '0', page} end
 
 if source == 'dead' then return counted(call('ZREVRANGE', DEAD, from, from + count - 1)) end
+if source == 'sagas' then return counted(call('ZREVRANGE', SAGAS, from, from + count - 1)) end
 if source == 'due' then return counted(call('ZRANGE', SCHEDULED, from, from + count - 1)) end
 local list = string.match(source, '^list (.*)$')
 if list then return counted(call('LRANGE', QUEUE .. list, from, from + count - 1)) end
