@@ -86,7 +86,19 @@ _SUBMITS = (
     "gather",
     "signal",
 )
-_LOOKS = ("inspect", "rows", "result", "recall", "gather", "hear", "stats", "history", "ids", "cards", "schedules")
+_LOOKS = (
+    "inspect",
+    "rows",
+    "result",
+    "recall",
+    "gather",
+    "hear",
+    "stats",
+    "history",
+    "ids",
+    "cards",
+    "schedules",
+)
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")

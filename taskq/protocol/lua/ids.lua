@@ -4,8 +4,8 @@
 -- INCLUDE clock text
 -- ARGV    source cursor count:number
 -- REPLY   {next cursor or '0', {ids}}
--- source: a status, in no order; 'dead' and 'sagas', the latest first; 'list <name>', from its head; 'due', the next first;
--- 'ended <ttl ms>', the latest first of what is kept so long or shorter, then what is kept longer.
+-- source: a status, in no order; 'dead' and 'sagas', the latest first; 'list <name>', from its head; 'due', the next first; 'ended
+-- <ttl ms>', the latest first of what is kept so long or shorter, then what is kept longer.
 local from = tonumber(cursor)
 local function counted(page) return {#page == count and tostring(from + count) or '0', page} end
 
