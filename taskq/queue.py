@@ -146,14 +146,11 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs):
         return self._whole.run_flow(graphs.submit(self._whole.spread, tasks, durability))
 
     def submit_later(self, task: Task, due: str) -> str:
-        """Store a task that is to start in the future; ``TaskScheduler`` has the friendlier forms.
+        """Store a task that is to start in the future and return its id; ``TaskScheduler`` has the friendlier forms.
 
         Args:
             task: what to run.
             due: as ``taskq.flows.due_in`` or ``due_at`` return it.
-
-        Returns:
-            The id of the task.
 
         Raises:
             InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull: as ``submit_task``.
