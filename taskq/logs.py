@@ -61,9 +61,9 @@ class ConsoleLines(logging.Formatter):
     """One line for each message; the lines of a traceback are moved to the right, so none can pass for a message."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = printable(record.message, keep="\t")
         if hasattr(record, "task_id"):
             record.message += f"  [{record.type} {record.task_id}, attempt {record.attempt} on {record.worker}]"  # type: ignore[attr-defined]  # set by TaskFields
+        record.message = printable(record.message, keep="\t")
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:

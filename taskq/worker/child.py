@@ -72,6 +72,8 @@ class Child:
         if options.metrics_address is not None:
             self._metrics = RunMetrics()
             registry.middleware = (self._metrics, *registry.middleware)
+        # what handlers submit passes the same hooks as what others do
+        queue.registry.middleware = registry.middleware
         self._engine = engine_for(
             queue,
             registry,

@@ -125,6 +125,12 @@ def test_a_screen_is_as_it_was_looked_at(width: int, height: int) -> None:
     assert text == (SCREENS / f"monitor-{width}x{height}.txt").read_text(encoding="utf-8")
 
 
+def test_the_page_shows_the_small_screen() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    screen = (SCREENS / "monitor-80x24.txt").read_text(encoding="utf-8")
+    assert "\n".join(line.rstrip() for line in screen.splitlines()) in page
+
+
 @pytest.mark.parametrize("width", [40, 80, 139, 140, 200, 300])
 @pytest.mark.parametrize("height", [10, 24, 37, 50, 80])
 @pytest.mark.parametrize("focus", ["lists", "running", "letters", "retries"])

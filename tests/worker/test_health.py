@@ -50,6 +50,19 @@ def hang(task):
     Engine._another = Engine._sleep = lambda self: threading.Event().wait()
 """
 
+STAMPING = """
+from taskq import Task
+from taskq.middleware import Middleware
+
+class Stamp(Middleware):
+    def before_submit(self, task):
+        task.metadata = {"by": "stamp"}
+
+def register(worker):
+    worker.install(Stamp())
+    worker.register_handler("parent", lambda task, ctx: ctx.submit(Task(task_type="echo")))
+"""
+
 Start = Callable[..., tuple[WorkerCommand, str]]
 
 
@@ -168,6 +181,19 @@ def test_check_asks_the_server_or_the_probes(redis_url: str, prefix: str, start:
     command.stop()
     code, text = check("--metrics-port", address, "--json")
     assert (code, '"ok": false' in text, "nothing answers" in text) == (1, True, True)
+
+
+def test_what_handlers_submit_passes_the_middleware_of_their_module(
+    queue: TaskQueue, folder: Path, redis_url: str, prefix: str
+) -> None:
+    (folder / "stamping.py").write_text(STAMPING)
+    parent = queue.submit_task(Task(task_type="parent"))
+    environment = {"TASKQ_REDIS_URL": redis_url, "TASKQ_PREFIX": prefix}
+    command = Command(["-m", "taskq", "worker", "--burst", "--handlers", "stamping"], environment, folder)
+    assert command.wait() == 0
+    child = (queue.get_task_result(parent) or {})["result"]
+    assert queue.get_task(child).metadata == {"by": "stamp"}
+    assert queue.get_task(parent).metadata == {}
 
 
 def test_a_port_that_is_taken_is_said_before_anything_starts(start: Start, redis_url: str, folder: Path) -> None:

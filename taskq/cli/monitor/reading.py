@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from taskq.errors import TaskqError
+from taskq.flows import Flow
 from taskq.model.history import Minute
 from taskq.model.views import QueueStats, WorkerInfo
 from taskq.observe.pages import TaskFilter
@@ -89,16 +90,34 @@ def read(queue: TaskQueue) -> Reading:
         stats=queue.get_queue_stats(),
         workers=workers,
         running=queue.list_statuses(held) if held else [],
-        retries=_some(queue, TaskStatus.RETRY),
-        letters=_some(queue, TaskStatus.FAILED),
+        retries=_retries(queue),
+        letters=_letters(queue),
         schedules=TaskScheduler(queue).list_schedules(),
         minutes=queue.get_history(60),
         server=_load(queue),
     )
 
 
-def _some(queue: TaskQueue, status: TaskStatus) -> list[dict[str, Any]]:
-    return list(queue.find_tasks(TaskFilter(status), limit=_MOST_OF_A_KIND).tasks)[:_MOST_OF_A_KIND]
+def _letters(queue: TaskQueue) -> list[dict[str, Any]]:
+    return list(queue.find_tasks(TaskFilter(TaskStatus.FAILED), limit=_MOST_OF_A_KIND).tasks)[:_MOST_OF_A_KIND]
+
+
+def _retries(queue: TaskQueue) -> list[dict[str, Any]]:
+    """Return some tasks that wait for a retry, the next one first.
+
+    Not those of the schedule in order: a million others may stand before them there.
+    """
+    ids = queue.run_flow(_some_ids(queue, TaskStatus.RETRY))[:_MOST_OF_A_KIND]
+    return sorted(queue.list_statuses(ids), key=lambda task: task.get("due_at") or "") if ids else []
+
+
+def _some_ids(queue: TaskQueue, status: TaskStatus) -> Flow[list[str]]:
+    found: list[str] = []
+    for context in queue.spread.contexts:
+        if len(found) < _MOST_OF_A_KIND:
+            _, ids = yield context.protocol.ids(status.value, "0", _MOST_OF_A_KIND)
+            found += ids
+    return found
 
 
 def _load(queue: TaskQueue) -> ServerLoad:
