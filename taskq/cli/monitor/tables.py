@@ -88,7 +88,7 @@ def header(reading: Reading, rates: Rates, width: int) -> RenderableType:
     top.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     top.add_column(justify="right", no_wrap=True)
     top.add_row(
-        Text.assemble(("taskq ", "bold cyan"), (reading.prefix, "bold"), f" on {printable(reading.address)}"),
+        Text.assemble((reading.prefix, "bold cyan"), f" on {printable(reading.address)}"),
         Text(reading.now.strftime("%H:%M:%S UTC"), style="dim"),
     )
     counts = Text(no_wrap=True, overflow="ellipsis")
