@@ -15,16 +15,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reliability_page import record
+
 from taskq.settings import Settings
 from taskq.testing.faults.server import ServerProcess
+from taskq.testing.faults.shim import DiskShim
 from taskq.testing.verify import HEADERS, Report, Tally, VerifyOptions, verify
 from taskq.testing.verify.site import LEASE_SECONDS, Plan
 from taskq.testing.verify.storm import Storm, Weather
 
-PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 _TASKS_PER_SECOND = 170.0
 _TTL_SECONDS = 20.0
 _SAMPLE_SECONDS = 5.0
@@ -36,17 +39,24 @@ def main() -> int:
     parser.add_argument("kind", choices=("verify", "soak"))
     parser.add_argument("--minutes", type=float, default=9.0)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--appendfsync", default="no", choices=("always", "everysec", "no"), help="of the server")
+    parser.add_argument("--slow-sync", type=float, default=0.0, metavar="SECONDS", help="how much longer a sync takes")
+    parser.add_argument("--keep", type=Path, help="an empty folder for ledger and data, which stay there")
     parser.add_argument("--record", action="store_true", help="write the table to docs/reliability.md")
     arguments = parser.parse_args()
     seed = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
-    with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder) / "server") as server:
+    policy = [f"appendfsync {arguments.appendfsync}"]
+    with ExitStack() as stack:
+        folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        disk = DiskShim(folder / "shim", arguments.slow_sync).environment if arguments.slow_sync else {}
+        server = stack.enter_context(ServerProcess(folder / "server", extra_config=policy, environment=disk))
         run = _verify if arguments.kind == "verify" else _soak
-        text, violations = run(server, arguments.minutes, seed, Path(folder))
+        text, violations = run(server, arguments.minutes, seed, folder)
     print(text)
     for violation in violations:
         print(f"violation: {violation}")
     if arguments.record and not violations:
-        _record(arguments.kind, text)
+        record(arguments.kind, text)
     return 1 if violations else 0
 
 
@@ -154,6 +164,7 @@ def _soak(server: ServerProcess, minutes: float, seed: int, folder: Path) -> tup
         f"| time | {seconds / 60:.1f} min |",
         f"| tasks accepted | {tally.tasks:,} |",
         f"| faults | {tally.faults.total():,}, one per {minutes * 60 / max(1, tally.faults.total()):.2f} s |",
+        f"| `appendfsync` of the server | `{server.command('CONFIG', 'GET', 'appendfsync')[1].decode()}` |",
         f"| lost | {tally.lost} |",
         f"| completed twice | {tally.double} |",
         f"| started again after the loss of a worker | {tally.second_runs:,} |",
@@ -165,16 +176,6 @@ def _soak(server: ServerProcess, minutes: float, seed: int, folder: Path) -> tup
         f"Faults: {kinds}.",
     ]
     return "\n".join(lines), tally.violations[:20]
-
-
-def _record(kind: str, text: str) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    begin, end = f"<!-- {kind}: begin -->\n", f"<!-- {kind}: end -->"
-    before, found, rest = page.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise SystemExit(f"{PAGE} has no place for {kind}: it needs the lines {begin.strip()} and {end}")
-    PAGE.write_text(f"{before}{begin}\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

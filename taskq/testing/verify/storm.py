@@ -19,7 +19,7 @@ from taskq.testing.check import Limits
 from taskq.testing.faults.fault import Fault
 from taskq.testing.faults.process import Command, WorkerCommand
 from taskq.testing.faults.proxy import Proxy
-from taskq.testing.ledger import SENT, SUBMIT
+from taskq.testing.ledger import FAULT, SENT, SUBMIT
 from taskq.testing.verify.report import Tally
 from taskq.testing.verify.site import HEARTBEAT_SECONDS, LEASE_SECONDS, Plan, Site
 from taskq.testing.verify.wires import ERRORS
@@ -154,6 +154,7 @@ class Storm:
             kind = self._dice.choice(names)
             self._site.plan.stop.wait(pause)
             with contextlib.suppress(Unsure):  # a server that is away already cannot be told to go
+                self._site.ledger.note(FAULT, kind)
                 self._kinds[kind](self._dice)
             self._tally.points += 1
             self._tally.struck(kind)
