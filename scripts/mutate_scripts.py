@@ -48,7 +48,6 @@ TESTS = (
     "tests/protocol",
     "tests/architecture/test_states.py",
     "tests/conformance",
-    "tests/channels",
     "tests/transport/test_fsck.py",
     "tests/transport/test_sampling.py",
 )
@@ -141,8 +140,9 @@ class Trials:
         """Return the tests that send a changed script, the likely and the quick ones first."""
         likely = "every_script" if mutant.kind == "check" else f"test_{mutant.path.stem}"
         seen = [(item, self._seen[item.nodeid]) for item in self._items if item.nodeid in self._seen]
-        of_use = [(likely not in item.nodeid, what.seconds, item) for item, what in seen if changed & what.scripts]
-        return [item for _, _, item in sorted(of_use, key=lambda each: each[:2])]
+        of_use = [(item, what.seconds) for item, what in seen if changed & what.scripts]
+        of_use.sort(key=lambda each: (likely not in each[0].nodeid, TESTS[0] not in each[0].nodeid, each[1]))
+        return [item for item, _ in of_use]
 
     def _first_failure(self, replacement: Replacement, items: Sequence[pytest.Item]) -> str | None:
         def attempt() -> str | None:
