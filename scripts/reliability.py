@@ -29,6 +29,7 @@ from taskq.testing.verify.site import LEASE_SECONDS, Plan
 from taskq.testing.verify.storm import Storm, Weather
 
 _TASKS_PER_SECOND = 170.0
+_SLOTS = 10
 _TTL_SECONDS = 20.0
 _SAMPLE_SECONDS = 5.0
 _FLAT = 1.15
@@ -140,7 +141,7 @@ def _harm(server: ServerProcess) -> dict[str, Callable[[random.Random], None]]:
 
 def _soak(server: ServerProcess, minutes: float, seed: int, folder: Path) -> tuple[str, list[str]]:
     plan = Plan(Settings(redis_url=server.url), folder, "soak", seed, ttl_seconds=_TTL_SECONDS)
-    weather = Weather(minutes * 60, 0.25, _TASKS_PER_SECOND, forgotten=True, harm=_harm(server))
+    weather = Weather(minutes * 60, 0.25, _TASKS_PER_SECOND, _SLOTS, forgotten=True, harm=_harm(server))
     tally = Tally("soak", "random faults for a long time")
     version = server.command("INFO", "server").decode()
     memory, begun = Memory(server), time.monotonic()

@@ -38,7 +38,8 @@ class Weather:
     Attributes:
         seconds: how long it lasts.
         pause_seconds: between two faults, on average.
-        tasks_per_second: submitted meanwhile.
+        tasks_per_second: submitted meanwhile, as long as few wait.
+        slots: tasks at a time in each worker.
         forgotten: whether ended tasks expire while it lasts.
         harm: further faults, by name, which take the random numbers and return when the fault is over.
     """
@@ -46,6 +47,7 @@ class Weather:
     seconds: float
     pause_seconds: float = 0.5
     tasks_per_second: float = 40.0
+    slots: int = 4
     forgotten: bool = False
     harm: dict[str, Callable[[random.Random], None]] = field(default_factory=dict)
 
@@ -105,7 +107,8 @@ class Storm:
         self._drain()
 
     def _start_worker(self, index: int) -> WorkerCommand:
-        return self._site.worker(self._proxies[index], "--concurrency", "4", "--grace", "2s")
+        slots = str(self._weather.slots)
+        return self._site.worker(self._proxies[index], "--concurrency", slots, "--grace", "2s")
 
     # -- the load --
 
