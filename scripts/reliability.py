@@ -28,7 +28,7 @@ from taskq.testing.verify import HEADERS, Report, Tally, VerifyOptions, verify
 from taskq.testing.verify.site import LEASE_SECONDS, Plan
 from taskq.testing.verify.storm import Storm, Weather
 
-_TASKS_PER_SECOND = 170.0
+_TASKS_PER_SECOND = 300.0
 _SLOTS = 10
 _TTL_SECONDS = 20.0
 _SAMPLE_SECONDS = 5.0
