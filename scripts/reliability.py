@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from taskq.testing.faults.shim import DiskShim
 from taskq.testing.verify import HEADERS, Report, Tally, VerifyOptions, verify
 from taskq.testing.verify.site import LEASE_SECONDS, Plan
 from taskq.testing.verify.storm import Storm, Weather
+from taskq.transport.failures import ReplyError
 
 _TASKS_PER_SECOND = 300.0
 _SLOTS = 10
@@ -110,10 +111,20 @@ class Memory:
 
 
 def _harm(server: ServerProcess) -> dict[str, Callable[[random.Random], None]]:
+    def compact() -> None:
+        # by itself the server does so when the file has doubled since it was started, and it never lives that long
+        with suppress(ReplyError):
+            server.command("BGREWRITEAOF")
+
     def kill(dice: random.Random) -> None:
         server.kill9()
         time.sleep(dice.uniform(0, 0.5))
         server.start()
+        compact()
+
+    def restart(dice: random.Random) -> None:
+        server.restart()
+        compact()
 
     def freeze(seconds: float) -> Callable[[random.Random], None]:
         def strike(dice: random.Random) -> None:
@@ -130,7 +141,7 @@ def _harm(server: ServerProcess) -> dict[str, Callable[[random.Random], None]]:
 
     return {
         "kill server": kill,
-        "restart server": lambda dice: server.restart(),
+        "restart server": restart,
         "freeze server": freeze(0.8),
         "freeze server beyond lease": freeze(1.5 * LEASE_SECONDS),
         "slow command": lambda dice: server.sleep(dice.uniform(0.05, 0.6)),
