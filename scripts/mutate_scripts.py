@@ -11,7 +11,8 @@ the scripts are replaced, and which runs only the tests that send one of those, 
 the first that fails. That test has to fail twice. Exit code 1 if a mutant survives that the file
 ``scripts/mutants_that_change_nothing.txt`` does not name.
 
-With --results FILE what was found is kept there, and mutants that were killed already are not tried again.
+With --results FILE what was found is kept there, and mutants that were killed already are not tried again. With --most
+SECONDS only so much of the tests is tried with each mutant: what survives that has to be tried again without it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import argparse
 import functools
 import gc
 import importlib
+import itertools
 import json
+import math
 import os
 import select
 import shutil
@@ -69,17 +72,20 @@ class Trials:
     """A plugin of pytest that tries mutants in the place of running the tests.
 
     Args:
-        mutants: to be tried.
+        results: what is to be tried, and told what was found.
         server: that the tests use.
-        tell: called with each mutant and its killer.
+        cache: a file for what the first run sees.
+        most_seconds: of the tests that are tried with one mutant.
     """
 
     def __init__(
-        self, mutants: Sequence[Mutant], server: ServerProcess, tell: Callable[[Mutant, str | None], None]
+        self, results: Results, server: ServerProcess, cache: Path | None = None, most_seconds: float = math.inf
     ) -> None:
-        self._mutants = mutants
+        self._mutants = results.left
+        self._tell = results.tell
         self._server = server
-        self._tell = tell
+        self._cache = cache
+        self._most_seconds = most_seconds
         self._failed: list[str] = []
         self._items: list[pytest.Item] = []
         self._seen: dict[str, Seen] = {}
@@ -90,7 +96,12 @@ class Trials:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._items = list(session.items)
-        self._seen = {name: Seen(s, frozenset(sent)) for name, (s, sent) in in_fork(self._look, 1200).items()}
+        known = json.loads(self._cache.read_text()) if self._cache and self._cache.exists() else {}
+        unknown = [item for item in self._items if item.nodeid not in known]
+        known |= in_fork(lambda: self._look(unknown), 1800)
+        if self._cache:
+            self._cache.write_text(json.dumps(known))
+        self._seen = {name: Seen(what[0], frozenset(what[1])) for name, what in known.items() if what}
         print(f"{len(self._seen)} of {len(self._items)} tests are of use", file=sys.stderr, flush=True)
         for mutant in self._mutants:
             self._tell(mutant, self._killer_of(mutant))
@@ -98,18 +109,17 @@ class Trials:
 
     # -- the first run --
 
-    def _look(self) -> dict[str, tuple[float, list[str]]]:
-        """Run every test on scripts that differ by a comment; return what was seen of those that pass."""
+    def _look(self, items: Sequence[pytest.Item]) -> dict[str, tuple[float, list[str]] | None]:
+        """Run tests on scripts that differ by a comment; return what was seen of each, None of those that fail."""
         Replacement(_same_but_for_a_comment()).apply()
         watch, times = Watch(self._server), []
-        for n in range(len(self._items)):
+        for n in range(len(items)):
             watch.mark(n)
-            times.append(self._run(n, self._items))
+            times.append(self._run(n, items))
         sent = watch.stop()
         return {
-            item.nodeid: (seconds, sorted(sent.get(n, ())))
-            for n, (item, seconds) in enumerate(zip(self._items, times, strict=True))
-            if item.nodeid not in self._failed
+            item.nodeid: None if item.nodeid in self._failed else (seconds, sorted(sent.get(n, ())))
+            for n, (item, seconds) in enumerate(zip(items, times, strict=True))
         }
 
     def _run(self, n: int, items: Sequence[pytest.Item]) -> float:
@@ -142,7 +152,8 @@ class Trials:
         seen = [(item, self._seen[item.nodeid]) for item in self._items if item.nodeid in self._seen]
         of_use = [(item, what.seconds) for item, what in seen if changed & what.scripts]
         of_use.sort(key=lambda each: (likely not in each[0].nodeid, TESTS[0] not in each[0].nodeid, each[1]))
-        return [item for item, _ in of_use]
+        spent = list(itertools.accumulate(seconds for _, seconds in of_use))
+        return [item for (item, _), seconds in zip(of_use, spent, strict=True) if seconds < self._most_seconds]
 
     def _first_failure(self, replacement: Replacement, items: Sequence[pytest.Item]) -> str | None:
         def attempt() -> str | None:
@@ -310,16 +321,17 @@ class Results:
     Args:
         mutants: all that are tried.
         path: of the file.
+        again: whether to try those again that have survived.
     """
 
-    def __init__(self, mutants: Sequence[Mutant], path: Path | None) -> None:
+    def __init__(self, mutants: Sequence[Mutant], path: Path | None, again: bool) -> None:
         self.killers: dict[Mutant, str | None] = {}
         self._path = path
         self._begun = time.monotonic()
         lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
         earlier = {found["mutant"]: found["killer"] for found in map(json.loads, lines)}
-        self.left = [mutant for mutant in mutants if not earlier.get(mutant.name)]
-        self.killers |= {mutant: earlier[mutant.name] for mutant in mutants if earlier.get(mutant.name)}
+        self.left = [mutant for mutant in mutants if mutant.name not in earlier or (again and not earlier[mutant.name])]
+        self.killers |= {mutant: earlier[mutant.name] for mutant in mutants if mutant not in self.left}
 
     def tell(self, mutant: Mutant, killer: str | None) -> None:
         """Keep and show what was found of one mutant."""
@@ -338,6 +350,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="parts of file names, with commas between them")
     parser.add_argument("--kinds", default="check,return,always,never")
     parser.add_argument("--results", type=Path, help="a file to go on from")
+    parser.add_argument("--most", type=float, default=math.inf, metavar="SECONDS", help="of tests with one mutant")
     parser.add_argument("--record", action="store_true", help="write docs/mutants.md and docs/reliability.md")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
@@ -352,8 +365,8 @@ def main() -> int:
         print("\n".join(f"{mutant.path}:{mutant.line} {mutant.kind}: {mutant.before.strip()}" for mutant in mutants))
         print(f"{len(mutants)} mutants")
         return 0
-    results = Results(mutants, arguments.results)
-    product = try_all(results)
+    results = Results(mutants, arguments.results, again=arguments.most == math.inf)
+    product = try_all(results, arguments.results, arguments.most)
     ordered = {mutant: results.killers[mutant] for mutant in mutants}
     left = survivors(ordered)
     if arguments.record:
@@ -364,11 +377,11 @@ def main() -> int:
     return 1 if left else 0
 
 
-def try_all(results: Results) -> str:
+def try_all(results: Results, path: Path | None, most_seconds: float) -> str:
     """Try what is left; return name and version of the server."""
     with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder) / "server", extra_config=_PLAIN) as server:
         os.environ["TASKQ_TEST_REDIS_URL"] = server.url
-        trials = Trials(results.left, server, results.tell)
+        trials = Trials(results, server, path and path.with_suffix(".seen.json"), most_seconds)
         os.chdir(ROOT)
         if results.left:
             options = ["-q", "-s", "-p", "no:cacheprovider", "-m", "not slow", "--timeout", "30"]

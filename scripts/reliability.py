@@ -14,17 +14,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from reliability_page import record
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from bench.durability import BUSY_DISK_SECONDS, LINK_DELAY_SECONDS, Loss, failover, power_cut, server_killed
 from taskq.settings import Settings
 from taskq.testing.faults.server import ServerProcess
 from taskq.testing.faults.shim import DiskShim
-from taskq.testing.verify import HEADERS, Report, Tally, VerifyOptions, verify
+from taskq.testing.verify import HEADERS, LOSS_HEADERS, LossWindow, Report, Tally, VerifyOptions, verify
+from taskq.testing.verify.losses import FAILOVER, KILLED, POWER_CUT
 from taskq.testing.verify.site import LEASE_SECONDS, Plan
 from taskq.testing.verify.storm import Storm, Weather
 from taskq.transport.failures import ReplyError
@@ -65,7 +69,36 @@ def main() -> int:
 def _verify(server: ServerProcess, minutes: float, seed: int, folder: Path) -> tuple[str, list[str]]:
     options = VerifyOptions(minutes, seed, allow_config=True)
     report = verify(Settings(redis_url=server.url), options, tell=lambda line: print(line, file=sys.stderr))
-    return _table(report), report.shown_violations()
+    losses = list(_losses(server.binary))
+    broken = [
+        f"{loss.lost} lost: {loss.level}, {loss.event}, {loss.setting}" for loss in losses if loss.lost and _safe(loss)
+    ]
+    return _table(replace(report, losses=losses)), report.shown_violations() + broken
+
+
+def _safe(loss: LossWindow) -> bool:
+    """Return whether nothing may be lost."""
+    return loss.level != "memory" or (loss.event == KILLED and "everysec" not in loss.setting)
+
+
+def _losses(binary: Path) -> Iterator[LossWindow]:
+    """Yield what crashes of servers of our own take; those of the disk need a C compiler."""
+    link = f"a replica {LINK_DELAY_SECONDS * 1000:.0f} ms away"
+    for level in ("memory", "replicated"):
+        yield _window(level, FAILOVER, link, failover(level, 2.0, LINK_DELAY_SECONDS, binary))
+    for fsync, sync_seconds in (("no", BUSY_DISK_SECONDS), ("everysec", 0.0), ("everysec", BUSY_DISK_SECONDS)):
+        setting = f"appendfsync {fsync}" + (f", each sync {sync_seconds:g} s longer" if sync_seconds else "")
+        yield _window("memory", KILLED, setting, server_killed(fsync, 4.0, sync_seconds, binary))
+    yield _window("memory", POWER_CUT, "appendfsync everysec", power_cut("memory", "everysec", 2.0, binary))
+    # where a server has no WAITAOF, appendfsync always alone is what keeps them
+    level = "fsync" if "valkey" in binary.name else "memory"
+    yield _window(level, POWER_CUT, "appendfsync always", power_cut(level, "always", 2.0, binary))
+
+
+def _window(level: str, event: str, setting: str, loss: Loss | None) -> LossWindow:
+    if loss is None:
+        return LossWindow(level, event, setting, why_not="not tried: no C compiler")
+    return LossWindow(level, event, setting, loss.acknowledged, loss.lost, round(loss.window_ms, 1))
 
 
 def _table(report: Report) -> str:
@@ -74,7 +107,14 @@ def _table(report: Report) -> str:
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in report.rows()]
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(report.total.faults.items()))
     struck = ", ".join(f"`{name}` {number}" for name, number in report.total.commands.most_common())
-    return "\n".join([*lines, "", f"Faults: {kinds}.", "", f"Struck on the wire: {struck}."])
+    lines += ["", f"Faults: {kinds}.", "", f"Struck on the wire: {struck}.", ""]
+    lines += ["| " + " | ".join(LOSS_HEADERS[:-1]).lower() + " |", "|" + "---|" * (len(LOSS_HEADERS) - 1)]
+    return "\n".join([*lines, *(_loss_line(loss) for loss in report.losses)])
+
+
+def _loss_line(loss: LossWindow) -> str:
+    *values, why_not = loss.row()
+    return "| " + " | ".join(why_not if value is None and why_not else _cell(value) for value in values) + " |"
 
 
 def _cell(value: object) -> str:
