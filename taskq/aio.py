@@ -13,6 +13,7 @@ from taskq.handle import AsyncTaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.observe.averbs import AsyncObserveVerbs
 from taskq.partitions import Spread
 from taskq.protocol.operation import Operation
 from taskq.queue import Priority, TaskQueue
@@ -31,7 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncTaskQueue(AsyncWorkflowVerbs):
+class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs):
     """One namespace on one server, for one event loop; connects when first used.
 
     Args:

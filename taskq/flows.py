@@ -23,7 +23,8 @@ from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age
 from taskq.protocol.durability import Durable, Guarantee
 from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
-from taskq.protocol.operations import Protocol, Submission
+from taskq.protocol.operations import Protocol, Submission, SubmitReply
+from taskq.protocol.portions import portions
 from taskq.protocol.replies import Inspection, Sizes
 from taskq.settings import Settings
 from taskq.states import TaskPriority, TaskStatus
@@ -31,7 +32,6 @@ from taskq.states import TaskPriority, TaskStatus
 T = TypeVar("T")
 
 PAGE = 100
-MAX_BATCH = 10_000
 # A registration outlives the silence between two of them, and a lost notice is made good at the next one.
 _MAIL_SECONDS = 10.0
 _MAIL_TTL_MS = 30_000
@@ -94,9 +94,7 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
 
 
 def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: str | None = None) -> Flow[list[str]]:
-    """Store tasks, all or none, as safely as asked for, and return their ids."""
-    if not tasks:
-        return []
+    """Store tasks, all or none of each portion, as safely as asked for, and return their ids."""
     submissions = [submission(context, task, due) for task in tasks]
     reused = False
     for task in tasks:
@@ -104,36 +102,43 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
             raise InvalidTask("a task with depends_on starts when they have ended, it cannot have a time of its own")
         reused = reused or not task.fresh_id
         task.fresh_id = False  # also within this call, if the same task stands in it twice
-    if len(submissions) > MAX_BATCH:
-        raise InvalidTask(
-            f"a batch of {len(submissions):,} tasks is too large for one atomic call: send {MAX_BATCH:,} at most"
-        )
-    operation = context.protocol.submit(submissions, context.settings.max_queue_length, reused=reused)
+    # copies of one Task each say that their id is fresh
+    reused = reused or len({one.task_id for one in submissions}) < len(submissions)
+    stored: list[str] = []
     doubt: NotDurable | None = None
-    if (durability or context.settings.durability) == "memory":
-        reply = yield operation
-    else:
-        guarantee = Guarantee.of(durability, context.settings, context.protocol.keys)
-        reply, reached = yield Durable(operation, guarantee)
-        doubt = guarantee.shortfall(reached, reply.ids)
-    if reply.conflicts:
-        ids = [submissions[index].task_id for index in reply.conflicts[:3]]
-        raise TaskConflict(
-            f"{len(reply.conflicts)} of {len(submissions)} tasks have an id under which a different task is stored "
-            f"({', '.join(ids)}): nothing was stored. Leave task_id out to have one made up"
-        )
-    if reply.full is not None:
-        raise queue_full(context, *reply.full)
+    for portion in portions(submissions) if submissions else ():
+        operation = context.protocol.submit(portion, context.settings.max_queue_length, reused=reused)
+        if (durability or context.settings.durability) == "memory":
+            reply: SubmitReply = yield operation
+        else:
+            guarantee = Guarantee.of(durability, context.settings, context.protocol.keys)
+            reply, reached = yield Durable(operation, guarantee)
+            doubt = doubt or guarantee.shortfall(reached, reply.ids)
+        if reply.conflicts:
+            ids = [portion[index].task_id for index in reply.conflicts[:3]]
+            raise TaskConflict(
+                f"{len(reply.conflicts)} of {len(portion)} tasks have an id under which a different task is stored "
+                f"({', '.join(ids)}): {so_far(len(stored))} stored. Leave task_id out to have one made up"
+            )
+        if reply.full is not None:
+            raise queue_full(context, *reply.full, len(stored))
+        stored += reply.ids
     if doubt is not None:
         raise doubt
-    return list(reply.ids)
+    return stored
 
 
-def queue_full(context: Context, name: str, length: int) -> QueueFull:
+def so_far(stored: int) -> str:
+    """Return how much of a batch that was refused is stored, in words."""
+    return f"only the first {stored:,} of the batch were" if stored else "nothing was"
+
+
+def queue_full(context: Context, name: str, length: int, stored: int = 0) -> QueueFull:
     """Return the error of a submit that would have made a list longer than it may be."""
     return QueueFull(
-        f"the list {name!r} holds {length:,} tasks and may hold {context.settings.max_queue_length:,}: nothing was "
-        "stored. Start more workers, submit later, or raise TASKQ_MAX_QUEUE_LENGTH"
+        f"the list {name!r} holds {length:,} tasks and may hold {context.settings.max_queue_length:,}: "
+        f"{so_far(stored)} stored. Start more workers, submit later, or raise TASKQ_MAX_QUEUE_LENGTH",
+        stored,
     )
 
 
@@ -299,7 +304,7 @@ def purge(context: Context, queue: str | None, priority: TaskPriority | str | in
     for name in _lists(queue, priority):
         more = True
         while more:
-            count, more = yield context.protocol.purge(name, 500)
+            count, more = yield context.protocol.purge(name, 250)
             purged += count
     return purged
 
@@ -339,9 +344,12 @@ def list_dead(context: Context, limit: int) -> Flow[list[DeadLetter]]:
     return letters
 
 
-def replay(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:
-    """Put dead letters back into their lists; return how many."""
-    return (yield from _replay_ids(context, (yield from _ids_of_dead(context, task_ids))))
+def replay(context: Context, task_ids: Iterable[str] | None, *, reopen: bool = False) -> Flow[int]:
+    """Put dead letters back into their lists; return how many.
+
+    ``reopen`` says whether the families that have counted them wait for them again.
+    """
+    return (yield from _replay_ids(context, (yield from _ids_of_dead(context, task_ids)), reopen))
 
 
 def _ids_of_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[list[str]]:
@@ -357,7 +365,7 @@ def _ids_of_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[list[
             return list(dict.fromkeys(found))
 
 
-def _replay_ids(context: Context, task_ids: list[str]) -> Flow[int]:
+def _replay_ids(context: Context, task_ids: list[str], reopen: bool) -> Flow[int]:
     replayed = 0
     for start in range(0, len(task_ids), PAGE):
         page = task_ids[start : start + PAGE]
@@ -366,7 +374,7 @@ def _replay_ids(context: Context, task_ids: list[str]) -> Flow[int]:
         tasks = [outline(item.envelope or b"", task_id) for task_id, item in known]
         if tasks:
             places = [(task.task_id, list_name(task.queue, task.priority)) for task in tasks]
-            codes: list[int] = yield context.protocol.replay(places)
+            codes: list[int] = yield context.protocol.replay(places, reopen=reopen)
             replayed += sum(codes)
     return replayed
 

@@ -13,6 +13,7 @@ from taskq.handle import TaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.observe.verbs import ObserveVerbs
 from taskq.partitions import Spread
 from taskq.protocol.operation import Operation
 from taskq.registry import Registry, TaskDefinition, TaskOptions, define
@@ -32,7 +33,7 @@ T = TypeVar("T")
 Priority = TaskPriority | str | int
 
 
-class TaskQueue(WorkflowVerbs):
+class TaskQueue(WorkflowVerbs, ObserveVerbs):
     """One namespace on one server. Safe for threads and across fork; connects when first used.
 
     Args:
@@ -127,11 +128,13 @@ class TaskQueue(WorkflowVerbs):
     def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
         """Store many tasks in one atomic call: all of them or none.
 
-        In a queue of several partitions it is one call for each that the keys or ids of tasks name.
+        One call is up to 1,000 tasks (500 if some have a unique key) and two million characters. More are stored in
+        several, each all or none: if one fails, its error says how many are stored. In a queue of several partitions
+        it is one for each that the keys or ids of tasks name. Repeated with the same tasks, it stores what is missing.
 
         Args:
-            tasks: up to 10,000.
-            durability: as ``submit_task``; one wait for all of them.
+            tasks: any number.
+            durability: as ``submit_task``; one wait for each call.
 
         Returns:
             Their ids, in order.

@@ -21,6 +21,8 @@ from taskq.scheduler import TaskScheduler
 from taskq.settings import FIELDS, SERVER_PARTS
 from taskq.states import TRANSITIONS, Outcome, TaskStatus
 from taskq.worker import TaskContext, TaskWorker
+from taskq.worker.commit import commit_together
+from taskq.workflow.commits import Together
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent
@@ -117,6 +119,8 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         def look_while_running(task: Task, ctx: TaskContext) -> None:
             queue.transport.run(protocol.await_result(task.task_id, "address", 30_000))
             ctx.checkpoint("half")
+            queue.signal(task.task_id, "go")
+            commit_together(queue, ctx._attempt, Together(task.task_id, ctx._attempt.claim.fence, saga="running one"))
             queue.fanout(task.task_id, [Task(task_type="echo", queue="mail")])
             look()
 
