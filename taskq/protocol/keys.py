@@ -39,12 +39,14 @@ FAMILIES: dict[str, str] = {
     "slots": "slots",  # hash, name -> last slot of a schedule that was fired
     "dead": "dead",  # sorted set, dead letter -> time of death ms
     "events": "events",  # pub/sub channel
+    "large": "large",  # string, exists once the namespace was given an envelope of more than a page
     "meta": "meta",  # hash: protocol version, namespace uuid, last fence, lease clock
     "history": "history",  # list with TTL, the numbers of each minute of the last day
     "counters": "counters",  # hash of lifetime counters
     "paused": "paused",  # set of paused priority lists
     "tombstones": "tombstones",  # set of ids that were cancelled while they stood in a list
     "queues": "queues",  # set of the names of queues in use
+    "sequence": "sequence:",  # sorted set, live tasks with the same ordering key in order; only the first may start
     "unique": "unique:",  # string, unique key -> id of the live task that holds it
     "waiters": "waiters:",  # set with TTL, reply lists of the clients that wait for one id
     "awaited": "awaited",  # string with TTL: exists while any client waits for any result

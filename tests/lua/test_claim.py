@@ -347,7 +347,7 @@ class TestLargeBodies:
                 bench.run(bench.protocol.fire(name, "{}", 1000, task(name, body=body)))
 
         submit("small", 4_096)
-        assert "large" not in bench.state()["meta"]
+        assert "large" not in bench.state()
         submit("large", 4_097)
-        assert bench.state()["meta"]["large"] == "1"
+        assert bench.state()["large"] == "1"
         submit("again", 4_097)

@@ -1,7 +1,7 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    tombstones scheduled retention retained events
+-- USES    tombstones scheduled retention retained events large
 -- INCLUDE clock bodies text events bell settle promote sweep running claim
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
@@ -9,9 +9,10 @@
 --         {0, seq} the worker is not registered; {-1, seq} it comes too late: turns with higher numbers were seen
 -- The claims of a turn share one fence word, and are numbered on from its first part. rest is the names of the lists to
 -- walk in order, then what has finished (see lib/settle). ring_on is 1 if the worker may have taken a hint since its last
--- turn: whatever is left then rings again, as it does when bodies are too large for all that is wanted. Two turns of a worker may be on their way at a time: a repetition of one of the
--- last two returns what the first one returned and changes nothing. An older one, or one that a later one has overtaken,
--- is refused, so it cannot claim for nobody when the worker has given it up.
+-- turn: whatever is left then rings again, as it does when bodies are too large for all that is wanted. Two turns of a
+-- worker may be on their way at a time: a repetition of one of the last two returns what the first one returned and
+-- changes nothing. An older one, or one that a later one has overtaken, is refused, so it cannot claim for nobody when the
+-- worker has given it up.
 
 local SWEPT = 8  -- ids that are looked at for each that is settled, so that memory stays flat
 
@@ -23,8 +24,11 @@ local SWEPT = 8  -- ids that are looked at for each that is settled, so that mem
 repeat
   local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
   if card[1] ~= token or card[3] or seq <= tonumber(card[2] or 0) then break end
-  local waited = call('EXISTS', AWAITED, PAUSED, TOMBSTONES) > 0
-  if waited and call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
+  local waited, large = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE) > 0, false
+  if waited then
+    if call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
+    waited, large = call('EXISTS', AWAITED) == 1, call('EXISTS', LARGE) == 1
+  end
   read_clock()
   local head = call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')
   local wait = head[1] and tonumber(head[2]) - now or -1
@@ -77,9 +81,9 @@ repeat
     if count == want then break end
   end
   if count > 0 then
-    local meta, keys, fit = call('HMGET', META, 'fence', 'large'), {}, nil
-    last = meta[1] or 0
-    bodies, fit = fetch(ids, meta[2])
+    local keys, fit = {}, nil
+    last = call('HGET', META, 'fence') or 0
+    bodies, fit = fetch(ids, large)
     if fit < count then
       clip(ids, taken, fit)
       count, cut = fit, true

@@ -1,6 +1,6 @@
 -- claim: the claiming half of a turn
--- USES queue processing state status meta paused tombstones counters running checkpoint signals sagas
--- INCLUDE clock text events settle running family bodies
+-- USES queue processing state status meta paused tombstones counters running large checkpoint signals sagas
+-- INCLUDE clock text events settle running family bodies sequence
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history, a tombstone, something due or handed back just now),
 -- the lists are walked after the settles instead, one task after the other.
@@ -34,9 +34,9 @@ local function look_for_claims(due, solo)
     end
   end
   local plain, bodies, fit = not tombs and not solo and due ~= 0 and #going == 0 and not awakening, {}, 0
-  local meta = want > 0 and call('HMGET', META, 'fence', 'large') or {}
+  local last, large = want > 0 and call('HGET', META, 'fence') or 0, want > 0 and call('EXISTS', LARGE) == 1
   if count > 0 then
-    bodies, fit = fetch(ids, meta[2])
+    bodies, fit = fetch(ids, large)
     clip(ids, taken, fit)
     plain = plain and call('EXISTS', unpack(prefixed(STATE, ids))) == 0
     local seen = {}
@@ -55,8 +55,8 @@ local function look_for_claims(due, solo)
     call('SCARD', STATUS .. 'running')
   end
   call('LLEN', PROCESSING .. worker)
-  return {ids = ids, bodies = bodies, taken = taken, plain = plain, solo = solo, large = meta[2], cut = fit < count,
-    fence = math.max(now_us, (meta[1] or 0) + 1)}
+  return {ids = ids, bodies = bodies, taken = taken, plain = plain, solo = solo, large = large, cut = fit < count,
+    fence = math.max(now_us, last + 1)}
 end
 
 -- fields for the hash of what runs: the same record for all ids of one list
@@ -93,12 +93,13 @@ local function drop_lost(list, id)
   call('LPOP', QUEUE .. list)
   call('SREM', STATUS .. 'pending', id)
   call('HINCRBY', COUNTERS, 'lost_bodies', 1)
-  local ties = redis.pcall('HMGET', STATE .. id, 'unique', 'parents', 'families')
+  local ties = redis.pcall('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence')
   if not ties.err then
     release_unique(id, ties[1])
     -- too late to stop for a foreign key
     if try(check_parents, ties[2]) then count_down(id, ties[2], 'lost', gone_json(id, 'its envelope was lost')) end
     expire_families(ties[3], 3600000)
+    if try(check_sequence, ties[4]) then leave_sequence(id, ties[4]) end
   end
   call('DEL', STATE .. id, CHECKPOINT .. id, SIGNALS .. id)
   redis.pcall('ZREM', SAGAS, id)
