@@ -82,6 +82,7 @@ class Trials:
         self, results: Results, server: ServerProcess, cache: Path | None = None, most_seconds: float = math.inf
     ) -> None:
         self._mutants = results.left
+        self._killers = results.killers
         self._tell = results.tell
         self._server = server
         self._cache = cache
@@ -147,11 +148,19 @@ class Trials:
             replacement.close()
 
     def _candidates(self, mutant: Mutant, changed: frozenset[str]) -> list[pytest.Item]:
-        """Return the tests that send a changed script, the likely and the quick ones first."""
+        """Return the tests that send a changed script: those that killed others of this file, the likely, the quick."""
+        proven = {killer for other, killer in self._killers.items() if other.path == mutant.path}
         likely = "every_script" if mutant.kind == "check" else f"test_{mutant.path.stem}"
         seen = [(item, self._seen[item.nodeid]) for item in self._items if item.nodeid in self._seen]
         of_use = [(item, what.seconds) for item, what in seen if changed & what.scripts]
-        of_use.sort(key=lambda each: (likely not in each[0].nodeid, TESTS[0] not in each[0].nodeid, each[1]))
+        of_use.sort(
+            key=lambda each: (
+                each[0].nodeid not in proven,
+                likely not in each[0].nodeid,
+                TESTS[0] not in each[0].nodeid,
+                each[1],
+            )
+        )
         spent = list(itertools.accumulate(seconds for _, seconds in of_use))
         return [item for (item, _), seconds in zip(of_use, spent, strict=True) if seconds < self._most_seconds]
 
