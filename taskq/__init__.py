@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from taskq.agent import AgentContext, AgentExecutor, AsyncAgentExecutor, ChatModel, batch_handler
     from taskq.aio import AsyncTaskQueue
     from taskq.channels import (
         AsyncConsumer,
@@ -64,6 +65,10 @@ if TYPE_CHECKING:
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
 # once.
 _HOME = {
+    "AgentContext": "taskq.agent",
+    "AgentExecutor": "taskq.agent",
+    "AsyncAgentExecutor": "taskq.agent",
+    "ChatModel": "taskq.agent",
     "AsyncConsumer": "taskq.channels",
     "AsyncPublisher": "taskq.channels",
     "Channel": "taskq.channels",
@@ -125,12 +130,16 @@ _HOME = {
     "UnsupportedServer": "taskq.errors",
     "UntrustedServer": "taskq.errors",
     "WorkerInfo": "taskq.model.views",
+    "batch_handler": "taskq.agent",
     "get_task_queue": "taskq.current",
 }
 
 __all__ = [
     "AccessDenied",
+    "AgentContext",
+    "AgentExecutor",
     "AgentTask",
+    "AsyncAgentExecutor",
     "AsyncConsumer",
     "AsyncPublisher",
     "AsyncTaskHandle",
@@ -140,6 +149,7 @@ __all__ = [
     "CannotDecrypt",
     "Channel",
     "ChannelWorker",
+    "ChatModel",
     "ChildrenFailed",
     "Consumer",
     "CorruptTask",
@@ -190,6 +200,7 @@ __all__ = [
     "UnsupportedServer",
     "UntrustedServer",
     "WorkerInfo",
+    "batch_handler",
     "get_task_queue",
 ]
 

@@ -16,6 +16,7 @@ from taskq.model.task import Task
 from taskq.protocol.audit import family_of, read_dump
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.operations import SCRIPTS
+from taskq.protocol.sessions import Exchange, remember
 from taskq.queue import TaskQueue
 from taskq.scheduler import TaskScheduler
 from taskq.settings import FIELDS, SERVER_PARTS
@@ -117,6 +118,8 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         def look_while_running(task: Task, ctx: TaskContext) -> None:
             queue.transport.run(protocol.await_result(task.task_id, "address", 30_000))
             ctx.checkpoint("half")
+            said = Exchange("ada", task.task_id, ctx._attempt.claim.fence, "{}")
+            queue.transport.run(remember(protocol, said, 20, 30_000))
             queue.fanout(task.task_id, [Task(task_type="echo", queue="mail")])
             look()
 

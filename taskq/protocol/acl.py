@@ -84,8 +84,10 @@ _SUBMITS = (
     "graph",
     "report",
     "gather",
+    "history",
+    "remember",
 )
-_LOOKS = ("inspect", "result", "recall", "gather", "stats", "ids", "cards", "schedules")
+_LOOKS = ("inspect", "result", "recall", "gather", "history", "stats", "ids", "cards", "schedules")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
@@ -110,7 +112,7 @@ DUTIES: dict[Role, Duties] = {
             "lengths",
             "cards",
             "inspect",
-            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel"),
+            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "remember", "history"),
         ),
         ("bell:*",),
     ),

@@ -11,8 +11,8 @@ I3  running means: it has a record in ``running`` with a fence, and stands in th
 I4  bodies: no live id without an envelope; no envelope, state or result without an id. The ids of ended tasks whose
     keys have expired wait in a retained list to be forgotten.
 I5  expiry: envelope and state of a live task have no TTL; envelope, state and result of an ended one all have. Result,
-    checkpoint, waiters, reply and awaited keys always have one; every other key is bounded by the tasks, workers, lists
-    or schedules that exist and has none.
+    checkpoint, session, waiters, reply and awaited keys always have one; every other key is bounded by the tasks,
+    workers, lists or schedules that exist and has none.
 I6  each end is accepted once: completed + failed + cancelled = ended now + expired + replayed.
 I7  bells: no more than eight hints; and while no worker has taken any (``all_hints_kept``), every list that may be
     claimed from has one.
@@ -43,7 +43,7 @@ BELL_MAX = 8
 LEASE_TOLERANCE_MS = 1000
 
 KINDS: dict[str, str] = {
-    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children"), "list"),
+    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "session"), "list"),
     **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited"), "string"),
     **dict.fromkeys(
         ("state", "running", "worker", "schedules", "slots", "meta", "counters", "family", "gathered"), "hash"
@@ -53,7 +53,7 @@ KINDS: dict[str, str] = {
 }
 _WHOLE_NAMES = {FAMILIES[family]: family for family in KINDS if not FAMILIES[family].endswith(":")}
 _FIRST_WORDS = {FAMILIES[family][:-1]: family for family in KINDS if FAMILIES[family].endswith(":")}
-_EXPIRING = frozenset({"result", "checkpoint", "waiters", "reply", "awaited"})
+_EXPIRING = frozenset({"result", "checkpoint", "session", "waiters", "reply", "awaited"})
 _BY_STATUS = frozenset({"task", "state"})
 _OF_FAMILIES = ("family", "children", "gathered")
 _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)

@@ -21,6 +21,7 @@ FAMILIES: dict[str, str] = {
     "state": "state:",  # hash, what a task has been through, unless it is new, runs for the first time or completed
     "running": "running",  # hash, running id -> fence, worker, list, attempt, start and flags in one line
     "checkpoint": "checkpoint:",  # string with TTL, what a task wants to know when it goes on
+    "session": "session:",  # list with TTL, the last exchanges of a session: id of the task and what was said
     "family": "family:",  # hash, a set of children: size, policy, who waits for it, how many have ended and how
     "children": "children:",  # list, the ids of a family in order
     "gathered": "gathered:",  # hash, child -> its result, empty while it is open

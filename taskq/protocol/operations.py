@@ -58,6 +58,8 @@ ARGUMENTS: dict[str, str] = {
     "progress": "id fence progress",
     "takeover": "worker token seq idle rest*",
     "lengths": "lists*",
+    "remember": "session id fence limit ttl exchange",
+    "history": "session count",
     "schedules": "verb name definition",
     "fire": "name definition slot id body list",
     "snapshot": "pattern limit",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from taskq.protocol import sessions
 from taskq.protocol.channels import lengths
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Settlement
+from taskq.protocol.sessions import Exchange
 from taskq.protocol.workflow import Child, FamilyPlan, Node
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
 
@@ -301,6 +303,23 @@ def recall(bench: Bench) -> Operation[Any]:
     return bench.protocol.recall("a")
 
 
+def remember(bench: Bench) -> Operation[Any]:
+    claim = bench.claim_one("a")
+    exchange = Exchange("talk", "a", claim.fence, "1")
+    bench.run(sessions.remember(bench.protocol, exchange._replace(text="0"), 2, WAIT_MS))
+    return sessions.remember(bench.protocol, exchange, 2, WAIT_MS)
+
+
+def forget(bench: Bench) -> Operation[Any]:
+    bench.run(remember(bench))
+    return sessions.forget(bench.protocol, "talk")
+
+
+def history(bench: Bench) -> Operation[Any]:
+    bench.run(remember(bench))
+    return sessions.history(bench.protocol, "talk", 2)
+
+
 def _fan_out(bench: Bench, *ids: str, policy: str = "fail_fast") -> Any:
     """Let task ``p`` make children and wait for them; return the operation that makes them."""
     claim = bench.claim_one("p")
@@ -573,6 +592,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     checkpoint,
     delete_checkpoint,
     recall,
+    remember,
+    forget,
+    history,
     fanout,
     fanout_by_hand,
     gather,
