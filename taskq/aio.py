@@ -7,7 +7,7 @@ import functools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-from taskq import flows, partitions
+from taskq import dead, flows, partitions
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import AsyncTaskHandle
 from taskq.model.retry import RetryPolicy
@@ -179,7 +179,7 @@ class AsyncTaskQueue(AsyncWorkflowVerbs):
 
     @documented_as(TaskQueue.retry_task)
     async def retry_task(self, task_id: str) -> None:
-        await self.run_flow(flows.retry_task(self.spread.of(task_id), task_id))
+        await self.run_flow(dead.retry_task(self.spread.of(task_id), task_id))
 
     @documented_as(TaskQueue.subscribe_to_events)
     async def subscribe_to_events(self, callback: Callable[[Message], object], *, block: bool = False) -> Subscription:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
-from taskq import flows, partitions
+from taskq import dead, flows, partitions
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import TaskHandle
 from taskq.model.retry import RetryPolicy
@@ -324,7 +324,7 @@ class TaskQueue(WorkflowVerbs):
             TaskNotFound: if there is no such task.
             InvalidTask: if it has not ended, or has completed.
         """
-        self.run_flow(flows.retry_task(self.spread.of(task_id), task_id))
+        self.run_flow(dead.retry_task(self.spread.of(task_id), task_id))
 
     def subscribe_to_events(self, callback: Callable[[Message], object], *, block: bool = False) -> Subscription:
         """Call a function for each event of the namespace.

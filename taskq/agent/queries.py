@@ -25,7 +25,7 @@ def query_task(query: Any, session_id: str | None, priority: Any, options: dict[
     payload = {"query": query}
     if session_id is not None:
         payload["session_id"] = session_id
-        options = {"partition_key": ordering_key(session_id), **options}
+        options = {"ordering_key": ordering_key(session_id), **options}
     return Task(task_type=TaskType.AGENT_QUERY, payload=payload, priority=priority, **options)
 
 

@@ -1,4 +1,4 @@
-"""The code of docs/workflows.md, run as it stands there."""
+"""The code of docs/workflows.md and docs/flow-control.md, run as it stands there."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def follow(blocks: Blocks, start: Start, folder: Path) -> tuple[list[str], list[
     return [line.rstrip() for line in start(program_line, folder).output().splitlines()], expected
 
 
-SECTIONS = sections_of(ROOT / "docs" / "workflows.md")
+SECTIONS = {**sections_of(ROOT / "docs" / "workflows.md"), **sections_of(ROOT / "docs" / "flow-control.md")}
 
 
 @pytest.mark.parametrize("heading", [heading for heading, blocks in SECTIONS.items() if blocks])

@@ -1,6 +1,6 @@
--- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, bells
+-- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, bells, sequences
 -- FLAGS   no-writes
--- USES    workers leases worker meta unique status state retention queues slots schedules bell
+-- USES    workers leases worker meta unique status state retention queues slots schedules bell sequence
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
 local LIVE = {'pending', 'scheduled', 'running', 'retry', 'waiting'}
@@ -32,6 +32,12 @@ local JUDGE = {
   end,
   slots = function(name)
     return call('HEXISTS', SLOTS, name) == 1 and call('HEXISTS', SCHEDULES, name) == 0 and 'no schedule'
+  end,
+  sequence = function(name)
+    local first = call('ZRANGE', SEQUENCE .. name, '0', '0')[1]
+    if first and not (lives(first) and call('HGET', STATE .. first, 'sequence') == name) then
+      return first .. ' is the first of it, and not live or of another'
+    end
   end,
   bell = function(name) return call('LLEN', BELL .. name) > 8 and 'too long' end,
 }

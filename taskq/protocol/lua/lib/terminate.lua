@@ -1,6 +1,6 @@
 -- terminate: end a task: result, expiry, status set, unique key, waiting clients
 -- USES task state result status dead counters unique waiters reply retained retention
--- INCLUDE clock retention events running family
+-- INCLUDE clock retention events running family sequence
 -- The caller has taken the id out of the place it was in, and has called check_end before its first write.
 local function announce(id, result)
   local waiters = call('SMEMBERS', WAITERS .. id)
@@ -26,7 +26,9 @@ local function check_end(id, status, unique, ttl)
   call('ZCARD', DEAD)
   call('HLEN', COUNTERS)
   if unique then call('GET', UNIQUE .. unique) end
-  check_parents(call('HGET', STATE .. id, 'parents'))
+  local ties = call('HMGET', STATE .. id, 'parents', 'sequence')
+  check_parents(ties[1])
+  check_sequence(ties[2])
 end
 
 -- run: its record, if it was running
@@ -34,7 +36,7 @@ local function terminate(id, status, from, result, ttl, run)
   call('SET', RESULT .. id, result, 'PX', ttl)
   call('PEXPIRE', TASK .. id, ttl)
   local state = STATE .. id
-  local ties = call('HMGET', state, 'unique', 'parents', 'families')
+  local ties = call('HMGET', state, 'unique', 'parents', 'families', 'sequence')
   release_unique(id, ties[1])
   if run then leave_running(id, run, status, run.attempt) end
   call('HSET', state, 'status', status, 'ended', digits(now))
@@ -48,4 +50,5 @@ local function terminate(id, status, from, result, ttl, run)
   announce(id, result)
   emit_status(id, status, from)
   emit('task.' .. status, 'task_id', id, 'status', status)
+  leave_sequence(id, ties[4])
 end
