@@ -95,6 +95,8 @@ def _ask(executor: AgentExecutor) -> None:
         except TaskqError as error:
             st.warning("The query was not accepted.")
             st.text(str(error))
+            return
+    st.rerun()  # what stands above on the page shows the query, too
 
 
 def _monitor(executor: AgentExecutor) -> None:
@@ -113,12 +115,14 @@ def _monitor(executor: AgentExecutor) -> None:
     else:
         st.dataframe([_row(task) for task in rows], hide_index=True)
     selected = st.session_state.get(_SELECTED)
-    ids = [task["task_id"] for task in rows]
-    if selected and selected not in ids:
-        ids.insert(0, selected)
-    if ids:
+    labels = {task["task_id"]: f"{task['task_id'][:8]} {task['status']}" for task in rows}
+    if selected:
+        labels.setdefault(selected, selected[:8])
+    if labels:
+        ids = list(labels)
         index = ids.index(selected) if selected else 0
-        _detail(executor, st.selectbox("Task", ids, index=index, key=f"taskq_task_{selected}"))
+        key = f"taskq_task_{selected}"  # what was asked last is chosen anew
+        _detail(executor, st.selectbox("Task", ids, index, key=key, format_func=lambda task_id: labels[task_id]))
 
 
 def _row(task: dict[str, Any]) -> dict[str, Any]:

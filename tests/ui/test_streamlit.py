@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from taskq import AgentExecutor, Task, TaskQueue
+from taskq import AgentContext, AgentExecutor, Task, TaskQueue
+from tests.waiting import eventually
 
 testing = pytest.importorskip("streamlit.testing.v1", reason="streamlit is an extra: make test-streamlit")
 
@@ -124,12 +125,12 @@ def test_filters(page: Any, agent: AgentExecutor) -> None:
 def test_a_running_query_shows_its_text_and_can_be_cancelled(page: Any, queue: TaskQueue) -> None:
     seen: list[Any] = []
 
-    def answer(query: str) -> Iterator[str]:
+    def answer(query: str, ctx: AgentContext) -> Iterator[str]:
         yield "the beginning"
         page.run()
         seen.extend(texts(page))
         page.button[1].click().run()
-        yield "never"
+        eventually(lambda: ctx.progress("asked to stop?") and ctx.cancelled, what="the request to stop")
         yield "never"
 
     agent = AgentExecutor(answer, queue)
