@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from taskq import Task, TaskQueue
 from tests.e2e.test_readme import Start, environment, queue, start  # noqa: F401 - fixtures
 
@@ -22,19 +20,14 @@ def note(number):
         os.kill(os.getpid(), signal.SIGKILL)
     return number * 10
 
-async def anote(number):
-    return note(number)
-
 def register(worker):
-    worker.register_handler("plain", batch_handler(note, every=1))
-    worker.register_handler("async", batch_handler(anote, every=1))
+    worker.register_handler("batch_query", batch_handler(note, every=1))
 """
 
 
-@pytest.mark.parametrize("kind", ["plain", "async"])
-def test_a_killed_worker_repeats_one_item_at_most(queue: TaskQueue, start: Start, tmp_path: Path, kind: str) -> None:  # noqa: F811 - the fixtures
+def test_a_killed_worker_repeats_one_item_at_most(queue: TaskQueue, start: Start, tmp_path: Path) -> None:  # noqa: F811 - the fixtures
     (tmp_path / "numbers.py").write_text(HANDLERS)
-    task_id = queue.submit_task(Task(task_type=kind, payload={"queries": list(range(8))}))
+    task_id = queue.submit_task(Task(task_type="batch_query", payload={"queries": list(range(8))}))
     start("taskq worker --handlers numbers", tmp_path)
     result = queue.wait_for_result(task_id, 30)
     assert [outcome["result"] for outcome in result["result"]["results"]] == [0, 10, 20, 30, 40, 50, 60, 70]
