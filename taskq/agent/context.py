@@ -10,8 +10,7 @@ from taskq.errors import InvalidTask
 from taskq.model.names import check_name
 from taskq.model.retry import Discard
 from taskq.model.task import Task
-from taskq.protocol.workflow import ASKED_TO_STOP, STALE
-from taskq.worker import TaskCancelled, TaskContext
+from taskq.worker import TaskContext
 
 
 class AgentContext(TaskContext):
@@ -60,16 +59,9 @@ class AgentContext(TaskContext):
     def remember(self, answer: Any) -> None:
         """Keep the exchange with its session, if it has one; an attempt that is run again replaces its own.
 
-        Raises:
-            TaskCancelled: if this attempt is no longer the one that counts.
+        One that no longer counts keeps nothing, and its outcome is refused.
         """
         if self.session_id is None or self._memory.exchanges == 0:
             return
         said = sessions.exchange(self.session_id, self.task_id, self.query, answer)
-        flow = sessions.keep(self._queue.context, said, self._attempt.claim.fence, self._memory)
-        code = self._queue.run_flow(flow)
-        if code == STALE:
-            self._attempt.lost = True
-            raise TaskCancelled("its lease was lost")
-        if code == ASKED_TO_STOP:
-            self._attempt.cancel_requested = True
+        self._queue.run_flow(sessions.keep(self._queue.context, said, self._attempt.claim.fence, self._memory))

@@ -56,13 +56,12 @@ def exchange(session_id: str, task_id: str, query: Any, answer: Any) -> Exchange
     return Exchange(session_id, task_id, "", encode(said, "exchange of a session"))
 
 
-def keep(context: Context, said: Exchange, fence: str, memory: Memory) -> Flow[int]:
-    """Keep an exchange, as the word of an attempt; return the code of the script."""
+def keep(context: Context, said: Exchange, fence: str, memory: Memory) -> Flow[None]:
+    """Keep an exchange, as the word of an attempt."""
     text = hide(context.seal, said.text, "session", said.session, said.task_id)
     ttl_ms = seconds_to_ms(memory.ttl_seconds, "history_ttl")
     kept = said._replace(fence=fence, text=text)
-    code: int = yield sessions.remember(context.protocol, kept, memory.exchanges, ttl_ms)
-    return code
+    yield sessions.remember(context.protocol, kept, memory.exchanges, ttl_ms)
 
 
 def read(context: Context, session_id: str, count: int = MOST_EXCHANGES) -> Flow[list[dict[str, Any]]]:

@@ -6,7 +6,6 @@
 -- An exchange is stored as "<id> <text>". That of a task that ran before, or of the same call sent twice, is replaced
 -- where it stands, so a session never holds one twice. With a ttl of 0 the session is forgotten, whoever asks.
 if ttl == 0 then
-  call('LLEN', SESSION .. session)
   call('DEL', SESSION .. session)
   return 1
 end
