@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from typing import Any
 
 from taskq.agent import sessions
 from taskq.agent.executor import AgentExecutor
-from taskq.agent.queries import BATCH_CONCURRENCY, LOOK_SECONDS, Answers, batch_task, ordering_key, query_task, shown
+from taskq.agent.queries import (
+    BATCH_CONCURRENCY,
+    LOOK_SECONDS,
+    Answers,
+    Watch,
+    batch_task,
+    ordering_key,
+    query_task,
+    shown,
+)
 from taskq.agent.sessions import EXCHANGES, TTL_SECONDS, Memory
 from taskq.aio import AsyncTaskQueue
 from taskq.errors import ResultTimeout
@@ -17,7 +25,6 @@ from taskq.flows import Context
 from taskq.model.retry import RetryPolicy
 from taskq.queue import Priority, TaskQueue
 from taskq.registry import Handler
-from taskq.states import TaskStatus
 from taskq.worker import TaskWorker
 from taskq.workflow.averbs import documented_as
 
@@ -92,17 +99,13 @@ class AsyncAgentExecutor(Answers):
 
     @documented_as(AgentExecutor.follow)
     async def follow(self, task_id: str, timeout: float | None = None) -> AsyncIterator[dict[str, Any]]:  # noqa: ASYNC109 - one signature for both
-        deadline = None if timeout is None else time.monotonic() + timeout
-        seen: dict[str, Any] = {}
+        watch = Watch(task_id, timeout)
         while True:
             status = await self.queue.get_task_status(task_id)
-            if status != seen:
+            if watch.news(status):
                 yield status
-            seen = status
-            if TaskStatus(status["status"]).terminal:
+            if watch.over():
                 return
-            if deadline is not None and time.monotonic() > deadline:
-                raise ResultTimeout(f"task {task_id} has not ended within {timeout:g} s: it goes on")
             with suppress(ResultTimeout):
                 await self.queue.wait_for_result(task_id, LOOK_SECONDS)
 

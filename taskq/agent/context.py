@@ -24,7 +24,7 @@ class AgentContext(TaskContext):
     """
 
     def __init__(self, ctx: TaskContext, task: Task, query: Any, memory: Memory) -> None:
-        super().__init__(ctx._attempt, ctx._queue)
+        vars(self).update(vars(ctx))  # it is the same attempt, with all that the engine has given it
         self.task = task
         self.query = query
         self.session_id: str | None = None

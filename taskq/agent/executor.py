@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from taskq.agent import sessions
-from taskq.agent.queries import BATCH_CONCURRENCY, LOOK_SECONDS, Answers, batch_task, ordering_key, query_task, shown
+from taskq.agent.queries import (
+    BATCH_CONCURRENCY,
+    LOOK_SECONDS,
+    Answers,
+    Watch,
+    batch_task,
+    ordering_key,
+    query_task,
+    shown,
+)
 from taskq.agent.sessions import EXCHANGES, TTL_SECONDS, Memory
 from taskq.current import get_task_queue
 from taskq.errors import ResultTimeout
@@ -16,7 +24,6 @@ from taskq.flows import Context
 from taskq.model.retry import RetryPolicy
 from taskq.queue import Priority, TaskQueue
 from taskq.registry import Handler
-from taskq.states import TaskStatus
 from taskq.worker import TaskWorker
 
 
@@ -178,17 +185,13 @@ class AgentExecutor(Answers):
             ResultTimeout: if it has not ended in time; the task goes on.
             TaskNotFound: if there is no such task.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        seen: dict[str, Any] = {}
+        watch = Watch(task_id, timeout)
         while True:
             status = self.queue.get_task_status(task_id)
-            if status != seen:
+            if watch.news(status):
                 yield status
-            seen = status
-            if TaskStatus(status["status"]).terminal:
+            if watch.over():
                 return
-            if deadline is not None and time.monotonic() > deadline:
-                raise ResultTimeout(f"task {task_id} has not ended within {timeout:g} s: it goes on")
             with suppress(ResultTimeout):
                 self.queue.wait_for_result(task_id, LOOK_SECONDS)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable
 from typing import Any
 
 from taskq.agent.batch import batch_handler
 from taskq.agent.responder import Responder
 from taskq.agent.sessions import Memory
-from taskq.errors import InvalidTask
+from taskq.errors import InvalidTask, ResultTimeout
 from taskq.model.names import check_name
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
 from taskq.registry import Handler, HandlerSource, Registry
-from taskq.states import TaskType
+from taskq.states import TaskStatus, TaskType
 
 BATCH_CONCURRENCY = 4
 # how long the follower of a task waits for its end before it looks at its progress
@@ -24,8 +26,13 @@ def query_task(query: Any, session_id: str | None, priority: Any, options: dict[
     """Return the task of a query."""
     payload = {"query": query}
     if session_id is not None:
+        for name in ("ordering_key", "partition_key"):
+            if options.get(name) is not None:
+                raise InvalidTask(
+                    f"a query of a session has no {name} of its own: the session says what comes in order"
+                )
         payload["session_id"] = session_id
-        options = {"ordering_key": ordering_key(session_id), **options}
+        options = {**options, "ordering_key": ordering_key(session_id)}
     return Task(task_type=TaskType.AGENT_QUERY, payload=payload, priority=priority, **options)
 
 
@@ -49,6 +56,38 @@ def shown(result: dict[str, Any]) -> dict[str, Any]:
     """Return a result dict with the answer beside the rest."""
     value = result.get("result")
     return {**result, "answer": value.get("answer") if isinstance(value, dict) else value}
+
+
+class Watch:
+    """What the follower of a query has seen, and how long it goes on.
+
+    Args:
+        task_id: whom it follows.
+        timeout: seconds; None: as long as it takes.
+    """
+
+    def __init__(self, task_id: str, timeout: float | None) -> None:
+        self._task_id = task_id
+        self._timeout = timeout
+        self._deadline = math.inf if timeout is None else time.monotonic() + timeout
+        self._seen: dict[str, Any] = {}
+
+    def news(self, status: dict[str, Any]) -> bool:
+        """Return whether a status differs from the one before."""
+        before, self._seen = self._seen, status
+        return status != before
+
+    def over(self) -> bool:
+        """Return whether the query has ended.
+
+        Raises:
+            ResultTimeout: if it has not ended in time.
+        """
+        if TaskStatus(self._seen["status"]).terminal:
+            return True
+        if time.monotonic() > self._deadline:
+            raise ResultTimeout(f"task {self._task_id} has not ended within {self._timeout:g} s: it goes on")
+        return False
 
 
 class Answers(HandlerSource):

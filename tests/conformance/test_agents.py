@@ -362,6 +362,9 @@ def test_a_session_knows_what_was_said(asked: Callable[..., Asked]) -> None:
     assert executor.get_session("nobody") == []
     with pytest.raises(InvalidTask, match="session id"):
         executor.execute_async("a", session_id="a b")
+    for name in ("ordering_key", "partition_key"):
+        with pytest.raises(InvalidTask, match=f"a query of a session has no {name} of its own"):
+            executor.execute_async("a", session_id="ada", **{name: "other"})
 
 
 def test_an_attempt_that_is_run_again_is_not_told_of_itself_and_appends_once(asked: Callable[..., Asked]) -> None:
