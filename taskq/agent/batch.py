@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ _WORK_PER_NOTE = 9.0
 class _Plan:
     function: Handler
     wants_context: bool
+    is_async: bool
     concurrency: int
     every: int | None
     max_item_bytes: int
@@ -50,7 +52,7 @@ def batch_handler(
 
     An item that raises has its error in the result, and the others go on. A task that is run again goes on with the
     items that are not done. An item that raises ``Retry`` or ``Snooze`` puts the batch off until then, without charging
-    an attempt; after ``max_retries`` of the task the item has failed.
+    an attempt; after ``max_retries`` the item has failed.
 
     Args:
         function: ``fn(item)`` or ``fn(item, ctx)``, plain or async; what it returns is JSON. A plain one runs on
@@ -74,7 +76,8 @@ def batch_handler(
     for name, value in numbers.items():
         if type(value) is not int or value < 1:
             raise InvalidTask(f"{name} is {value!r:.60}: use a whole number above 0")
-    plan = _Plan(function, takes_two(function, "a batch", "item"), concurrency, every, max_item_bytes, field)
+    wants_context = takes_two(function, "a batch", "item")
+    plan = _Plan(function, wants_context, is_async(function), concurrency, every, max_item_bytes, field)
 
     async def handle_batch(task: Task, ctx: TaskContext) -> dict[str, Any]:
         batch = _Batch(task, ctx, plan, await asyncio.to_thread(ctx.get_checkpoint))
@@ -92,11 +95,37 @@ def _items_of(payload: Any, field: str) -> list[Any]:
     return items
 
 
+async def _on_a_thread(function: Handler, args: tuple[Any, ...]) -> Any:
+    """Call a plain function beside the loop. A process need not wait for such a thread to be able to end."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[Any] = loop.create_future()
+
+    def deliver(value: Any, error: BaseException | None) -> None:
+        if outcome.done():
+            return
+        if error is None:
+            outcome.set_result(value)
+        else:
+            outcome.set_exception(RuntimeError("StopIteration") if isinstance(error, StopIteration) else error)
+
+    def call() -> None:
+        value, error = None, None
+        try:
+            value = function(*args)
+        except BaseException as caught:
+            error = caught
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(deliver, value, error)
+
+    threading.Thread(target=call, name="taskq batch", daemon=True).start()
+    return await outcome
+
+
 class _Batch:
     """One attempt to get through the items of a task."""
 
     def __init__(self, task: Task, ctx: TaskContext, plan: _Plan, noted: Any) -> None:
-        self._task = task
+        self._policy = ctx._attempt.policy
         self._ctx = ctx
         self._plan = plan
         self._items = _items_of(task.payload, plan.field)
@@ -112,12 +141,7 @@ class _Batch:
 
     async def run(self) -> dict[str, Any]:
         await self._show()
-        pool = None if is_async(self._plan.function) else ThreadPoolExecutor(self._plan.concurrency, "taskq batch")
-        try:
-            await self._work(pool)
-        finally:
-            if pool is not None:
-                pool.shutdown(wait=False, cancel_futures=True)
+        await self._work()
         if self._put_off:
             await self._note()
             late = len(self._results) - self._done
@@ -125,7 +149,7 @@ class _Batch:
         ok = self._done - self._failed
         return {"total": len(self._results), "ok": ok, "failed": self._failed, "results": self._results}
 
-    async def _work(self, pool: ThreadPoolExecutor | None) -> None:
+    async def _work(self) -> None:
         todo = iter([index for index, outcome in enumerate(self._results) if outcome is None])
         running: dict[asyncio.Task[Any], int] = {}
         try:
@@ -135,7 +159,7 @@ class _Batch:
                     index = next(todo, None)
                     if index is None:
                         break
-                    running[asyncio.create_task(self._call(self._items[index], pool))] = index
+                    running[asyncio.create_task(self._call(self._items[index]))] = index
                 if not running:
                     return
                 ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -148,12 +172,12 @@ class _Batch:
                 future.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _call(self, item: Any, pool: ThreadPoolExecutor | None) -> Any:
+    async def _call(self, item: Any) -> Any:
         args = (item, self._ctx) if self._plan.wants_context else (item,)
         try:
-            if pool is None:
-                return await self._plan.function(*args)
-            return await asyncio.get_running_loop().run_in_executor(pool, self._plan.function, *args)
+            return await (
+                self._plan.function(*args) if self._plan.is_async else _on_a_thread(self._plan.function, args)
+            )
         except (SystemExit, KeyboardInterrupt) as error:  # they would end the loop, and all who run on it
             raise RuntimeError(f"the item ended with {error!r}") from None
 
@@ -194,10 +218,10 @@ class _Batch:
         after_ms = again.after_ms
         if isinstance(again, Retry):
             tries = self._retries.get(str(index), 0)
-            if tries >= self._task.max_retries:
+            if tries >= self._policy.max_retries:
                 return False
             self._retries[str(index)] = tries + 1
-        self._put_off.append(self._task.retry_delay if after_ms is None else after_ms / 1000)
+        self._put_off.append(self._policy.delay_seconds if after_ms is None else after_ms / 1000)
         return True
 
     @property

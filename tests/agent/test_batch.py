@@ -53,6 +53,12 @@ def test_each_item_has_its_result_or_its_error(queue: TaskQueue, function: Any, 
     assert found["results"][4]["error"].startswith("TypeError: ")
 
 
+def test_a_plain_item_does_not_keep_a_process_from_ending(queue: TaskQueue) -> None:
+    handler = batch_handler(lambda item: threading.current_thread().daemon)
+    result = queue.wait_for_result(run(queue, handler, [1]), 10)
+    assert result["result"]["results"] == [{"ok": True, "result": True}]
+
+
 def test_no_items_are_no_work(queue: TaskQueue) -> None:
     result = queue.wait_for_result(run(queue, batch_handler(plain), []), 10)
     assert result["result"] == {"total": 0, "ok": 0, "failed": 0, "results": []}
@@ -195,13 +201,16 @@ def test_what_an_item_may_raise(queue: TaskQueue) -> None:
             sys.exit(3)
         if number == 2:
             raise ValueError("x" * 10_000 + "\ud800")
+        if number == 4:
+            return next(iter(()))
         return {number}
 
-    result = queue.wait_for_result(run(queue, batch_handler(item, concurrency=4), [0, 1, 2, 3]), 10)
+    result = queue.wait_for_result(run(queue, batch_handler(item, concurrency=4), [0, 1, 2, 3, 4]), 10)
     errors = [outcome["error"] for outcome in result["result"]["results"]]
     assert errors[:2] == ["no use", "RuntimeError: the item ended with SystemExit(3)"]
     assert len(errors[2]) == 500
     assert "the result is not JSON" in errors[3]
+    assert errors[4] == "RuntimeError: StopIteration"
 
 
 def test_a_large_result_is_an_error_of_its_item(queue: TaskQueue) -> None:
