@@ -15,7 +15,7 @@ from taskq.cli import main
 from taskq.model.task import Task
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.operations import SCRIPTS
-from taskq.protocol.sessions import Exchange, remember
+from taskq.protocol.sessions import Exchange, keep
 from taskq.protocol.view import family_of, read_dump
 from taskq.queue import TaskQueue
 from taskq.scheduler import TaskScheduler
@@ -119,7 +119,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
             queue.transport.run(protocol.await_result(task.task_id, "address", 30_000))
             ctx.checkpoint("half")
             said = Exchange("ada", task.task_id, ctx._attempt.claim.fence, "{}")
-            queue.transport.run(remember(protocol, said, 20, 30_000))
+            queue.transport.run(keep(protocol, said, 20, 30_000))
             queue.fanout(task.task_id, [Task(task_type="echo", queue="mail")])
             look()
 

@@ -16,7 +16,7 @@ from taskq.ui.streamlit import render_task_monitor, render_task_queue_dashboard
 
 def answer(query: str, ctx: AgentContext) -> Iterator[str]:
     """Stands for a model: it speaks word by word."""
-    yield f"After {len(ctx.history)} exchanges: "
+    yield f"After {len(ctx.exchanges)} exchanges: "
     for word in query.split():
         time.sleep(0.3)
         yield f"{word[::-1]} "

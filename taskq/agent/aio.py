@@ -35,8 +35,8 @@ class AsyncAgentExecutor(Answers):
     Args:
         handler: as ``AgentExecutor``; it may be plain or async here, too.
         queue: where the queries go; None: an ``AsyncTaskQueue`` from the environment, made when it is first used.
-        history: as ``AgentExecutor``.
-        history_ttl: as ``AgentExecutor``.
+        exchanges: as ``AgentExecutor``.
+        session_ttl: as ``AgentExecutor``.
         batch_concurrency: as ``AgentExecutor``.
         policy: as ``AgentExecutor``.
 
@@ -49,12 +49,12 @@ class AsyncAgentExecutor(Answers):
         handler: Handler | None = None,
         queue: AsyncTaskQueue | None = None,
         *,
-        history: int = EXCHANGES,
-        history_ttl: float = TTL_SECONDS,
+        exchanges: int = EXCHANGES,
+        session_ttl: float = TTL_SECONDS,
         batch_concurrency: int = BATCH_CONCURRENCY,
         policy: RetryPolicy | None = None,
     ) -> None:
-        super().__init__(handler, Memory(history, history_ttl), batch_concurrency, policy)
+        super().__init__(handler, Memory(exchanges, session_ttl), batch_concurrency, policy)
         self._queue = queue
 
     @property

@@ -91,7 +91,7 @@ class ChatModel:
             Retry: if the server is busy or away, breaks off, or sends what cannot be read.
             Discard: if it refuses the request.
         """
-        url, body = f"{self.base_url}/chat/completions", self._body(query, ctx.history)
+        url, body = f"{self.base_url}/chat/completions", self._body(query, ctx.exchanges)
         try:
             async with (
                 self._client() as client,
@@ -127,12 +127,12 @@ class ChatModel:
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key.reveal()}"} if self._key else {}
 
-    def _body(self, query: Any, history: list[dict[str, Any]]) -> dict[str, Any]:
+    def _body(self, query: Any, exchanges: list[dict[str, Any]]) -> dict[str, Any]:
         messages: list[Any] = [{"role": "system", "content": self._system}] if self._system else []
         if isinstance(query, list):
             messages += query
         elif isinstance(query, str):
-            for said in history:
+            for said in exchanges:
                 messages += [
                     {"role": "user", "content": said["query"]},
                     {"role": "assistant", "content": said["answer"]},

@@ -20,7 +20,7 @@ class AgentContext(TaskContext):
         task: the task, with its payload and metadata.
         query: what was asked.
         session_id: whose session it belongs to; None: none.
-        history: what was said in the session before, the oldest first: dicts with ``task_id``, ``query``, ``answer``.
+        exchanges: what was said in the session before, the oldest first: dicts with ``task_id``, ``query``, ``answer``.
     """
 
     def __init__(self, ctx: TaskContext, task: Task, query: Any, memory: Memory) -> None:
@@ -28,7 +28,7 @@ class AgentContext(TaskContext):
         self.task = task
         self.query = query
         self.session_id: str | None = None
-        self.history: list[dict[str, Any]] = []
+        self.exchanges: list[dict[str, Any]] = []
         self._memory = memory
 
     @classmethod
@@ -53,10 +53,10 @@ class AgentContext(TaskContext):
                 raise Discard(str(error)) from None
             flow = sessions.read(found._queue.context, found.session_id, memory.exchanges)
             # an attempt before this one may have come as far as to note its own answer
-            found.history = [said for said in found._queue.run_flow(flow) if said["task_id"] != task.task_id]
+            found.exchanges = [said for said in found._queue.run_flow(flow) if said["task_id"] != task.task_id]
         return found
 
-    def remember(self, answer: Any) -> None:
+    def keep_exchange(self, answer: Any) -> None:
         """Keep the exchange with its session, if it has one; an attempt that is run again replaces its own.
 
         One that no longer counts keeps nothing, and its outcome is refused.

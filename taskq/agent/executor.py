@@ -34,8 +34,8 @@ class AgentExecutor(Answers):
         handler: ``fn(query)`` or ``fn(query, ctx)``: a plain function, an async one, a generator of either kind that
             yields the answer piece by piece, or a ``ChatModel``; None: this process only asks.
         queue: where the queries go; None: the ``TaskQueue`` of this process.
-        history: how many exchanges of a session are kept for the handler, up to 200.
-        history_ttl: seconds for which they are kept after the last one.
+        exchanges: how many exchanges of a session are kept for the handler, up to 200.
+        session_ttl: seconds for which they are kept after the last one.
         batch_concurrency: queries of one batch that are answered at a time.
         policy: what to do when the handler raises; by default retries with exponential backoff.
 
@@ -48,12 +48,12 @@ class AgentExecutor(Answers):
         handler: Handler | None = None,
         queue: TaskQueue | None = None,
         *,
-        history: int = EXCHANGES,
-        history_ttl: float = TTL_SECONDS,
+        exchanges: int = EXCHANGES,
+        session_ttl: float = TTL_SECONDS,
         batch_concurrency: int = BATCH_CONCURRENCY,
         policy: RetryPolicy | None = None,
     ) -> None:
-        super().__init__(handler, Memory(history, history_ttl), batch_concurrency, policy)
+        super().__init__(handler, Memory(exchanges, session_ttl), batch_concurrency, policy)
         self._queue = queue
 
     @property

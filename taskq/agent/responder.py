@@ -49,13 +49,13 @@ class Responder:
         def handle_query(task: Task, ctx: TaskContext) -> dict[str, Any]:
             context = AgentContext.open(ctx, task, self._memory)
             result = self._answer(context, show=True)
-            context.remember(result["answer"])
+            context.keep_exchange(result["answer"])
             return result
 
         async def handle_query_async(task: Task, ctx: TaskContext) -> dict[str, Any]:
             context = await asyncio.to_thread(AgentContext.open, ctx, task, self._memory)
             result = await self._answer_async(context, show=True)
-            await asyncio.to_thread(context.remember, result["answer"])
+            await asyncio.to_thread(context.keep_exchange, result["answer"])
             return result
 
         return handle_query_async if self.is_async else handle_query

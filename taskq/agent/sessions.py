@@ -38,9 +38,9 @@ class Memory:
 
     def __post_init__(self) -> None:
         if type(self.exchanges) is not int or not 0 <= self.exchanges <= MOST_EXCHANGES:
-            raise InvalidTask(f"history is {self.exchanges!r:.60}: use a whole number from 0 to {MOST_EXCHANGES}")
-        if seconds_to_ms(self.ttl_seconds, "history_ttl") < 1:
-            raise InvalidTask(f"history_ttl is {self.ttl_seconds!r:.60}: use a number of seconds above 0")
+            raise InvalidTask(f"exchanges is {self.exchanges!r:.60}: use a whole number from 0 to {MOST_EXCHANGES}")
+        if seconds_to_ms(self.ttl_seconds, "session_ttl") < 1:
+            raise InvalidTask(f"session_ttl is {self.ttl_seconds!r:.60}: use a number of seconds above 0")
 
 
 def _short(value: Any) -> Any:
@@ -59,9 +59,9 @@ def exchange(session_id: str, task_id: str, query: Any, answer: Any) -> Exchange
 def keep(context: Context, said: Exchange, fence: str, memory: Memory) -> Flow[None]:
     """Keep an exchange, as the word of an attempt."""
     text = hide(context.seal, said.text, "session", said.session, said.task_id)
-    ttl_ms = seconds_to_ms(memory.ttl_seconds, "history_ttl")
+    ttl_ms = seconds_to_ms(memory.ttl_seconds, "session_ttl")
     kept = said._replace(fence=fence, text=text)
-    yield sessions.remember(context.protocol, kept, memory.exchanges, ttl_ms)
+    yield sessions.keep(context.protocol, kept, memory.exchanges, ttl_ms)
 
 
 def read(context: Context, session_id: str, count: int = MOST_EXCHANGES) -> Flow[list[dict[str, Any]]]:
@@ -69,7 +69,7 @@ def read(context: Context, session_id: str, count: int = MOST_EXCHANGES) -> Flow
     name = check_name(session_id, "session id")
     if count == 0:
         return []
-    kept: list[Kept] = yield sessions.history(context.protocol, name, count)
+    kept: list[Kept] = yield sessions.exchanges(context.protocol, name, count)
     return [_read_one(context, name, one) for one in kept]
 
 

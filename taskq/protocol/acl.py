@@ -84,10 +84,10 @@ _SUBMITS = (
     "graph",
     "report",
     "gather",
-    "history",
-    "remember",
+    "exchange",
+    "exchanges",
 )
-_LOOKS = ("inspect", "result", "recall", "gather", "history", "stats", "ids", "cards", "schedules")
+_LOOKS = ("inspect", "result", "recall", "gather", "exchanges", "stats", "ids", "cards", "schedules")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
@@ -112,7 +112,7 @@ DUTIES: dict[Role, Duties] = {
             "lengths",
             "cards",
             "inspect",
-            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "remember", "history"),
+            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "exchange", "exchanges"),
         ),
         ("bell:*",),
     ),

@@ -31,7 +31,7 @@ class Kept(NamedTuple):
     text: str
 
 
-def remember(protocol: Protocol, exchange: Exchange, limit: int, ttl_ms: int) -> Operation[int]:
+def keep(protocol: Protocol, exchange: Exchange, limit: int, ttl_ms: int) -> Operation[int]:
     """Keep an exchange: ``DONE``, ``STALE`` or ``ASKED_TO_STOP`` of ``protocol.workflow``.
 
     Args:
@@ -41,17 +41,17 @@ def remember(protocol: Protocol, exchange: Exchange, limit: int, ttl_ms: int) ->
         ttl_ms: how long the session is kept from now on.
     """
     session, task_id, fence, text = exchange
-    return protocol._build("remember", (session, task_id, fence, limit, ttl_ms, text))
+    return protocol._build("exchange", (session, task_id, fence, limit, ttl_ms, text))
 
 
 def forget(protocol: Protocol, session: str) -> Operation[int]:
     """Delete all that is kept of a session."""
-    return protocol._build("remember", (session, "", "", 0, 0, ""))
+    return protocol._build("exchange", (session, "", "", 0, 0, ""))
 
 
-def history(protocol: Protocol, session: str, count: int) -> Operation[list[Kept]]:
+def exchanges(protocol: Protocol, session: str, count: int) -> Operation[list[Kept]]:
     """Return the last exchanges of a session, the oldest first."""
-    return protocol._build("history", (session, count), _parse)
+    return protocol._build("exchanges", (session, count), _parse)
 
 
 def _parse(reply: list[Any]) -> list[Kept]:

@@ -199,7 +199,7 @@ def test_the_task_is_as_asked_for(asked: Callable[..., Asked]) -> None:
     seen: list[Any] = []
 
     def handler(query: str, ctx: AgentContext) -> str:
-        seen.append((ctx.task.metadata, ctx.session_id, ctx.history, ctx.attempt, ctx.query))
+        seen.append((ctx.task.metadata, ctx.session_id, ctx.exchanges, ctx.attempt, ctx.query))
         return query
 
     executor = asked(handler)
@@ -298,7 +298,7 @@ def test_a_cancelled_answer_stops_at_the_next_piece(asked: Callable[..., Asked])
 
 def test_a_batch_of_queries(asked: Callable[..., Asked]) -> None:
     async def handler(query: str, ctx: AgentContext) -> AsyncIterator[str]:
-        assert (ctx.session_id, ctx.history) == (None, [])
+        assert (ctx.session_id, ctx.exchanges) == (None, [])
         yield ctx.query
         if query == "b":
             raise ValueError("no")
@@ -327,7 +327,8 @@ def test_an_executor_without_a_handler_only_asks(asked: Callable[..., Asked]) ->
 
 
 @pytest.mark.parametrize(
-    "options", [{"history": -1}, {"history": 201}, {"history": True}, {"history_ttl": 0}, {"batch_concurrency": 0}]
+    "options",
+    [{"exchanges": -1}, {"exchanges": 201}, {"exchanges": True}, {"session_ttl": 0}, {"batch_concurrency": 0}],
 )
 def test_arguments_are_checked(client: Client, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidTask):
@@ -343,10 +344,10 @@ def test_a_session_knows_what_was_said(asked: Callable[..., Asked]) -> None:
     seen: list[Any] = []
 
     def handler(query: str, ctx: AgentContext) -> str:
-        seen.append([(said["query"], said["answer"]) for said in ctx.history])
+        seen.append([(said["query"], said["answer"]) for said in ctx.exchanges])
         return f"{query}!"
 
-    executor = asked(handler, history=2)
+    executor = asked(handler, exchanges=2)
     ids = [executor.execute_async(query, session_id="ada") for query in "abcd"]
     executor.execute_async("z", session_id="bob")
     executor.work()
@@ -371,9 +372,9 @@ def test_an_attempt_that_is_run_again_is_not_told_of_itself_and_appends_once(ask
     seen: list[Any] = []
 
     def handler(query: str, ctx: AgentContext) -> str:
-        seen.append([said["query"] for said in ctx.history])
+        seen.append([said["query"] for said in ctx.exchanges])
         if query == "b" and ctx.attempt == 1:
-            ctx.remember("half of it")  # as if the worker died between the note and the end
+            ctx.keep_exchange("half of it")  # as if the worker died between the note and the end
             raise ValueError("not yet")
         return f"{query}{ctx.attempt}"
 
@@ -385,8 +386,8 @@ def test_an_attempt_that_is_run_again_is_not_told_of_itself_and_appends_once(ask
     assert [(said["query"], said["answer"]) for said in executor.get_session("ada")] == [("a", "a1"), ("b", "b2")]
 
 
-def test_without_history_nothing_is_kept(asked: Callable[..., Asked]) -> None:
-    executor = asked(plain, history=0)
+def test_without_exchanges_nothing_is_kept(asked: Callable[..., Asked]) -> None:
+    executor = asked(plain, exchanges=0)
     executor.ask("hello", session_id="ada")
     assert executor.get_session("ada") == []
 
@@ -426,7 +427,7 @@ def test_what_a_foreign_hand_has_written_is_said(
 
 
 def test_sessions_in_partitions(new_client: NewClient) -> None:
-    executor = Asked(new_client(partitions=3), lambda query, ctx: [said["query"] for said in ctx.history])
+    executor = Asked(new_client(partitions=3), lambda query, ctx: [said["query"] for said in ctx.exchanges])
     for name in ("ada", "bob", "cyd", "dan"):
         ids = [executor.execute_async(query, session_id=name) for query in "abc"]
         executor.work()

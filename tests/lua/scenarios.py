@@ -385,21 +385,21 @@ def recall(bench: Bench) -> Operation[Any]:
     return bench.protocol.recall("a")
 
 
-def remember(bench: Bench) -> Operation[Any]:
+def exchange_of_a_session(bench: Bench) -> Operation[Any]:
     claim = bench.claim_one("a")
     exchange = Exchange("talk", "a", claim.fence, "1")
-    bench.run(sessions.remember(bench.protocol, exchange._replace(text="0"), 2, WAIT_MS))
-    return sessions.remember(bench.protocol, exchange, 2, WAIT_MS)
+    bench.run(sessions.keep(bench.protocol, exchange._replace(text="0"), 2, WAIT_MS))
+    return sessions.keep(bench.protocol, exchange, 2, WAIT_MS)
 
 
 def forget(bench: Bench) -> Operation[Any]:
-    bench.run(remember(bench))
+    bench.run(exchange_of_a_session(bench))
     return sessions.forget(bench.protocol, "talk")
 
 
-def history(bench: Bench) -> Operation[Any]:
-    bench.run(remember(bench))
-    return sessions.history(bench.protocol, "talk", 2)
+def exchanges(bench: Bench) -> Operation[Any]:
+    bench.run(exchange_of_a_session(bench))
+    return sessions.exchanges(bench.protocol, "talk", 2)
 
 
 def _fan_out(bench: Bench, *ids: str, policy: str = "fail_fast") -> Any:
@@ -683,9 +683,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     checkpoint,
     delete_checkpoint,
     recall,
-    remember,
+    exchange_of_a_session,
     forget,
-    history,
+    exchanges,
     fanout,
     fanout_by_hand,
     gather,

@@ -1,4 +1,4 @@
--- history: the last exchanges of a session, the oldest first
+-- exchanges: the last exchanges of a session, the oldest first
 -- FLAGS   no-writes
 -- USES    session
 -- ARGV    session count:number
