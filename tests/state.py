@@ -38,7 +38,7 @@ UUID = "namespace-uuid"
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
 _TIME_FIELDS = frozenset({"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp"})
-_TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead"})
+_TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas"})
 
 
 def task(
@@ -255,6 +255,8 @@ class Bench:
             return {self._moment(m): v for m, v in moments.items()} if name == "retention" else moments
         if entry.kind == "string":
             return _without_time(content)
+        if name == "history":  # the minute, and the age of what waits
+            return [re.sub(r"^\d+", "#", item) for item in content]
         if entry.kind == "list":
             return [_without_time(item) for item in content]
         if entry.kind != "hash":

@@ -22,6 +22,8 @@ from taskq.scheduler import TaskScheduler
 from taskq.settings import FIELDS, SERVER_PARTS
 from taskq.states import TRANSITIONS, Outcome, TaskStatus
 from taskq.worker import TaskContext, TaskWorker
+from taskq.worker.commit import commit_together
+from taskq.workflow.commits import Together
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent
@@ -118,6 +120,8 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         def look_while_running(task: Task, ctx: TaskContext) -> None:
             queue.transport.run(protocol.await_result(task.task_id, "address", 30_000))
             ctx.checkpoint("half")
+            queue.signal(task.task_id, "go")
+            commit_together(queue, ctx._attempt, Together(task.task_id, ctx._attempt.claim.fence, saga="running one"))
             said = Exchange("ada", task.task_id, ctx._attempt.claim.fence, "{}")
             queue.transport.run(keep(protocol, said, 20, 30_000))
             queue.fanout(task.task_id, [Task(task_type="echo", queue="mail")])
@@ -127,7 +131,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         scheduler.schedule_every("pulse", 0.1, Task(task_type="look"))
         scheduler.schedule_task_in(Task(), 3600)
         queue.submit_task(Task(task_type="look", unique_key="one", ordering_key="one"))
-        queue.submit_task(Task(task_type="echo", queue="mail"))
+        queue.submit_task(Task(task_type="echo", queue="mail", payload="x" * 5000))
         queue.submit_task(Task(task_type="fail", max_retries=0))
         queue.cancel_task(queue.submit_task(Task(task_type="look", priority="low")))
         queue.pause(priority="low")

@@ -241,7 +241,8 @@ class _Batch:
     async def _note(self) -> None:
         begun = time.monotonic()
         # one note for results and place: there is no instant at which the one is kept without the other
-        await asyncio.to_thread(self._ctx.checkpoint, {"results": self._results, "retries": self._retries})
+        note = {"results": self._results, "retries": self._retries}
+        await asyncio.to_thread(self._ctx.checkpoint, note, ttl_seconds=None)
         await self._show()
         self._unnoted = 0
         ended = time.monotonic()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
-from taskq.protocol import workflow
+from taskq.model.history import MOST_MINUTES, MOST_QUEUES
+from taskq.protocol import sessions, workflow
 from taskq.protocol.checks import Checks
 from taskq.protocol.checks import LeaseTimes as LeaseTimes  # noqa: PLC0414 - for those who beat and reap
 from taskq.protocol.keys import FAMILIES, Keys, lists_of
@@ -24,6 +25,7 @@ from taskq.protocol.replies import (
     parse_beat,
     parse_cards,
     parse_inspections,
+    parse_rows,
     parse_sizes,
     parse_turn,
     texts,
@@ -45,7 +47,7 @@ ARGUMENTS: dict[str, str] = {
     "promote": "limit",
     "sweep": "limit",
     "cancel": "id result ttl",
-    "replay": "ids*",
+    "replay": "reopen ids*",
     "discard": "ids*",
     "purge": "list limit",
     "pause": "paused lists*",
@@ -53,13 +55,12 @@ ARGUMENTS: dict[str, str] = {
     "inspect": "ids*",
     "result": "id",
     "stats": "default_lists*",
-    "ids": "status cursor count",
+    "ids": "source cursor count",
+    "rows": "ids*",
     "cards": "limit",
     "progress": "id fence progress",
     "takeover": "worker token seq idle rest*",
     "lengths": "lists*",
-    "exchange": "session id fence limit ttl text",
-    "exchanges": "session count",
     "schedules": "verb name definition",
     "fire": "name definition slot id body list",
     "snapshot": "pattern limit",
@@ -70,7 +71,10 @@ ARGUMENTS: dict[str, str] = {
     "mend_place": "verb name detail lease",
     "mend_expiry": "family name ttl",
     "notice": "nonce number",
+    "remember": "most most_queues default_lists*",
+    "history": "count",
     **workflow.ARGUMENTS,
+    **sessions.ARGUMENTS,
 }
 
 
@@ -189,9 +193,17 @@ class Protocol(Checks, workflow.WorkflowOperations):
         """Return the sizes of everything."""
         return self._build("stats", lists_of(None), parse_sizes)
 
-    def ids(self, status: str, cursor: str, count: int) -> Operation[tuple[str, tuple[str, ...]]]:
-        """Return the next cursor ("0": the end) and a page of the ids with a status, or of the "dead"."""
-        return self._build("ids", (status, cursor, count), lambda reply: (_text(reply[0]), texts(reply[1])))
+    def history(self, count: int) -> Operation[tuple[str, ...]]:
+        """Return the lines of the last ``count`` minutes that were kept."""
+        return self._build("history", (count,), texts)
+
+    def rows(self, task_ids: Sequence[str]) -> Operation[list[tuple[Inspection, int | None]]]:
+        """Return what a list shows of some tasks, and when each is due in ms; results may lack their beginning."""
+        return self._build("rows", task_ids, parse_rows)
+
+    def ids(self, source: str, cursor: str, count: int) -> Operation[tuple[str, tuple[str, ...]]]:
+        """Return the next cursor ("0": the end) and a page of ids of a source: a status, "dead", ...; see ids.lua."""
+        return self._build("ids", (source, cursor, count), lambda reply: (_text(reply[0]), texts(reply[1])))
 
     def pause(self, paused: bool, lists: Sequence[str]) -> Operation[int]:
         """Stop or resume claims from lists; return how many changed."""
@@ -201,9 +213,12 @@ class Protocol(Checks, workflow.WorkflowOperations):
         """Delete up to ``limit`` waiting tasks of a list; return how many, and whether there are more."""
         return self._build("purge", (list_name, limit), lambda reply: (reply[0], reply[1] == 1))
 
-    def replay(self, tasks: Sequence[tuple[str, str]]) -> Operation[list[int]]:
-        """Put ended tasks, given as id and list, back; per task 1 if it was."""
-        return self._build("replay", [word for task in tasks for word in task])
+    def replay(self, tasks: Sequence[tuple[str, str]], *, reopen: bool = False) -> Operation[list[int]]:
+        """Put ended tasks, given as id and list, back; per task 1 if it was.
+
+        ``reopen`` says whether the families that have counted them wait for them again.
+        """
+        return self._build("replay", [int(reopen), *(word for task in tasks for word in task)])
 
     def discard(self, task_ids: Sequence[str]) -> Operation[int]:
         """Forget ended tasks before their time; return how many."""
@@ -293,6 +308,10 @@ class Protocol(Checks, workflow.WorkflowOperations):
         """Forget up to ``limit`` expired ids; return how many were looked at."""
         return self._build("sweep", (limit,))
 
+    def remember(self) -> Operation[int]:
+        """Keep the numbers of this minute: 1 done, 0 somebody was first."""
+        return self._build("remember", (MOST_MINUTES, MOST_QUEUES, *lists_of(None)))
+
     def list_schedules(self) -> Operation[tuple[int, dict[str, str], dict[str, int]]]:
         """Return server time in ms, definitions by name, and the last slot fired by name."""
         return self._build(
@@ -342,7 +361,13 @@ def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument]
 
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
-    if any(due != "0" or unique or ordering for _, _, _, due, unique, ordering in tasks):
+    kinds = {task[2:] for task in tasks}
+    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", "", ""):  # nearly always
+        plain: list[Argument] = [kind[0], len(tasks)]
+        for task in tasks:
+            plain += task[:2]
+        return 1, 0, plain, list(range(len(tasks)))
+    if any(due != "0" or unique or ordering for _, due, unique, ordering in kinds):
         return 0, len(tasks), [word for task in tasks for word in task], list(range(len(tasks)))
     groups: dict[str, list[Argument]] = {}
     orders: dict[str, list[int]] = {}

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taskq.protocol.operation import Operation
-from taskq.protocol.operations import Protocol
+
+if TYPE_CHECKING:
+    from taskq.protocol.operations import Protocol
+
+# as in operations.py, which loads these scripts with the others
+ARGUMENTS: dict[str, str] = {
+    "exchange": "session id fence limit ttl text",
+    "exchanges": "session count",
+}
 
 
 class Exchange(NamedTuple):

@@ -10,13 +10,14 @@ from taskq.protocol.replies import parse_record
 from taskq.states import LIVE, TERMINAL, TaskStatus
 
 KINDS: dict[str, str] = {
-    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "session"), "list"),
-    **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited"), "string"),
+    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "history", "session"), "list"),
+    **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited", "large"), "string"),
     **dict.fromkeys(
-        ("state", "running", "worker", "schedules", "slots", "meta", "counters", "family", "gathered"), "hash"
+        ("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters", "family", "gathered"),
+        "hash",
     ),
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters"), "set"),
-    **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sequence"), "zset"),
+    **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas", "sequence"), "zset"),
 }
 _WHOLE_NAMES = {FAMILIES[family]: family for family in KINDS if not FAMILIES[family].endswith(":")}
 _FIRST_WORDS = {FAMILIES[family][:-1]: family for family in KINDS if FAMILIES[family].endswith(":")}

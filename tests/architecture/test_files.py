@@ -16,6 +16,15 @@ FORBIDDEN = {"utils", "util", "common", "helpers", "helper", "base", "manager", 
 LATE_IMPORTS = {
     "taskq/model/crypto.py: from cryptography.hazmat.primitives.ciphers.aead import AESSIV",
     "taskq/agent/chat.py: import httpx",  # an extra, and half of the time that the package takes to load
+    # a project may have no django.tasks
+    "taskq/contrib/django/found.py: from taskq.contrib.django.interface import Task",
+    "taskq/contrib/django/handlers.py: from taskq.contrib.django.running import spec_of",
+    # every pytest where taskq is installed loads the plugin
+    "taskq/testing/plugin.py: from taskq.queue import TaskQueue",
+    "taskq/testing/plugin.py: from taskq.testing.attach import attached",
+    "taskq/testing/plugin.py: from taskq.testing.faults import ServerProcess",
+    "taskq/testing/plugin.py: from taskq.testing.namespace import delete_keys",
+    "taskq/worker/runners.py: import uvloop",
 }
 
 
