@@ -7,7 +7,7 @@ blocking transport, ``AsyncTaskQueue`` with the concurrent one; neither adds any
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -17,9 +17,9 @@ from taskq.model.crypto import Seal
 from taskq.model.moment import seconds_to_ms, to_epoch_ms
 from taskq.model.names import check_name
 from taskq.model.partition import at_home
-from taskq.model.result import parse_result, result_json, result_outline
+from taskq.model.result import parse_result, result_json
 from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, outline, to_envelope
-from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age_seconds, status_dict, whole
+from taskq.model.views import ListStats, QueueStats, WorkerInfo, age_seconds, status_dict
 from taskq.protocol.durability import Durable, Guarantee
 from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
@@ -90,7 +90,14 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
     if settings.partitions > 1:  # whoever made the id up may not have known where the task would go
         task.task_id = at_home(task.task_id, context.partition, settings.partitions)
     envelope = to_envelope(task, settings.max_message_bytes, context.seal)
-    return Submission(task.task_id, envelope, list_name(task.queue, task.priority), due, task.unique_key or "")
+    return Submission(
+        task.task_id,
+        envelope,
+        list_name(task.queue, task.priority),
+        due,
+        task.unique_key or "",
+        task.ordering_key or "",
+    )
 
 
 def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: str | None = None) -> Flow[list[str]]:
@@ -122,6 +129,14 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
             )
         if reply.full is not None:
             raise queue_full(context, *reply.full, len(stored))
+        if reply.crowded is not None:
+            key, number = reply.crowded
+            raise QueueFull(
+                f"{number:,} tasks with the ordering key {key!r} have not ended yet, and there may be "
+                f"{context.settings.max_queue_length:,}: {so_far(len(stored))} stored. They run one after the other: "
+                "submit later, use more keys, or raise TASKQ_MAX_QUEUE_LENGTH",
+                len(stored),
+            )
         stored += reply.ids
     if doubt is not None:
         raise doubt
@@ -161,11 +176,12 @@ def cancel(context: Context, task_id: str) -> Flow[str]:
     )
     found: str = yield context.protocol.cancel(task_id, result, _ttl_ms(context))
     if found == "missing":
-        raise _not_found(task_id)
+        raise not_found(task_id)
     return found
 
 
-def _not_found(task_id: str) -> TaskNotFound:
+def not_found(task_id: str) -> TaskNotFound:
+    """Return the error for an id that is not known."""
     return TaskNotFound(
         f"there is no task {task_id}: it never existed under this prefix, or it ended and its retention is over "
         "(TASKQ_RESULT_TTL)"
@@ -177,7 +193,7 @@ def get_task(context: Context, task_id: str) -> Flow[Task]:
     found: list[Inspection] = yield context.protocol.inspect([task_id])
     envelope = found[0].envelope
     if envelope is None:
-        raise _not_found(task_id)
+        raise not_found(task_id)
     return from_envelope(envelope, verify=False, seal=context.seal)
 
 
@@ -185,7 +201,7 @@ def get_status(context: Context, task_id: str) -> Flow[dict[str, Any]]:
     """Return the status dict of a task."""
     found = yield from statuses(context, [task_id])
     if not found:
-        raise _not_found(task_id)
+        raise not_found(task_id)
     return found[0]
 
 
@@ -229,7 +245,7 @@ def get_result(context: Context, task_id: str) -> Flow[dict[str, Any] | None]:
     if stored is not None:
         return parse_result(stored, context.seal)
     if not known:
-        raise _not_found(task_id)
+        raise not_found(task_id)
     return None
 
 
@@ -239,7 +255,7 @@ def wait_for_result(context: Context, address: str, task_id: str, timeout: float
     while True:
         code, stored = yield context.protocol.await_result(task_id, address, _MAIL_TTL_MS)
         if code == -1:
-            raise _not_found(task_id)
+            raise not_found(task_id)
         if stored is None:
             left = _MAIL_SECONDS if deadline is None else min(_MAIL_SECONDS, deadline - time.monotonic())
             stored = (yield Mail(address, task_id, left)) if left > 0 else None
@@ -306,95 +322,4 @@ def purge(context: Context, queue: str | None, priority: TaskPriority | str | in
         while more:
             count, more = yield context.protocol.purge(name, 250)
             purged += count
-    return purged
-
-
-def _dead_page(context: Context, cursor: str, count: int) -> Flow[tuple[str, list[DeadLetter]]]:
-    cursor, ids = yield context.protocol.ids("dead", cursor, count)
-    found: list[Inspection] = (yield context.protocol.inspect(ids)) if ids else []
-    letters = zip(ids, found, strict=True) if ids else ()
-    return cursor, [dead_letter(task_id, item, context.seal) for task_id, item in letters if item.envelope is not None]
-
-
-def dead_letter(task_id: str, item: Inspection, seal: Seal | None) -> DeadLetter:
-    """Return what to show of a dead letter, whatever is left of it."""
-    task = outline(item.envelope or b"", task_id)
-    result = result_outline(item.result, seal) if item.result is not None else {}
-    return DeadLetter(
-        task_id=task.task_id,
-        task_type=task.task_type,
-        queue=task.queue or DEFAULT_QUEUE,
-        priority=task.priority.label,
-        error=str(result.get("error") or ""),
-        reason=item.state.get("reason") or str(result.get("reason") or ""),
-        attempts=whole(result.get("attempts")),
-        died_at=str(result.get("completed_at") or ""),
-    )
-
-
-def list_dead(context: Context, limit: int) -> Flow[list[DeadLetter]]:
-    """Return the latest dead letters."""
-    letters: list[DeadLetter] = []
-    cursor = "0"
-    while len(letters) < limit:
-        cursor, page = yield from _dead_page(context, cursor, min(PAGE, limit - len(letters)))
-        letters += page
-        if cursor == "0":
-            break
-    return letters
-
-
-def replay(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:
-    """Put dead letters back into their lists; return how many."""
-    return (yield from replay_ids(context, (yield from _ids_of_dead(context, task_ids))))
-
-
-def _ids_of_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[list[str]]:
-    """Return the ids that were given, or all that are dead now: a task that dies meanwhile is not met twice."""
-    if task_ids is not None:
-        return list(task_ids)
-    found: list[str] = []
-    cursor = "0"
-    while True:
-        cursor, ids = yield context.protocol.ids("dead", cursor, PAGE)
-        found += ids
-        if cursor == "0":
-            return list(dict.fromkeys(found))
-
-
-def replay_ids(context: Context, task_ids: list[str], *, reopen: bool = False) -> Flow[int]:
-    """Put ended tasks back; ``reopen``: the families that have counted them wait for them again."""
-    replayed = 0
-    for start in range(0, len(task_ids), PAGE):
-        page = task_ids[start : start + PAGE]
-        found: list[Inspection] = yield context.protocol.inspect(page)
-        known = [(i, item) for i, item in zip(page, found, strict=True) if item.envelope is not None]
-        tasks = [outline(item.envelope or b"", task_id) for task_id, item in known]
-        if tasks:
-            places = [(task.task_id, list_name(task.queue, task.priority)) for task in tasks]
-            replayed += sum((yield context.protocol.replay(places, reopen=reopen)))
-    return replayed
-
-
-def retry_task(context: Context, task_id: str) -> Flow[None]:
-    """Run a failed or cancelled task again."""
-    found: list[Inspection] = yield context.protocol.inspect([task_id])
-    item = found[0]
-    if item.envelope is None:
-        raise _not_found(task_id)
-    task = outline(item.envelope, task_id)
-    status = TaskStatus(status_dict(task, item.state, item.result)["status"])
-    if status not in (TaskStatus.FAILED, TaskStatus.CANCELLED):
-        hint = "only failed and cancelled tasks can be run again" if status.terminal else "it has not ended yet"
-        raise InvalidTask(f"task {task_id} is {status}: {hint}")
-    # whatever this answers: if nothing was replayed, an attempt of this call whose reply was lost has done it before
-    yield context.protocol.replay([(task_id, list_name(task.queue, task.priority))])
-
-
-def purge_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:
-    """Forget dead letters; return how many."""
-    ids = yield from _ids_of_dead(context, task_ids)
-    purged = 0
-    for start in range(0, len(ids), PAGE):
-        purged += yield context.protocol.discard(ids[start : start + PAGE])
     return purged

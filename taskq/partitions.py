@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle
 from typing import Any, Generic, Protocol, TypeVar
 
-from taskq import flows
+from taskq import dead, flows
 from taskq.errors import InvalidTask, NotDurable
 from taskq.flows import Context, Flow, Mail, Step
 from taskq.model.partition import home_of, home_of_key, marked
@@ -120,7 +120,7 @@ class Spread(Generic[Q]):
         for position, task in enumerate(tasks):
             if not isinstance(task, Task):
                 raise InvalidTask(f"a Task is submitted, not a {type(task).__name__}: Task(payload=...)")
-            key = task.partition_key or task.unique_key
+            key = task.partition_key or task.ordering_key or task.unique_key
             if self.only is not None:
                 index = self.only
             elif not task.fresh_id:
@@ -274,7 +274,7 @@ def list_dead(spread: Spread[Any], limit: int) -> Flow[list[DeadLetter]]:
     """Return the latest dead letters."""
     letters: list[DeadLetter] = []
     for context in spread.contexts:
-        letters += yield from flows.list_dead(context, limit)
+        letters += yield from dead.list_dead(context, limit)
     if len(spread.indices) > 1:
         letters.sort(key=lambda letter: letter.died_at, reverse=True)
     return letters[:limit]
@@ -282,12 +282,12 @@ def list_dead(spread: Spread[Any], limit: int) -> Flow[list[DeadLetter]]:
 
 def replay(spread: Spread[Any], task_ids: Iterable[str] | None) -> Flow[int]:
     """Put dead letters back into their lists; return how many."""
-    return _each(spread, task_ids, flows.replay)
+    return _each(spread, task_ids, dead.replay)
 
 
 def purge_dead(spread: Spread[Any], task_ids: Iterable[str] | None) -> Flow[int]:
     """Forget dead letters; return how many."""
-    return _each(spread, task_ids, flows.purge_dead)
+    return _each(spread, task_ids, dead.purge_dead)
 
 
 def _each(

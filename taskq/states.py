@@ -95,7 +95,7 @@ class Outcome(StrEnum):
 # Every way a task can move. docs/states.md is written from this table and a test compares them.
 TRANSITIONS: dict[tuple[TaskStatus | None, str], tuple[TaskStatus, ...]] = {
     (None, "graph"): (TaskStatus.WAITING, TaskStatus.PENDING),
-    (None, "submit"): (TaskStatus.PENDING, TaskStatus.SCHEDULED),
+    (None, "submit"): (TaskStatus.PENDING, TaskStatus.SCHEDULED, TaskStatus.WAITING),
     (TaskStatus.PENDING, "claim"): (TaskStatus.RUNNING,),
     (TaskStatus.PENDING, "cancel"): (TaskStatus.CANCELLED,),
     (TaskStatus.SCHEDULED, "promote"): (TaskStatus.PENDING,),
@@ -112,9 +112,10 @@ TRANSITIONS: dict[tuple[TaskStatus | None, str], tuple[TaskStatus, ...]] = {
     (TaskStatus.WAITING, "fan-in"): (TaskStatus.PENDING,),
     (TaskStatus.WAITING, "signal"): (TaskStatus.PENDING,),
     (TaskStatus.WAITING, "promote"): (TaskStatus.PENDING,),
+    (TaskStatus.WAITING, "sequence"): (TaskStatus.PENDING, TaskStatus.SCHEDULED),
     (TaskStatus.WAITING, "cancel"): (TaskStatus.CANCELLED,),
     (TaskStatus.RUNNING, Outcome.CANCEL): (TaskStatus.CANCELLED,),
     (TaskStatus.RUNNING, "reap"): (TaskStatus.PENDING, TaskStatus.FAILED),
-    (TaskStatus.FAILED, "replay"): (TaskStatus.PENDING,),
-    (TaskStatus.CANCELLED, "replay"): (TaskStatus.PENDING,),
+    (TaskStatus.FAILED, "replay"): (TaskStatus.PENDING, TaskStatus.WAITING),
+    (TaskStatus.CANCELLED, "replay"): (TaskStatus.PENDING, TaskStatus.WAITING),
 }

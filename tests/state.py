@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 import redis
 
-from taskq.protocol.audit import Entry, audit, read_dump
+from taskq.protocol.audit import audit
 from taskq.protocol.channels import takeover
 from taskq.protocol.keys import Keys, list_name, lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import CrashLimits, LeaseTimes, Protocol, Submission, load_scripts
 from taskq.protocol.replies import Claim, Settlement, TurnReply
+from taskq.protocol.view import Entry, read_dump
 from taskq.settings import Settings
 from taskq.states import TaskPriority
 from taskq.transport.blocking import Transport
@@ -47,12 +48,12 @@ def task(
     queue: str | None = None,
     due: str = "0",
     unique: str = "",
+    ordering: str = "",
     body: str | None = None,
 ) -> Submission:
     """Return a task to submit; scripts do not look into its body."""
-    return Submission(
-        task_id, body or f"body of {task_id}", list_name(queue, TaskPriority.parse(priority)), due, unique
-    )
+    list_key = list_name(queue, TaskPriority.parse(priority))
+    return Submission(task_id, body or f"body of {task_id}", list_key, due, unique, ordering)
 
 
 def settle(claim: Claim, outcome: str = "complete", body: str | None = None, number: int = TTL_MS) -> Settlement:

@@ -13,9 +13,9 @@ import pytest
 
 from taskq.cli import main
 from taskq.model.task import Task
-from taskq.protocol.audit import family_of, read_dump
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.operations import SCRIPTS
+from taskq.protocol.view import family_of, read_dump
 from taskq.queue import TaskQueue
 from taskq.scheduler import TaskScheduler
 from taskq.settings import FIELDS, SERVER_PARTS
@@ -127,7 +127,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         scheduler = TaskScheduler(queue)
         scheduler.schedule_every("pulse", 0.1, Task(task_type="look"))
         scheduler.schedule_task_in(Task(), 3600)
-        queue.submit_task(Task(task_type="look", unique_key="one"))
+        queue.submit_task(Task(task_type="look", unique_key="one", ordering_key="one"))
         queue.submit_task(Task(task_type="echo", queue="mail", payload="x" * 5000))
         queue.submit_task(Task(task_type="fail", max_retries=0))
         queue.cancel_task(queue.submit_task(Task(task_type="look", priority="low")))

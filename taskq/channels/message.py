@@ -89,6 +89,8 @@ class Outgoing:
         ttl: seconds after which it is no longer worth handling; None: as the channel says.
         message_id: a UUID is made up if it is empty.
         timestamp: when it was made, UTC, ISO 8601; now if it is empty.
+        ordering_key: messages with the same key are delivered one after the other, in the order in which they were
+            published, each when the one before it is acknowledged or dead; None: whenever a consumer is free.
     """
 
     data: Any
@@ -96,9 +98,16 @@ class Outgoing:
     ttl: float | None = None
     message_id: str = ""
     timestamp: str = ""
+    ordering_key: str | None = None
 
     def __post_init__(self) -> None:
-        task = Task(task_type=MESSAGE, task_id=self.message_id, created_at=self.timestamp, expires_in=self.ttl)
+        task = Task(
+            task_type=MESSAGE,
+            task_id=self.message_id,
+            created_at=self.timestamp,
+            expires_in=self.ttl,
+            ordering_key=self.ordering_key,
+        )
         self.message_id, self.timestamp = task.task_id, task.created_at
         if not isinstance(self.metadata, dict):
             raise InvalidTask(f"metadata is a {type(self.metadata).__name__}: use a dict")

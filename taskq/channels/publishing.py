@@ -90,6 +90,7 @@ def _own_task(channel: Channel, message: Outgoing, source: str | None, common: d
         queue=channel.name,
         metadata=metadata,
         task_id=message.message_id,
+        ordering_key=message.ordering_key,
         created_at=message.timestamp,
     )
 

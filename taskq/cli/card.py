@@ -122,6 +122,7 @@ def card_text(card: TaskCard) -> str:
             ("retry delay", duration_text(task.retry_delay) if status["retry_count"] else None),
             ("timeout", duration_text(task.timeout) if task.timeout else None),
             ("unique key", task.unique_key),
+            ("ordering key", task.ordering_key),
             ("reason", status["reason"]),
         ]
     )

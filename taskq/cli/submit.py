@@ -54,6 +54,7 @@ def _limit(value: str) -> float | str:
 )
 @click.option("--id", "task_id", metavar="ID", help="Id of the task; without it one is made up.")
 @click.option("--unique-key", metavar="KEY", help="While a task with this key is live, another one is not accepted.")
+@click.option("--ordering-key", metavar="KEY", help="Run tasks with this key one after the other, in order.")
 @click.option("--count", type=click.IntRange(1, 1_000_000), metavar="N", help="Submit this many of them.")
 @click.option(
     "--durability",

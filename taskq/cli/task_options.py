@@ -59,14 +59,19 @@ def task_options(function: F) -> F:
 
 
 def build_task(
-    words: tuple[str, ...], *, task_id: str | None = None, unique_key: str | None = None, **options: Any
+    words: tuple[str, ...],
+    *,
+    task_id: str | None = None,
+    unique_key: str | None = None,
+    ordering_key: str | None = None,
+    **options: Any,
 ) -> Task:
     """Return the task that a command line describes.
 
     Args:
         words: the arguments ``[TYPE] [PAYLOAD]``.
         task_id: None: one is made up.
-        unique_key: None: none.
+        unique_key, ordering_key: None: none.
         options: those of ``task_options``; others are not looked at.
 
     Raises:
@@ -75,7 +80,7 @@ def build_task(
     """
     task_type, payload = type_and_payload(words)
     fields = {name: options[name] for name in _FIELDS if options[name] is not None}
-    fields |= {"task_id": task_id or "", "unique_key": unique_key}
+    fields |= {"task_id": task_id or "", "unique_key": unique_key, "ordering_key": ordering_key}
     return Task(task_type=task_type, payload=values.read_payload(payload), **fields)
 
 

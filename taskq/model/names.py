@@ -23,6 +23,6 @@ def check_name(value: object, what: str) -> str:
         return value
     shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
     raise InvalidTask(
-        f"{shown} cannot be used as a {what}: use 1 to 128 letters, digits, '_', '-' or '.', "
-        "beginning with a letter, a digit or '_'"
+        f"{shown} cannot be used as {'an' if what[0] in 'aeio' else 'a'} {what}: use 1 to 128 letters, digits, "
+        "'_', '-' or '.', beginning with a letter, a digit or '_'"
     )

@@ -54,9 +54,12 @@ class Task:
         task_id: a UUID is made up if it is None.
         unique_key: while a task with this key is live, another one with it is not accepted; the submit returns the id
             of the first.
+        ordering_key: tasks with the same key start in the order of their submits, each when the one before it has come
+            to its end, retries and delays included; until then they are ``waiting``.
         result_ttl: seconds for which the result is kept; None: as configured.
         partition_key: in a queue of several partitions, tasks with the same key go to the same one, and so start in the
-            order in which they were submitted; None: any partition. It is not stored.
+            order in which they were submitted; None: the one of ``ordering_key`` or ``unique_key``, else any. It is not
+            stored.
         depends_on: ids of up to 1,000 tasks that have to end first; it is ``waiting`` until then.
         run_when: what has to become of them: ``completed`` (all of them), ``failed`` (one at least) or ``ended``; else
             it is cancelled.
@@ -82,6 +85,7 @@ class Task:
     metadata: dict[str, Any] = field(default_factory=dict)
     task_id: str = ""
     unique_key: str | None = None
+    ordering_key: str | None = None
     result_ttl: float | None = None
     depends_on: Sequence[str] = ()
     run_when: str = "completed"
@@ -104,6 +108,8 @@ class Task:
             check_name(self.queue, "queue name")
         if self.unique_key is not None:
             check_name(self.unique_key, "unique key")
+        if self.ordering_key is not None:
+            check_name(self.ordering_key, "ordering key")
         if self.partition_key is not None:
             check_name(self.partition_key, "partition key")
         if self.depends_on or self.run_when != "completed":
@@ -178,6 +184,7 @@ def alike(pattern: Task, payload: Any) -> Task:
     task.timeout, task.expires_in, task.result_ttl = pattern.timeout, pattern.expires_in, pattern.result_ttl
     task.queue, task.metadata, task.unique_key = pattern.queue, pattern.metadata, pattern.unique_key
     task.partition_key, task.created_at = pattern.partition_key, pattern.created_at
+    task.ordering_key = pattern.ordering_key
     task.task_id, task.fresh_id = _new_id(), True
     return task
 
@@ -220,8 +227,7 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
         head += _times(task)
     if task.depends_on:
         head += f'"depends_on":{encode(list(task.depends_on), "depends_on")},"run_when":"{task.run_when}",'
-    if task.unique_key is not None:
-        head += f'"unique_key":"{task.unique_key}",'
+    head += _keys_json(task)
     if seal is None or not seal.encrypts:
         tail = f',"metadata":{encode(task.metadata, "metadata")}}}' if task.metadata else "}"
         text = f'{head}"checksum":"{checksum(payload)}",{_PAYLOAD}{payload}{tail}'
@@ -241,6 +247,11 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
 def _times(task: Task) -> str:
     values = {name: getattr(task, name) for name in ("timeout", "expires_in", "result_ttl")}
     return "".join([f'"{name}":{value!r},' for name, value in values.items() if value is not None])
+
+
+def _keys_json(task: Task) -> str:
+    unique = f'"unique_key":"{task.unique_key}",' if task.unique_key is not None else ""
+    return unique if task.ordering_key is None else f'{unique}"ordering_key":"{task.ordering_key}",'
 
 
 def _context(task_id: str, task_type: str, queue: str | None) -> tuple[str, ...]:
@@ -354,6 +365,7 @@ def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
     task.queue = get("queue")
     task.metadata = get("metadata", {})
     task.unique_key = get("unique_key")
+    task.ordering_key = get("ordering_key")
     task.result_ttl = get("result_ttl")
     task.partition_key = None
     task.depends_on = get("depends_on", ())

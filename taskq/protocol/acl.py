@@ -26,7 +26,7 @@ _CONNECTION = ("auth", "hello", "ping", "select", "client|setname", "role", "eva
 _CLUSTER = ("cluster|slots", "cluster|shards", "cluster|nodes", "command", "readonly", "info")
 _READS = frozenset(
     """exists get getrange hexists hget hgetall hlen hmget hscan lindex llen lpos lrange mget pttl scan scard sismember
-    smembers smismember srandmember sscan strlen time type zcard zmscore zrange zrangebyscore zrevrange
+    smembers smismember srandmember sscan strlen time type zcard zmscore zrange zrangebyscore zrank zrevrange
     zrevrangebyscore zscan zscore""".split()  # noqa: SIM905 - a list of words
 )
 

@@ -1,9 +1,9 @@
 """Check the invariants of a namespace on a snapshot of all its keys. No I/O here.
 
 I1  place: a live id stands in exactly one of: a priority list, a processing list, ``scheduled``; one that is waiting
-    stands nowhere, and the family it waits for is not done; one that waits for a signal has not been sent it, and
-    may stand in ``scheduled``. An ended id stands nowhere, but a task that was cancelled
-    while it waited in a list leaves a tombstone there, which may outlive its body.
+    stands nowhere, and the family it waits for is not done, or it is not the first of its sequence; one that waits for
+    a signal has not been sent it, and may stand in ``scheduled``. An ended id stands nowhere, but a task that was
+    cancelled while it waited in a list leaves a tombstone there, which may outlive its body.
 I2  status: every id is in exactly one status set, the status in its state (none: pending, running or completed) is the
     same one, and it fits the place: pending in a list, running in a processing list, scheduled and retry in
     ``scheduled``.
@@ -23,6 +23,8 @@ I9  nothing is lost: submitted = live + ended now + expired + purged + lost bodi
 
 I10 families: each child is counted once. A child that is open there is live; what is counted is what was gathered; a
     family is done when its policy says so. It has a TTL unless a live task has made it.
+I11 sequences: exactly the live tasks with an ordering key stand in the sequence of that key; all but the first of them
+    are waiting for it, and the first is not.
 
 Beside them: every key belongs to a known family and has its type; ``dead`` holds the failed ids, ``sagas`` known ones;
 a unique key is held by a live task that knows of it; named queues are listed in ``queues``; only known schedules have a
@@ -34,28 +36,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from taskq.protocol.keys import FAMILIES
-from taskq.protocol.replies import parse_record
-from taskq.states import LIVE, TERMINAL, TaskStatus
+from taskq.protocol.view import View, family_of, read_dump
+from taskq.states import TaskStatus
 
 BELL_MAX = 8
+# what a task that waits for those before it has in its state as ``waits``
+IN_SEQUENCE = "@sequence"
 LEASE_TOLERANCE_MS = 1000
 
-KINDS: dict[str, str] = {
-    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "history"), "list"),
-    **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited", "large"), "string"),
-    **dict.fromkeys(
-        ("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters", "family", "gathered"),
-        "hash",
-    ),
-    **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters"), "set"),
-    **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas"), "zset"),
-}
-_WHOLE_NAMES = {FAMILIES[family]: family for family in KINDS if not FAMILIES[family].endswith(":")}
-_FIRST_WORDS = {FAMILIES[family][:-1]: family for family in KINDS if FAMILIES[family].endswith(":")}
 _EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history"})
 _BY_STATUS = frozenset({"task", "state", "signals"})
 _OF_FAMILIES = ("family", "children", "gathered")
@@ -68,46 +58,6 @@ _PLACE_OF = {
     TaskStatus.RETRY: "scheduled",
     TaskStatus.WAITING: "",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One key: its type, its time to live in ms (-1: none) and its content as text."""
-
-    kind: str
-    ttl_ms: int
-    content: Any
-
-
-def read_dump(dump: list[Any]) -> dict[str, Entry]:
-    """Return the keys of a snapshot by name, without the root of the namespace.
-
-    Args:
-        dump: as ``Protocol.snapshot`` replies it.
-
-    Returns:
-        Lists as lists, sets as sets, hashes as dicts, sorted sets as dicts of member and score.
-    """
-    entries = {}
-    for at in range(0, len(dump), 4):
-        name, kind, content = _text(dump[at]), _text(dump[at + 1]), dump[at + 3]
-        if kind != "string":
-            words = [_text(word) for word in content]
-            flat: Any = dict(zip(words[::2], words[1::2], strict=True)) if kind in ("hash", "zset") else words
-            content = {member: float(score) for member, score in flat.items()} if kind == "zset" else flat
-            content = set(content) if kind == "set" else content
-        entries[name] = Entry(kind, dump[at + 2], _text(content) if kind == "string" else content)
-    return entries
-
-
-def _text(word: bytes | str) -> str:
-    return word.decode("utf-8", "replace") if isinstance(word, bytes) else word
-
-
-def family_of(key: str) -> str | None:
-    """Return the family that a key belongs to, None for a key that is not of taskq."""
-    first, colon, _ = key.partition(":")
-    return _FIRST_WORDS.get(first) if colon else _WHOLE_NAMES.get(first)
 
 
 def expires(family: str) -> bool | None:
@@ -130,83 +80,24 @@ def audit(
     now_ms, dump = snapshot
     if dump is None:
         return ["the namespace holds more keys than the snapshot may have, so it was not checked"]
-    view = _View(read_dump(dump), now_ms)
+    view = View(read_dump(dump), now_ms)
     findings = [*_check_keys(view), *_check_places(view), *_check_running(view), *_check_bodies(view)]
     findings += [*_check_expiry(view), *_check_counters(view), *_check_workers(view)]
     findings += _check_indexes(view)
     findings += _check_families(view)
+    findings += _check_sequences(view)
     findings += _check_bells(view, all_hints_kept)
     if lease_ms is not None:
         findings += _check_leases(view, lease_ms)
     return findings
 
 
-class _View:
-    """A snapshot, arranged for the checks."""
-
-    def __init__(self, entries: dict[str, Entry], now_ms: int) -> None:
-        self.now_ms = now_ms
-        self.foreign: list[str] = []
-        self.entries: dict[str, Entry] = {}
-        self._families: dict[str, list[tuple[str, Any]]] = {}
-        for key, entry in entries.items():
-            family = family_of(key)
-            if family is None or KINDS[family] != entry.kind:
-                self.foreign.append(key)
-                continue
-            self.entries[key] = entry
-            self._families.setdefault(family, []).append((key[len(FAMILIES[family]) :], entry.content))
-        self.sets = {status: self.get(f"status:{status}", set()) for status in TaskStatus}
-        self.status_of: dict[str, list[TaskStatus]] = {}
-        for status, ids in self.sets.items():
-            for task_id in ids:
-                self.status_of.setdefault(task_id, []).append(status)
-        self.live = {i for status in LIVE for i in self.sets[status]}
-        self.ended = {i for status in TERMINAL for i in self.sets[status]}
-        self.tombstones: set[str] = self.get("tombstones", set())
-        self.retained = {i for _, ids in self.all("retained") for i in ids}
-        self.places, self.idle_tombstones = self._find_places()
-
-    def get(self, key: str, default: Any) -> Any:
-        return self.entries[key].content if key in self.entries else default
-
-    def all(self, family: str) -> list[tuple[str, Any]]:
-        return self._families.get(family, [])
-
-    def _find_places(self) -> tuple[dict[str, list[str]], set[str]]:
-        """Return where each id stands, one entry of each tombstoned id left out, and the tombstones in no list."""
-        places: dict[str, list[str]] = {}
-        unmet = set(self.tombstones)
-        for name, ids in self.all("queue"):
-            for task_id in ids:
-                if task_id in unmet:
-                    unmet.discard(task_id)
-                else:
-                    places.setdefault(task_id, []).append(f"queue:{name}")
-        for worker, ids in self.all("processing"):
-            for task_id in ids:
-                places.setdefault(task_id, []).append(f"processing:{worker}")
-        for task_id in self.get("scheduled", {}):
-            places.setdefault(task_id, []).append("scheduled")
-        return places, unmet
-
-    def status(self, task_id: str) -> TaskStatus | None:
-        return self.status_of.get(task_id, [None])[0]
-
-    def runs(self) -> dict[str, dict[str, str]]:
-        return {task_id: parse_record(record) for task_id, record in self.get("running", {}).items()}
-
-    def state(self, task_id: str) -> dict[str, str]:
-        found: dict[str, str] = self.get(f"state:{task_id}", {})
-        return found
-
-
-def _check_keys(view: _View) -> Iterator[str]:
+def _check_keys(view: View) -> Iterator[str]:
     for key in view.foreign:
         yield f"key {key} is of no family, or of the wrong type for its family"
 
 
-def _check_places(view: _View) -> Iterator[str]:
+def _check_places(view: View) -> Iterator[str]:
     for task_id, statuses in view.status_of.items():
         if len(statuses) > 1:
             yield f"I2: {task_id} is in {len(statuses)} status sets: {', '.join(sorted(statuses))}"
@@ -217,6 +108,9 @@ def _check_places(view: _View) -> Iterator[str]:
             yield f"I2: {task_id} is in the set {status}, its state says {stated}"
         if status.terminal and places:
             yield f"I1: {task_id} is {status} and stands in {', '.join(places)}"
+        elif status is TaskStatus.WAITING and view.state(task_id).get("waits") == IN_SEQUENCE:
+            if places:
+                yield f"I1: {task_id} waits in its sequence, and stands in {', '.join(places)}"
         elif status is TaskStatus.WAITING:
             if not _waits(view, task_id, places):
                 yield f"I1: {task_id} is waiting for nothing, or stands in a list: {', '.join(places)}"
@@ -230,7 +124,7 @@ def _check_places(view: _View) -> Iterator[str]:
         yield f"I1: the tombstone of {task_id} stands in no list"
 
 
-def _waits(view: _View, task_id: str, places: list[str]) -> bool:
+def _waits(view: View, task_id: str, places: list[str]) -> bool:
     """Return whether what a task waits for has not come yet: the end of a family, or a signal."""
     awaited = view.state(task_id).get("waits", "")
     _, space, signal = awaited.partition(" ")
@@ -240,7 +134,7 @@ def _waits(view: _View, task_id: str, places: list[str]) -> bool:
     return not places and family.get("task") == task_id and "done" not in family
 
 
-def _check_running(view: _View) -> Iterator[str]:
+def _check_running(view: View) -> Iterator[str]:
     workers, leases, runs = view.get("workers", set()), view.get("leases", {}), view.runs()
     for task_id in view.sets[TaskStatus.RUNNING]:
         run = runs.pop(task_id, {})
@@ -257,7 +151,7 @@ def _check_running(view: _View) -> Iterator[str]:
         yield f"I3: {task_id} does not run, but there is a record of its run"
 
 
-def _check_bodies(view: _View) -> Iterator[str]:
+def _check_bodies(view: View) -> Iterator[str]:
     for task_id in view.live:
         if f"task:{task_id}" not in view.entries:
             yield f"I4: {task_id} is {view.status(task_id)} and has no body"
@@ -270,7 +164,7 @@ def _check_bodies(view: _View) -> Iterator[str]:
                 yield f"I4: {family}:{task_id} belongs to no known task"
 
 
-def _check_expiry(view: _View) -> Iterator[str]:
+def _check_expiry(view: View) -> Iterator[str]:
     for key, entry in view.entries.items():
         family = family_of(key) or ""
         task_id = key.partition(":")[2]
@@ -295,7 +189,7 @@ def _check_expiry(view: _View) -> Iterator[str]:
             yield f"I5: {task_id} has completed and still has a state"
 
 
-def _check_counters(view: _View) -> Iterator[str]:
+def _check_counters(view: View) -> Iterator[str]:
     counters = Counter({name: int(value) for name, value in view.get("counters", {}).items()})
     ends = counters["completed"] + counters["failed"] + counters["cancelled"]
     accounted = len(view.ended) + counters["expired"] + counters["replayed"]
@@ -313,7 +207,7 @@ def _check_counters(view: _View) -> Iterator[str]:
         )
 
 
-def _check_bells(view: _View, all_hints_kept: bool) -> Iterator[str]:
+def _check_bells(view: View, all_hints_kept: bool) -> Iterator[str]:
     bells = dict(view.all("bell"))
     for name, hints in bells.items():
         if len(hints) > BELL_MAX:
@@ -326,7 +220,7 @@ def _check_bells(view: _View, all_hints_kept: bool) -> Iterator[str]:
             yield f"I7: queue:{name} holds work and its bell was not rung"
 
 
-def _check_leases(view: _View, lease_ms: int) -> Iterator[str]:
+def _check_leases(view: View, lease_ms: int) -> Iterator[str]:
     meta = view.get("meta", {})
     virtual_ms = int(meta.get("lease_tick", view.now_ms)) - int(meta.get("lease_credit", 0))
     for worker, until_ms in view.get("leases", {}).items():
@@ -335,7 +229,7 @@ def _check_leases(view: _View, lease_ms: int) -> Iterator[str]:
             yield f"I8: the lease of {worker} lies {ahead_ms:.0f} ms ahead, more than {lease_ms}"
 
 
-def _check_workers(view: _View) -> Iterator[str]:
+def _check_workers(view: View) -> Iterator[str]:
     workers: set[str] = view.get("workers", set())
     for worker in workers ^ set(view.get("leases", {})):
         yield f"I8: {worker} is registered without a lease, or has a lease without being registered"
@@ -345,7 +239,7 @@ def _check_workers(view: _View) -> Iterator[str]:
                 yield f"I3: {family}:{worker} belongs to no registered worker"
 
 
-def _check_indexes(view: _View) -> Iterator[str]:
+def _check_indexes(view: View) -> Iterator[str]:
     for task_id in view.sets[TaskStatus.FAILED] ^ set(view.get("dead", {})):
         yield f"{task_id} is failed without being a dead letter, or the other way round"
     for task_id in view.get("sagas", {}).keys() - view.status_of.keys():
@@ -368,7 +262,7 @@ def _check_indexes(view: _View) -> Iterator[str]:
         yield f"slots remembers {name}, which is no schedule"
 
 
-def _check_families(view: _View) -> Iterator[str]:
+def _check_families(view: View) -> Iterator[str]:
     for family in _OF_FAMILIES[1:]:
         for name, _ in view.all(family):
             if f"family:{name}" not in view.entries:
@@ -389,6 +283,22 @@ def _check_families(view: _View) -> Iterator[str]:
                 yield f"I10: {task_id} does not know that {name} waits for it"
         if fields.get("done") != _verdict(fields.get("policy", ""), **counted):
             yield f"I10: {name} is done: {fields.get('done')}, but counts {counted} with {fields.get('policy')}"
+
+
+def _check_sequences(view: View) -> Iterator[str]:
+    members: dict[str, str] = {}
+    for key, scores in view.all("sequence"):
+        for rank, task_id in enumerate(sorted(scores, key=lambda i: (scores[i], i))):
+            members[task_id] = key
+            status, waits = view.status(task_id), view.state(task_id).get("waits")
+            if (status is TaskStatus.WAITING and waits == IN_SEQUENCE) != (rank > 0):
+                yield f"I11: {task_id} has place {rank + 1} in the sequence of {key}, and is {status}"
+    for task_id in view.live:
+        key = view.state(task_id).get("sequence", "")
+        if members.pop(task_id, "") != key:
+            yield f"I11: {task_id} has the ordering key {key!r} and does not stand in its sequence, or in another"
+    for task_id, key in members.items():
+        yield f"I11: {task_id} stands in the sequence of {key} and is not live"
 
 
 def _verdict(policy: str, *, total: int, need: int, completed: int, failed: int) -> str | None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from taskq.protocol.audit import IN_SEQUENCE
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.replies import Sizes
 from taskq.states import TaskStatus
@@ -48,6 +49,7 @@ class Facts(NamedTuple):
         dead: whether it is a dead letter.
         key_holder: who holds the unique key that its state names.
         kept: whether it has a checkpoint or signals that do not expire.
+        rank: its place in the sequence of its ordering key, from 0; None: it stands in none.
     """
 
     task_id: str
@@ -64,6 +66,7 @@ class Facts(NamedTuple):
     dead: bool
     key_holder: str
     kept: bool = False
+    rank: int | None = None
 
     @property
     def pending(self) -> bool:
@@ -113,7 +116,7 @@ def _facts(item: list[Any]) -> Facts:
     digits, fields = _text(item[1]), [None if field is None else _text(field) for field in item[5]]
     state = {
         name: field
-        for name, field in zip(("status", "list", "unique", "started"), fields, strict=True)
+        for name, field in zip(("status", "list", "unique", "started", "sequence", "waits"), fields, strict=True)
         if field is not None
     }
     members = tuple(status for status, digit in zip(_STATUSES, digits, strict=False) if digit == "1")
@@ -130,6 +133,7 @@ def _facts(item: list[Any]) -> Facts:
         *flags,
         _text(item[11]),
         item[12] == 1,
+        item[13] if item[13] >= 0 else None,
     )
 
 
@@ -186,6 +190,18 @@ def _judge_live(facts: Facts, status: TaskStatus) -> Iterator[str]:
         yield from _judge_running(facts)
     if "unique" in facts.state and facts.key_holder != facts.task_id:
         yield f"index: claims the unique key {facts.state['unique']}, which it does not hold"
+    if "sequence" in facts.state:
+        yield from _judge_rank(facts, status, facts.state["sequence"])
+
+
+def _judge_rank(facts: Facts, status: TaskStatus, key: str) -> Iterator[str]:
+    waits = status == TaskStatus.WAITING and facts.state.get("waits") == IN_SEQUENCE
+    if facts.rank is None:
+        yield f"I11: has the ordering key {key} and does not stand in its sequence"
+    elif waits and facts.rank == 0:
+        yield f"I11: is the first with the ordering key {key}, and waits"
+    elif not waits and facts.rank > 0:
+        yield f"I11: is {status}, but there are others with the ordering key {key} before it"
 
 
 def _judge_running(facts: Facts) -> Iterator[str]:

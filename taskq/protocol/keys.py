@@ -46,6 +46,7 @@ FAMILIES: dict[str, str] = {
     "paused": "paused",  # set of paused priority lists
     "tombstones": "tombstones",  # set of ids that were cancelled while they stood in a list
     "queues": "queues",  # set of the names of queues in use
+    "sequence": "sequence:",  # sorted set, live tasks with the same ordering key in order; only the first may start
     "unique": "unique:",  # string, unique key -> id of the live task that holds it
     "waiters": "waiters:",  # set with TTL, reply lists of the clients that wait for one id
     "awaited": "awaited",  # string with TTL: exists while any client waits for any result

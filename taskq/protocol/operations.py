@@ -86,13 +86,17 @@ SCRIPTS = load_scripts()
 
 
 class Submission(NamedTuple):
-    """One task on its way in; due is ms since the epoch as text, "+500" for 500 ms from now, "0" for now."""
+    """One task on its way in; due is ms since the epoch as text, "+500" for 500 ms from now, "0" for now.
+
+    Without a key the word for it is empty.
+    """
 
     task_id: str
     envelope: str
     list_name: str
     due: str
     unique_key: str
+    ordering_key: str = ""
 
 
 class SubmitReply(NamedTuple):
@@ -102,11 +106,13 @@ class SubmitReply(NamedTuple):
         ids: per task the id under which it is stored, which is another one's if that one holds the unique key.
         conflicts: positions of tasks whose id holds another body; nothing was stored.
         full: the list that is full and its length; nothing was stored.
+        crowded: the ordering key of which there are as many tasks as there may be, and how many; nothing was stored.
     """
 
     ids: tuple[str, ...]
     conflicts: tuple[int, ...] = ()
     full: tuple[str, int] | None = None
+    crowded: tuple[str, int] | None = None
 
 
 class CrashLimits(NamedTuple):
@@ -152,6 +158,8 @@ class Protocol(Checks, workflow.WorkflowOperations):
                 return SubmitReply((), conflicts=tuple(sorted(order[index - 1] for index in detail)))
             if code == -2:
                 return SubmitReply((), full=(detail[0].decode(), detail[1]))
+            if code == -3:
+                return SubmitReply((), crowded=(detail[0].decode(), detail[1]))
             if code != 1:
                 raise ProtocolError(f"submit answered {reply!r}")
             ids = [task.task_id for task in tasks]
@@ -353,16 +361,16 @@ def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument]
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
     kinds = {task[2:] for task in tasks}
-    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", ""):  # nearly always
+    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", "", ""):  # nearly always
         plain: list[Argument] = [kind[0], len(tasks)]
         for task in tasks:
             plain += task[:2]
         return 1, 0, plain, list(range(len(tasks)))
-    if any(due != "0" or unique for _, due, unique in kinds):
+    if any(due != "0" or unique or ordering for _, due, unique, ordering in kinds):
         return 0, len(tasks), [word for task in tasks for word in task], list(range(len(tasks)))
     groups: dict[str, list[Argument]] = {}
     orders: dict[str, list[int]] = {}
-    for index, (task_id, envelope, list_name, _, _) in enumerate(tasks):
+    for index, (task_id, envelope, list_name, *_) in enumerate(tasks):
         if list_name not in groups:
             groups[list_name], orders[list_name] = [], []
         groups[list_name] += (task_id, envelope)

@@ -21,7 +21,7 @@ from taskq.model.task import Task
 from taskq.states import TaskPriority
 
 # Each run has its own id and time of creation; see ``template_of`` for the key.
-_PER_RUN = frozenset({"task_id", "created_at", "unique_key"})
+_PER_RUN = frozenset({"task_id", "created_at", "unique_key", "ordering_key"})
 # As the envelope calls it.
 _STORED_NAMES = {"task_type": "type"}
 _TEMPLATE_FIELDS = tuple(field for field in fields(Task) if field.init and field.name not in _PER_RUN)
@@ -116,7 +116,7 @@ def template_of(task: Task) -> Task:
     """Return ``task`` if it can be repeated.
 
     Raises:
-        InvalidTask: if it is no task, or has a unique key.
+        InvalidTask: if it is no task, or has a unique or ordering key.
     """
     if not isinstance(task, Task):
         raise InvalidTask(f"a Task is scheduled, not a {type(task).__name__}: Task(payload=...)")
@@ -124,6 +124,11 @@ def template_of(task: Task) -> Task:
         raise InvalidTask(
             f"a recurring task cannot have a unique_key ({task.unique_key!r}): each slot is one task already, however "
             "many schedulers run. Leave unique_key out"
+        )
+    if task.ordering_key is not None:
+        raise InvalidTask(
+            f"a recurring task cannot have an ordering_key ({task.ordering_key!r}): if a run takes longer than "
+            "the time between two slots, ever more would wait. Let the run submit a task with the key"
         )
     return task
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from taskq.errors import AccessDenied, ServerError
 from taskq.model.moment import seconds_to_ms
 from taskq.model.task import outline
-from taskq.protocol.audit import KINDS, expires, family_of
+from taskq.protocol.audit import expires
 from taskq.protocol.integrity import Facts, Sieve, judge, judge_totals
 from taskq.protocol.keys import FAMILIES, list_name
 from taskq.protocol.operations import Protocol
+from taskq.protocol.view import KINDS, family_of
 from taskq.settings import Settings
 from taskq.states import LIVE, TERMINAL, TaskStatus
 from taskq.transport.standing import PAGE, Lists, Misplaced
@@ -32,12 +33,13 @@ _PASSING_MS = 60_000
 _INDEXES = {
     "worker": "workers",
     "unique": "unique",
+    "sequence": "sequence",
     "retained": "retained",
     "queue": "queue",
     "bell": "bell",
 }
 _OF_TASKS = ("task", "state", "result", "checkpoint", "signals")
-_INVARIANT = {"workers": "I8", "retained": "I5", "bell": "I7"}
+_INVARIANT = {"workers": "I8", "retained": "I5", "bell": "I7", "sequence": "I11"}
 # the order in which statuses are looked at: what is mended may become pending, and the lists come with the pending ones
 _AFTER_LISTS = tuple(status for status in TaskStatus if status in LIVE and status != TaskStatus.PENDING)
 
@@ -49,7 +51,7 @@ class Violation:
     """One thing that is wrong.
 
     Attributes:
-        invariant: ``I1`` to ``I9``, ``index`` or ``key``.
+        invariant: ``I1`` to ``I11``, ``index`` or ``key``.
         subject: the id of a task, or the name of a key, worker, ...
         message: what is wrong.
         done: what was done about it.

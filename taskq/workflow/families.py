@@ -83,6 +83,11 @@ def name_children(context: Context, family: str, children: Sequence[Task]) -> li
             raise InvalidTask(f"a child is a Task, not a {type(task).__name__}: Task(payload=...)")
         if task.unique_key is not None:
             raise InvalidTask("a child has a unique_key, so it might be another task: leave it out")
+        if task.ordering_key is not None:
+            raise InvalidTask(
+                "a child has an ordering_key, so it might wait for its own parent: leave it out, or submit the task "
+                "with ctx.submit, which waits for nothing"
+            )
         if task.depends_on:
             raise InvalidTask("a child has depends_on: let it wait by a fan-out of its own, or submit the tasks first")
         if task.fresh_id:

@@ -78,6 +78,11 @@ def _check(tasks: Sequence[Task]) -> None:
         known.add(task.task_id)
         if task.unique_key is not None:
             raise InvalidTask("a task among others that depend on each other has a unique_key: leave it out")
+        if task.ordering_key is not None:
+            raise InvalidTask(
+                "a task among others that depend on each other has an ordering_key, and might wait for one that waits "
+                "for it: let the last of them submit it"
+            )
 
 
 def _bring_home(spread: Spread[Any], tasks: Sequence[Task]) -> Context:
@@ -116,7 +121,7 @@ def _in_order(tasks: Sequence[Task]) -> list[Task]:
 
 
 def _node(context: Context, task: Task) -> Node:
-    task_id, envelope, list_name, _, _ = flows.submission(context, task)
+    task_id, envelope, list_name = flows.submission(context, task)[:3]
     policy = FAIL_FAST if task.run_when == "completed" else WAIT_ALL
     return Node(task_id, envelope, list_name, policy, tuple(task.depends_on))
 

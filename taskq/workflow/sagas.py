@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from taskq import flows
+from taskq import dead, flows
 from taskq.errors import CorruptTask, InvalidTask
 from taskq.flows import PAGE, Context, Flow
 from taskq.model.checkpoint import Checkpoint
@@ -281,5 +281,5 @@ def _note(context: Context, task_id: str, record: Record) -> Flow[None]:
 
 
 def _go_on(context: Context, task_id: str) -> Flow[SagaInfo]:
-    yield from flows.replay_ids(context, [task_id])
+    yield from dead.replay(context, [task_id])
     return (yield from get_saga(context, task_id))

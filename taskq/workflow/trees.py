@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import count
 from typing import Any
 
-from taskq import flows
+from taskq import dead, flows
 from taskq.errors import InvalidTask, TaskNotFound
 from taskq.flows import Context, Flow
 from taskq.model.names import check_name
@@ -173,4 +173,4 @@ def retry_tree(context: Context, task_id: str) -> Flow[int]:
         wanted.append(current)
         todo += [child for child, how in (yield from _children(context, current)) if how != TaskStatus.COMPLETED]
     # those below first: a parent that runs before them finds them failed
-    return (yield from flows.replay_ids(context, wanted[::-1], reopen=True))
+    return (yield from dead.replay(context, reversed(wanted), reopen=True))

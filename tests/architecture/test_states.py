@@ -63,6 +63,44 @@ def signal(bench: Bench) -> None:
     bench.run(bench.protocol.signal("a", "go", "1", 9))
 
 
+def submit_behind(bench: Bench) -> None:
+    """Let task ``a`` wait for one before it with the same ordering key."""
+    bench.submit(task("ahead", "low", ordering="k"), task("a", ordering="k"))
+
+
+def submit_behind_and_delayed(bench: Bench) -> None:
+    bench.submit(task("ahead", "low", ordering="k"), task("a", ordering="k", due=bench.at(60)))
+
+
+def sequence(submit: Move) -> Move:
+    """The one before it, with the same ordering key, is cancelled."""
+
+    def move(bench: Bench) -> None:
+        if status_of(bench) is not TaskStatus.WAITING:
+            return
+        bench.wipe()
+        submit(bench)
+        assert status_of(bench) is TaskStatus.WAITING
+        bench.run(bench.protocol.cancel("ahead", "{}", TTL_MS))
+
+    return move
+
+
+def replay_behind(bench: Bench) -> None:
+    """It goes behind one with the same ordering key."""
+    status = status_of(bench)
+    if status not in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+        return
+    bench.wipe()
+    bench.submit(task("a", ordering="k"))
+    bench.register("w1")
+    (claimed,) = bench.claim("w1", 1)
+    bench.end("w1", settle(claimed, "fail" if status is TaskStatus.FAILED else "cancel"))
+    bench.submit(task("ahead", ordering="k"))
+    assert status_of(bench) is status
+    bench.run(bench.protocol.replay([("a", "normal")]))
+
+
 def bring(bench: Bench, status: TaskStatus | None, verb: str = "") -> None:
     """Bring task ``a`` into a status, for a verb; whoever runs it is w1."""
     if status is None:
@@ -136,11 +174,12 @@ def claim(bench: Bench) -> None:
 
 
 MOVES: dict[str, list[Move]] = {
-    "submit": [lambda b: b.submit_ids("a"), lambda b: b.submit(task("a", due=b.at(60)))],
+    "submit": [lambda b: b.submit_ids("a"), lambda b: b.submit(task("a", due=b.at(60))), submit_behind],
     "claim": [claim],
     "cancel": [lambda b: b.run(b.protocol.cancel("a", "{}", TTL_MS))],
     "promote": [promote],
-    "replay": [lambda b: b.run(b.protocol.replay([("a", "normal")]))],
+    "replay": [lambda b: b.run(b.protocol.replay([("a", "normal")])), replay_behind],
+    "sequence": [sequence(submit_behind), sequence(submit_behind_and_delayed)],
     "reap": [reap(1), reap(3)],
     **{outcome: [end(outcome)] for outcome in Outcome if outcome not in (Outcome.CRASH, Outcome.CANCEL, Outcome.WAIT)},
     Outcome.WAIT: [wait, wait_in_vain],

@@ -302,3 +302,16 @@ def test_an_own_id_and_time_arrive(face: Face) -> None:
     publisher.publish("orders", Outgoing(data=1, message_id="order-7", timestamp="2026-01-02T03:04:05Z"))
     (message,) = consumer.consume()
     assert (message.id, message.timestamp) == ("order-7", "2026-01-02T03:04:05.000Z")
+
+
+def test_messages_with_an_ordering_key_come_one_after_the_other(face: Face) -> None:
+    publisher, consumer = face.publisher(), face.consumer("orders")
+    publisher.publish_batch("orders", [Outgoing(data=n, ordering_key="k") for n in range(3)])
+    publisher.publish("orders", "free")
+    first, free = consumer.consume(10)
+    assert (first.data, free.data) == (0, "free")
+    consumer.acknowledge(first)
+    (second,) = consumer.consume(10)
+    consumer.reject(second, requeue=False)
+    (third,) = consumer.consume(10)
+    assert (second.data, third.data) == (1, 2)

@@ -26,13 +26,14 @@ def test_prints_the_id_alone(run: Run, queue: TaskQueue) -> None:
 def test_every_option_reaches_the_task(run_json: Callable[..., Any], queue: TaskQueue) -> None:
     options = (
         "--priority 15 --queue mail --max-retries 7 --retry-delay 2m --timeout 30s --expires-in 1d "
-        '--unique-key order-1 --metadata {"by":"me"} --id my-task'
+        '--unique-key order-1 --ordering-key customer-7 --metadata {"by":"me"} --id my-task'
     )
     assert run_json("submit", "order", "[1,2]", *options.split()) == {"task_id": "my-task"}
     task = queue.get_task("my-task")
     assert task.priority is TaskPriority.URGENT
     assert (task.queue, task.max_retries, task.retry_delay) == ("mail", 7, 120.0)
     assert (task.timeout, task.expires_in, task.unique_key) == (30.0, 86400.0, "order-1")
+    assert task.ordering_key == "customer-7"
     assert (task.metadata, task.payload) == ({"by": "me"}, [1, 2])
 
 

@@ -1,4 +1,4 @@
-"""The code of docs/workflows.md, run as it stands there."""
+"""The code of docs/workflows.md and docs/flow-control.md, run as it stands there."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pytest
 
 from tests.e2e.test_readme import ROOT, Start, environment, start  # noqa: F401 - fixtures
 
-PAGE = (ROOT / "docs" / "workflows.md").read_text(encoding="utf-8")
 SECTIONS = {
     heading: re.findall(r"^```(python|sh)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    for heading, text in re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    for page in ("workflows.md", "flow-control.md")
+    for heading, text in re.findall(
+        r"^## (.+?)\n(.*?)(?=^## |\Z)", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
 }
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from taskq.errors import ServerError
-from taskq.protocol.audit import family_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import ARGUMENTS
+from taskq.protocol.view import family_of
 from tests.lua.scenarios import SCENARIOS, Scenario
 from tests.state import Bench, State, changes
 
@@ -30,10 +30,13 @@ ANSWERED_OTHERWISE = {
         "drops_strays",
         "of_the_last_child",
         "loses_a_child",
+        "completes_the_first",
+        "loses_the_first",
     )
     for family in ("task", "state")
 }
 ANSWERED_OTHERWISE |= {("turn_loses_a_child", family) for family in ("family", "gathered", "queue", "status")}
+ANSWERED_OTHERWISE |= {("turn_loses_the_first", family) for family in ("sequence", "queue", "status")}
 
 
 def scenarios() -> list[object]:

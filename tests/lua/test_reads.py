@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from taskq.protocol.audit import read_dump
 from taskq.protocol.replies import Inspection, ListDepth
+from taskq.protocol.view import read_dump
 from tests.state import LIMITS, TIMES, TTL_MS, Bench, settle, task
 
 

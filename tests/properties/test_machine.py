@@ -25,6 +25,7 @@ LIST = st.sampled_from(ALL_LISTS)
 OUTCOME = st.sampled_from(["complete", "complete", "fail", "cancel", "retry", "retry", "snooze", "release"])
 TWICE = st.booleans()
 LIMIT = st.sampled_from([1, 100])
+KEY = st.sampled_from(["", "", "k1", "k2"])
 
 
 class Machine(RuleBasedStateMachine):
@@ -79,11 +80,10 @@ class Machine(RuleBasedStateMachine):
         )
         due = draw(st.sampled_from(["0", "0", "0", "+30000"]))
         tasks = [
-            task(task_id, priority, queue=queue, due=due, unique=draw(st.sampled_from(["", "", "k1", "k2"])))
-            for task_id in draw(IDS)
+            task(task_id, priority, queue=queue, due=due, unique=draw(KEY), ordering=draw(KEY)) for task_id in draw(IDS)
         ]
         reply = self.run(draw, self.bench.protocol.submit(tasks, draw(st.sampled_from([0, 0, 3]))))
-        assert len(reply.ids) == len(tasks) or reply.full
+        assert len(reply.ids) == len(tasks) or reply.full or reply.crowded
 
     def cancel(self, draw: Any) -> None:
         self.run(draw, self.bench.protocol.cancel(draw(ID), "{}", TTL_MS))
@@ -228,7 +228,9 @@ class Machine(RuleBasedStateMachine):
             bench.end("last", *(settle(claim) for claim in claims))
         state = bench.state()
         assert not [name for name in state if name in {f"status:{status}" for status in LIVE}]
-        assert not [name for name in state if name.startswith(("queue:", "processing:", "scheduled", "unique:"))]
+        assert not [
+            name for name in state if name.startswith(("queue:", "processing:", "scheduled", "unique:", "sequence:"))
+        ]
 
 
 WEIGHTS = {"submit": 8, "turn": 10, "cancel": 3, "silence": 2, "evict": 2, "replay": 3, "settle_outside": 2}

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from taskq.protocol.audit import audit, family_of, read_dump
+from taskq.protocol.audit import audit
 from taskq.protocol.keys import FAMILIES
+from taskq.protocol.view import family_of, read_dump
 
 NOW_MS = 1_000_000
 LEASE_MS = 60_000
@@ -19,7 +20,7 @@ Keys = dict[str, Any]
 GOOD: Keys = {
     "meta": {"uuid": "u", "lease_tick": "1000000", "lease_credit": "500"},
     "counters": {
-        "submitted": "14", "completed": "2", "failed": "2", "cancelled": "1", "replayed": "1", "expired": "1",
+        "submitted": "17", "completed": "2", "failed": "2", "cancelled": "1", "replayed": "1", "expired": "1",
         "purged": "1", "lost_bodies": "1",
     },
     "task:pending": "{}", "task:again": "{}", "task:running": "{}", "task:scheduled": "{}", "task:retry": "{}",
@@ -39,9 +40,16 @@ GOOD: Keys = {
     "state:retry": {"status": "retry", "list": "normal"},
     "state:failed": ({"status": "failed", "unique": "k"}, 5000),
     "state:cancelled": ({"status": "cancelled"}, 5000),
-    "status:pending": {"pending", "again"}, "status:running": {"running", "new"}, "status:scheduled": {"scheduled"},
+    "task:o1": "{}", "task:o2": "{}", "task:o3": "{}",
+    "state:o1": {"status": "pending", "sequence": "k", "list": "low"},
+    "state:o2": {"status": "waiting", "waits": "@sequence", "sequence": "k", "list": "low"},
+    "state:o3": {"status": "waiting", "waits": "@sequence", "sequence": "k", "list": "low"},
+    "sequence:k": [("o1", 1.0), ("o2", 2.0), ("o3", 4.0)], "status:waiting": {"o2", "o3", "patient", "parent"},
+    "queue:low": ["o1"],
+    "status:pending": {"pending", "again", "o1"}, "status:running": {"running", "new"},
+    "status:scheduled": {"scheduled"},
     "status:retry": {"retry"}, "status:completed": {"completed"}, "status:failed": {"failed"},
-    "status:cancelled": {"cancelled"}, "status:waiting": {"patient", "parent"},
+    "status:cancelled": {"cancelled"},
     "queue:normal": ["pending", "cancelled", "forgotten"], "queue:mail:low": ["again"], "queues": {"mail"},
     "tombstones": {"cancelled", "forgotten"},
     "processing:w1": ["running", "new"],
@@ -259,7 +267,7 @@ WRONG: list[tuple[str, Callable[[Keys], None], str]] = [
     ),
     ("slot not indexed", within("retention", lambda z: z.pop(0)), "I5: retained:1010000 is not in the retention index"),
     ("an end counted twice", within("counters", lambda h: h.update(completed="3")), "I6: 6 ends were counted"),
-    ("a lost task", within("counters", lambda h: h.update(submitted="13")), "I9: 13 tasks were submitted"),
+    ("a lost task", within("counters", lambda h: h.update(submitted="16")), "I9: 16 tasks were submitted"),
     ("too many hints", put("bell:normal", ["1"] * 9), "I7: bell:normal holds 9 hints"),
     ("no hint", drop("bell:mail:low"), "I7: queue:mail:low holds work and its bell was not rung"),
     ("a long lease", put("leases", [("w1", 1_060_501.0)]), "I8: the lease of w1 lies"),
@@ -291,6 +299,17 @@ WRONG: list[tuple[str, Callable[[Keys], None], str]] = [
     ("a checkpoint of an ended one stays", put("checkpoint:failed", "1"), "I5: checkpoint:failed has no TTL"),
     ("a checkpoint of nobody stays", put("checkpoint:x", "1"), "I5: checkpoint:x has no TTL"),
     ("a saga of nobody", within("sagas", lambda z: z.append(("x", 1.0))), "sagas lists x, which is no known task"),
+    (
+        "waiting in a list",
+        within("queue:low", lambda q: q.append("o2")),
+        "I1: o2 waits in its sequence, and stands in queue:low",
+    ),
+    ("first and waiting", within("sequence:k", lambda z: z.pop(0)), "I11: o2 has place 1 in the sequence of k"),
+    ("first not in it", within("sequence:k", lambda z: z.pop(0)), "I11: o1 has the ordering key 'k' and does not"),
+    ("no sequence", drop("sequence:k"), "I11: o3 has the ordering key 'k' and does not"),
+    ("in two", put("sequence:x", [("o3", 1.0)]), "I11: o3 has place 1 in the sequence of x"),
+    ("second and pending", within("sequence:k", lambda z: z.append(("again", 5.0))), "I11: again has place 4"),
+    ("ended in it", within("sequence:k", lambda z: z.append(("failed", 5.0))), "I11: failed has place 4"),
     ("foreign key", put("something", "x"), "key something is of no family"),
     ("wrong type", put("queue:low", {"x"}), "key queue:low is of no family, or of the wrong type"),
 ]

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from taskq import Task, TaskQueue, TaskWorker
-from taskq.protocol.audit import read_dump
+from taskq.protocol.view import read_dump
 from taskq.testing.faults import Proxy
 from taskq.testing.namespace import NamespaceKeys, ask, audit_keys, delete_keys
 

@@ -39,6 +39,7 @@ def bench(redis_url: str, prefix: str, redis_client: redis.Redis) -> Iterator[Be
         bench.submit(task("later", due="+60000"))
         bench.submit_ids("a", "b", "t", "c")
         bench.submit(task("m", "low", queue="mail"))
+        bench.submit(*(task(f"o{n}", "low", ordering="k") for n in range(3)), task("o3", ordering="k", due="+60000"))
         bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
         yield bench
 
@@ -58,7 +59,7 @@ def findings(bench: Bench) -> list[str]:
 
 def ids_of(bench: Bench) -> set[str]:
     """Return every id that is known, and check that those that wait can be claimed."""
-    statuses = ("pending", "running", "scheduled", "retry", "completed", "failed", "cancelled")
+    statuses = ("pending", "running", "scheduled", "retry", "waiting", "completed", "failed", "cancelled")
     return {i for status in statuses for i in bench.client.smembers(bench.key("status", status))}
 
 
@@ -146,6 +147,20 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "a key of nobody": (change("SET", "unique", "lost", "nobody"), "index", "lost"),
     "a key that is not held": (change("DEL", "unique", "key"), "index", "retry"),
     "a key that another one holds": (change("SET", "unique", "key2", "retry"), "index", "key2"),
+    "a sequence that is gone": (change("DEL", "sequence", "k"), "I11", "o1"),
+    "waiting, in no sequence": (change("ZREM", "sequence", "k", "o2"), "I11", "o2"),
+    "the first of a sequence is not in it": (change("ZREM", "sequence", "k", "o0"), "I11", "o0"),
+    "the first of a sequence is behind others": (change("ZADD", "sequence", "k", 9, "o0"), "I11", "o0"),
+    "two of a sequence may start": (
+        both(
+            change("SREM", "status", "waiting", "o1"), change("SADD", "status", "pending", "o1"),
+            change("RPUSH", "queue", "low", "o1"), change("HSET", "state", "o1", "status", "pending"),
+        ), "I11", "o1",
+    ),
+    "the first of a sequence is not live": (change("ZADD", "sequence", "k", -1, "complete"), "I11", "k"),
+    "the first of a sequence is nobody": (
+        both(change("ZADD", "sequence", "k", -1, "nobody"), change("ZREM", "sequence", "k", "o0")), "I11", "k",
+    ),
     "a queue that is not listed": (change("SREM", "queues", "", "mail"), "index", "mail:low"),
     "a checkpoint of nobody": (change("SET", "checkpoint", "nobody", "1"), "I5", "nobody"),
     "failed, its checkpoint stays": (change("SET", "checkpoint", "fail", "1"), "I5", "fail"),
@@ -250,4 +265,4 @@ def test_everything_at_once_can_still_be_run(bench: Bench) -> None:
     run(bench, repair=True)
     assert findings(bench) == []
     claimed = [claim.task_id for claim in bench.claim("w2", 400, [*LISTS, "mail:low"])]
-    assert sorted(claimed) == sorted({"a", "b", "c", "m", *(f"x{n}" for n in range(250))})
+    assert sorted(claimed) == sorted({"a", "b", "c", "m", "o0", *(f"x{n}" for n in range(250))})

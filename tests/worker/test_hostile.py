@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taskq import Settings, Snooze, Task, TaskQueue, TaskWorker
-from taskq.flows import dead_letter
+from taskq.dead import dead_letter
 from taskq.model.task import outline, to_envelope
 from taskq.model.views import status_dict
 from taskq.protocol.replies import Claim, Inspection, Settlement

@@ -1,11 +1,12 @@
 -- check: a page of ids and all that is known of each, as of one instant
 -- FLAGS   no-writes
 -- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique
--- USES    retention slots checkpoint signals sagas
+-- USES    retention slots checkpoint signals sagas sequence
 -- ARGV    source name cursor count:number ids*
 -- REPLY   {next cursor or '0', {per id: id, a digit per status and one for tombstone, ms to live of envelope, state and
 --         result, {fields of the state}, record, 1 if its worker holds it, 1 if that one is known and has a lease, due ms,
---         1 if a dead letter, holder of its unique key, 1 if its checkpoint or signals do not expire}}
+--         1 if a dead letter, holder of its unique key, 1 if its checkpoint or signals do not expire, place in its
+--         sequence from 0 or -1}}
 -- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing or ids; list or members,
 -- whose reply is {next cursor, {id, digits, ...}}; or one whose reply is {next cursor, {names}}: retained, retention,
 -- workers, leases, slots or sagas.
@@ -79,10 +80,11 @@ for n, id in ipairs(ids) do
     held = call('LPOS', PROCESSING .. worker, id) and 1 or 0
     known = call('SISMEMBER', WORKERS, worker) == 1 and call('ZSCORE', LEASES, worker) and 1 or 0
   end
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started')
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started', 'sequence', 'waits')
   if state[3] then holder = call('GET', UNIQUE .. state[3]) or '' end
   local kept = call('PTTL', CHECKPOINT .. id) == -1 or call('PTTL', SIGNALS .. id) == -1
   facts[n] = {id, table.concat(digits), call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id),
-    state, record or '', held, known, due[n] or '', dead[n] and 1 or 0, holder, kept and 1 or 0}
+    state, record or '', held, known, due[n] or '', dead[n] and 1 or 0, holder, kept and 1 or 0,
+    state[5] and call('ZRANK', SEQUENCE .. state[5], id) or -1}
 end
 return {next_cursor, facts}

@@ -1,6 +1,6 @@
--- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, sagas, bells
+-- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, sagas, bells, sequences
 -- FLAGS   no-writes
--- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas
+-- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas sequence
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
 local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
@@ -35,6 +35,12 @@ local JUDGE = {
   end,
   sagas = function(name)
     return call('ZSCORE', SAGAS, name) and not in_one_of(LIVE, name) and not in_one_of(ENDED, name) and 'no known task'
+  end,
+  sequence = function(name)
+    local first = call('ZRANGE', SEQUENCE .. name, '0', '0')[1]
+    if first and not (in_one_of(LIVE, first) and call('HGET', STATE .. first, 'sequence') == name) then
+      return first .. ' is the first of it, and not live or of another'
+    end
   end,
   bell = function(name) return call('LLEN', BELL .. name) > 8 and 'too long' end,
 }

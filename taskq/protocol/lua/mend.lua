@@ -1,8 +1,8 @@
 -- mend: put one task right: where it is, in which status set, and which of its keys expire
 -- FLAGS   allow-oom
 -- USES    task state result status running scheduled dead workers leases processing queue unique counters tombstones
--- USES    retention retained checkpoint signals sagas
--- INCLUDE clock text bell running retention
+-- USES    retention retained checkpoint signals sagas sequence
+-- INCLUDE clock text bell running retention sequence join
 -- ARGV    id list ttl:number holders*
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- The truth is what most depends on: a run that its worker still holds; else an end with a result; else the schedule;
@@ -22,7 +22,7 @@ for _, status in ipairs(ENDED) do
   if member[status] then ended = ended or status end
 end
 local body, state_ttl, result = call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id)
-local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended')
+local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits')
 local record = call('HGET', RUNNING, id)
 local run, due, dead = read_record(record), call('ZSCORE', SCHEDULED, id), call('ZSCORE', DEAD, id)
 local held = run and call('LPOS', PROCESSING .. run.worker, id)
@@ -40,6 +40,11 @@ call('LLEN', QUEUE .. waits_in)
 call('HLEN', COUNTERS)
 call('EXISTS', TOMBSTONES)
 call('ZCARD', SAGAS)
+local key, rank = state[5], nil
+if key then
+  rank = call('ZRANK', SEQUENCE .. key, id)
+  check_sequence(key)
+end
 
 local function ending()
   if state[1] == 'failed' or state[1] == 'cancelled' then return state[1] end
@@ -56,7 +61,8 @@ elseif ended and (result ~= -2 or not live) or not live and not ended and result
 elseif due and (member.scheduled or member.retry or state[1] == 'scheduled' or state[1] == 'retry' or not live) then
   truth = (state[1] == 'retry' or member.retry and state[1] ~= 'scheduled') and 'retry' or 'scheduled'
 elseif member.waiting and live == 'waiting' then
-  return {}
+  if not key or state[6] ~= '@sequence' then return {} end
+  truth = 'waiting'
 else
   truth = 'pending'
 end
@@ -96,6 +102,41 @@ end
 
 local function release_key()
   if key_holder == id then call('DEL', UNIQUE .. state[3]) end
+  if rank then leave_sequence(id, key) end
+end
+
+-- its entry in a list is dropped when a claim meets it, or comes alive when its turn comes
+local function wait_again(other, waits_for)
+  if call('SMOVE', STATUS .. 'pending', STATUS .. 'waiting', other) == 1 then call('SADD', TOMBSTONES, other) end
+  call('SADD', STATUS .. 'waiting', other)
+  wait_in_sequence(other, key, waits_for)
+  note(other .. ' waits in its sequence')
+end
+
+-- whoever runs or may start is the first of its sequence; whoever waits starts if it is the first
+local function put_into_sequence()
+  if truth == 'waiting' then
+    if not rank then
+      join_sequence(id, key)
+      note('put at the end of the sequence of ' .. key)
+    end
+    if call('ZRANK', SEQUENCE .. key, id) == 0 then
+      start_first(key)
+      note('it was the first of its sequence, and starts')
+    end
+  elseif rank ~= 0 then
+    local first = call('ZRANGE', SEQUENCE .. key, '0', '0', 'WITHSCORES')
+    local state = first[1] and call('HMGET', STATE .. first[1], 'status', 'list') or {}
+    if truth == 'pending' and (state[1] == 'running' or state[1] == 'scheduled' or state[1] == 'retry') then
+      if not rank then join_sequence(id, key) end
+      wait_again(id, waits_in)
+      truth = 'waiting'
+      return
+    end
+    call('ZADD', SEQUENCE .. key, (first[2] or 0) - 1, id)
+    note('put at the beginning of the sequence of ' .. key)
+    if state[1] == 'pending' then wait_again(first[1], state[2]) end
+  end
 end
 
 if truth == 'lost' then
@@ -165,6 +206,9 @@ if state[3] and key_holder ~= id then
   if not key_holder then call('SET', UNIQUE .. state[3], id) else call('HDEL', STATE .. id, 'unique') end
   note(key_holder and 'its unique key belongs to another task' or 'its unique key is held again')
 end
+
+if key then put_into_sequence() end
+if truth == 'waiting' then return done end
 
 if truth == 'running' then
   local known = call('EXISTS', STATE .. id) == 1

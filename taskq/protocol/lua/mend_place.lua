@@ -1,8 +1,8 @@
 -- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
 -- FLAGS   allow-oom
 -- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
--- USES    schedules sagas
--- INCLUDE clock text bell retention
+-- USES    schedules sagas sequence
+-- INCLUDE clock text bell retention sequence
 -- ARGV    verb name detail lease:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- An entry too many becomes a tombstone, which the claim drops: to take it out of the middle of a list would cost time in
@@ -50,6 +50,14 @@ local MEND = {
     if not holder or in_one_of(LIVE, holder) and call('HGET', STATE .. holder, 'unique') == name then return end
     call('DEL', UNIQUE .. name)
     return 'the key deleted'
+  end,
+  -- the first one is of another, or not live: whatever is left begins
+  sequence = function()
+    local first = call('ZRANGE', SEQUENCE .. name, '0', '0')[1]
+    if not first or in_one_of(LIVE, first) and call('HGET', STATE .. first, 'sequence') == name then return end
+    check_sequence(name)
+    leave_sequence(first, name)
+    return first .. ' taken out of it'
   end,
   retained = function() return call('ZADD', RETENTION, name, name) == 1 and 'listed for the sweep' end,
   queue = function() return call('SADD', QUEUES, string.match(name, '^(.*):')) == 1 and 'its queue listed' end,

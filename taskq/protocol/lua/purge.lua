@@ -1,7 +1,7 @@
 -- purge: delete the tasks that wait in one list, from its head, in bounded steps
 -- FLAGS   allow-oom
 -- USES    queue task state status tombstones counters unique checkpoint signals sagas
--- INCLUDE clock events family
+-- INCLUDE clock events family sequence
 -- ARGV    list limit:number
 -- REPLY   {tasks deleted, 1 if the list is not empty yet}
 local ids, ties = call('LRANGE', QUEUE .. list, 0, limit - 1), {}
@@ -10,9 +10,10 @@ call('SCARD', TOMBSTONES)
 call('HLEN', COUNTERS)
 call('ZCARD', SAGAS)
 for i, id in ipairs(ids) do
-  ties[i] = call('HMGET', STATE .. id, 'unique', 'parents', 'families')
+  ties[i] = call('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence')
   if ties[i][1] then call('GET', UNIQUE .. ties[i][1]) end
   check_parents(ties[i][2])
+  check_sequence(ties[i][4])
 end
 local purged = 0
 for i, id in ipairs(ids) do
@@ -27,6 +28,7 @@ for i, id in ipairs(ids) do
     call('UNLINK', TASK .. id, STATE .. id, CHECKPOINT .. id, SIGNALS .. id)
     call('ZREM', SAGAS, id)
     emit('task.purged', 'task_id', id, 'list', list)
+    leave_sequence(id, ties[i][4])
   end
 end
 if purged > 0 then call('HINCRBY', COUNTERS, 'purged', purged) end

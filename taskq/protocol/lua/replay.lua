@@ -1,21 +1,24 @@
 -- replay: put ended tasks back into their lists, with all their attempts before them
 -- USES    task state status result dead tombstones queue counters unique family children gathered checkpoint signals
--- INCLUDE family
+-- USES    sequence
+-- INCLUDE bell events family join
 -- ARGV    reopen:number ids*
 -- REPLY   {per id: 1 replayed, 0 not a failed or cancelled task that can be}
 -- list comes from the state, or for a task that never ran from the caller as the word after its id. A unique key that
--- another task has taken since stays with that one; otherwise the replayed task holds it again. With reopen, a child is open
--- again in the families that have counted it, and its parent waits for it if that is not too late.
+-- another task has taken since stays with that one; otherwise the replayed task holds it again. A task with an ordering
+-- key goes to the end of its sequence. With reopen, a child is open again in the families that have counted it, and its
+-- parent waits for it if that is not too late.
 local codes, states = {}, {}
 for i = first_ids, #ARGV, 2 do
   local id = ARGV[i]
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families')
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families', 'sequence')
   states[#states + 1] = state
   call('LLEN', QUEUE .. (state[2] or ARGV[i + 1]))
   if state[3] then call('GET', UNIQUE .. state[3]) end
   if reopen == 1 then check_parents(state[4]) end
+  if state[6] then call('ZCARD', SEQUENCE .. state[6]) end
 end
-for _, status in ipairs({'pending', 'failed', 'cancelled'}) do call('SCARD', STATUS .. status) end
+for _, status in ipairs({'pending', 'waiting', 'failed', 'cancelled'}) do call('SCARD', STATUS .. status) end
 call('ZCARD', DEAD)
 call('SCARD', TOMBSTONES)
 call('HLEN', COUNTERS)
@@ -51,12 +54,19 @@ for n, state in ipairs(states) do
     end
     if reopen == 1 then open_again(id, state[4]) end
     call('ZREM', DEAD, id)
-    call('SMOVE', STATUS .. status, STATUS .. 'pending', id)
-    -- a tombstone still stands in its list: it comes alive where it is
-    if call('SREM', TOMBSTONES, id) == 0 then call('RPUSH', QUEUE .. list, id) end
-    ring(list)
+    local behind = state[6] and not join_sequence(id, state[6])
+    local now_is = behind and 'waiting' or 'pending'
+    call('SMOVE', STATUS .. status, STATUS .. now_is, id)
+    if behind then
+      wait_in_sequence(id, state[6], list)
+    else
+      if state[6] then call('HSET', STATE .. id, 'status', 'pending', 'sequence', state[6], 'list', list) end
+      -- a tombstone still stands in its list: it comes alive where it is
+      if call('SREM', TOMBSTONES, id) == 0 then call('RPUSH', QUEUE .. list, id) end
+      ring(list)
+    end
     call('HINCRBY', COUNTERS, 'replayed', 1)
-    emit_status(id, 'pending', status)
+    emit_status(id, now_is, status)
     codes[n] = 1
   end
 end

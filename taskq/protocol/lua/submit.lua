@@ -1,11 +1,13 @@
 -- submit: store tasks and put them where they wait, all or none
--- USES    task state status queue counters queues unique dead scheduled events bell large
--- INCLUDE read_clock bell schedule events large
+-- USES    task state status queue counters queues unique dead scheduled events bell large sequence
+-- INCLUDE read_clock bell schedule events large join
 -- ARGV    max_length:number reused:number groups:number others:number rest*
 -- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...} (none: all are new);
---         code -1 and {index of each task whose id holds another body}; code -2 and {full list, its length}
+--         code -1 and {index of each task whose id holds another body}; code -2 and {full list, its length};
+--         code -3 and {ordering key, tasks of it}: they are as many as may be
 -- In rest stand first the tasks that may start now, in groups: list and size of the group, then id and body for each.
--- Then come the others, five words each: id, body, list, due ms (0: now; '+ms': from now), unique key ('' for none).
+-- Then come the others, six words each: id, body, list, due ms (0: now; '+ms': from now), unique key and ordering key
+-- ('' for none).
 -- reused is 1 if an id may have been used before, or stands here twice. No allow-oom flag: a full server refuses new
 -- work before anything is written, and goes on draining.
 local MOST = 4000  -- words that one command is given
@@ -97,12 +99,13 @@ end
 local tasks, at = {}, first_rest
 for _ = 1, groups do
   for i = at + 2, at + 2 * ARGV[at + 1], 2 do
-    tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[at], due = '0', unique = ''}
+    tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[at], due = '0', unique = '', key = ''}
   end
   at = at + 2 + 2 * ARGV[at + 1]
 end
-for i = at, at + (others - 1) * 5, 5 do
-  tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[i + 2], due = ARGV[i + 3], unique = ARGV[i + 4]}
+for i = at, at + (others - 1) * 6, 6 do
+  tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[i + 2], due = ARGV[i + 3], unique = ARGV[i + 4],
+    key = ARGV[i + 5]}
 end
 
 -- all reads
@@ -111,8 +114,8 @@ for i, task in ipairs(tasks) do keys[i] = TASK .. task.id end
 in_steps(keys, function(from, to) known = known + call('EXISTS', unpack(keys, from, to)) end)
 
 local codes, conflicts, fresh, ids = {}, {}, {}, {}
-local delays, named = false, false
-local bodies, holders, lists, wanted = {}, {}, {}, {}
+local delays, named, sequences = false, false, false
+local bodies, holders, lists, wanted, members = {}, {}, {}, {}, {}
 for i, task in ipairs(tasks) do
   local id, list, unique = task.id, task.list, task.unique
   local stored = bodies[id] or known > 0 and call('GET', keys[i])
@@ -132,15 +135,21 @@ for i, task in ipairs(tasks) do
       if not now then read_clock() end
       task.due_ms = tonumber(task.due) + (string.byte(task.due) == 43 and now or 0)
       task.later = task.due_ms > now
-      delays = delays or task.later
     end
     if unique ~= '' then holders[unique] = id end
-    if unique ~= '' or task.later then call('HLEN', STATE .. id) end
+    if unique ~= '' or task.later or task.key ~= '' then call('HLEN', STATE .. id) end
+    if task.key ~= '' then
+      local before = members[task.key] or call('ZCARD', SEQUENCE .. task.key)
+      if max_length > 0 and before >= max_length then return {-3, {task.key, before}} end
+      members[task.key], task.behind = before + 1, before > 0
+      if task.behind then task.later, sequences = false, true end
+    end
+    delays = delays or task.later
     if not wanted[list] then
       lists[#lists + 1] = list
       if string.find(list, ':', 1, true) then named = true end
     end
-    wanted[list] = (wanted[list] or 0) + 1
+    wanted[list] = (wanted[list] or 0) + (task.behind and 0 or 1)
   end
 end
 if #conflicts > 0 then return {-1, conflicts} end
@@ -151,6 +160,7 @@ for _, list in ipairs(lists) do
 end
 call('SCARD', STATUS .. 'pending')
 if named then call('SCARD', QUEUES) end
+if sequences then call('SCARD', STATUS .. 'waiting') end
 if delays then
   call('SCARD', STATUS .. 'scheduled')
   call('ZCARD', SCHEDULED)
@@ -183,7 +193,12 @@ for _, task in ipairs(fresh) do
     call('SET', UNIQUE .. task.unique, id)
     call('HSET', STATE .. id, 'unique', task.unique)
   end
-  if task.later then
+  if task.key ~= '' then join_sequence(id, task.key) end
+  if task.behind then
+    wait_in_sequence(id, task.key, list)
+    if task.due_ms and task.due_ms > now then call('HSET', STATE .. id, 'due', string.format('%d', task.due_ms)) end
+    call('SADD', STATUS .. 'waiting', id)
+  elseif task.later then
     call('HSET', STATE .. id, 'status', 'scheduled', 'list', list)
     call('SADD', STATUS .. 'scheduled', id)
     schedule(id, task.due_ms, list)
@@ -193,7 +208,10 @@ for _, task in ipairs(fresh) do
     push[#push + 1] = id
     pending[#pending + 1] = id
   end
-  emit_submitted(id, task.later and 'scheduled' or 'pending', list)
+  if task.key ~= '' and not task.behind then
+    call('HSET', STATE .. id, 'sequence', task.key, 'list', list, 'status', task.later and 'scheduled' or 'pending')
+  end
+  emit_submitted(id, task.behind and 'waiting' or task.later and 'scheduled' or 'pending', list)
 end
 in_steps(writes, function(from, to) call('MSET', unpack(writes, from, to)) end)
 in_steps(pending, function(from, to) call('SADD', STATUS .. 'pending', unpack(pending, from, to)) end)

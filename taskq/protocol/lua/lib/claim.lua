@@ -1,6 +1,6 @@
 -- claim: the claiming half of a turn
 -- USES queue processing state status meta paused tombstones counters running large checkpoint signals sagas
--- INCLUDE clock text events settle running family bodies
+-- INCLUDE clock text events settle running family bodies sequence
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history, a tombstone, something due or handed back just now),
 -- the lists are walked after the settles instead, one task after the other.
@@ -93,12 +93,13 @@ local function drop_lost(list, id)
   call('LPOP', QUEUE .. list)
   call('SREM', STATUS .. 'pending', id)
   call('HINCRBY', COUNTERS, 'lost_bodies', 1)
-  local ties = redis.pcall('HMGET', STATE .. id, 'unique', 'parents', 'families')
+  local ties = redis.pcall('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence')
   if not ties.err then
     release_unique(id, ties[1])
     -- too late to stop for a foreign key
     if try(check_parents, ties[2]) then count_down(id, ties[2], 'lost', gone_json(id, 'its envelope was lost')) end
     expire_families(ties[3], 3600000)
+    if try(check_sequence, ties[4]) then leave_sequence(id, ties[4]) end
   end
   call('DEL', STATE .. id, CHECKPOINT .. id, SIGNALS .. id)
   redis.pcall('ZREM', SAGAS, id)

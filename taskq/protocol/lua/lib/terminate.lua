@@ -1,6 +1,6 @@
 -- terminate: end a task: result, expiry, status set, unique key, waiting clients
 -- USES task state result status dead counters unique waiters reply retained retention checkpoint signals
--- INCLUDE clock retention events running family
+-- INCLUDE clock retention events running family sequence
 -- The caller has taken the id out of the place it was in, and has called check_end before its first write.
 local function announce(id, result)
   local waiters = call('SMEMBERS', WAITERS .. id)
@@ -26,7 +26,9 @@ local function check_end(id, status, unique, ttl)
   call('ZCARD', DEAD)
   call('HLEN', COUNTERS)
   if unique then call('GET', UNIQUE .. unique) end
-  check_parents(call('HGET', STATE .. id, 'parents'))
+  local ties = call('HMGET', STATE .. id, 'parents', 'sequence')
+  check_parents(ties[1])
+  check_sequence(ties[2])
 end
 
 -- run: its record, if it was running
@@ -34,9 +36,9 @@ local function terminate(id, status, from, result, ttl, run)
   call('SET', RESULT .. id, result, 'PX', ttl)
   call('PEXPIRE', TASK .. id, ttl)
   local state = STATE .. id
-  local ties = call('HMGET', state, 'unique', 'parents', 'families', 'status')
+  local ties = call('HMGET', state, 'unique', 'parents', 'families', 'sequence', 'status')
   release_unique(id, ties[1])
-  if ties[4] then
+  if ties[5] then
     -- what was to be kept as long as the task
     for _, key in ipairs({CHECKPOINT .. id, SIGNALS .. id}) do call('PEXPIRE', key, ttl, 'LT') end
   end
@@ -52,4 +54,5 @@ local function terminate(id, status, from, result, ttl, run)
   announce(id, result)
   emit_status(id, status, from)
   emit('task.' .. status, 'task_id', id, 'status', status)
+  leave_sequence(id, ties[4])
 end
