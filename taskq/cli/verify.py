@@ -11,7 +11,7 @@ from taskq.cli.output import printable, show, show_json, table
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.progress import time_bar
 from taskq.cli.session import Session, with_session
-from taskq.testing.verify import HEADERS, TITLES, Report, VerifyOptions
+from taskq.testing.verify import HEADERS, LOSS_HEADERS, TITLES, Report, VerifyOptions
 from taskq.testing.verify import verify as run
 
 
@@ -53,6 +53,7 @@ def _text(report: Report) -> str:
     total = report.total
     right = [name for name in HEADERS if name != "SUITE"]
     parts = [table(HEADERS, report.rows(), right=right)]
+    parts.append(table(LOSS_HEADERS, [loss.row() for loss in report.losses], right=["ACKNOWLEDGED", "LOST", "WINDOW"]))
     parts += [f"violation: {printable(text)}" for text in report.shown_violations()]
     kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(total.faults.items()))
     parts.append(

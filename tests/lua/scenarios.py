@@ -8,7 +8,7 @@ from typing import Any
 from taskq.protocol.channels import lengths
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
-from taskq.protocol.replies import Settlement
+from taskq.protocol.replies import Settlement, Witness
 from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan, Node
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
 
@@ -233,6 +233,11 @@ def beat(bench: Bench) -> Operation[Any]:
     bench.end("w1", settle(bench.claim_one("c"), "fail"))
     bench.move_clock(20)
     return bench.protocol.beat(TIMES, [("w1", "tok-w1"), ("w2", "tok-w2")])
+
+
+def beat_after_a_loss(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    return bench.protocol.beat(TIMES, [("w1", "tok-w1")], Witness(UUID, bench.now_ms() + 5_000, frozenset()))
 
 
 def _poison_in_its_last_run(bench: Bench) -> None:
@@ -760,6 +765,7 @@ def history(bench: Bench) -> Operation[Any]:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
+    beat_after_a_loss,
     submit,
     submit_delayed_and_unique,
     submit_in_order,
