@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
-from taskq import dead, flows, partitions
+from taskq import flows, partitions
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import TaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
-from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.model.views import QueueStats, WorkerInfo
 from taskq.observe.verbs import ObserveVerbs
+from taskq.operate.verbs import OperateVerbs
 from taskq.partitions import Spread
 from taskq.protocol.operation import Operation
 from taskq.registry import Registry, TaskDefinition, TaskOptions, define
@@ -33,7 +34,7 @@ T = TypeVar("T")
 Priority = TaskPriority | str | int
 
 
-class TaskQueue(WorkflowVerbs, ObserveVerbs):
+class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs):
     """One namespace on one server. Safe for threads and across fork; connects when first used.
 
     Args:
@@ -76,7 +77,8 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs):
     @property
     def context(self) -> Context:
         """What the flows of this queue need."""
-        return Context(self.namespace.protocol, self.settings, self.namespace.seal, self.namespace.partition)
+        space = self.namespace
+        return Context(space.protocol, self.settings, space.seal, space.partition, self.registry.middleware)
 
     def partition(self, index: int) -> TaskQueue:
         """Return this queue with its looks confined to one partition, for what works on a single namespace.
@@ -128,9 +130,10 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs):
     def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
         """Store many tasks in one atomic call: all of them or none.
 
-        One call is up to 1,000 tasks (500 if some have a unique key) and two million characters. More are stored in
-        several, each all or none: if one fails, its error says how many are stored. In a queue of several partitions
-        it is one for each that the keys or ids of tasks name. Repeated with the same tasks, it stores what is missing.
+        One call is up to 1,000 tasks (500 if some have a unique or an ordering key) and two million characters. More
+        are stored in several, each all or none: if one fails, its error says how many are stored. In a queue of several
+        partitions it is one for each that the keys or ids of tasks name. Repeated with the same tasks, it stores what
+        is missing.
 
         Args:
             tasks: any number.
@@ -140,20 +143,16 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs):
             Their ids, in order.
 
         Raises:
-            InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull, UnsupportedDurability, NotDurable: as
-                ``submit_task``.
+            TaskqError: all that ``submit_task`` raises.
         """
         return self._whole.run_flow(graphs.submit(self._whole.spread, tasks, durability))
 
     def submit_later(self, task: Task, due: str) -> str:
-        """Store a task that is to start in the future; ``TaskScheduler`` has the friendlier forms.
+        """Store a task that is to start in the future and return its id; ``TaskScheduler`` has the friendlier forms.
 
         Args:
             task: what to run.
             due: as ``taskq.flows.due_in`` or ``due_at`` return it.
-
-        Returns:
-            The id of the task.
 
         Raises:
             InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull: as ``submit_task``.
@@ -250,84 +249,6 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs):
     def list_workers(self) -> list[WorkerInfo]:
         """Return the registered workers."""
         return self.run_flow(partitions.workers(self.spread))
-
-    def pause(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        """Stop claims from a queue until ``resume``; running tasks go on, submits are accepted.
-
-        Args:
-            queue: its name; None: the default queue.
-            priority: only this list; None: all four.
-
-        Returns:
-            How many lists were not paused before.
-        """
-        return self.run_flow(partitions.pause(self.spread, True, queue, priority))
-
-    def resume(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        """Let workers claim from a paused queue again.
-
-        Args:
-            queue: its name; None: the default queue.
-            priority: only this list; None: all four.
-
-        Returns:
-            How many lists were paused before.
-        """
-        return self.run_flow(partitions.pause(self.spread, False, queue, priority))
-
-    def purge(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        """Delete the tasks that wait in a queue.
-
-        Args:
-            queue: its name; None: the default queue.
-            priority: only this list; None: all four.
-
-        Returns:
-            How many were deleted.
-        """
-        return self.run_flow(partitions.purge(self.spread, queue, priority))
-
-    def list_dead(self, limit: int = 100) -> list[DeadLetter]:
-        """Return the dead letters, the latest first.
-
-        Args:
-            limit: how many at most.
-        """
-        return self.run_flow(partitions.list_dead(self.spread, limit))
-
-    def replay_dead(self, task_ids: Iterable[str] | None = None) -> int:
-        """Run dead letters again, with all their attempts before them.
-
-        Args:
-            task_ids: which ones; None: all.
-
-        Returns:
-            How many were put back into their lists.
-        """
-        return self.run_flow(partitions.replay(self.spread, task_ids))
-
-    def purge_dead(self, task_ids: Iterable[str] | None = None) -> int:
-        """Forget dead letters.
-
-        Args:
-            task_ids: which ones; None: all.
-
-        Returns:
-            How many were forgotten.
-        """
-        return self.run_flow(partitions.purge_dead(self.spread, task_ids))
-
-    def retry_task(self, task_id: str) -> None:
-        """Run a failed or cancelled task again.
-
-        Args:
-            task_id: which one.
-
-        Raises:
-            TaskNotFound: if there is no such task.
-            InvalidTask: if it has not ended, or has completed.
-        """
-        self.run_flow(dead.retry_task(self.spread.of(task_id), task_id))
 
     def subscribe_to_events(self, callback: Callable[[Message], object], *, block: bool = False) -> Subscription:
         """Call a function for each event of the namespace.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from taskq.errors import InvalidTask
+from taskq.middleware import Middleware
 from taskq.model.names import check_name
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
@@ -68,6 +69,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._specs: dict[str, HandlerSpec] = {}
+        self.middleware: tuple[Middleware, ...] = ()
 
     def add(self, spec: HandlerSpec) -> None:
         """Add a handler; a later one for the same type replaces it."""
@@ -92,8 +94,9 @@ class Registry:
         )
 
     def update(self, other: Registry) -> None:
-        """Add all handlers of another registry."""
+        """Add all handlers of another registry, and its middleware."""
         self._specs.update(other._specs)
+        self.middleware += tuple(one for one in other.middleware if one not in self.middleware)
 
     def get(self, task_type: str) -> HandlerSpec | None:
         """Return the handler of a type, None if there is none."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from taskq.aio import AsyncTaskQueue
 from taskq.errors import SettingsError
+from taskq.middleware import Installs
 from taskq.model.task import Task
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
@@ -23,8 +24,8 @@ def echo(task: Task) -> Any:
     return task.payload
 
 
-class HandlerCollector:
-    """What ``register(worker)`` of a module gets: something to register handlers with."""
+class HandlerCollector(Installs):
+    """What ``register(worker)`` of a module gets: something to register handlers and middleware with."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry

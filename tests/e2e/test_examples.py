@@ -59,6 +59,12 @@ PROMISES = {
         r"after the replay: 9993 stored, 7 dead\n",
         r"forgotten: 7\n",
     ],
+    "11_saga.py": [
+        r"completed: reserve done, charge done, ship done\n",
+        r"compensated: reserve undone, charge undone, ship open\n",
+        r"step 'ship' failed: discarded: nobody delivers to the moon\n",
+        r"lamps left: 8\ncharged: \[\('Ada', 3000\)\]\nshipped to: \['Oslo'\]\nworkers killed: 7\n",
+    ],
 }
 
 
