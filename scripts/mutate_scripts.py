@@ -163,6 +163,9 @@ class Trials:
         return [item for (item, _), seconds in zip(of_use, spent, strict=True) if seconds < self._most_seconds]
 
     def _first_failure(self, replacement: Replacement, items: Sequence[pytest.Item]) -> str | None:
+        for source in replacement.sources:  # a test may take it for granted that the server knows the script
+            self._server.command("SCRIPT", "LOAD", source)
+
         def attempt() -> str | None:
             replacement.apply()
             for n in range(len(items)):

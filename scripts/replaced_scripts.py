@@ -37,6 +37,7 @@ class Replacement:
         ]
         self._fresh = {old.source: new for old, new in pairs}
         self.changed = frozenset(old.name for old, new in pairs if old.source != new.source)
+        self.sources = frozenset(new.source for old, new in pairs if old.source != new.source)
 
     def apply(self) -> None:
         """Change every script of this process in its place: everybody who holds it has the other one then."""
