@@ -10,7 +10,11 @@ Guards are found by their form, so nothing here knows a script:
 
 from __future__ import annotations
 
+import functools
+import json
 import re
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -80,10 +84,41 @@ def all_mutants() -> list[Mutant]:
     return [mutant for path in paths for mutant in mutants_of(path)]
 
 
+@functools.cache
 def known() -> dict[str, str]:
     """Return the mutants that change nothing anybody could see, with the reason of each."""
     lines = _KNOWN.read_text(encoding="utf-8").splitlines()
     return {name: reason for name, _, reason in (line.rpartition(" # ") for line in lines)}
+
+
+class Results:
+    """What was found, on the screen and, if wanted, in a file that a later run goes on from.
+
+    Args:
+        mutants: all that are tried.
+        path: of the file.
+        again: whether to try those again that have survived.
+    """
+
+    def __init__(self, mutants: Sequence[Mutant], path: Path | None, again: bool) -> None:
+        self.killers: dict[Mutant, str | None] = {}
+        self._path = path
+        self._begun = time.monotonic()
+        lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
+        earlier = {found["mutant"]: found["killer"] for found in map(json.loads, lines)}
+        self.left = [mutant for mutant in mutants if mutant.name not in earlier or (again and not earlier[mutant.name])]
+        self.killers |= {mutant: earlier[mutant.name] for mutant in mutants if mutant not in self.left}
+
+    def tell(self, mutant: Mutant, killer: str | None) -> None:
+        """Keep and show what was found of one mutant."""
+        self.killers[mutant] = killer
+        if self._path:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"mutant": mutant.name, "killer": killer}) + "\n")
+        passed = time.monotonic() - self._begun
+        print(
+            f"{len(self.killers)} {passed:.0f} s {mutant.name} -> {killer or 'SURVIVES'}", file=sys.stderr, flush=True
+        )
 
 
 def survivors(killers: Mapping[Mutant, str | None]) -> list[Mutant]:
@@ -92,11 +127,23 @@ def survivors(killers: Mapping[Mutant, str | None]) -> list[Mutant]:
     return [mutant for mutant, killer in killers.items() if killer is None and mutant.name not in reasons]
 
 
-def record_all(killers: Mapping[Mutant, str | None], what: str) -> None:
-    """Write docs/mutants.md, and the sums per script into docs/reliability.md."""
-    head = f"{datetime.now(UTC):%Y-%m-%d}, {what}: {_sum(list(killers), killers)}."
-    TABLE.write_text("\n".join([*_TITLE, head, "", *_rows(killers)]) + "\n", encoding="utf-8")
-    record("mutants", "\n".join([head, "", *_sums(killers)]))
+def record_all(mutants: Sequence[Mutant], killers: Mapping[Mutant, str | None], what: str) -> None:
+    """Write docs/mutants.md, and the sums per script into docs/reliability.md; some may not have been tried."""
+    number = {verdict: sum(verdict_on(m, killers) == verdict for m in mutants) for verdict in _VERDICTS}
+    sums = ", ".join(f"{count} {verdict}" for verdict, count in number.items() if count)
+    head = f"{datetime.now(UTC):%Y-%m-%d}, {what}, {len(mutants)} mutants: {sums}."
+    TABLE.write_text("\n".join([*_TITLE, head, "", *_rows(mutants, killers)]) + "\n", encoding="utf-8")
+    record("mutants", "\n".join([head, "", *_sums(mutants, killers)]))
+
+
+_VERDICTS = ("killed", "change nothing", "survive", "not tried")
+
+
+def verdict_on(mutant: Mutant, killers: Mapping[Mutant, str | None]) -> str:
+    """Return what became of a mutant: one of ``_VERDICTS``."""
+    if mutant.name in known():
+        return "change nothing"
+    return "not tried" if mutant not in killers else "killed" if killers[mutant] else "survive"
 
 
 _TITLE = (
@@ -108,32 +155,26 @@ _TITLE = (
 )
 
 
-def _rows(killers: Mapping[Mutant, str | None]) -> Iterator[str]:
+def _rows(mutants: Sequence[Mutant], killers: Mapping[Mutant, str | None]) -> Iterator[str]:
     reasons = known()
     yield from ("| script | kind | guard | killed by |", "|---|---|---|---|")
-    for mutant, killer in killers.items():
-        reason = reasons.get(mutant.name)
-        verdict = _cell(killer.removeprefix("tests/")) if killer else f"– ({reason})" if reason else "**survives**"
-        stem = mutant.path.relative_to(SCRIPTS).with_suffix("")
-        yield f"| {stem} | {mutant.kind} | {_cell(mutant.before.strip())} | {verdict} |"
+    for mutant in mutants:
+        verdict, killer = verdict_on(mutant, killers), killers.get(mutant)
+        shown = _cell(killer.removeprefix("tests/")) if killer else reasons.get(mutant.name) or f"({verdict})"
+        yield f"| {_stem(mutant.path)} | {mutant.kind} | {_cell(mutant.before.strip())} | {shown} |"
+
+
+def _stem(path: Path) -> Path:
+    return path.relative_to(SCRIPTS).with_suffix("")
 
 
 def _cell(code: str) -> str:
     return "`" + code.replace("|", "\\|") + "`"
 
 
-def _sums(killers: Mapping[Mutant, str | None]) -> Iterator[str]:
-    reasons = known()
-    yield from ("| script | mutants | killed | change nothing |", "|---|---|---|---|")
-    paths = dict.fromkeys(mutant.path for mutant in killers)
-    for path in paths:
-        mine = [mutant for mutant in killers if mutant.path == path]
-        killed = sum(killers[mutant] is not None for mutant in mine)
-        nothing = sum(killers[mutant] is None and mutant.name in reasons for mutant in mine)
-        yield f"| {path.relative_to(SCRIPTS).with_suffix('')} | {len(mine)} | {killed} | {nothing} |"
-
-
-def _sum(mutants: Sequence[Mutant], killers: Mapping[Mutant, str | None]) -> str:
-    killed = sum(killers[mutant] is not None for mutant in mutants)
-    left = len(survivors(killers))
-    return f"{len(mutants)} mutants, {killed} killed, {len(mutants) - killed - left} change nothing, {left} survive"
+def _sums(mutants: Sequence[Mutant], killers: Mapping[Mutant, str | None]) -> Iterator[str]:
+    yield "| script | mutants | " + " | ".join(_VERDICTS) + " |"
+    yield "|---|---|" + "---|" * len(_VERDICTS)
+    for path in dict.fromkeys(mutant.path for mutant in mutants):
+        mine = [verdict_on(mutant, killers) for mutant in mutants if mutant.path == path]
+        yield f"| {_stem(path)} | {len(mine)} | " + " | ".join(str(mine.count(verdict)) for verdict in _VERDICTS) + " |"

@@ -18,9 +18,7 @@ SECONDS only so much of the tests is tried with each mutant: what survives that 
 from __future__ import annotations
 
 import argparse
-import functools
 import gc
-import importlib
 import itertools
 import json
 import math
@@ -40,9 +38,9 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from mutants import ROOT, SCRIPTS, Mutant, all_mutants, record_all, survivors
+from mutants import ROOT, SCRIPTS, Mutant, Results, all_mutants, record_all, survivors
+from replaced_scripts import Replacement, same_but_for_a_comment
 
-from taskq.protocol import scripts
 from taskq.protocol.scripts import Script
 from taskq.testing.faults.server import HOST, ServerProcess
 
@@ -54,8 +52,8 @@ TESTS = (
     "tests/transport/test_fsck.py",
     "tests/transport/test_sampling.py",
 )
-_CLOCKS = ("read_clock", "shifted_clock")
-_SECONDS = 240
+# each test ends by itself, after half a minute at most
+_SECONDS = 3600
 _PLAIN = ("appendonly no", "maxclients 4000")
 _MARK = b'"ECHO" "mark-'
 
@@ -112,7 +110,7 @@ class Trials:
 
     def _look(self, items: Sequence[pytest.Item]) -> dict[str, tuple[float, list[str]] | None]:
         """Run tests on scripts that differ by a comment; return what was seen of each, None of those that fail."""
-        Replacement(_same_but_for_a_comment()).apply()
+        Replacement(same_but_for_a_comment()).apply()
         watch, times = Watch(self._server), []
         for n in range(len(items)):
             watch.mark(n)
@@ -165,6 +163,9 @@ class Trials:
         return [item for (item, _), seconds in zip(of_use, spent, strict=True) if seconds < self._most_seconds]
 
     def _first_failure(self, replacement: Replacement, items: Sequence[pytest.Item]) -> str | None:
+        for source in replacement.sources:  # a test may take it for granted that the server knows the script
+            self._server.command("SCRIPT", "LOAD", source)
+
         def attempt() -> str | None:
             replacement.apply()
             for n in range(len(items)):
@@ -188,68 +189,6 @@ class Trials:
         self._server.kill9()
         shutil.rmtree(self._server.data_dir)
         self._server.start()
-
-
-class Replacement:
-    """Scripts made of changed files, to be put in the place of ours.
-
-    Args:
-        texts: by file, relative to the folder of the scripts.
-    """
-
-    def __init__(self, texts: dict[Path, str]) -> None:
-        self._loaded = [script for script in gc.get_objects() if isinstance(script, Script)]
-        self._lua = Path(tempfile.mkdtemp())
-        shutil.copytree(ROOT / SCRIPTS, self._lua, dirs_exist_ok=True)
-        for path, text in texts.items():
-            (self._lua / path).write_text(text, encoding="utf-8")
-        kinds = {(script.name, script.argv) for script in self._loaded}
-        pairs = [
-            (_load(ROOT / SCRIPTS, *kind, clock), _load(self._lua, *kind, clock)) for kind in kinds for clock in _CLOCKS
-        ]
-        self._fresh = {old.source: new for old, new in pairs}
-        self.changed = frozenset(old.name for old, new in pairs if old.source != new.source)
-
-    def apply(self) -> None:
-        """Change every script of this process in its place: everybody who holds it has the other one then."""
-        derived = [script for script in self._loaded if script.source not in self._fresh]
-        for script in self._loaded:
-            new = self._fresh.get(script.source, script)
-            object.__setattr__(script, "sha", new.sha)
-            object.__setattr__(script, "source", new.source)
-        scripts.LUA = self._lua
-        # a test module that makes scripts of ours into others does so again
-        for name, module in list(sys.modules.items()):
-            held = list(vars(module).values()) if name.startswith("tests.") else []
-            if any(value is script for value in held for script in derived):
-                importlib.reload(module)
-        scripts.LUA = ROOT / SCRIPTS
-
-    def close(self) -> None:
-        shutil.rmtree(self._lua)
-
-
-@functools.lru_cache(1000)
-def _load_ours(name: str, argv: tuple[str, ...], clock: str) -> Script:
-    return scripts.load(name, argv, clock)
-
-
-def _load(folder: Path, name: str, argv: tuple[str, ...], clock: str) -> Script:
-    if folder == ROOT / SCRIPTS:
-        return _load_ours(name, argv, clock)
-    before, scripts.LUA = scripts.LUA, folder
-    try:
-        return scripts.load(name, argv, clock)
-    finally:
-        scripts.LUA = before
-
-
-def _same_but_for_a_comment() -> dict[Path, str]:
-    files = (ROOT / SCRIPTS).rglob("*.lua")
-    return {
-        path.relative_to(ROOT / SCRIPTS): path.read_text(encoding="utf-8") + "-- changed, and yet the same\n"
-        for path in files
-    }
 
 
 class Watch:
@@ -324,36 +263,6 @@ def in_fork(job: Callable[[], Any], seconds: float) -> Any:
     return json.loads(answer)
 
 
-class Results:
-    """What was found, on the screen and, if wanted, in a file that a later run goes on from.
-
-    Args:
-        mutants: all that are tried.
-        path: of the file.
-        again: whether to try those again that have survived.
-    """
-
-    def __init__(self, mutants: Sequence[Mutant], path: Path | None, again: bool) -> None:
-        self.killers: dict[Mutant, str | None] = {}
-        self._path = path
-        self._begun = time.monotonic()
-        lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
-        earlier = {found["mutant"]: found["killer"] for found in map(json.loads, lines)}
-        self.left = [mutant for mutant in mutants if mutant.name not in earlier or (again and not earlier[mutant.name])]
-        self.killers |= {mutant: earlier[mutant.name] for mutant in mutants if mutant not in self.left}
-
-    def tell(self, mutant: Mutant, killer: str | None) -> None:
-        """Keep and show what was found of one mutant."""
-        self.killers[mutant] = killer
-        if self._path:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"mutant": mutant.name, "killer": killer}) + "\n")
-        passed = time.monotonic() - self._begun
-        print(
-            f"{len(self.killers)} {passed:.0f} s {mutant.name} -> {killer or 'SURVIVES'}", file=sys.stderr, flush=True
-        )
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="parts of file names, with commas between them")
@@ -361,6 +270,7 @@ def main() -> int:
     parser.add_argument("--results", type=Path, help="a file to go on from")
     parser.add_argument("--most", type=float, default=math.inf, metavar="SECONDS", help="of tests with one mutant")
     parser.add_argument("--record", action="store_true", help="write docs/mutants.md and docs/reliability.md")
+    parser.add_argument("--no-run", action="store_true", help="try nothing, go by what is in --results")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
     wanted = [word for word in arguments.only.split(",") if word]
@@ -374,12 +284,14 @@ def main() -> int:
         print("\n".join(f"{mutant.path}:{mutant.line} {mutant.kind}: {mutant.before.strip()}" for mutant in mutants))
         print(f"{len(mutants)} mutants")
         return 0
-    results = Results(mutants, arguments.results, again=arguments.most == math.inf)
+    again = arguments.most == math.inf and not arguments.no_run
+    results = Results(mutants, arguments.results, again=again)
+    if arguments.no_run:
+        results.left.clear()
     product = try_all(results, arguments.results, arguments.most)
-    ordered = {mutant: results.killers[mutant] for mutant in mutants}
-    left = survivors(ordered)
+    left = survivors(results.killers)
     if arguments.record:
-        record_all(ordered, product)
+        record_all(mutants, results.killers, product)
     print(f"{len(mutants)} mutants, {len(left)} survive")
     for mutant in left:
         print(f"survives: {mutant.name}")
