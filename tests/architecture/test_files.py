@@ -28,8 +28,6 @@ LATE_IMPORTS = {
     "taskq/testing/plugin.py: from taskq.testing.faults import ServerProcess",
     "taskq/testing/plugin.py: from taskq.testing.namespace import delete_keys",
     "taskq/worker/runners.py: import uvloop",
-    # no other command needs the web
-    "taskq/cli/dashboard.py: from taskq.web.serving import check_binding, serve",
 }
 
 
