@@ -76,8 +76,8 @@ class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs):
     @property
     def context(self) -> Context:
         """What the flows of this queue need."""
-        space = self.namespace
-        return Context(space.protocol, self.settings, space.seal, space.partition, self.registry.middleware)
+        space, known = self.namespace, self.registry
+        return Context(space.protocol, self.settings, space.seal, space.partition, known.middleware, known.shapes)
 
     @documented_as(TaskQueue.partition)
     def partition(self, index: int) -> AsyncTaskQueue:
@@ -171,6 +171,10 @@ class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs):
             finally:
                 subscription.stop()
         return subscription
+
+    @documented_as(TaskQueue.set_schema)
+    def set_schema(self, task_type: str, schema: Any) -> None:
+        self.registry.set_schema(task_type, schema)
 
     @documented_as(TaskQueue.handle)
     def handle(self, task_id: str) -> AsyncTaskHandle:

@@ -20,7 +20,7 @@ class PayloadTooLarge(InvalidTask):
 
 
 class SchemaMismatch(InvalidTask):
-    """The data does not fit the schema of its channel; the message names the first place where it does not."""
+    """The data does not fit the schema of its channel or type; the message names the first place where it does not."""
 
 
 class TaskConflict(TaskqError):

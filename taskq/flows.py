@@ -7,8 +7,8 @@ blocking transport, ``AsyncTaskQueue`` with the concurrent one; neither adds any
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from taskq.model.moment import seconds_to_ms, to_epoch_ms
 from taskq.model.names import check_name
 from taskq.model.partition import at_home
 from taskq.model.result import parse_result, result_json
+from taskq.model.schema import Shape
 from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, outline, to_envelope
 from taskq.model.views import ListStats, QueueStats, WorkerInfo, age_seconds, status_dict
 from taskq.protocol.durability import Durable, Guarantee
@@ -66,6 +67,7 @@ class Context:
     seal: Seal | None
     partition: int = 0
     middleware: Sequence[Middleware] = ()
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
 
 
 def due_in(delay_seconds: float) -> str:
@@ -91,6 +93,8 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
         task = replace(task, expires_in=settings.message_ttl_seconds)
     if settings.partitions > 1:  # whoever made the id up may not have known where the task would go
         task.task_id = at_home(task.task_id, context.partition, settings.partitions)
+    if context.shapes and task.task_type in context.shapes:
+        task.payload = context.shapes[task.task_type].dump(task.payload)
     if context.middleware:
         before_submit(context.middleware, task)
     envelope = to_envelope(task, settings.max_message_bytes, context.seal)

@@ -77,8 +77,8 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs):
     @property
     def context(self) -> Context:
         """What the flows of this queue need."""
-        space = self.namespace
-        return Context(space.protocol, self.settings, space.seal, space.partition, self.registry.middleware)
+        space, known = self.namespace, self.registry
+        return Context(space.protocol, self.settings, space.seal, space.partition, known.middleware, known.shapes)
 
     def partition(self, index: int) -> TaskQueue:
         """Return this queue with its looks confined to one partition, for what works on a single namespace.
@@ -266,6 +266,21 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs):
         if block:
             subscription.join()
         return subscription
+
+    def set_schema(self, task_type: str, schema: Any) -> None:
+        """Say what the payload of a type has to look like: it is checked at every submit of this queue, and before
+        every run of a worker of this queue.
+
+        Args:
+            task_type: the type. The payload of a decorated function is ``{"args": [...], "kwargs": {...}}``.
+            schema: a JSON Schema as a dict, a ``msgspec.Struct`` or a pydantic model; with a class, an instance of it
+                may be given as payload.
+
+        Raises:
+            InvalidTask: if the name or the schema cannot be used.
+            SettingsError: if the library for it is not installed.
+        """
+        self.registry.set_schema(task_type, schema)
 
     def handle(self, task_id: str) -> TaskHandle:
         """Return the handle of a task that was submitted somewhere else.

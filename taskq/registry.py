@@ -15,6 +15,7 @@ from taskq.errors import InvalidTask
 from taskq.middleware import Middleware
 from taskq.model.names import check_name
 from taskq.model.retry import RetryPolicy
+from taskq.model.schema import Shape, shape_of
 from taskq.model.task import Task
 
 P = ParamSpec("P")
@@ -70,33 +71,55 @@ class Registry:
 
     def __init__(self) -> None:
         self._specs: dict[str, HandlerSpec] = {}
+        self.shapes: dict[str, Shape] = {}
         self.middleware: tuple[Middleware, ...] = ()
 
     def add(self, spec: HandlerSpec) -> None:
         """Add a handler; a later one for the same type replaces it."""
         self._specs[spec.task_type] = spec
 
-    def register(self, task_type: str, function: Handler, policy: RetryPolicy | None = None) -> None:
+    def register(
+        self, task_type: str, function: Handler, policy: RetryPolicy | None = None, schema: Any = None
+    ) -> None:
         """Add a handler of the form ``fn(task)`` or ``fn(task, ctx)``, plain or async.
 
         Args:
             task_type: which tasks it runs.
             function: the handler.
             policy: what to do when it raises; by default retries with exponential backoff.
+            schema: what the payload has to look like; see ``set_schema``. None: as it was set for the type, if it was.
 
         Raises:
-            InvalidTask: if the name or the function cannot be used.
+            InvalidTask: if the name, the function or the schema cannot be used.
+            SettingsError: if the library for the schema is not installed.
         """
         name = check_name(str(task_type), "task type")
+        if schema is not None:
+            self.set_schema(name, schema)
         if not callable(function):
             raise InvalidTask(f"the handler of {name!r} is a {type(function).__name__}, not a function")
         self.add(
             HandlerSpec(name, function, is_async(function), takes_two(function, name), policy=policy or RetryPolicy())
         )
 
+    def set_schema(self, task_type: str, schema: Any) -> None:
+        """Say what the payload of a type has to look like: it is checked at every submit here, and before every run.
+
+        Args:
+            task_type: the type.
+            schema: a JSON Schema as a dict, a ``msgspec.Struct`` or a pydantic model.
+
+        Raises:
+            InvalidTask: if the name or the schema cannot be used.
+            SettingsError: if the library for it is not installed.
+        """
+        name = check_name(str(task_type), "task type")
+        self.shapes[name] = shape_of(schema, f"the task type {name}")
+
     def update(self, other: Registry) -> None:
-        """Add all handlers of another registry, and its middleware."""
+        """Add all handlers of another registry, its schemas and its middleware."""
         self._specs.update(other._specs)
+        self.shapes.update(other.shapes)
         self.middleware += tuple(one for one in other.middleware if one not in self.middleware)
 
     def get(self, task_type: str) -> HandlerSpec | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from taskq.errors import BadSignature, CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge
+from taskq.errors import BadSignature, CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge, SchemaMismatch
 from taskq.middleware import Run
 from taskq.model.crypto import hide, seal_of
 from taskq.model.moment import seconds_to_ms
@@ -225,6 +225,12 @@ class Judge:
             reason = f"no handler for type {task.task_type!r} on {self._worker_id()}; it knows {self._known()}"
             delay_ms = round(PARK_SECONDS * 1000 * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
             return Settlement(claim.task_id, claim.fence, Outcome.SNOOZE.value, reason, delay_ms)
+        shape = self._registry.shapes.get(task.task_type)
+        if shape is not None:
+            try:
+                task.payload = shape.load(task.payload)
+            except SchemaMismatch as error:
+                return self._end(claim, Outcome.FAIL, f"SchemaMismatch: {error}", reason="schema")
         return Attempt(claim, task, spec)
 
     @property

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from taskq.current import get_task_queue
 from taskq.middleware import Installs
@@ -72,18 +73,23 @@ class TaskWorker(Installs):
         self._lock = threading.RLock()  # a signal may call stop() while this thread holds it
         self._stopped_early = False
 
-    def register_handler(self, task_type: str, handler: Handler, policy: RetryPolicy | None = None) -> None:
+    def register_handler(
+        self, task_type: str, handler: Handler, policy: RetryPolicy | None = None, schema: Any = None
+    ) -> None:
         """Run tasks of a type with a function.
 
         Args:
             task_type: the type.
             handler: ``fn(task)`` or ``fn(task, ctx)``, plain or async; what it returns is the result, as JSON.
             policy: what to do when it raises; by default retries with exponential backoff.
+            schema: what the payload has to look like, as ``TaskQueue.set_schema``; with a class, ``task.payload`` is an
+                instance of it. A task that does not fit becomes a dead letter with the reason ``schema``.
 
         Raises:
-            InvalidTask: if the name or the function cannot be used.
+            InvalidTask: if the name, the function or the schema cannot be used.
+            SettingsError: if the library for the schema is not installed.
         """
-        self.registry.register(task_type, handler, policy)
+        self.registry.register(task_type, handler, policy, schema)
 
     def start(self) -> dict[str, int]:
         """Serve until ``stop`` is called, or SIGINT or SIGTERM arrives on the main thread; blocks.

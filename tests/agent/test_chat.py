@@ -88,6 +88,7 @@ def test_parameters_can_be_taken_out(ask: Callable[..., dict[str, Any]], server:
 @pytest.mark.parametrize(
     ("header", "low", "high"),
     [("7", 6, 7), ((datetime.now(UTC) + timedelta(hours=5)).strftime("%a, %d %b %Y %H:%M:%S GMT"), 3590, 3600)],
+    ids=["seconds", "date"],
 )
 def test_a_busy_server_is_asked_later(
     ask: Callable[..., dict[str, Any]],
