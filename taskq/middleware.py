@@ -142,6 +142,5 @@ class Around:
         for one, manager in reversed(self._entered):
             try:
                 manager.__exit__(kind, error, trace)
-            except Exception as failure:
-                if failure is not error:  # a generator raises again what it was given
-                    log.exception("%s: around_run has failed for task %s", type(one).__name__, self._run.task.task_id)
+            except Exception:
+                log.exception("%s: around_run has failed for task %s", type(one).__name__, self._run.task.task_id)

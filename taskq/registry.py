@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +91,7 @@ class Registry:
         if not callable(function):
             raise InvalidTask(f"the handler of {name!r} is a {type(function).__name__}, not a function")
         self.add(
-            HandlerSpec(name, function, _is_async(function), _takes_two(function, name), policy=policy or RetryPolicy())
+            HandlerSpec(name, function, is_async(function), takes_two(function, name), policy=policy or RetryPolicy())
         )
 
     def update(self, other: Registry) -> None:
@@ -114,11 +115,31 @@ class Registry:
         return sorted(self._specs)
 
 
-def _is_async(function: Handler) -> bool:
+class HandlerSource(ABC):
+    """What a module given to ``taskq worker --handlers`` may hold besides a ``TaskQueue``: something with handlers."""
+
+    @property
+    @abstractmethod
+    def registry(self) -> Registry:
+        """The handlers."""
+
+
+def is_async(function: Handler) -> bool:
+    """Return whether a function, or an object that can be called, has to be awaited."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - an object with an async __call__
 
 
-def _takes_two(function: Handler, name: str) -> bool:
+def takes_two(function: Handler, name: str, first: str = "task") -> bool:
+    """Return whether a handler takes the context of the attempt besides its first argument.
+
+    Args:
+        function: the handler.
+        name: its type, for the message.
+        first: what its first argument is, for the message.
+
+    Raises:
+        InvalidTask: if it takes none, or too many.
+    """
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # a builtin without a signature
@@ -129,7 +150,7 @@ def _takes_two(function: Handler, name: str) -> bool:
         return len(required) >= 2
     if not positional or len(required) > 2:
         raise InvalidTask(
-            f"the handler of {name!r} takes {len(required)} arguments: write it as fn(task) or fn(task, ctx)"
+            f"the handler of {name!r} takes {len(required)} arguments: write it as fn({first}) or fn({first}, ctx)"
         )
     return len(required) == 2 or (len(positional) >= 2 and positional[1].name == "ctx")
 
@@ -207,7 +228,7 @@ def define(
         HandlerSpec(
             name,
             function,
-            is_async=_is_async(function),
+            is_async=is_async(function),
             wants_context=options.pass_ctx,
             spreads=True,
             policy=options.policy,

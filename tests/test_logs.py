@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from taskq import Task, TaskQueue, TaskWorker
-from taskq.logs import TaskFields, set_up_logging
+from taskq.logs import TaskFields, here, set_up_logging
 from taskq.settings import Settings
 
 FIELDS = ("task_id", "type", "attempt", "worker")
@@ -79,6 +79,22 @@ def test_outside_of_a_task_there_are_no_fields(queue: TaskQueue, records: list[l
     other.start()
     other.join()
     assert [bool(fields(record)) for record in records] == [True, False, False]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_thread_that_has_run_a_task_does_not_name_it_any_more(queue: TaskQueue, concurrency: int) -> None:
+    places: list[Any] = []
+
+    def note(task: Task) -> None:
+        places.append((here.get(), here.get().log_fields()["task_id"]))  # type: ignore[union-attr]
+
+    worker = TaskWorker(queue, concurrency=concurrency)
+    worker.register_handler("note", note)
+    task_id = queue.submit_task(Task(task_type="note"))
+    worker.run_until_empty()
+    ((place, seen),) = places
+    assert seen == task_id
+    assert place.log_fields() == {}
 
 
 @pytest.fixture

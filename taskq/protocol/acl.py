@@ -90,6 +90,8 @@ _SUBMITS = (
     "report",
     "gather",
     "signal",
+    "exchange",
+    "exchanges",
 )
 _LOOKS = (
     "inspect",
@@ -97,6 +99,7 @@ _LOOKS = (
     "result",
     "recall",
     "gather",
+    "exchanges",
     "hear",
     "stats",
     "history",
@@ -130,6 +133,7 @@ DUTIES: dict[Role, Duties] = {
             "cards",
             "inspect",
             *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "commit", "signal", "hear"),
+            *("exchange", "exchanges"),
         ),
         ("bell:*",),
     ),

@@ -16,7 +16,7 @@ from rich.console import Console
 from taskq import Task, TaskQueue, TaskWorker
 from taskq.cli.monitor.reading import Rates, Reading
 from taskq.cli.monitor.screen import View, screen
-from taskq.cli.monitor.tables import sparkline
+from taskq.cli.monitor.tables import Row, Section, sparkline
 from taskq.model.history import Minute
 from taskq.model.views import ListStats, QueueStats, WorkerInfo
 from taskq.scheduler import ScheduleInfo, TaskScheduler
@@ -155,6 +155,15 @@ def test_rates_and_bars() -> None:
     assert rates.growth["default", "normal"] == 3.0
     assert sparkline([0, 1, 2, 4, 8], 4) == "▂▃▅█"
     assert sparkline([0, 0], 9) == "▁▁"
+
+
+def test_the_selection_stays_with_its_subject() -> None:
+    """A dead letter that comes in between must not be replayed instead of the selected one."""
+    rows = [Row((), "b"), Row((), "a")]
+    section = Section("letters", "", (), rows)
+    assert (section.index("a"), section.index("b"), section.index("gone")) == (1, 0, 0)
+    rows.insert(0, Row((), "c"))
+    assert (section.index("a"), section.index("b")) == (2, 1)
 
 
 # -- the command --

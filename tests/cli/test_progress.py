@@ -11,9 +11,9 @@ from tests.cli.conftest import Run
 from tests.cli.terminal import Terminal
 
 COMMANDS = {
-    "dlq replay": (["dlq", "replay", "--all", "--yes"], "replaying", "250 dead letters run again"),
-    "dlq purge": (["dlq", "purge", "--all", "--yes"], "forgetting", "250 dead letters forgotten"),
-    "queue purge": (["queue", "purge", "--yes"], "purging", "700 tasks deleted"),
+    "dlq replay": (["dlq", "replay", "--all", "--yes"], "250/250", "250 dead letters run again"),
+    "dlq purge": (["dlq", "purge", "--all", "--yes"], "250/250", "250 dead letters forgotten"),
+    "queue purge": (["queue", "purge", "--yes"], "700/700", "700 tasks deleted"),
     "fsck": (["fsck"], "/", "clean: no violation"),
 }
 
@@ -31,10 +31,10 @@ def full(queue: TaskQueue) -> None:
 @pytest.mark.usefixtures("full")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_terminal_sees_a_bar(environment: dict[str, str], tmp_path: Path, name: str) -> None:
-    arguments, label, result = COMMANDS[name]
+    arguments, counted, result = COMMANDS[name]
     terminal = Terminal(arguments, environment, tmp_path)
     terminal.sees(result)
-    assert label in terminal.text
+    assert counted in terminal.text
     assert "━" in terminal.text
     assert terminal.end() == 0
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from taskq.protocol import sessions
 from taskq.protocol.channels import lengths
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Settlement, Witness
+from taskq.protocol.sessions import Exchange
 from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan, Node
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
 
@@ -386,6 +388,23 @@ def delete_checkpoint(bench: Bench) -> Operation[Any]:
 def recall(bench: Bench) -> Operation[Any]:
     bench.run(checkpoint(bench))
     return bench.protocol.recall("a")
+
+
+def exchange_of_a_session(bench: Bench) -> Operation[Any]:
+    claim = bench.claim_one("a")
+    exchange = Exchange("talk", "a", claim.fence, "1")
+    bench.run(sessions.keep(bench.protocol, exchange._replace(text="0"), 2, WAIT_MS))
+    return sessions.keep(bench.protocol, exchange, 2, WAIT_MS)
+
+
+def forget(bench: Bench) -> Operation[Any]:
+    bench.run(exchange_of_a_session(bench))
+    return sessions.forget(bench.protocol, "talk")
+
+
+def exchanges(bench: Bench) -> Operation[Any]:
+    bench.run(exchange_of_a_session(bench))
+    return sessions.exchanges(bench.protocol, "talk", 2)
 
 
 def _fan_out(bench: Bench, *ids: str, policy: str = "fail_fast") -> Any:
@@ -815,6 +834,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     checkpoint,
     delete_checkpoint,
     recall,
+    exchange_of_a_session,
+    forget,
+    exchanges,
     fanout,
     fanout_by_hand,
     gather,

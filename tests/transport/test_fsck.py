@@ -134,6 +134,7 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "pending with a result": (change("SET", "result", "a", "{}", "PX", 9000), "I5", "a"),
     "a list that expires": (change("PEXPIRE", "queue", "normal", 90000), "I5", "queue:normal"),
     "counters that expire": (change("PEXPIRE", "counters", "", 90000), "I5", "counters"),
+    "a session that does not expire": (change("RPUSH", "session", "ada", "x {}"), "I5", "session:ada"),
     "a reply that does not expire": (change("RPUSH", "reply", "me", "x {}"), "I5", "reply:me"),
     "a bell with too many hints": (change("RPUSH", "bell", "normal", *range(9)), "I7", "normal"),
     "a worker without a lease": (change("ZREM", "leases", "", "w1"), "I8", "w1"),

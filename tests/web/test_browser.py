@@ -204,9 +204,10 @@ def test_a_chart_tells_its_values(page: Any, site: Site, busy: dict[str, str]) -
 def test_strings_that_would_run(
     page: Any, acting: Site, queue: TaskQueue, hands: Hands, redis_client: Any, prefix: str
 ) -> None:
-    ids = []
+    failed = queue.submit_task(Task(payload={text: text for text in XSS}, metadata={"m": XSS}, max_retries=0))
+    hands.work("fail", error="\n".join(XSS))
     for text in XSS:
-        ids.append(queue.submit_task(Task(payload={text: text}, metadata={"m": text}, max_retries=0)))
+        queue.submit_task(Task(max_retries=0))
         hands.work("fail", error=text)
         redis_client.hset(f"{prefix}:schedules", text, text)
         redis_client.sadd(f"{prefix}:queues", text)
@@ -218,10 +219,10 @@ def test_strings_that_would_run(
     hands.run(hands.protocol.progress(running, hands.held[running].fence, note))
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     paths = ["/", "/queues", "/dead", "/workers", "/schedules", "/tasks?status=failed", f"/tasks/{running}"]
-    for path in [*paths, *(f"/tasks/{task_id}" for task_id in ids)]:
+    for path in [*paths, f"/tasks/{failed}"]:
         page.goto(acting.url + path)
-        if path in paths:  # the parts that are live are put in by a script
-            page.get_by_text("Live", exact=True).wait_for()
+        # the parts that are live are put in by a script
+        page.get_by_text("Live", exact=True).wait_for()
         for link in page.locator("main a[href*='javascript']").all():
             assert not (link.get_attribute("href") or "").startswith("javascript")
         assert page.evaluate("window.pwned") is None, path
