@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from taskq.agent import AgentContext, AgentExecutor, AsyncAgentExecutor, ChatModel, batch_handler
     from taskq.aio import AsyncTaskQueue
     from taskq.channels import (
         AsyncConsumer,
@@ -83,6 +84,10 @@ if TYPE_CHECKING:
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
 # once.
 _HOME = {
+    "AgentContext": "taskq.agent",
+    "AgentExecutor": "taskq.agent",
+    "AsyncAgentExecutor": "taskq.agent",
+    "ChatModel": "taskq.agent",
     "AsyncConsumer": "taskq.channels",
     "AsyncPublisher": "taskq.channels",
     "Channel": "taskq.channels",
@@ -160,12 +165,16 @@ _HOME = {
     "WorkerInfo": "taskq.model.views",
     "WorkerOptions": "taskq.worker",
     "WorkerPool": "taskq.worker",
+    "batch_handler": "taskq.agent",
     "get_task_queue": "taskq.current",
 }
 
 __all__ = [
     "AccessDenied",
+    "AgentContext",
+    "AgentExecutor",
     "AgentTask",
+    "AsyncAgentExecutor",
     "AsyncConsumer",
     "AsyncPublisher",
     "AsyncTaskHandle",
@@ -176,6 +185,7 @@ __all__ = [
     "CannotDecrypt",
     "Channel",
     "ChannelWorker",
+    "ChatModel",
     "ChildrenFailed",
     "Consumer",
     "CorruptTask",
@@ -241,6 +251,7 @@ __all__ = [
     "WorkerInfo",
     "WorkerOptions",
     "WorkerPool",
+    "batch_handler",
     "get_task_queue",
 ]
 

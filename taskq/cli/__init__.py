@@ -22,6 +22,8 @@ COMMANDS = {
         "schedule": ("taskq.cli.schedules", "List, add or remove recurring tasks."),
     },
     "Operate": {
+        "monitor": ("taskq.cli.monitor", "Watch lists, workers and dead letters live, and act on them."),
+        "exporter": ("taskq.cli.exporter", "Serve the metrics of the namespace to Prometheus."),
         "stats": ("taskq.cli.stats", "Show how many tasks are where."),
         "queue": ("taskq.cli.queues", "List, pause, resume or purge queues."),
         "dlq": ("taskq.cli.dead", "List, show, replay or purge dead letters."),

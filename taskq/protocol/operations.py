@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
 from taskq.model.history import MOST_MINUTES, MOST_QUEUES
-from taskq.protocol import workflow
+from taskq.protocol import sessions, workflow
 from taskq.protocol.checks import Checks
 from taskq.protocol.checks import LeaseTimes as LeaseTimes  # noqa: PLC0414 - for those who beat and reap
 from taskq.protocol.keys import FAMILIES, Keys, lists_of
@@ -74,6 +74,7 @@ ARGUMENTS: dict[str, str] = {
     "remember": "most most_queues default_lists*",
     "history": "count",
     **workflow.ARGUMENTS,
+    **sessions.ARGUMENTS,
 }
 
 

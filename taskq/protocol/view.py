@@ -10,7 +10,7 @@ from taskq.protocol.replies import parse_record
 from taskq.states import LIVE, TERMINAL, TaskStatus
 
 KINDS: dict[str, str] = {
-    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "history"), "list"),
+    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "history", "session"), "list"),
     **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited", "large"), "string"),
     **dict.fromkeys(
         ("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters", "family", "gathered"),
