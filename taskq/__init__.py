@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         UntrustedServer,
     )
     from taskq.handle import AsyncTaskHandle, TaskHandle
+    from taskq.model.limit import Limit, LimitInfo
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
     from taskq.model.task import AgentTask, Task
     from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
@@ -90,6 +91,8 @@ _HOME = {
     "Durability": "taskq.states",
     "EmbeddedServerError": "taskq.errors",
     "InvalidTask": "taskq.errors",
+    "Limit": "taskq.model.limit",
+    "LimitInfo": "taskq.model.limit",
     "ListStats": "taskq.model.views",
     "NotDurable": "taskq.errors",
     "PayloadTooLarge": "taskq.errors",
@@ -148,6 +151,8 @@ __all__ = [
     "Durability",
     "EmbeddedServerError",
     "InvalidTask",
+    "Limit",
+    "LimitInfo",
     "ListStats",
     "Message",
     "NotDurable",

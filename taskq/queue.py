@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
 from taskq import dead, flows, partitions
+from taskq.admission.verbs import AdmissionVerbs
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import TaskHandle
 from taskq.model.retry import RetryPolicy
@@ -32,7 +33,7 @@ T = TypeVar("T")
 Priority = TaskPriority | str | int
 
 
-class TaskQueue(WorkflowVerbs):
+class TaskQueue(WorkflowVerbs, AdmissionVerbs):
     """One namespace on one server. Safe for threads and across fork; connects when first used.
 
     Args:

@@ -38,7 +38,7 @@ UUID = "namespace-uuid"
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
 _TIME_FIELDS = frozenset({"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp"})
-_TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead"})
+_TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "jams"})
 
 
 def task(
@@ -49,11 +49,12 @@ def task(
     due: str = "0",
     unique: str = "",
     ordering: str = "",
+    limits: str = "",
     body: str | None = None,
 ) -> Submission:
     """Return a task to submit; scripts do not look into its body."""
     list_key = list_name(queue, TaskPriority.parse(priority))
-    return Submission(task_id, body or f"body of {task_id}", list_key, due, unique, ordering)
+    return Submission(task_id, body or f"body of {task_id}", list_key, due, unique, ordering, limits)
 
 
 def settle(claim: Claim, outcome: str = "complete", body: str | None = None, number: int = TTL_MS) -> Settlement:
@@ -253,6 +254,14 @@ class Bench:
         if name in _TIME_ZSETS and entry.kind == "zset":
             moments = {member: self._moment(score) for member, score in content.items()}
             return {self._moment(m): v for m, v in moments.items()} if name == "retention" else moments
+        if name.startswith("rate:") and entry.kind == "string":
+            return self._moment(content)
+        if name.startswith("starts:") and entry.kind == "list":
+            return [self._moment(start) for start in content]
+        if name.startswith("blocked:") and entry.kind == "zset":
+            return sorted(content, key=content.get)
+        if name == "limits" and entry.kind == "hash":
+            return {limit: text.rpartition(" ")[0] for limit, text in content.items()}
         if entry.kind == "string":
             return _without_time(content)
         if entry.kind == "list":
@@ -277,6 +286,8 @@ class Bench:
     def _field(self, field: str, value: str) -> str:
         if field in _TIME_FIELDS:
             return self._moment(value)
+        if field == "since":
+            return "#"
         if field == "lease_credit":
             return f"{round(int(value) / _UNIT_MS) * 10}s"
         return re.sub(r"^\d+(?=\.)", "#", value) if field == "fence" else re.sub(r"^(\d+\|)\d+(?=\|)", r"\1#", value)

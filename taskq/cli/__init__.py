@@ -22,6 +22,7 @@ COMMANDS = {
     "Operate": {
         "stats": ("taskq.cli.stats", "Show how many tasks are where."),
         "queue": ("taskq.cli.queues", "List, pause, resume or purge queues."),
+        "limit": ("taskq.cli.limits", "Limit how many tasks run at a time, or start within a time."),
         "dlq": ("taskq.cli.dead", "List, show, replay or purge dead letters."),
         "acl": ("taskq.cli.acl", "Print the rights that a worker, a producer, ... needs on the server."),
         "fsck": ("taskq.cli.fsck", "Check that every task is where it belongs, and mend what is damaged."),

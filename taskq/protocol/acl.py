@@ -26,8 +26,8 @@ _CONNECTION = ("auth", "hello", "ping", "select", "client|setname", "role", "eva
 _CLUSTER = ("cluster|slots", "cluster|shards", "cluster|nodes", "command", "readonly", "info")
 _READS = frozenset(
     """exists get getrange hexists hget hgetall hlen hmget hscan lindex llen lpos lrange mget pttl scan scard sismember
-    smembers smismember srandmember sscan strlen time type zcard zmscore zrange zrangebyscore zrank zrevrange zscan
-    zscore""".split()  # noqa: SIM905 - a list of words
+    smembers smismember srandmember sscan strlen time type zcard zmscore zrange zrangebyscore zrank zrevrange
+    zrevrangebyscore zscan zscore""".split()  # noqa: SIM905 - a list of words
 )
 
 
@@ -85,7 +85,7 @@ _SUBMITS = (
     "report",
     "gather",
 )
-_LOOKS = ("inspect", "result", "recall", "gather", "stats", "ids", "cards", "schedules")
+_LOOKS = ("inspect", "result", "recall", "gather", "stats", "ids", "cards", "schedules", "read_limits")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
@@ -117,7 +117,10 @@ DUTIES: dict[Role, Duties] = {
     Role.SCHEDULER: Duties(("promote", "schedules", "fire", "beat", "reap", "sweep"), (f"bell:{SCHEDULER_BELL}",)),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, "stats", "ids", "cards", "schedules", "pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
+        (
+            *(*_SUBMITS, "stats", "ids", "cards", "schedules", "limits", "read_limits"),
+            *("pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
+        ),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
+from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo
 from taskq.protocol import workflow
 from taskq.protocol.checks import Checks
 from taskq.protocol.checks import LeaseTimes as LeaseTimes  # noqa: PLC0414 - for those who beat and reap
@@ -24,6 +25,7 @@ from taskq.protocol.replies import (
     parse_beat,
     parse_cards,
     parse_inspections,
+    parse_limits,
     parse_sizes,
     parse_turn,
     texts,
@@ -68,6 +70,8 @@ ARGUMENTS: dict[str, str] = {
     "mend_place": "verb name detail lease",
     "mend_expiry": "family name ttl",
     "notice": "nonce number",
+    "limits": "verb name wanted most",
+    "read_limits": "most",
     **workflow.ARGUMENTS,
 }
 
@@ -92,6 +96,7 @@ class Submission(NamedTuple):
     due: str
     unique_key: str
     ordering_key: str = ""
+    limit_keys: str = ""
 
 
 class SubmitReply(NamedTuple):
@@ -311,6 +316,20 @@ class Protocol(Checks, workflow.WorkflowOperations):
         """Remove a recurring definition; return 1 if there was one."""
         return self._build("schedules", ("remove", name, ""))
 
+    # -- limits --
+
+    def set_limit(self, limit: Limit) -> Operation[bool]:
+        """Add or replace a limit; return False if there are as many as there may be."""
+        return self._build("limits", ("set", limit.name, limit.text(), MAX_LIMITS), lambda reply: reply == 1)
+
+    def remove_limit(self, name: str) -> Operation[bool]:
+        """Remove a limit; return whether there was one."""
+        return self._build("limits", ("remove", name, "", MAX_LIMITS), lambda reply: reply == 1)
+
+    def list_limits(self) -> Operation[list[LimitInfo]]:
+        """Return all limits, and how many run and wait with each of their keys."""
+        return self._build("read_limits", (MAX_LIMITS,), parse_limits)
+
     def fire(self, name: str, definition: str, slot_ms: int, task: Submission) -> Operation[int]:
         """Submit the task of a slot: 1 done, 0 another scheduler was first, -1 the definition has changed."""
         return self._build("fire", (name, definition, slot_ms, task.task_id, task.envelope, task.list_name))
@@ -340,7 +359,7 @@ def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument]
 
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
-    if any(due != "0" or unique or ordering for _, _, _, due, unique, ordering in tasks):
+    if any(due != "0" or any(keys) for _, _, _, due, *keys in tasks):
         return 0, len(tasks), [word for task in tasks for word in task], list(range(len(tasks)))
     groups: dict[str, list[Argument]] = {}
     orders: dict[str, list[int]] = {}

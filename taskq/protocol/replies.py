@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
+from taskq.model.limit import Limit, LimitInfo
 
 
 class OutOfStep(ProtocolError):
@@ -144,7 +145,7 @@ class WorkerCard:
 
 # the words of a record, see lua/lib/running.lua
 _RECORD = ("fence", "worker", "list", "attempts", "started", "flags")
-_FLAGS = {"h": "history", "c": "cancel"}
+_FLAGS = {"h": "history", "c": "cancel", "l": "limited"}
 # attempt and retries of a task that has never run
 _NEW = [1, 0]
 
@@ -200,6 +201,19 @@ def parse_record(record: bytes | str | None) -> dict[str, str]:
     fields = {"status": "running", **dict(zip(_RECORD, words, strict=True))}
     flags = fields.pop("flags")
     return fields | {name: "1" for letter, name in _FLAGS.items() if letter in flags}
+
+
+def parse_limits(reply: list[Any]) -> list[LimitInfo]:
+    """Return the limits with what was counted; a key that no limit has any more counts nowhere."""
+    found = {name: Limit.parse(name, text) for name, text in sorted(pairs(reply[0]).items())}
+    counts: dict[str, dict[str, tuple[int, int]]] = {name: {} for name in found}
+    flat = reply[1]
+    for at in range(0, len(flat), 3):
+        key = flat[at].decode("utf-8", "replace")
+        name = key if key in found else key.partition(":")[0]
+        if name in counts and (flat[at + 1] or flat[at + 2]):
+            counts[name][key] = (flat[at + 1], flat[at + 2])
+    return [LimitInfo(limit, counts[name]) for name, limit in found.items()]
 
 
 def parse_sizes(reply: list[Any]) -> Sizes:

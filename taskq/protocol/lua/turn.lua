@@ -1,7 +1,7 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    tombstones scheduled retention retained events
+-- USES    tombstones scheduled retention retained events limited
 -- INCLUDE clock text events bell settle promote sweep running claim
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
@@ -21,7 +21,7 @@ repeat
   local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
   if card[1] ~= token or card[3] or seq <= tonumber(card[2] or 0) then break end
   if call('PUBSUB', 'NUMSUB', EVENTS)[2] > 0 or call('PUBSUB', 'NUMPAT') > 0 then break end
-  local waited = call('EXISTS', AWAITED, PAUSED, TOMBSTONES) > 0
+  local waited = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LIMITED) > 0
   if waited and call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
   read_clock()
   local head = call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')
@@ -84,6 +84,14 @@ repeat
     end
     if not usual then break end
     last = call('HGET', META, 'fence') or 0
+    local limited = waited and call('GET', LIMITED)
+    if limited then
+      for n = 1, count do
+        local kind = string.match(bodies[n], '^([^"]*)"', 18 + #ids[n]) or ''
+        if limited == '*' or string.find(limited, ' ' .. kind .. ' ', 1, true) then usual = false end
+      end
+      if not usual then break end
+    end
     if settles == 0 then
       call('HLEN', RUNNING)
       call('SCARD', STATUS .. 'running')
@@ -198,6 +206,7 @@ sweep(math.min(settled() * 8, 2000))
 settle_all()
 local _, wait = promote(100, rescheduled and until_next() or due)
 local claims = claim(candidates)
+if jammed then wait = until_next() end
 
 if ring_on == 1 and lists > 0 then
   -- work left behind rings on, so that one hint wakes as many workers as there is work for; no work at all clears the
