@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from taskq.admission.explain import Explanation
     from taskq.aio import AsyncTaskQueue
     from taskq.channels import (
         AsyncConsumer,
@@ -90,6 +91,7 @@ _HOME = {
     "Discard": "taskq.model.retry",
     "Durability": "taskq.states",
     "EmbeddedServerError": "taskq.errors",
+    "Explanation": "taskq.admission.explain",
     "InvalidTask": "taskq.errors",
     "Limit": "taskq.model.limit",
     "LimitInfo": "taskq.model.limit",
@@ -150,6 +152,7 @@ __all__ = [
     "Discard",
     "Durability",
     "EmbeddedServerError",
+    "Explanation",
     "InvalidTask",
     "Limit",
     "LimitInfo",

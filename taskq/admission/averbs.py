@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from taskq.admission import limits
+from taskq.admission import explain, limits
+from taskq.admission.explain import Explanation
 from taskq.admission.verbs import AdmissionVerbs
 from taskq.flows import Flow
 from taskq.model.limit import Limit, LimitInfo
@@ -41,3 +42,7 @@ class AsyncAdmissionVerbs:
     @documented_as(AdmissionVerbs.list_limits)
     async def list_limits(self) -> list[LimitInfo]:
         return await self.run_flow(limits.list_limits(self.spread))
+
+    @documented_as(AdmissionVerbs.explain)
+    async def explain(self, task_id: str) -> Explanation:
+        return await self.run_flow(explain.explain(self.spread.of(task_id), task_id))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from taskq.admission import limits
+from taskq.admission import explain, limits
+from taskq.admission.explain import Explanation
 from taskq.flows import Flow
 from taskq.model.limit import Limit, LimitInfo
 
@@ -69,3 +70,18 @@ class AdmissionVerbs:
             ServerUnavailable: if the server cannot be asked.
         """
         return self.run_flow(limits.list_limits(self.spread))
+
+    def explain(self, task_id: str) -> Explanation:
+        """Return why a task is where it is, and what it waits for. Reads only, and never much.
+
+        Args:
+            task_id: which one.
+
+        Returns:
+            Its ``reason`` in a word, the whole of it as ``message``, names and numbers in ``details``; the reason is
+            ``unknown`` if there is no such task.
+
+        Raises:
+            ServerUnavailable: if the server cannot be asked.
+        """
+        return self.run_flow(explain.explain(self.spread.of(task_id), task_id))

@@ -16,7 +16,7 @@ COMMANDS = {
     },
     "Tasks": {
         "submit": ("taskq.cli.submit", "Submit a task, and wait for its result if asked to."),
-        "task": ("taskq.cli.tasks", "List, show, cancel or retry tasks."),
+        "task": ("taskq.cli.tasks", "List, show, explain, cancel or retry tasks."),
         "schedule": ("taskq.cli.schedules", "List, add or remove recurring tasks."),
     },
     "Operate": {

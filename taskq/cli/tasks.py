@@ -9,7 +9,7 @@ import click
 
 from taskq.cli.card import card_text, read_card
 from taskq.cli.commands import TaskqGroup
-from taskq.cli.output import age_text, error_line, show, show_json, table
+from taskq.cli.output import age_text, error_line, printable, show, show_json, table
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
 from taskq.errors import InvalidTask, TaskNotFound
@@ -30,7 +30,7 @@ _ORDER = (
 
 @click.group(cls=TaskqGroup)
 def task() -> None:
-    """List, show, cancel or retry tasks."""
+    """List, show, explain, cancel or retry tasks."""
 
 
 @task.command("ls")
@@ -89,6 +89,22 @@ def show_task(session: Session, task_id: str) -> None:
         show_json(card.to_dict())
     else:
         show(card_text(card))
+
+
+@task.command("explain")
+@click.argument("task_id", metavar="ID")
+@with_session
+def explain(session: Session, task_id: str) -> None:
+    """Say why a task is where it is, and what it waits for."""
+    found = session.queue.explain(task_id)
+    if session.json:
+        show_json(found.to_dict())
+    elif found.status:
+        show(f"{task_id} is {found.status}: {printable(found.message)}")
+    else:
+        session.note(found.message)
+    if not found.status:
+        click.get_current_context().exit(EXIT_FAILED)
 
 
 @task.command("cancel")

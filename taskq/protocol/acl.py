@@ -85,7 +85,7 @@ _SUBMITS = (
     "report",
     "gather",
 )
-_LOOKS = ("inspect", "result", "recall", "gather", "stats", "ids", "cards", "schedules", "read_limits")
+_LOOKS = ("inspect", "result", "recall", "gather", "stats", "ids", "cards", "schedules", "read_limits", "explain")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
@@ -118,7 +118,7 @@ DUTIES: dict[Role, Duties] = {
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
         (
-            *(*_SUBMITS, "stats", "ids", "cards", "schedules", "limits", "read_limits"),
+            *(*_SUBMITS, "stats", "ids", "cards", "schedules", "limits", "read_limits", "explain"),
             *("pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
         ),
         ("reply:*",),

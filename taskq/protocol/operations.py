@@ -15,6 +15,7 @@ from taskq.protocol.operation import Argument, Operation
 from taskq.protocol.replies import (
     NOTHING_SEEN,
     BeatReply,
+    Circumstances,
     Inspection,
     Settlement,
     Sizes,
@@ -24,6 +25,7 @@ from taskq.protocol.replies import (
     pairs,
     parse_beat,
     parse_cards,
+    parse_circumstances,
     parse_inspections,
     parse_limits,
     parse_sizes,
@@ -72,6 +74,7 @@ ARGUMENTS: dict[str, str] = {
     "notice": "nonce number",
     "limits": "verb name wanted most",
     "read_limits": "most",
+    "explain": "id list ttl ahead*",
     **workflow.ARGUMENTS,
 }
 
@@ -325,6 +328,10 @@ class Protocol(Checks, workflow.WorkflowOperations):
     def remove_limit(self, name: str) -> Operation[bool]:
         """Remove a limit; return whether there was one."""
         return self._build("limits", ("remove", name, "", MAX_LIMITS), lambda reply: reply == 1)
+
+    def explain(self, task_id: str, list_name: str, ttl_ms: int, ahead: Sequence[str]) -> Operation[Circumstances]:
+        """Return what holds a task up; ``ahead`` names the lists that are claimed from before its own."""
+        return self._build("explain", (task_id, list_name, ttl_ms, *ahead), parse_circumstances)
 
     def list_limits(self) -> Operation[list[LimitInfo]]:
         """Return all limits, and how many run and wait with each of their keys."""

@@ -285,6 +285,12 @@ def list_limits(bench: Bench) -> Operation[Any]:
     return bench.protocol.list_limits()
 
 
+def explain(bench: Bench) -> Operation[Any]:
+    _limited(bench, 2, concurrency=1)
+    bench.claim("w1", 5)
+    return bench.protocol.explain("l1", "normal", TTL_MS, ["urgent", "high"])
+
+
 def mend_permits(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
@@ -732,6 +738,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     set_limit,
     remove_limit,
     list_limits,
+    explain,
     turn_loses_the_first,
     settle_the_first_fails,
     settle_all,

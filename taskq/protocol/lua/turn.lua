@@ -21,8 +21,12 @@ repeat
   local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
   if card[1] ~= token or card[3] or seq <= tonumber(card[2] or 0) then break end
   if call('PUBSUB', 'NUMSUB', EVENTS)[2] > 0 or call('PUBSUB', 'NUMPAT') > 0 then break end
-  local waited = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LIMITED) > 0
-  if waited and call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
+  local waited, limited = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LIMITED) > 0, nil
+  if waited then
+    if call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
+    limited = call('GET', LIMITED)
+    if limited then waited = call('EXISTS', AWAITED) == 1 end
+  end
   read_clock()
   local head = call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')
   local wait = head[1] and tonumber(head[2]) - now or -1
@@ -84,7 +88,6 @@ repeat
     end
     if not usual then break end
     last = call('HGET', META, 'fence') or 0
-    local limited = waited and call('GET', LIMITED)
     if limited then
       for n = 1, count do
         local kind = string.match(bodies[n], '^([^"]*)"', 18 + #ids[n]) or ''
