@@ -8,6 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
+# Most tests wait for processes and servers: three at a time take a third of the time, on two cores.
+JOBS ?= 3
+TOGETHER := -n $(JOBS) --dist worksteal
 # Which Python makes the environment; `make PYTHON=/path/to/python ...` chooses one.
 PYTHON ?=
 
@@ -16,7 +19,7 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help install run test test-both test-server quick check lint format verify verify-slice soak bench bench-compare clean
+.PHONY: help install run test test-both test-server quick check lint format verify verify-slice soak bench bench-compare bench-scale bench-check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,21 +29,21 @@ install: $(VENV)/.run ## the environment in .venv, with taskq and its commands
 run: $(VENV)/.run ## the main job: index the Python standard library on an embedded server
 	@$(BIN)/python scripts/run_index.py
 
-test: $(VENV)/.dev ## the whole test suite on a real server
-	@$(PYTEST)
+test: $(VENV)/.dev ## the whole test suite on a real server; JOBS=1: one test at a time
+	@$(PYTEST) $(TOGETHER)
 
 test-both: $(VENV)/.dev ## the whole test suite on each kind of server that this machine has
 	@for kind in $$($(BIN)/python -m tests.servers); do \
 		echo "== $$kind"; \
-		TASKQ_TEST_SERVER=$$kind $(PYTEST) || exit 1; \
+		TASKQ_TEST_SERVER=$$kind $(PYTEST) $(TOGETHER) || exit 1; \
 	done
 
 test-server: $(VENV)/.dev ## what depends on the kind of server, without what takes longer than five seconds
-	@$(PYTEST) -m "not slow" tests/lua tests/protocol tests/properties tests/conformance tests/transport tests/worker \
+	@$(PYTEST) $(TOGETHER) -m "not slow" tests/lua tests/protocol tests/properties tests/conformance tests/transport tests/worker \
 		tests/scheduler tests/faults tests/security
 
 quick: $(VENV)/.dev ## the tests that take less than five seconds each
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) $(TOGETHER) -m "not slow"
 
 check: lint test ## all that must pass before a commit
 
@@ -69,6 +72,12 @@ bench: $(VENV)/.dev ## speed beside the bare baselines
 # FLAGS="--quick" or FLAGS="--peers taskq,rq --work submit,drain_noop"; --help lists them
 bench-compare: $(VENV)/.dev ## the same work by taskq and by its peers; writes docs/performance.md
 	@$(BIN)/python -m bench.compare $(FLAGS)
+
+bench-scale: $(VENV)/.dev ## cost per task over backlog, workers, payload, processes and time; writes docs/scale.md
+	@$(BIN)/python -m bench.scale $(FLAGS)
+
+bench-check: $(VENV)/.dev ## a short run beside the figures of the last release; fails if one is clearly worse
+	@$(BIN)/python -m bench.check $(FLAGS)
 
 clean: ## remove the environment and all caches
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

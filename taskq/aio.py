@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-from taskq import dead, flows, partitions
+from taskq import flows, partitions
 from taskq.admission.averbs import AsyncAdmissionVerbs
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import AsyncTaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
-from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.model.views import QueueStats, WorkerInfo
+from taskq.observe.averbs import AsyncObserveVerbs
+from taskq.operate.averbs import AsyncOperateVerbs
 from taskq.partitions import Spread
 from taskq.protocol.operation import Operation
-from taskq.queue import Priority, TaskQueue
+from taskq.queue import TaskQueue
 from taskq.registry import Registry, TaskDefinition, TaskOptions, define
 from taskq.settings import Settings
 from taskq.transport.concurrent import AsyncTransport
@@ -32,7 +34,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncAdmissionVerbs):
+class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs, AsyncAdmissionVerbs):
     """One namespace on one server, for one event loop; connects when first used.
 
     Args:
@@ -153,34 +155,6 @@ class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncAdmissionVerbs):
     @documented_as(TaskQueue.list_workers)
     async def list_workers(self) -> list[WorkerInfo]:
         return await self.run_flow(partitions.workers(self.spread))
-
-    @documented_as(TaskQueue.pause)
-    async def pause(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        return await self.run_flow(partitions.pause(self.spread, True, queue, priority))
-
-    @documented_as(TaskQueue.resume)
-    async def resume(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        return await self.run_flow(partitions.pause(self.spread, False, queue, priority))
-
-    @documented_as(TaskQueue.purge)
-    async def purge(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        return await self.run_flow(partitions.purge(self.spread, queue, priority))
-
-    @documented_as(TaskQueue.list_dead)
-    async def list_dead(self, limit: int = 100) -> list[DeadLetter]:
-        return await self.run_flow(partitions.list_dead(self.spread, limit))
-
-    @documented_as(TaskQueue.replay_dead)
-    async def replay_dead(self, task_ids: Iterable[str] | None = None) -> int:
-        return await self.run_flow(partitions.replay(self.spread, task_ids))
-
-    @documented_as(TaskQueue.purge_dead)
-    async def purge_dead(self, task_ids: Iterable[str] | None = None) -> int:
-        return await self.run_flow(partitions.purge_dead(self.spread, task_ids))
-
-    @documented_as(TaskQueue.retry_task)
-    async def retry_task(self, task_id: str) -> None:
-        await self.run_flow(dead.retry_task(self.spread.of(task_id), task_id))
 
     @documented_as(TaskQueue.subscribe_to_events)
     async def subscribe_to_events(self, callback: Callable[[Message], object], *, block: bool = False) -> Subscription:

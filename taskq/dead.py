@@ -50,11 +50,14 @@ def list_dead(context: Context, limit: int) -> Flow[list[DeadLetter]]:
     return letters
 
 
-def replay(context: Context, task_ids: Iterable[str] | None) -> Flow[int]:
-    """Put dead letters back into their lists; return how many."""
+def replay(context: Context, task_ids: Iterable[str] | None, *, reopen: bool = False) -> Flow[int]:
+    """Put dead letters back into their lists; return how many.
+
+    ``reopen`` says whether the families that have counted them wait for them again.
+    """
     ids = yield from _ids_of_dead(context, task_ids)
     # those that died first go first: of one ordering key, each goes to the end
-    return (yield from _replay_ids(context, ids if task_ids is not None else ids[::-1]))
+    return (yield from _replay_ids(context, ids if task_ids is not None else ids[::-1], reopen))
 
 
 def _ids_of_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[list[str]]:
@@ -70,7 +73,7 @@ def _ids_of_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[list[
             return list(dict.fromkeys(found))
 
 
-def _replay_ids(context: Context, task_ids: list[str]) -> Flow[int]:
+def _replay_ids(context: Context, task_ids: list[str], reopen: bool) -> Flow[int]:
     replayed = 0
     for start in range(0, len(task_ids), PAGE):
         page = task_ids[start : start + PAGE]
@@ -79,7 +82,7 @@ def _replay_ids(context: Context, task_ids: list[str]) -> Flow[int]:
         tasks = [outline(item.envelope or b"", task_id) for task_id, item in known]
         if tasks:
             places = [(task.task_id, list_name(task.queue, task.priority)) for task in tasks]
-            codes: list[int] = yield context.protocol.replay(places)
+            codes: list[int] = yield context.protocol.replay(places, reopen=reopen)
             replayed += sum(codes)
     return replayed
 

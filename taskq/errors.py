@@ -28,7 +28,15 @@ class TaskConflict(TaskqError):
 
 
 class QueueFull(TaskqError):
-    """The queue has reached its maximum length; nothing was stored."""
+    """The queue has reached its maximum length; nothing was stored, or only the beginning of a large batch.
+
+    Attributes:
+        stored: how many tasks of the batch were stored.
+    """
+
+    def __init__(self, message: str = "", stored: int = 0) -> None:
+        super().__init__(message)
+        self.stored = stored
 
 
 class TaskNotFound(TaskqError, KeyError):

@@ -23,7 +23,8 @@ from taskq.model.views import ListStats, QueueStats, WorkerInfo, age_seconds, st
 from taskq.protocol.durability import Durable, Guarantee
 from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
-from taskq.protocol.operations import Protocol, Submission
+from taskq.protocol.operations import Protocol, Submission, SubmitReply
+from taskq.protocol.portions import portions
 from taskq.protocol.replies import Inspection, Sizes
 from taskq.settings import Settings
 from taskq.states import TaskPriority, TaskStatus
@@ -31,7 +32,6 @@ from taskq.states import TaskPriority, TaskStatus
 T = TypeVar("T")
 
 PAGE = 100
-MAX_BATCH = 10_000
 # A registration outlives the silence between two of them, and a lost notice is made good at the next one.
 _MAIL_SECONDS = 10.0
 _MAIL_TTL_MS = 30_000
@@ -102,9 +102,7 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
 
 
 def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: str | None = None) -> Flow[list[str]]:
-    """Store tasks, all or none, as safely as asked for, and return their ids."""
-    if not tasks:
-        return []
+    """Store tasks, all or none of each portion, as safely as asked for, and return their ids."""
     submissions = [submission(context, task, due) for task in tasks]
     reused = False
     for task in tasks:
@@ -112,43 +110,51 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
             raise InvalidTask("a task with depends_on starts when they have ended, it cannot have a time of its own")
         reused = reused or not task.fresh_id
         task.fresh_id = False  # also within this call, if the same task stands in it twice
-    if len(submissions) > MAX_BATCH:
-        raise InvalidTask(
-            f"a batch of {len(submissions):,} tasks is too large for one atomic call: send {MAX_BATCH:,} at most"
-        )
-    operation = context.protocol.submit(submissions, context.settings.max_queue_length, reused=reused)
+    # copies of one Task each say that their id is fresh
+    reused = reused or len({one.task_id for one in submissions}) < len(submissions)
+    stored: list[str] = []
     doubt: NotDurable | None = None
-    if (durability or context.settings.durability) == "memory":
-        reply = yield operation
-    else:
-        guarantee = Guarantee.of(durability, context.settings, context.protocol.keys)
-        reply, reached = yield Durable(operation, guarantee)
-        doubt = guarantee.shortfall(reached, reply.ids)
-    if reply.conflicts:
-        ids = [submissions[index].task_id for index in reply.conflicts[:3]]
-        raise TaskConflict(
-            f"{len(reply.conflicts)} of {len(submissions)} tasks have an id under which a different task is stored "
-            f"({', '.join(ids)}): nothing was stored. Leave task_id out to have one made up"
-        )
-    if reply.full is not None:
-        raise queue_full(context, *reply.full)
-    if reply.crowded is not None:
-        key, number = reply.crowded
-        raise QueueFull(
-            f"{number:,} tasks with the ordering key {key!r} have not ended yet, and there may be "
-            f"{context.settings.max_queue_length:,}: nothing was stored. They run one after the other: submit later, "
-            "use more keys, or raise TASKQ_MAX_QUEUE_LENGTH"
-        )
+    for portion in portions(submissions) if submissions else ():
+        operation = context.protocol.submit(portion, context.settings.max_queue_length, reused=reused)
+        if (durability or context.settings.durability) == "memory":
+            reply: SubmitReply = yield operation
+        else:
+            guarantee = Guarantee.of(durability, context.settings, context.protocol.keys)
+            reply, reached = yield Durable(operation, guarantee)
+            doubt = doubt or guarantee.shortfall(reached, reply.ids)
+        if reply.conflicts:
+            ids = [portion[index].task_id for index in reply.conflicts[:3]]
+            raise TaskConflict(
+                f"{len(reply.conflicts)} of {len(portion)} tasks have an id under which a different task is stored "
+                f"({', '.join(ids)}): {so_far(len(stored))} stored. Leave task_id out to have one made up"
+            )
+        if reply.full is not None:
+            raise queue_full(context, *reply.full, len(stored))
+        if reply.crowded is not None:
+            key, number = reply.crowded
+            raise QueueFull(
+                f"{number:,} tasks with the ordering key {key!r} have not ended yet, and there may be "
+                f"{context.settings.max_queue_length:,}: {so_far(len(stored))} stored. They run one after the other: "
+                "submit later, use more keys, or raise TASKQ_MAX_QUEUE_LENGTH",
+                len(stored),
+            )
+        stored += reply.ids
     if doubt is not None:
         raise doubt
-    return list(reply.ids)
+    return stored
 
 
-def queue_full(context: Context, name: str, length: int) -> QueueFull:
+def so_far(stored: int) -> str:
+    """Return how much of a batch that was refused is stored, in words."""
+    return f"only the first {stored:,} of the batch were" if stored else "nothing was"
+
+
+def queue_full(context: Context, name: str, length: int, stored: int = 0) -> QueueFull:
     """Return the error of a submit that would have made a list longer than it may be."""
     return QueueFull(
-        f"the list {name!r} holds {length:,} tasks and may hold {context.settings.max_queue_length:,}: nothing was "
-        "stored. Start more workers, submit later, or raise TASKQ_MAX_QUEUE_LENGTH"
+        f"the list {name!r} holds {length:,} tasks and may hold {context.settings.max_queue_length:,}: "
+        f"{so_far(stored)} stored. Start more workers, submit later, or raise TASKQ_MAX_QUEUE_LENGTH",
+        stored,
     )
 
 
@@ -315,6 +321,6 @@ def purge(context: Context, queue: str | None, priority: TaskPriority | str | in
     for name in _lists(queue, priority):
         more = True
         while more:
-            count, more = yield context.protocol.purge(name, 500)
+            count, more = yield context.protocol.purge(name, 250)
             purged += count
     return purged

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
-from taskq import dead, flows, partitions
+from taskq import flows, partitions
 from taskq.admission.verbs import AdmissionVerbs
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import TaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
-from taskq.model.views import DeadLetter, QueueStats, WorkerInfo
+from taskq.model.views import QueueStats, WorkerInfo
+from taskq.observe.verbs import ObserveVerbs
+from taskq.operate.verbs import OperateVerbs
 from taskq.partitions import Spread
 from taskq.protocol.operation import Operation
 from taskq.registry import Registry, TaskDefinition, TaskOptions, define
@@ -33,7 +35,7 @@ T = TypeVar("T")
 Priority = TaskPriority | str | int
 
 
-class TaskQueue(WorkflowVerbs, AdmissionVerbs):
+class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
     """One namespace on one server. Safe for threads and across fork; connects when first used.
 
     Args:
@@ -128,11 +130,13 @@ class TaskQueue(WorkflowVerbs, AdmissionVerbs):
     def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
         """Store many tasks in one atomic call: all of them or none.
 
-        In a queue of several partitions it is one call for each that the keys or ids of tasks name.
+        One call is up to 1,000 tasks (500 if some have a unique key) and two million characters. More are stored in
+        several, each all or none: if one fails, its error says how many are stored. In a queue of several partitions
+        it is one for each that the keys or ids of tasks name. Repeated with the same tasks, it stores what is missing.
 
         Args:
-            tasks: up to 10,000.
-            durability: as ``submit_task``; one wait for all of them.
+            tasks: any number.
+            durability: as ``submit_task``; one wait for each call.
 
         Returns:
             Their ids, in order.
@@ -248,84 +252,6 @@ class TaskQueue(WorkflowVerbs, AdmissionVerbs):
     def list_workers(self) -> list[WorkerInfo]:
         """Return the registered workers."""
         return self.run_flow(partitions.workers(self.spread))
-
-    def pause(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        """Stop claims from a queue until ``resume``; running tasks go on, submits are accepted.
-
-        Args:
-            queue: its name; None: the default queue.
-            priority: only this list; None: all four.
-
-        Returns:
-            How many lists were not paused before.
-        """
-        return self.run_flow(partitions.pause(self.spread, True, queue, priority))
-
-    def resume(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        """Let workers claim from a paused queue again.
-
-        Args:
-            queue: its name; None: the default queue.
-            priority: only this list; None: all four.
-
-        Returns:
-            How many lists were paused before.
-        """
-        return self.run_flow(partitions.pause(self.spread, False, queue, priority))
-
-    def purge(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        """Delete the tasks that wait in a queue.
-
-        Args:
-            queue: its name; None: the default queue.
-            priority: only this list; None: all four.
-
-        Returns:
-            How many were deleted.
-        """
-        return self.run_flow(partitions.purge(self.spread, queue, priority))
-
-    def list_dead(self, limit: int = 100) -> list[DeadLetter]:
-        """Return the dead letters, the latest first.
-
-        Args:
-            limit: how many at most.
-        """
-        return self.run_flow(partitions.list_dead(self.spread, limit))
-
-    def replay_dead(self, task_ids: Iterable[str] | None = None) -> int:
-        """Run dead letters again, with all their attempts before them.
-
-        Args:
-            task_ids: which ones; None: all.
-
-        Returns:
-            How many were put back into their lists.
-        """
-        return self.run_flow(partitions.replay(self.spread, task_ids))
-
-    def purge_dead(self, task_ids: Iterable[str] | None = None) -> int:
-        """Forget dead letters.
-
-        Args:
-            task_ids: which ones; None: all.
-
-        Returns:
-            How many were forgotten.
-        """
-        return self.run_flow(partitions.purge_dead(self.spread, task_ids))
-
-    def retry_task(self, task_id: str) -> None:
-        """Run a failed or cancelled task again.
-
-        Args:
-            task_id: which one.
-
-        Raises:
-            TaskNotFound: if there is no such task.
-            InvalidTask: if it has not ended, or has completed.
-        """
-        self.run_flow(dead.retry_task(self.spread.of(task_id), task_id))
 
     def subscribe_to_events(self, callback: Callable[[Message], object], *, block: bool = False) -> Subscription:
         """Call a function for each event of the namespace.

@@ -110,6 +110,8 @@ TRANSITIONS: dict[tuple[TaskStatus | None, str], tuple[TaskStatus, ...]] = {
     (TaskStatus.RUNNING, Outcome.SNOOZE): (TaskStatus.SCHEDULED,),
     (TaskStatus.RUNNING, Outcome.WAIT): (TaskStatus.WAITING, TaskStatus.PENDING),
     (TaskStatus.WAITING, "fan-in"): (TaskStatus.PENDING,),
+    (TaskStatus.WAITING, "signal"): (TaskStatus.PENDING,),
+    (TaskStatus.WAITING, "promote"): (TaskStatus.PENDING,),
     (TaskStatus.WAITING, "limit"): (TaskStatus.PENDING,),
     (TaskStatus.WAITING, "sequence"): (TaskStatus.PENDING, TaskStatus.SCHEDULED),
     (TaskStatus.WAITING, "cancel"): (TaskStatus.CANCELLED,),

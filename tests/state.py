@@ -18,7 +18,7 @@ from taskq.protocol.keys import Keys, list_name, lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import CrashLimits, LeaseTimes, Protocol, Submission, load_scripts
 from taskq.protocol.replies import Claim, Settlement, TurnReply
-from taskq.protocol.view import Entry, read_dump
+from taskq.protocol.view import KINDS, Entry, read_dump
 from taskq.settings import Settings
 from taskq.states import TaskPriority
 from taskq.transport.blocking import Transport
@@ -38,7 +38,7 @@ UUID = "namespace-uuid"
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
 _TIME_FIELDS = frozenset({"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp"})
-_TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "jams"})
+_TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas", "jams"})
 
 
 def task(
@@ -254,16 +254,13 @@ class Bench:
         if name in _TIME_ZSETS and entry.kind == "zset":
             moments = {member: self._moment(score) for member, score in content.items()}
             return {self._moment(m): v for m, v in moments.items()} if name == "retention" else moments
-        if name.startswith("rate:") and entry.kind == "string":
-            return self._moment(content)
-        if name.startswith("starts:") and entry.kind == "list":
-            return [self._moment(start) for start in content]
-        if name.startswith("blocked:") and entry.kind == "zset":
-            return sorted(content, key=content.get)
-        if name == "limits" and entry.kind == "hash":
-            return {limit: text.rpartition(" ")[0] for limit, text in content.items()}
+        family = name.partition(":")[0]
+        if KINDS.get(family) == entry.kind and family in ("rate", "starts", "blocked", "limits"):
+            return self._of_limits(family, content)
         if entry.kind == "string":
             return _without_time(content)
+        if name == "history":  # the minute, and the age of what waits
+            return [re.sub(r"^\d+", "#", item) for item in content]
         if entry.kind == "list":
             return [_without_time(item) for item in content]
         if entry.kind != "hash":
@@ -278,6 +275,16 @@ class Bench:
         if name == "meta" and "fence" in fields:
             fields["fence"] = "#"
         return fields
+
+    def _of_limits(self, family: str, content: Any) -> Any:
+        """Return starts as moments, the blocked in their order, limits without the time at which they were set."""
+        if family == "rate":
+            return self._moment(content)
+        if family == "starts":
+            return [self._moment(start) for start in content]
+        if family == "blocked":
+            return sorted(content, key=content.get)
+        return {limit: text.rpartition(" ")[0] for limit, text in content.items()}
 
     def _record(self, record: str) -> str:
         fence, worker, task_list, attempt, started, flags = record.split(" ")

@@ -21,6 +21,8 @@ from taskq.scheduler import TaskScheduler
 from taskq.settings import FIELDS, SERVER_PARTS
 from taskq.states import TRANSITIONS, Outcome, TaskStatus
 from taskq.worker import TaskContext, TaskWorker
+from taskq.worker.commit import commit_together
+from taskq.workflow.commits import Together
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent
@@ -117,6 +119,8 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         def look_while_running(task: Task, ctx: TaskContext) -> None:
             queue.transport.run(protocol.await_result(task.task_id, "address", 30_000))
             ctx.checkpoint("half")
+            queue.signal(task.task_id, "go")
+            commit_together(queue, ctx._attempt, Together(task.task_id, ctx._attempt.claim.fence, saga="running one"))
             queue.fanout(task.task_id, [Task(task_type="echo", queue="mail")])
             look()
 
@@ -128,7 +132,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         queue.set_limit("window", rate="100/m", sliding=True)
         queue.submit_batch([Task(task_type="look", limit_keys=["few", "window"]) for _ in range(2)])
         queue.submit_task(Task(task_type="look", unique_key="one", ordering_key="one"))
-        queue.submit_task(Task(task_type="echo", queue="mail"))
+        queue.submit_task(Task(task_type="echo", queue="mail", payload="x" * 5000))
         queue.submit_task(Task(task_type="fail", max_retries=0))
         queue.cancel_task(queue.submit_task(Task(task_type="look", priority="low")))
         queue.pause(priority="low")

@@ -35,13 +35,15 @@ class Panel:
 
     Args:
         title: with its unit.
-        bars: in any order; the best is drawn first.
+        bars: in any order.
         more_is_better: which end is best.
+        ranked: draw the best first; else in the order given, as for the points of a curve.
     """
 
     title: str
     bars: Sequence[Bar]
     more_is_better: bool = True
+    ranked: bool = True
 
 
 def draw(panels: Sequence[Panel], caption: str) -> str:
@@ -68,12 +70,14 @@ def draw(panels: Sequence[Panel], caption: str) -> str:
 
 
 def _panel(panel: Panel, left: float, top: float) -> list[str]:
-    bars = sorted(panel.bars, key=lambda bar: bar.value, reverse=panel.more_is_better)
+    ranking = sorted(panel.bars, key=lambda bar: bar.value, reverse=panel.more_is_better)
+    bars = ranking if panel.ranked else list(panel.bars)
     parts = [_text(left, top + 14, panel.title, size=13, weight="bold")]
     if not bars:
         return parts
-    best = next((bar.value for bar in bars if bar.shade != "yardstick"), bars[0].value)
-    longest = bars[0].value if panel.more_is_better else min(bars[-1].value, max(best, 1e-9) * LONGEST)
+    best = next((bar.value for bar in ranking if bar.shade != "yardstick"), ranking[0].value)
+    most = max(bar.value for bar in bars)
+    longest = most if panel.more_is_better else min(most, max(best, 1e-9) * LONGEST)
     room = PANEL_WIDTH - LABEL - VALUE
     for index, bar in enumerate(bars):
         y = top + HEAD + index * ROW

@@ -88,17 +88,19 @@ PLOTTED = (
 )
 
 
-def replace_part(page: str, part: str) -> str:
+def replace_part(page: str, part: str, markers: tuple[str, str] = (BEGIN, END)) -> str:
     """Return a page with what stands between the markers replaced; markers are added at the end if there are none.
 
     Args:
         page: Markdown.
         part: Markdown of this run.
+        markers: where it begins and ends.
     """
-    if BEGIN not in page or END not in page:
-        page = f"{page.rstrip()}\n\n{BEGIN}\n{END}\n"
-    before, rest = page.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{part.strip()}\n{END}{rest.split(END, 1)[1]}"
+    begin, end = markers
+    if begin not in page or end not in page:
+        page = f"{page.rstrip()}\n\n{begin}\n{end}\n"
+    before, rest = page.split(begin, 1)
+    return f"{before}{begin}\n{part.strip()}\n{end}{rest.split(end, 1)[1]}"
 
 
 def tables(record: Record) -> str:
@@ -109,7 +111,7 @@ def tables(record: Record) -> str:
         shown = [column for column in columns if column.work in record.readings]
         if shown:
             rows = [[_name(peer), *(_cell(record, peer, column) for column in shown)] for peer in peers]
-            parts.append(f"### {title}\n\n{text}\n\n{_table(['', *(column.title for column in shown)], rows)}")
+            parts.append(f"### {title}\n\n{text}\n\n{markdown_table(['', *(column.title for column in shown)], rows)}")
     if "recovery" in record.readings:
         parts.append(_recovery(record, peers))
     parts += [_configuration(record, peers), _failures(record, peers)]
@@ -190,7 +192,7 @@ def _recovery(record: Record, peers: Sequence[Peer]) -> str:
         "### Recover\n\nThe worker with all its processes is killed (`kill -9`) in the middle of a task, another one "
         "is started, and a task a second is submitted, since some look for dead workers only under traffic. Seconds "
         "until the task runs again, with the start of the new worker.\n\n"
-        + _table(["", "runs again after", "guarantee"], rows)
+        + markdown_table(["", "runs again after", "guarantee"], rows)
     )
 
 
@@ -209,7 +211,7 @@ def _configuration(record: Record, peers: Sequence[Peer]) -> str:
         variants = record.variants.get(peer.name, {})
         chosen = "; ".join(f"{kind}: {_variant(variant)}" for kind, variant in variants.items() if variant)
         rows.append([_name(peer), versions or NONE, chosen or NONE, peer.remark])
-    return f"### Versions and configuration\n\n{_table(['', 'versions', 'fastest worker', 'remarks'], rows)}"
+    return f"### Versions and configuration\n\n{markdown_table(['', 'versions', 'fastest worker', 'remarks'], rows)}"
 
 
 def _variant(variant: dict[str, Any]) -> str:
@@ -236,6 +238,7 @@ def _failures(record: Record, peers: Sequence[Peer]) -> str:
     return "### What went wrong\n\n" + "\n".join(said) if said else ""
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |" for line in lines)

@@ -100,7 +100,7 @@ class Record:
         return any("error" in entry for entry in self.readings.get(work, {}).get(peer.name, []))
 
 
-def describe(admin: redis.Redis, options: Options) -> dict[str, Any]:
+def describe(admin: redis.Redis, tasks: int) -> dict[str, Any]:
     """Return what a reader must know about machine, server and run; no host name."""
     info = admin.info("server")
     model = next(
@@ -123,11 +123,7 @@ def describe(admin: redis.Redis, options: Options) -> dict[str, Any]:
         "python": platform.python_version(),
         "server": f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}",
         "commit": commit.stdout.strip(),
-        "rounds": options.rounds,
-        "seconds": options.seconds,
-        "tasks": options.tasks,
-        "chosen": options.choose,
-        "cap_seconds": options.cap_seconds,
+        "tasks": tasks,
         "load_at_start": round(os.getloadavg()[0], 1),
     }
 
@@ -145,7 +141,8 @@ def run(bench: Bench, peers: list[Peer], options: Options, say: Say) -> Record:
         Everything found; a peer that failed has its error in the place of figures.
     """
     begun = time.monotonic()
-    record = Record(describe(bench.admin, options))
+    said = {"rounds": options.rounds, "seconds": options.seconds, "chosen": options.choose}
+    record = Record(describe(bench.admin, options.tasks) | said | {"cap_seconds": options.cap_seconds})
     able = [peer for peer in peers if _prepare(bench, peer, record, say)]
     for peer in able:
         if options.works != ("recovery",):  # its speed does not matter there

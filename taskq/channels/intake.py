@@ -38,8 +38,9 @@ T = TypeVar("T")
 
 log = logging.getLogger("taskq.channels")
 
-# A script can hand about 8,000 words to one command, and nobody else is served while it runs.
+# What a consumer may ask for, and what one call carries: the server serves nobody else meanwhile.
 MOST_AT_ONCE = 1000
+MOST_PER_CALL = 125
 # A lost hint delays a message by this much at most.
 _IDLE_WAIT_SECONDS = 3.0
 # Nobody waits for the result of a message; its id is kept for as long as a late reader may ask what became of it.
@@ -248,7 +249,7 @@ class Intake:
     def settle_unfit(self) -> IntakeFlow[None]:
         """Let end at once what was claimed and cannot be delivered: damaged, expired, of another shape."""
         while self._unfit:
-            settles, self._unfit = self._unfit[:MOST_AT_ONCE], self._unfit[MOST_AT_ONCE:]
+            settles, self._unfit = self._unfit[:MOST_PER_CALL], self._unfit[MOST_PER_CALL:]
             yield from self._turn(0, (), settles)
 
     def take_ready(self, count: int) -> list[Message]:
@@ -267,7 +268,7 @@ class Intake:
             yield from self.settle_unfit()
             more = True
             while more and len(self._ready) < count:
-                want = count - len(self._ready)
+                want = min(MOST_PER_CALL, count - len(self._ready))
                 reply = yield from self._turn(want, self._walk(in_order), ())
                 yield from self.settle_unfit()
                 # what could not be delivered has left room for more
@@ -323,8 +324,8 @@ class Intake:
                 settles.append(settle(attempt))
             elif answered.get(task_id) not in outcomes:
                 refused.append(task_id)
-        for at in range(0, len(settles), MOST_AT_ONCE):
-            part = settles[at : at + MOST_AT_ONCE]
+        for at in range(0, len(settles), MOST_PER_CALL):
+            part = settles[at : at + MOST_PER_CALL]
             # without the lease the rest would be refused one after the other
             reply = (yield from self._turn(0, (), part)) if self._registered else TurnReply(registered=False)
             refused += reply.refused if reply.registered else [item.task_id for item in part]
@@ -341,7 +342,7 @@ class Intake:
         """Hand back to the heads of their lists, uncharged, what is held, and sign off."""
         worker, gone = self.worker, not self._known
         while not gone:
-            _, _, gone = yield self._namespace.protocol.evict(worker, False, MOST_AT_ONCE, CrashLimits(1, 1))
+            _, _, gone = yield self._namespace.protocol.evict(worker, False, MOST_PER_CALL, CrashLimits(1, 1))
         self.held.clear()
         self._ready.clear()
         self._unfinished = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from taskq.channels.intake import MOST_AT_ONCE, Intake, IntakeFlow
+from taskq.channels.intake import MOST_PER_CALL, Intake, IntakeFlow
 from taskq.channels.message import Message, PendingMessage
 from taskq.protocol.channels import takeover
 from taskq.protocol.keys import split_list_name
@@ -55,10 +55,12 @@ def claim_pending(intake: Intake, protocol: Protocol, min_idle_ms: int, count: i
     yield from intake.come_in()
     found = yield from held_messages(protocol, intake.lists, min_idle_ms)
     others = [(item.id, fence) for item, fence in found if item.consumer_id != intake.worker]
-    held = others[: min(count, MOST_AT_ONCE)]
-    if held:
+    for at in range(0, min(count, len(others)), MOST_PER_CALL):
+        held = others[at : min(at + MOST_PER_CALL, count)]
         operation = takeover(protocol, intake.worker, intake.token, intake.next_seq(), min_idle_ms, held)
-        yield from intake.carry_out(operation)
+        reply = yield from intake.carry_out(operation)
+        if not reply.registered:
+            break
         yield from intake.settle_unfit()
     return intake.take_ready(count)
 

@@ -86,9 +86,11 @@ class Publisher:
     ) -> list[str]:
         """Put many messages into a channel in one atomic call: all of them or none.
 
+        A batch larger than a call of ``TaskQueue.submit_batch`` is stored in several, and the same holds for it.
+
         Args:
             channel: as ``publish``.
-            messages: up to 10,000: the data of each, or an ``Outgoing`` for one with metadata or a TTL of its own.
+            messages: the data of each, or an ``Outgoing`` for one with metadata or a TTL of its own.
             metadata: of all of them.
             block: as ``publish``.
             timeout: as ``publish``.

@@ -102,7 +102,7 @@ def _split(metadata: dict[str, Any]) -> tuple[dict[str, Any], TaskPriority]:
 
 
 def publish(context: Context, channel: Channel, tasks: Sequence[Task], waiting: Waiting) -> PublishFlow[list[str]]:
-    """Store messages, all or none, and return their ids; wait for room if asked to."""
+    """Store messages, all or none of each call, and return their ids; wait for room if asked to."""
     if channel.max_length is not None:
         context = replace(context, settings=replace(context.settings, max_queue_length=channel.max_length))
     deadline = None if waiting.timeout is None else time.monotonic() + waiting.timeout
@@ -111,11 +111,13 @@ def publish(context: Context, channel: Channel, tasks: Sequence[Task], waiting: 
     while True:
         try:
             return (yield from flows.submit(context, tasks))
-        except QueueFull:
+        except QueueFull as error:
             left = None if deadline is None else deadline - time.monotonic()
             hopeless = any(count > most for count in _per_list(tasks).values())
             if not waiting.block or hopeless or (left is not None and left <= 0):
-                raise QueueFull(_why_full(channel.name, len(tasks), most, hopeless, waiting)) from None
+                raise QueueFull(
+                    _why_full(channel.name, len(tasks), most, hopeless, waiting, error.stored), error.stored
+                ) from None
         # not in step with others that wait
         seconds = pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, no secret
         yield Pause(seconds if left is None else min(seconds, left))
@@ -129,16 +131,16 @@ def _per_list(tasks: Iterable[Task]) -> dict[TaskPriority, int]:
     return counts
 
 
-def _why_full(name: str, count: int, most: int, hopeless: bool, waiting: Waiting) -> str:
+def _why_full(name: str, count: int, most: int, hopeless: bool, waiting: Waiting, stored: int) -> str:
     if hopeless:
         return (
-            f"channel {name!r} may hold {most:,} messages of a priority, so {count:,} at once never fit: nothing was "
-            "stored. Publish smaller batches, or raise max_length"
+            f"channel {name!r} may hold {most:,} messages of a priority, so {count:,} at once never fit: "
+            f"{flows.so_far(stored)} stored. Publish smaller batches, or raise max_length"
         )
     waited = f" within {waiting.timeout:g} s" if waiting.block and waiting.timeout is not None else ""
     return (
-        f"channel {name!r} may hold {most:,} messages of a priority, and there was no room{waited}: nothing was "
-        "stored. Start more consumers, publish with block=True, or raise max_length"
+        f"channel {name!r} may hold {most:,} messages of a priority, and there was no room{waited}: "
+        f"{flows.so_far(stored)} stored. Start more consumers, publish with block=True, or raise max_length"
     )
 
 

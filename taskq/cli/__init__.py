@@ -11,12 +11,14 @@ __all__ = ["main"]
 COMMANDS = {
     "Run": {
         "worker": ("taskq.cli.workers", "Run a worker; `worker ls` shows the ones that run."),
+        "pool": ("taskq.cli.pool", "Run as many worker processes as the work needs."),
         "scheduler": ("taskq.cli.scheduler", "Run a scheduler."),
         "server": ("taskq.cli.server", "Start, stop or show the embedded server."),
     },
     "Tasks": {
         "submit": ("taskq.cli.submit", "Submit a task, and wait for its result if asked to."),
-        "task": ("taskq.cli.tasks", "List, show, explain, cancel or retry tasks."),
+        "task": ("taskq.cli.tasks", "List, show, explain, cancel, retry or signal tasks."),
+        "saga": ("taskq.cli.sagas", "List, show, resume or abort sagas."),
         "schedule": ("taskq.cli.schedules", "List, add or remove recurring tasks."),
     },
     "Operate": {
@@ -27,6 +29,7 @@ COMMANDS = {
         "acl": ("taskq.cli.acl", "Print the rights that a worker, a producer, ... needs on the server."),
         "fsck": ("taskq.cli.fsck", "Check that every task is where it belongs, and mend what is damaged."),
         "doctor": ("taskq.cli.doctor", "Check the server and the namespace, and say what to change."),
+        "bench": ("taskq.cli.bench", "Measure what a submit, a run and a round trip cost on your server."),
         "verify": ("taskq.cli.verify", "Try on your server whether a fault can lose a task or run it twice."),
     },
 }

@@ -75,10 +75,14 @@ def read_card(queue: TaskQueue, task_id: str) -> TaskCard:
     part = queue.partition(home_of(task_id, queue.settings.partitions))
     keys = part.namespace.protocol.keys
     due = None
-    if status["status"] in (TaskStatus.SCHEDULED, TaskStatus.RETRY):
+    if status["status"] in (TaskStatus.SCHEDULED, TaskStatus.RETRY, TaskStatus.WAITING):
         due_ms = read_due_ms(part.transport, keys, task_id)
         due = iso_utc(due_ms) if due_ms is not None else None
     place, key = _place(task, status, keys)
+    if status["status"] == TaskStatus.WAITING:
+        (item,) = part.transport.run(part.namespace.protocol.inspect([task_id]))
+        signal = item.state.get("waits", "").partition(" ")[2]
+        place = f"in no list: it waits for the signal {signal}" if signal else place
     return TaskCard(task, status, result, place, key, due, damage)
 
 
@@ -95,7 +99,7 @@ def _place(task: Task, status: dict[str, Any], keys: Keys) -> tuple[str, str]:
     if word in (TaskStatus.SCHEDULED, TaskStatus.RETRY):
         return "in the schedule", keys.key("scheduled")
     if word is TaskStatus.WAITING:
-        return "in no list: it waits for its children", keys.key("status", word.value)
+        return "in no list: it waits for other tasks", keys.key("status", word.value)
     if word is TaskStatus.FAILED:
         return f"in the dead letters; `taskq dlq replay {task.task_id}` runs it again", keys.key("dead")
     return "nowhere any more: it has ended", keys.key("status", word.value)

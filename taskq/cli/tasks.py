@@ -9,9 +9,11 @@ import click
 
 from taskq.cli.card import card_text, read_card
 from taskq.cli.commands import TaskqGroup
-from taskq.cli.output import age_text, error_line, printable, show, show_json, table
+from taskq.cli.output import age_text, error_line, plural, printable, show, show_json, table
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
+from taskq.cli.tree import tree_text
+from taskq.cli.values import read_payload
 from taskq.errors import InvalidTask, TaskNotFound
 from taskq.states import TERMINAL, TaskStatus
 
@@ -30,7 +32,7 @@ _ORDER = (
 
 @click.group(cls=TaskqGroup)
 def task() -> None:
-    """List, show, explain, cancel or retry tasks."""
+    """List, show, explain, cancel, retry or signal tasks."""
 
 
 @task.command("ls")
@@ -81,9 +83,17 @@ def _row(item: dict[str, Any]) -> tuple[object, ...]:
 
 @task.command("show")
 @click.argument("task_id", metavar="ID")
+@click.option("--tree", is_flag=True, help="Show the tasks that it has fanned out to, or depends on, instead.")
 @with_session
-def show_task(session: Session, task_id: str) -> None:
+def show_task(session: Session, task_id: str, tree: bool) -> None:
     """Show everything that is known of a task."""
+    if tree:
+        found = session.queue.get_tree(task_id)
+        if session.json:
+            show_json(found.to_dict())
+        else:
+            show(tree_text(found))
+        return
     card = read_card(session.queue, task_id)
     if session.json:
         show_json(card.to_dict())
@@ -109,9 +119,13 @@ def explain(session: Session, task_id: str) -> None:
 
 @task.command("cancel")
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--tree", is_flag=True, help="Also their children, and theirs.")
 @with_session
-def cancel(session: Session, task_ids: tuple[str, ...]) -> None:
+def cancel(session: Session, task_ids: tuple[str, ...], tree: bool) -> None:
     """Cancel tasks: at once if they wait, on request if they run."""
+    if tree:
+        _for_each(session, task_ids, lambda i: f"{plural(session.queue.cancel_tree(i), 'task')} cancelled or asked", {})
+        return
     words = {
         "cancelled": "cancelled",
         "requested": "is running; its handler has been asked to stop",
@@ -122,15 +136,35 @@ def cancel(session: Session, task_ids: tuple[str, ...]) -> None:
 
 @task.command("retry")
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--tree", is_flag=True, help="Also what has failed or was cancelled among their children, and theirs.")
 @with_session
-def retry(session: Session, task_ids: tuple[str, ...]) -> None:
+def retry(session: Session, task_ids: tuple[str, ...], tree: bool) -> None:
     """Run failed or cancelled tasks again, with all their attempts before them."""
+    if tree:
+        _for_each(session, task_ids, lambda i: f"{plural(session.queue.retry_tree(i), 'task')} pending again", {})
+        return
 
     def run_again(task_id: str) -> str:
         session.queue.retry_task(task_id)
         return "pending"
 
     _for_each(session, task_ids, run_again, {"pending": "pending again"})
+
+
+@task.command("signal")
+@click.argument("task_id", metavar="ID")
+@click.argument("name", metavar="NAME")
+@click.argument("data", metavar="[DATA]", required=False)
+@with_session
+def signal(session: Session, task_id: str, name: str, data: str | None) -> None:
+    """Tell a task what it waits for; DATA is JSON, - reads it from the standard input."""
+    found = session.queue.signal(task_id, name, read_payload(data, "DATA"))
+    if session.json:
+        show_json({"task_id": task_id, "outcome": found})
+    else:
+        show(f"{task_id}  {found if found == 'told' else f'had ended before: {found}'}")
+    if found != "told":
+        click.get_current_context().exit(EXIT_FAILED)
 
 
 def _for_each(session: Session, task_ids: tuple[str, ...], act: Callable[[str], str], words: dict[str, str]) -> None:

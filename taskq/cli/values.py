@@ -68,6 +68,17 @@ def numbers(value: str | tuple[int, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def by_name(value: str) -> dict[str, int]:
+    """Return the numbers of ``urgent=8,low=1``; ``default`` is none at all."""
+    found: dict[str, int] = {}
+    for part in () if value == "default" else value.split(","):
+        name, _, number = part.partition("=")
+        if not number.strip().isdecimal():
+            raise click.BadParameter(f"{part!r} has no number: write urgent=8,low=1")
+        found[name.strip()] = int(number)
+    return found
+
+
 def names(value: str) -> tuple[str, ...]:
     """Return the names between commas."""
     found = tuple(name.strip() for name in value.split(",") if name.strip())
@@ -84,8 +95,12 @@ def json_object(value: str) -> dict[str, Any]:
     return parsed
 
 
-def read_payload(text: str | None) -> Any:
-    """Return the payload that an argument means; ``-`` is read from the standard input, None is null.
+def read_payload(text: str | None, name: str = "PAYLOAD") -> Any:
+    """Return what an argument means; ``-`` is read from the standard input, None is null.
+
+    Args:
+        text: the argument, JSON.
+        name: of the argument.
 
     Raises:
         click.BadParameter: if it is no JSON; the message shows how to quote.
@@ -94,20 +109,20 @@ def read_payload(text: str | None) -> Any:
         return None
     if text == "-":
         if sys.stdin.isatty():
-            click.echo("taskq: reading the payload as JSON; Ctrl+D ends it", err=True)
-        text = _read_stdin()
+            click.echo(f"taskq: reading {name} as JSON; Ctrl+D ends it", err=True)
+        text = _read_stdin(name)
     try:
         return _parse_json(text)
     except click.BadParameter as error:
-        error.param_hint = "PAYLOAD"
+        error.param_hint = name
         raise
 
 
-def _read_stdin() -> str:
+def _read_stdin(name: str) -> str:
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
-        raise click.BadParameter(f"the standard input is not UTF-8 ({error})", param_hint="PAYLOAD") from None
+        raise click.BadParameter(f"the standard input is not UTF-8 ({error})", param_hint=name) from None
 
 
 def _parse_json(text: str) -> Any:

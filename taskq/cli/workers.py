@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import age_text, duration_text, show, show_json, table
 from taskq.cli.session import Session, with_session
+from taskq.cli.worker_flags import worker_flags, worker_options
 from taskq.model.moment import iso_utc
 from taskq.model.views import WorkerInfo
 from taskq.worker import WorkerOptions, run_worker
@@ -17,31 +18,8 @@ from taskq.worker import WorkerOptions, run_worker
 _DEFAULTS = WorkerOptions()
 
 
-def _flat(names: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
-    return tuple(name for group in names for name in group)
-
-
 @click.group(cls=TaskqGroup, invoke_without_command=True)
-@click.option(
-    "--handlers",
-    multiple=True,
-    metavar="MODULE[:ATTR]",
-    help="Where the handlers are; may be repeated. Without it: handlers.py of the current folder, if there is one.",
-)
-@click.option(
-    "--queues", type=values.names, multiple=True, metavar="A,B", help="Queues to serve; without it the default one."
-)
-@click.option(
-    "--priorities", type=values.names, multiple=True, metavar="A,B", help="Only the lists of these priorities."
-)
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    default=_DEFAULTS.concurrency,
-    show_default=True,
-    help="Tasks that one process runs at a time.",
-)
+@worker_flags
 @click.option(
     "--processes",
     type=click.IntRange(1, 1_000),
@@ -51,18 +29,6 @@ def _flat(names: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     help="Processes.",
 )
 @click.option("--burst", is_flag=True, help="End when the queues are empty.")
-@click.option(
-    "--grace",
-    type=values.duration,
-    default=_DEFAULTS.grace_seconds,
-    help="How long running tasks may go on after a stop.  [default: 30s]",
-)
-@click.option("--max-tasks", type=click.IntRange(1), metavar="N", help="Replace a process after this many tasks.")
-@click.option("--max-memory", type=values.size, help="Replace a process that uses more memory, such as 512MB.")
-@click.option(
-    "--partitions", type=values.numbers, default=(), metavar="0-3,7", help="Partitions to serve; without it all."
-)
-@click.option("--name", metavar="NAME", help="Name of the worker; without it one is made up.")
 @click.pass_context
 def worker(context: click.Context, /, **options: Any) -> None:
     """Run a worker until Ctrl+C or SIGTERM; `worker ls` shows the ones that run.
@@ -79,19 +45,7 @@ def worker(context: click.Context, /, **options: Any) -> None:
 
 @with_session
 def _run(session: Session, /, **options: Any) -> None:
-    chosen = WorkerOptions(
-        handlers=options["handlers"],
-        queues=_flat(options["queues"]),
-        priorities=_flat(options["priorities"]),
-        concurrency=options["concurrency"],
-        processes=options["processes"],
-        burst=options["burst"],
-        grace_seconds=options["grace"],
-        max_tasks=options["max_tasks"],
-        max_memory_bytes=options["max_memory"],
-        name=options["name"],
-        partitions=options["partitions"],
-    )
+    chosen = replace(worker_options(**options), processes=options["processes"], burst=options["burst"])
     click.get_current_context().exit(run_worker(session.process_settings(), chosen))
 
 

@@ -19,10 +19,12 @@ class Checkpoint:
     Attributes:
         data: what the user has noted, as JSON can say it.
         position: how many items of a ``ctx.resume`` are done.
+        saga: how far the saga has come that the task is; None: it is none.
     """
 
     data: Any = None
     position: int = 0
+    saga: dict[str, Any] | None = None
 
     def to_text(self, task_id: str, max_bytes: int, seal: Seal | None) -> str:
         """Return what is stored.
@@ -32,7 +34,8 @@ class Checkpoint:
             PayloadTooLarge: if it is larger than ``max_bytes``.
         """
         place = f',"position":{self.position}' if self.position else ""
-        text = hide(seal, f'{{"data":{encode(self.data, "checkpoint")}{place}}}', "checkpoint", task_id)
+        saga = "" if self.saga is None else f',"saga":{encode(self.saga, "record of a saga")}'
+        text = hide(seal, f'{{"data":{encode(self.data, "checkpoint")}{place}{saga}}}', "checkpoint", task_id)
         size = len(text.encode())
         if size > max_bytes:
             raise PayloadTooLarge(
@@ -51,7 +54,7 @@ def read_checkpoint(stored: bytes, task_id: str, seal: Seal | None) -> Checkpoin
     """
     try:
         found = decode(reveal(seal, stored.decode(), "checkpoint", task_id), "checkpoint")
-        return Checkpoint(found["data"], int(found.get("position", 0)))
+        return Checkpoint(found["data"], int(found.get("position", 0)), found.get("saga"))
     except CorruptTask:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

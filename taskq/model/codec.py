@@ -56,7 +56,7 @@ def encode(value: Any, what: str) -> str:
         raise InvalidTask(_why_not(value, what, _cycle_in(value) or error)) from None
     except (TypeError, ValueError, UnicodeEncodeError) as error:
         raise InvalidTask(_why_not(value, what, error)) from None
-    if too_deep(text):
+    if len(text) > 2 * MAX_DEPTH and too_deep(text):
         raise InvalidTask(f"the {what} is not JSON: it is nested too deeply, more than {MAX_DEPTH} levels")
     return text
 

@@ -229,10 +229,8 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
         head += f'"max_retries":{task.max_retries},'
     if task.retry_delay != RETRY_DELAY_SECONDS:
         head += f'"retry_delay":{task.retry_delay!r},'
-    for name in ("timeout", "expires_in", "result_ttl"):
-        value = getattr(task, name)
-        if value is not None:
-            head += f'"{name}":{value!r},'
+    if not (task.timeout is task.expires_in is task.result_ttl is None):
+        head += _times(task)
     if task.depends_on:
         head += f'"depends_on":{encode(list(task.depends_on), "depends_on")},"run_when":"{task.run_when}",'
     head += _keys_json(task)
@@ -250,6 +248,11 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
             "elsewhere and send a reference, or raise TASKQ_MAX_MESSAGE_SIZE on every client and worker"
         )
     return text
+
+
+def _times(task: Task) -> str:
+    values = {name: getattr(task, name) for name in ("timeout", "expires_in", "result_ttl")}
+    return "".join([f'"{name}":{value!r},' for name, value in values.items() if value is not None])
 
 
 def _keys_json(task: Task) -> str:
@@ -283,9 +286,12 @@ def from_envelope(stored: bytes | str, *, verify: bool = True, seal: Seal | None
     start = text.find(_PAYLOAD) + len(_PAYLOAD)
     if start < len(_PAYLOAD):
         return _from_sealed(text, seal)
-    payload, end = decode_at(text, start, "payload")
-    fields = decode(f"{text[:start]}0{text[end:]}", "envelope")
+    fields = _read_at_once(text, start) if verify else None
     try:
+        if fields is not None:
+            return _from_fields(fields, fields["payload"])
+        payload, end = decode_at(text, start, "payload")
+        fields = decode(f"{text[:start]}0{text[end:]}", "envelope")
         if verify and fields["checksum"] != checksum(text[start:end]):
             raise CorruptTask(
                 f"the payload of task {fields['id']} does not match its SHA-256 checksum: it was changed or cut after "
@@ -294,6 +300,15 @@ def from_envelope(stored: bytes | str, *, verify: bool = True, seal: Seal | None
         return _from_fields(fields, payload)
     except (KeyError, TypeError, InvalidTask) as error:
         raise CorruptTask(f"the stored envelope cannot be used: {error}") from None
+
+
+def _read_at_once(text: str, start: int) -> dict[str, Any] | None:
+    """Return the fields of an envelope in which the payload stands last; None: it takes a closer look."""
+    try:
+        fields = decode(text, "envelope")
+        return fields if fields["checksum"] == checksum(text[start:-1]) and "payload" in fields else None
+    except (CorruptTask, KeyError, TypeError):
+        return None
 
 
 def _decoded(stored: bytes) -> str:

@@ -84,8 +84,23 @@ _SUBMITS = (
     "graph",
     "report",
     "gather",
+    "signal",
 )
-_LOOKS = ("inspect", "result", "recall", "gather", "stats", "ids", "cards", "schedules", "read_limits", "explain")
+_LOOKS = (
+    "inspect",
+    "rows",
+    "result",
+    "recall",
+    "gather",
+    "hear",
+    "stats",
+    "history",
+    "ids",
+    "cards",
+    "schedules",
+    "read_limits",
+    "explain",
+)
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
@@ -107,20 +122,20 @@ DUTIES: dict[Role, Duties] = {
             "check",
             "notice",
             "takeover",
+            "remember",
             "lengths",
             "cards",
             "inspect",
-            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel"),
+            *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "commit", "signal", "hear"),
         ),
         ("bell:*",),
     ),
-    Role.SCHEDULER: Duties(("promote", "schedules", "fire", "beat", "reap", "sweep"), (f"bell:{SCHEDULER_BELL}",)),
+    Role.SCHEDULER: Duties(
+        ("promote", "schedules", "fire", "beat", "reap", "sweep", "remember"), (f"bell:{SCHEDULER_BELL}",)
+    ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (
-            *(*_SUBMITS, "stats", "ids", "cards", "schedules", "limits", "read_limits", "explain"),
-            *("pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
-        ),
+        (*_SUBMITS, *_LOOKS, "limits", "pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

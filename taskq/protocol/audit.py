@@ -1,9 +1,9 @@
 """Check the invariants of a namespace on a snapshot of all its keys. No I/O here.
 
 I1  place: a live id stands in exactly one of: a priority list, a processing list, ``scheduled``; one that is waiting
-    stands nowhere, and the family it waits for is not done, or it is not the first of its sequence. An ended id stands
-    nowhere, but a task that was cancelled while it waited in a list leaves a tombstone there, which may outlive its
-    body.
+    stands nowhere, and the family it waits for is not done, or it is not the first of its sequence; one that waits for
+    a signal has not been sent it, and may stand in ``scheduled``. An ended id stands nowhere, but a task that was
+    cancelled while it waited in a list leaves a tombstone there, which may outlive its body.
 I2  status: every id is in exactly one status set, the status in its state (none: pending, running or completed) is the
     same one, and it fits the place: pending in a list, running in a processing list, scheduled and retry in
     ``scheduled``.
@@ -11,9 +11,9 @@ I3  running means: it has a record in ``running`` with a fence, and stands in th
     record names; that worker is in ``workers`` and has a lease. The record says whether there is a state besides.
 I4  bodies: no live id without an envelope; no envelope, state or result without an id. The ids of ended tasks whose
     keys have expired wait in a retained list to be forgotten.
-I5  expiry: envelope and state of a live task have no TTL; envelope, state and result of an ended one all have. Result,
-    checkpoint, waiters, reply and awaited keys always have one; every other key is bounded by the tasks, workers, lists
-    or schedules that exist and has none.
+I5  expiry: envelope, state and signals of a live task have no TTL; those of an ended one, and its result, all have.
+    Result, waiters, reply, awaited and history keys always have one, and so has a checkpoint whose task is not live;
+    every other key is bounded by the tasks, workers, lists or schedules that exist and has none.
 I6  each end is accepted once: completed + failed + cancelled = ended now + expired + replayed.
 I7  bells: no more than eight hints; and while no worker has taken any (``all_hints_kept``), every list that may be
     claimed from has one.
@@ -29,8 +29,9 @@ I12 limits: exactly the running tasks that hold a permit stand among the permits
     begun since the limit was set than it allows. Exactly the tasks that wait for room stand among the blocked of their
     key, each such key in ``jams``, and the schedule wakes somebody up in time for the first of those.
 
-Beside them: every key belongs to a known family and has its type; ``dead`` holds the failed ids; a unique key is held
-by a live task that knows of it; named queues are listed in ``queues``; only known schedules have a last slot.
+Beside them: every key belongs to a known family and has its type; ``dead`` holds the failed ids, ``sagas`` known ones;
+a unique key is held by a live task that knows of it; named queues are listed in ``queues``; only known schedules have a
+last slot.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ IN_SEQUENCE = "@sequence"
 FOR_ROOM = "@limit"
 LEASE_TOLERANCE_MS = 1000
 
-_EXPIRING = frozenset({"result", "checkpoint", "waiters", "reply", "awaited", "rate", "starts"})
-_BY_STATUS = frozenset({"task", "state"})
+_EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history", "rate", "starts"})
+_BY_STATUS = frozenset({"task", "state", "signals"})
 _OF_FAMILIES = ("family", "children", "gathered")
 _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
 _FENCE = re.compile(r"[0-9]+\..+\.[0-9]+\Z")
@@ -66,7 +67,7 @@ _PLACE_OF = {
 
 def expires(family: str) -> bool | None:
     """Return whether the keys of a family have to expire; None: it depends on the task, and each is judged with it."""
-    if family in _BY_STATUS or family in _OF_FAMILIES or family == "result":
+    if family in _BY_STATUS or family in _OF_FAMILIES or family in ("result", "checkpoint"):
         return None
     return family in _EXPIRING
 
@@ -117,8 +118,7 @@ def _check_places(view: View) -> Iterator[str]:
             if places:
                 yield f"I1: {task_id} waits for others, and stands in {', '.join(places)}"
         elif status is TaskStatus.WAITING:
-            family = view.get(f"family:{view.state(task_id).get('waits')}", {})
-            if places or family.get("task") != task_id or "done" in family:
+            if not _waits(view, task_id, places):
                 yield f"I1: {task_id} is waiting for nothing, or stands in a list: {', '.join(places)}"
         elif not status.terminal and len(places) != 1:
             yield f"I1: {task_id} is {status} and stands in {len(places)} places: {', '.join(places)}"
@@ -128,6 +128,16 @@ def _check_places(view: View) -> Iterator[str]:
         yield f"I2: {task_id} stands in {', '.join(view.places[task_id])} and is in no status set"
     for task_id in view.idle_tombstones:
         yield f"I1: the tombstone of {task_id} stands in no list"
+
+
+def _waits(view: View, task_id: str, places: list[str]) -> bool:
+    """Return whether what a task waits for has not come yet: the end of a family, or a signal."""
+    awaited = view.state(task_id).get("waits", "")
+    _, space, signal = awaited.partition(" ")
+    if space:
+        return places in ([], ["scheduled"]) and not {signal, "@abort"} & view.get(f"signals:{task_id}", {}).keys()
+    family = view.get(f"family:{awaited}", {})
+    return not places and family.get("task") == task_id and "done" not in family
 
 
 def _check_running(view: View) -> Iterator[str]:
@@ -154,7 +164,7 @@ def _check_bodies(view: View) -> Iterator[str]:
     for task_id in view.ended:
         if f"task:{task_id}" not in view.entries and task_id not in view.retained:
             yield f"I4: {task_id} has ended and expired, but nothing will forget it"
-    for family in ("task", "state", "result"):
+    for family in ("task", "state", "result", "signals"):
         for task_id, _ in view.all(family):
             if task_id not in view.status_of:
                 yield f"I4: {family}:{task_id} belongs to no known task"
@@ -168,6 +178,8 @@ def _check_expiry(view: View) -> Iterator[str]:
         if family in _OF_FAMILIES:
             owner, slash, _ = task_id.partition("/")
             must_expire = not slash or owner not in view.live
+        if family == "checkpoint":  # that of a live task may be kept as long as the task
+            must_expire = task_id not in view.live or entry.ttl_ms >= 0
         if must_expire != (entry.ttl_ms >= 0):
             yield f"I5: {key} has {'no' if must_expire else 'a'} TTL"
         if family == "result" and task_id in view.live:
@@ -236,6 +248,8 @@ def _check_workers(view: View) -> Iterator[str]:
 def _check_indexes(view: View) -> Iterator[str]:
     for task_id in view.sets[TaskStatus.FAILED] ^ set(view.get("dead", {})):
         yield f"{task_id} is failed without being a dead letter, or the other way round"
+    for task_id in view.get("sagas", {}).keys() - view.status_of.keys():
+        yield f"sagas lists {task_id}, which is no known task"
     for slot, _ in view.all("retained"):
         if slot not in view.get("retention", {}):
             yield f"I5: retained:{slot} is not in the retention index, so nothing will sweep it"

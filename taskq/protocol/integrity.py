@@ -50,6 +50,7 @@ class Facts(NamedTuple):
         due: whether it stands in the schedule.
         dead: whether it is a dead letter.
         key_holder: who holds the unique key that its state names.
+        kept: whether it has a checkpoint or signals that do not expire.
         rank: its place in the sequence of its ordering key, from 0; None: it stands in none.
         blocked: whether it stands among the blocked of the limit that its state names; ``permitted``: whether it has
             all permits that its state names.
@@ -68,6 +69,7 @@ class Facts(NamedTuple):
     due: bool
     dead: bool
     key_holder: str
+    kept: bool = False
     rank: int | None = None
     blocked: bool = False
     permitted: bool = True
@@ -132,9 +134,10 @@ def _facts(item: list[Any]) -> Facts:
         _text(item[6]),
         *flags,
         _text(item[11]),
-        item[12] if item[12] >= 0 else None,
-        item[13] == 1,
+        item[12] == 1,
+        item[13] if item[13] >= 0 else None,
         item[14] == 1,
+        item[15] == 1,
     )
 
 
@@ -154,7 +157,7 @@ def judge(facts: Facts) -> list[str]:
     found += _judge_ended(facts, status) if status.terminal else _judge_live(facts, status)
     if status != TaskStatus.RUNNING and facts.record:
         found.append(f"I3: is {status}, but there is a record of its run")
-    if facts.due != (status in _LATER):
+    if facts.due != (status in _LATER) and not (facts.due and status == TaskStatus.WAITING):
         found.append(f"I1: is {status} and stands {'' if facts.due else 'not '}in the schedule")
     if facts.dead != (status == TaskStatus.FAILED):
         found.append(f"index: is {status} and {'a' if facts.dead else 'no'} dead letter")
@@ -171,6 +174,8 @@ def _judge_unknown(facts: Facts) -> Iterator[str]:
         yield "I2: stands in the schedule, but is in no status set"
     if facts.dead:
         yield "index: is a dead letter, but in no status set"
+    if facts.kept:
+        yield "I5: is in no status set, but what it has noted or was told does not expire"
 
 
 def _judge_live(facts: Facts, status: TaskStatus) -> Iterator[str]:
@@ -226,6 +231,8 @@ def _judge_ended(facts: Facts, status: TaskStatus) -> Iterator[str]:
         return
     if facts.body_ms == FOREVER:
         yield f"I5: is {status}, but its envelope does not expire"
+    if facts.kept:
+        yield f"I5: is {status}, but what it has noted or was told does not expire"
     if facts.result_ms == GONE:
         yield f"I5: is {status} and has no result"
     elif facts.result_ms == FOREVER:

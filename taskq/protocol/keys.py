@@ -20,7 +20,9 @@ FAMILIES: dict[str, str] = {
     "task": "task:",  # string, the envelope as it was submitted
     "state": "state:",  # hash, what a task has been through, unless it is new, runs for the first time or completed
     "running": "running",  # hash, running id -> fence, worker, list, attempt, start and flags in one line
-    "checkpoint": "checkpoint:",  # string with TTL, what a task wants to know when it goes on
+    "checkpoint": "checkpoint:",  # string, what a task wants to know when it goes on
+    "signals": "signals:",  # hash, name of a signal -> what was said with it, for as long as its task
+    "sagas": "sagas",  # sorted set, task that is a saga -> its beginning ms
     "family": "family:",  # hash, a set of children: size, policy, who waits for it, how many have ended and how
     "children": "children:",  # list, the ids of a family in order
     "gathered": "gathered:",  # hash, child -> its result, empty while it is open
@@ -37,7 +39,9 @@ FAMILIES: dict[str, str] = {
     "slots": "slots",  # hash, name -> last slot of a schedule that was fired
     "dead": "dead",  # sorted set, dead letter -> time of death ms
     "events": "events",  # pub/sub channel
+    "large": "large",  # string, exists once the namespace was given an envelope of more than a page
     "meta": "meta",  # hash: protocol version, namespace uuid, last fence, lease clock
+    "history": "history",  # list with TTL, the numbers of each minute of the last day
     "counters": "counters",  # hash of lifetime counters
     "paused": "paused",  # set of paused priority lists
     "tombstones": "tombstones",  # set of ids that were cancelled while they stood in a list

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
-from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo
-from taskq.protocol import workflow
+from taskq.model.history import MOST_MINUTES, MOST_QUEUES
+from taskq.protocol import admission, workflow
 from taskq.protocol.checks import Checks
 from taskq.protocol.checks import LeaseTimes as LeaseTimes  # noqa: PLC0414 - for those who beat and reap
 from taskq.protocol.keys import FAMILIES, Keys, lists_of
@@ -15,7 +15,6 @@ from taskq.protocol.operation import Argument, Operation
 from taskq.protocol.replies import (
     NOTHING_SEEN,
     BeatReply,
-    Circumstances,
     Inspection,
     Settlement,
     Sizes,
@@ -25,9 +24,8 @@ from taskq.protocol.replies import (
     pairs,
     parse_beat,
     parse_cards,
-    parse_circumstances,
     parse_inspections,
-    parse_limits,
+    parse_rows,
     parse_sizes,
     parse_turn,
     texts,
@@ -49,7 +47,7 @@ ARGUMENTS: dict[str, str] = {
     "promote": "limit",
     "sweep": "limit",
     "cancel": "id result ttl",
-    "replay": "ids*",
+    "replay": "reopen ids*",
     "discard": "ids*",
     "purge": "list limit",
     "pause": "paused lists*",
@@ -57,7 +55,8 @@ ARGUMENTS: dict[str, str] = {
     "inspect": "ids*",
     "result": "id",
     "stats": "default_lists*",
-    "ids": "status cursor count",
+    "ids": "source cursor count",
+    "rows": "ids*",
     "cards": "limit",
     "progress": "id fence progress",
     "takeover": "worker token seq idle rest*",
@@ -72,10 +71,10 @@ ARGUMENTS: dict[str, str] = {
     "mend_place": "verb name detail lease",
     "mend_expiry": "family name ttl",
     "notice": "nonce number",
-    "limits": "verb name wanted most",
-    "read_limits": "most",
-    "explain": "id list ttl ahead*",
+    "remember": "most most_queues default_lists*",
+    "history": "count",
     **workflow.ARGUMENTS,
+    **admission.ARGUMENTS,
 }
 
 
@@ -88,10 +87,7 @@ SCRIPTS = load_scripts()
 
 
 class Submission(NamedTuple):
-    """One task on its way in; due is ms since the epoch as text, "+500" for 500 ms from now, "0" for now.
-
-    Without a key the word for it is empty.
-    """
+    """One task on its way in; due is ms since the epoch as text, "+500": 500 ms from now, "0": now. No key is empty."""
 
     task_id: str
     envelope: str
@@ -129,7 +125,7 @@ def _identity(reply: Any) -> Any:
     return reply
 
 
-class Protocol(Checks, workflow.WorkflowOperations):
+class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperations):
     """The operations of one namespace.
 
     Args:
@@ -195,9 +191,17 @@ class Protocol(Checks, workflow.WorkflowOperations):
         """Return the sizes of everything."""
         return self._build("stats", lists_of(None), parse_sizes)
 
-    def ids(self, status: str, cursor: str, count: int) -> Operation[tuple[str, tuple[str, ...]]]:
-        """Return the next cursor ("0": the end) and a page of the ids with a status, or of the "dead"."""
-        return self._build("ids", (status, cursor, count), lambda reply: (_text(reply[0]), texts(reply[1])))
+    def history(self, count: int) -> Operation[tuple[str, ...]]:
+        """Return the lines of the last ``count`` minutes that were kept."""
+        return self._build("history", (count,), texts)
+
+    def rows(self, task_ids: Sequence[str]) -> Operation[list[tuple[Inspection, int | None]]]:
+        """Return what a list shows of some tasks, and when each is due in ms; results may lack their beginning."""
+        return self._build("rows", task_ids, parse_rows)
+
+    def ids(self, source: str, cursor: str, count: int) -> Operation[tuple[str, tuple[str, ...]]]:
+        """Return the next cursor ("0": the end) and a page of ids of a source: a status, "dead", ...; see ids.lua."""
+        return self._build("ids", (source, cursor, count), lambda reply: (_text(reply[0]), texts(reply[1])))
 
     def pause(self, paused: bool, lists: Sequence[str]) -> Operation[int]:
         """Stop or resume claims from lists; return how many changed."""
@@ -207,9 +211,12 @@ class Protocol(Checks, workflow.WorkflowOperations):
         """Delete up to ``limit`` waiting tasks of a list; return how many, and whether there are more."""
         return self._build("purge", (list_name, limit), lambda reply: (reply[0], reply[1] == 1))
 
-    def replay(self, tasks: Sequence[tuple[str, str]]) -> Operation[list[int]]:
-        """Put ended tasks, given as id and list, back; per task 1 if it was."""
-        return self._build("replay", [word for task in tasks for word in task])
+    def replay(self, tasks: Sequence[tuple[str, str]], *, reopen: bool = False) -> Operation[list[int]]:
+        """Put ended tasks, given as id and list, back; per task 1 if it was.
+
+        ``reopen`` says whether the families that have counted them wait for them again.
+        """
+        return self._build("replay", [int(reopen), *(word for task in tasks for word in task)])
 
     def discard(self, task_ids: Sequence[str]) -> Operation[int]:
         """Forget ended tasks before their time; return how many."""
@@ -299,6 +306,10 @@ class Protocol(Checks, workflow.WorkflowOperations):
         """Forget up to ``limit`` expired ids; return how many were looked at."""
         return self._build("sweep", (limit,))
 
+    def remember(self) -> Operation[int]:
+        """Keep the numbers of this minute: 1 done, 0 somebody was first."""
+        return self._build("remember", (MOST_MINUTES, MOST_QUEUES, *lists_of(None)))
+
     def list_schedules(self) -> Operation[tuple[int, dict[str, str], dict[str, int]]]:
         """Return server time in ms, definitions by name, and the last slot fired by name."""
         return self._build(
@@ -318,24 +329,6 @@ class Protocol(Checks, workflow.WorkflowOperations):
     def remove_schedule(self, name: str) -> Operation[int]:
         """Remove a recurring definition; return 1 if there was one."""
         return self._build("schedules", ("remove", name, ""))
-
-    # -- limits --
-
-    def set_limit(self, limit: Limit) -> Operation[bool]:
-        """Add or replace a limit; return False if there are as many as there may be."""
-        return self._build("limits", ("set", limit.name, limit.text(), MAX_LIMITS), lambda reply: reply == 1)
-
-    def remove_limit(self, name: str) -> Operation[bool]:
-        """Remove a limit; return whether there was one."""
-        return self._build("limits", ("remove", name, "", MAX_LIMITS), lambda reply: reply == 1)
-
-    def explain(self, task_id: str, list_name: str, ttl_ms: int, ahead: Sequence[str]) -> Operation[Circumstances]:
-        """Return what holds a task up; ``ahead`` names the lists that are claimed from before its own."""
-        return self._build("explain", (task_id, list_name, ttl_ms, *ahead), parse_circumstances)
-
-    def list_limits(self) -> Operation[list[LimitInfo]]:
-        """Return all limits, and how many run and wait with each of their keys."""
-        return self._build("read_limits", (MAX_LIMITS,), parse_limits)
 
     def fire(self, name: str, definition: str, slot_ms: int, task: Submission) -> Operation[int]:
         """Submit the task of a slot: 1 done, 0 another scheduler was first, -1 the definition has changed."""
@@ -366,7 +359,13 @@ def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument]
 
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
-    if any(due != "0" or any(keys) for _, _, _, due, *keys in tasks):
+    kinds = {task[2:] for task in tasks}
+    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", "", "", ""):  # nearly always
+        plain: list[Argument] = [kind[0], len(tasks)]
+        for task in tasks:
+            plain += task[:2]
+        return 1, 0, plain, list(range(len(tasks)))
+    if any(due != "0" or any(keys) for _, due, *keys in kinds):
         return 0, len(tasks), [word for task in tasks for word in task], list(range(len(tasks)))
     groups: dict[str, list[Argument]] = {}
     orders: dict[str, list[int]] = {}

@@ -10,7 +10,7 @@ from taskq.protocol.operations import SCRIPTS
 from taskq.states import Durability
 
 PRODUCERS = ("submit", "cancel", "await", "result", "inspect", "stats", "ids")
-WORKERS = ("register", "turn", "settle", "beat", "reap", "evict", "repair", "progress", "promote", "sweep")
+WORKERS = ("register", "turn", "settle", "beat", "reap", "evict", "repair", "progress", "promote", "sweep", "remember")
 
 _CALL = re.compile(r"call\('([A-Z]+)'(?:, *'(NUMSUB|NUMPAT)')?(?:, *NS\.\.'([^']*)')?")
 
@@ -21,7 +21,7 @@ _REST: dict[str, tuple[str, ...]] = {
         ("SMISMEMBER", "ZREM", "ZSCORE", "SET", "PEXPIRE", "PEXPIREAT", "PUBLISH", "SSCAN", "MSET", "MSETNX"), ("1",)
     ),
     **dict.fromkeys(("HSET", "HINCRBY", "LRANGE", "LTRIM", "LREM", "GETRANGE", "ZADD", "ZRANGE"), ("1", "1")),
-    **dict.fromkeys(("ZREVRANGE", "ZRANGEBYSCORE"), ("1", "1")),
+    **dict.fromkeys(("ZREVRANGE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE"), ("1", "1")),
 }
 _NO_KEY = ("TIME",)
 _TWO_KEYS = {"LMOVE": ("LEFT", "RIGHT"), "SMOVE": ("1",)}

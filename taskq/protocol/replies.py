@@ -236,6 +236,12 @@ def parse_inspections(reply: list[Any]) -> list[Inspection]:
     ]
 
 
+def parse_rows(reply: list[Any]) -> list[tuple[Inspection, int | None]]:
+    """Return what rows answered, in the order of the ids; due times are in ms."""
+    dues = [None if item[5] is None else int(float(item[5])) for item in reply]
+    return list(zip(parse_inspections(reply), dues, strict=True))
+
+
 def parse_record(record: bytes | str | None) -> dict[str, str]:
     """Return the record of a running task as fields of a state; nothing if there is none or it is not one of ours."""
     words = (record.decode("utf-8", "replace") if isinstance(record, bytes) else record or "").split(" ")

@@ -14,7 +14,8 @@ From it the loader writes the shebang and one line of ``local`` bindings, so a b
 KEY of each script is the root of the namespace, which keeps a call short and all of a namespace in one cluster slot.
 A family in capitals stands for its key: ``STATUS .. 'pending'`` becomes ``NS..'status:' .. 'pending'``, one string
 made where it is needed, and none where it is not. The fragments come before the body, or where it says
-``-- FRAGMENTS``; the clock alone where it says ``-- CLOCK``.
+``-- FRAGMENTS``; what a short way before that needs, where it says ``-- CLOCK`` or ``-- BODIES``, and what
+it needs in one branch only, as a copy where it says ``-- COPY <fragment>``.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ _CONTINUATION = re.compile(r"--  +(\S.*)\Z")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STRING_OR_COMMENT = re.compile(r"--[^\n]*|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
 _MARKER = "-- FRAGMENTS\n"
-# a short way that needs the time takes the fragment for it already here
-_CLOCK_MARKER = "-- CLOCK\n"
+# a short way takes the fragments that it needs already here
+_EARLY = {"-- CLOCK\n": "read_clock", "-- BODIES\n": "bodies"}
+# and what it seldom needs into the branch that does, so that the others do not pay for it
+_COPY = re.compile(r"-- COPY ([a-z_]+)\n")
 _TOKEN = re.compile(rf"{_STRING_OR_COMMENT.pattern}|{_WORD.pattern}")
 _KEYS = {family.upper(): suffix for family, suffix in FAMILIES.items()}
 LUA = resources.files("taskq.protocol") / "lua"
@@ -185,8 +188,10 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
     for include in _closure(header.includes):
         _, text = _read(f"lib/{_stem(include, clock)}.lua", _stem(include, clock))
         fragments[include] = text.strip()
-    if _CLOCK_MARKER in body:
-        body = body.replace(_CLOCK_MARKER, fragments.pop("read_clock") + "\n")
+    for early, include in _EARLY.items():
+        if early in body:
+            body = body.replace(early, fragments.pop(include) + "\n")
+    body = _COPY.sub(lambda found: "".join(f"{text}\n" for text in _copies(found[1], fragments)), body)
     shebang = "#!lua" + (f" flags={','.join(header.flags)}" if header.flags else "")
     # a short way may stand before the fragments, so that it does not pay for them
     before, marker, after = body.strip().rpartition(_MARKER)
@@ -200,6 +205,11 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
         sha=hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(),
         read_only="no-writes" in header.flags,
     )
+
+
+def _copies(include: str, fragments: dict[str, str]) -> list[str]:
+    """Return a fragment and what it includes, but for what stands there already; the time was taken before."""
+    return [fragments[name] for name in _closure((include,)) if name in fragments and name != "clock"]
 
 
 def _stem(include: str, clock: str) -> str:

@@ -10,13 +10,12 @@ from taskq.protocol.replies import parse_record
 from taskq.states import LIVE, TERMINAL, TaskStatus
 
 KINDS: dict[str, str] = {
-    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "starts"), "list"),
-    **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited", "rate", "limited"), "string"),
-    **dict.fromkeys(
-        ("state", "running", "worker", "schedules", "slots", "meta", "counters", "family", "gathered", "limits"), "hash"
-    ),
+    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "history", "starts"), "list"),
+    **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited", "large", "rate", "limited"), "string"),
+    **dict.fromkeys(("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters"), "hash"),
+    **dict.fromkeys(("family", "gathered", "limits"), "hash"),
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters", "permits"), "set"),
-    **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sequence", "blocked", "jams"), "zset"),
+    **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas", "sequence", "blocked", "jams"), "zset"),
 }
 # stands in the schedule for the limits with blocked tasks
 LIMIT_TIMER = "@limits"

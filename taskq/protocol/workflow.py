@@ -16,6 +16,9 @@ ARGUMENTS: dict[str, str] = {
     "gather": "family start count",
     "graph": "max_length rest*",
     "report": "family id result call_id",
+    "commit": "id fence nonce saga data groups max_length rest*",
+    "signal": "id name data most",
+    "hear": "id name",
 }
 
 DONE, STALE, ASKED_TO_STOP, UNKNOWN = 1, 0, -1, -2
@@ -46,6 +49,27 @@ class FamilyPlan:
     data: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CommitPlan:
+    """What one attempt wants to happen together.
+
+    Attributes:
+        task_id: of the task.
+        fence: of the attempt.
+        nonce: made up for this one call.
+        checkpoint: what to keep; empty: nothing new.
+        completion: result and ms to keep it, if the task completes by it.
+        saga: how far a saga has come, in words; empty: it is none.
+    """
+
+    task_id: str
+    fence: str
+    nonce: str
+    checkpoint: str = ""
+    completion: tuple[str, int] | None = None
+    saga: str = ""
+
+
 class Child(NamedTuple):
     """One child on its way in."""
 
@@ -64,12 +88,27 @@ class Node(NamedTuple):
     needs: tuple[str, ...]
 
 
+class Hearing(NamedTuple):
+    """What a task was told.
+
+    Attributes:
+        data: what was said, as it is stored; None: it was not told.
+        late: the numbers of its waits that ran out of time.
+        is_saga: whether it is a saga that has begun.
+    """
+
+    data: bytes | None
+    late: frozenset[str]
+    is_saga: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """How far a family has come.
 
     Attributes:
         total: how many children it is to have; 0: there is no such family.
+        policy: when it is done.
         stored: how many there are.
         completed: how many have completed.
         failed: how many have ended otherwise.
@@ -80,6 +119,7 @@ class Family:
     """
 
     total: int
+    policy: str
     stored: int
     completed: int
     failed: int
@@ -98,7 +138,8 @@ class WorkflowOperations:
     def checkpoint(self, task_id: str, fence: str, data: str, ttl_ms: int) -> Operation[int]:
         """Keep a checkpoint, or delete it with a TTL of 0: ``DONE``, ``STALE``, ``ASKED_TO_STOP`` or ``UNKNOWN``.
 
-        Without a fence it is not the word of an attempt, and none can be stale.
+        With a TTL of -1 it is kept as long as the task. Without a fence it is not the word of an attempt, and none can
+        be stale.
         """
         return self._build("checkpoint", (task_id, fence, data, ttl_ms))
 
@@ -129,12 +170,38 @@ class WorkflowOperations:
         """Count a child by hand: 1 counted, 0 it was before, -1 no such child; and whether this has ended all."""
         return self._build("report", (family, task_id, result, call_id), lambda reply: (reply[0], reply[1] == 1))
 
+    def commit(self, plan: CommitPlan, children: Sequence[Child], max_length: int) -> Operation[tuple[int, Any]]:
+        """Let several things happen together: a code and what belongs to it, see lua/commit.lua."""
+        words: list[Argument] = []
+        if plan.completion is not None:
+            result, ttl_ms = plan.completion
+            words += (plan.fence, ttl_ms, 1, plan.task_id, result)
+        for child in children:
+            words += child
+        groups = int(plan.completion is not None)
+        head = (plan.task_id, plan.fence, plan.nonce, plan.saga, plan.checkpoint, groups, max_length)
+        return self._build("commit", (*head, *words), lambda reply: (reply[0], reply[1]))
+
+    def signal(self, task_id: str, name: str, data: str, most: int) -> Operation[str]:
+        """Tell a task something: ``told``, ``missing``, ``full``, or the status with which it has ended."""
+        return self._build("signal", (task_id, name, data, most), lambda reply: reply.decode())
+
+    def hear(self, task_id: str, name: str) -> Operation[Hearing]:
+        """Return what a task was told by a signal, and what else belongs to it."""
+        return self._build("hear", (task_id, name), _parse_hearing)
+
+
+def _parse_hearing(reply: list[Any]) -> Hearing:
+    late = frozenset((reply[1] or b"").decode("utf-8", "replace").split())
+    return Hearing(reply[0], late, reply[2] == 1)
+
 
 def _parse_family(reply: list[Any]) -> Family:
     words = [word.decode("utf-8", "replace") for word in reply[0]]
     fields = dict(zip(words[::2], words[1::2], strict=True))
     return Family(
         total=int(fields.get("total", 0)),
+        policy=fields.get("policy", ""),
         stored=reply[1],
         completed=int(fields.get("completed", 0)),
         failed=int(fields.get("failed", 0)),

@@ -6,6 +6,7 @@ import time
 
 from taskq.protocol.operations import Protocol
 from taskq.settings import Settings
+from taskq.transport.chronicle import Chronicle
 from taskq.transport.upkeep import Run, Upkeep
 
 
@@ -22,6 +23,7 @@ class Janitor:
 
     def __init__(self, run: Run, protocol: Protocol, settings: Settings) -> None:
         self._upkeep = Upkeep(run, protocol, settings)
+        self._chronicle = Chronicle(run, protocol)
         self._interval = settings.heartbeat_interval_seconds
         self._ask_at = time.monotonic()
 
@@ -39,8 +41,9 @@ class Janitor:
         """Ask, if it is time, and make one short step; return the seconds until there is more to do."""
         now = time.monotonic()
         if now >= self._ask_at:
-            self._upkeep.beat()
+            reply = self._upkeep.beat()
             self._ask_at = now + self._interval
+            self._chronicle.step(reply.now_ms)
         if self._upkeep.pending:
             self._upkeep.step()
         return 0.0 if self._upkeep.pending else max(0.0, self._ask_at - time.monotonic())

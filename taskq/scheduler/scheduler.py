@@ -11,12 +11,12 @@ from datetime import datetime
 from taskq import flows
 from taskq.current import get_task_queue
 from taskq.errors import InvalidTask, ServerUnavailable
-from taskq.model.moment import parse_iso, seconds_to_ms
+from taskq.model.moment import iso_utc, parse_iso, seconds_to_ms
 from taskq.model.names import check_name
 from taskq.model.recurrence import Cron, Every, Recurrence
-from taskq.model.task import Task
+from taskq.model.task import Task, alike
 from taskq.queue import TaskQueue
-from taskq.scheduler.definition import Definition, parse_or_none, template_of, to_stored
+from taskq.scheduler.definition import Definition, parse, parse_or_none, template_of, to_stored
 from taskq.scheduler.info import ScheduleInfo, info_of
 from taskq.scheduler.loop import CHECK_INTERVAL_SECONDS, SchedulerLoop
 from taskq.scheduler.promoter import Promoter
@@ -178,6 +178,29 @@ class TaskScheduler:
         context = self.queue.context
         now_ms, texts, slots = self.queue.transport.run(context.protocol.list_schedules())
         return [info_of(name, text, slots.get(name), now_ms, context.seal) for name, text in sorted(texts.items())]
+
+    def run_now(self, name: str) -> str:
+        """Submit the task of a recurring schedule now, besides its slots, which go on as they are.
+
+        Args:
+            name: of the schedule.
+
+        Returns:
+            The id of the task; its metadata has ``schedule``, the name, and no ``slot``.
+
+        Raises:
+            InvalidTask: if there is no such schedule.
+            CorruptTask: if its definition cannot be understood.
+            QueueFull, ServerUnavailable, ServerFull: as ``TaskQueue.submit_task``.
+        """
+        context = self.queue.context
+        now_ms, texts, _ = self.queue.transport.run(context.protocol.list_schedules())
+        if name not in texts:
+            raise InvalidTask(f"there is no schedule {name!r:.140}: `taskq schedule ls` shows them all")
+        template = parse(texts[name], name, context.seal).template
+        task = alike(template, template.payload)
+        task.created_at, task.metadata = iso_utc(now_ms), {**template.metadata, "schedule": name}
+        return self.queue.submit_task(task)
 
     def remove_schedule(self, name: str) -> bool:
         """Remove a recurring schedule; tasks that it has submitted go on.

@@ -1,4 +1,5 @@
-"""Run operations from an event loop: all that wait at the same moment leave in one write on one connection.
+"""Run operations from an event loop: all that wait at the same moment leave in one write on one connection, submits of
+one task each joined into calls for many of them.
 
 A task of its own owns the wire, so cancelling a caller can neither tear a reply nor lose its place in the stream.
 """
@@ -9,7 +10,6 @@ import asyncio
 import random
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import hiredis
@@ -18,7 +18,7 @@ from taskq.protocol.operation import Operation
 from taskq.settings import Settings
 from taskq.transport.endpoint import Endpoint
 from taskq.transport.failures import ReplyError, Unsure, check, unavailable
-from taskq.transport.wire import pack
+from taskq.transport.parcels import Call, Parcel, parcels_of
 
 T = TypeVar("T")
 
@@ -90,18 +90,6 @@ class AsyncWire:
             self._writer.close()
 
 
-@dataclass(slots=True)
-class Call:
-    """An operation on its way, and the future of its reply."""
-
-    operation: Operation[Any]
-    done: asyncio.Future[Any]
-    deadline: float
-    seconds: float
-    full: bool = False
-    last: BaseException | None = field(default=None)
-
-
 class AsyncTransport:
     """The server, for coroutines of one event loop.
 
@@ -158,35 +146,31 @@ class AsyncTransport:
             batch = [self._calls.popleft() for _ in range(min(len(self._calls), _MOST_AT_ONCE))]
             batch = [call for call in batch if not call.done.done()]
             try:
-                doubt = await self._exchange(batch)
+                doubt = await self._exchange(parcels_of(batch))
             except asyncio.CancelledError:
                 self._calls.extend(batch)
                 raise
             except Exception as error:  # a refusal while connecting concerns all of them
                 for call in batch:
-                    _finish(call, error=error)
+                    call.fail(error)
                 doubt = None
+            self._requeue(batch, doubt)
             failures = failures + 1 if doubt else 0
             if doubt:
-                self._requeue(batch, doubt)
                 # full jitter, so that many clients do not come back in step
                 await asyncio.sleep(random.uniform(0, min(0.5, 0.02 * 2 ** min(failures, 6))))  # noqa: S311 - no secret
 
-    async def _exchange(self, batch: list[Call]) -> Unsure | None:
-        """Send a batch and hand out the replies; return the doubt that ended it early."""
+    async def _exchange(self, parcels: list[Parcel]) -> Unsure | None:
+        """Send parcels and hand out the replies; return the doubt that ended it early."""
         try:
             if self._wire is None:
                 self._wire = await AsyncWire(self._settings.socket_timeout_seconds).open(self.endpoint)
             wire = self._wire
-            await wire.send(
-                b"".join(
-                    pack(call.operation.full_command() if call.full else call.operation.command()) for call in batch
-                )
-            )
+            await wire.send(b"".join(parcel.packed() for parcel in parcels))
             passing: Unsure | None = None
-            for call in batch:
+            for parcel in parcels:
                 reply = await wire.read()
-                passing = self._settle(call, reply) or passing
+                passing = self._settle(parcel, reply) or passing
         except Unsure as doubt:
             self._close_wire()
             return doubt
@@ -195,29 +179,39 @@ class AsyncTransport:
             self.endpoint.heed(passing)
         return passing
 
-    def _settle(self, call: Call, reply: Any) -> Unsure | None:
+    def _settle(self, parcel: Parcel, reply: Any, *more: Any) -> Unsure | None:
+        """Hand out a reply, together with what else belongs to each; a call that gets none is to be sent again."""
         if isinstance(reply, ReplyError):
-            if reply.code == "NOSCRIPT" and not call.full:
-                call.full = True
-                self._calls.appendleft(call)
+            if reply.code == "NOSCRIPT" and not parcel.full:
+                for call in parcel.calls:
+                    call.full = True
                 return None
             try:
                 check(reply)
             except Unsure as doubt:
                 return doubt
             except Exception as error:
-                _finish(call, error=error)
-                return None
-        _finish(call, reply=reply)
+                if len(parcel.calls) > 1:
+                    parcel.split()
+                else:
+                    parcel.calls[0].fail(error)
+            return None
+        replies = parcel.replies(reply)
+        if replies is None:
+            parcel.split()
+            return None
+        for call, own in zip(parcel.calls, replies, strict=True):
+            call.answer((own, *more) if more else own)
         return None
 
-    def _requeue(self, batch: list[Call], doubt: Unsure) -> None:
+    def _requeue(self, batch: list[Call], doubt: Unsure | None) -> None:
+        """Put calls that have not been answered back to where they were."""
         now = time.monotonic()
         for call in reversed(batch):
-            if call.done.done() or call in self._calls:
+            if call.done.done():
                 continue
-            if now >= call.deadline:
-                _finish(call, error=unavailable(self.endpoint.shown, call.seconds, doubt))
+            if doubt is not None and now >= call.deadline:
+                call.fail(unavailable(self.endpoint.shown, call.seconds, doubt))
             else:
                 self._calls.appendleft(call)
 
@@ -240,12 +234,3 @@ class AsyncTransport:
             self._pump_task = None
         self._fail_all()  # a pump that was cancelled before its first step could not do it
         self.endpoint.released()
-
-
-def _finish(call: Call, reply: Any = None, error: Exception | None = None) -> None:
-    if call.done.done():
-        return
-    if error is not None:
-        call.done.set_exception(error)
-    else:
-        call.done.set_result(reply)

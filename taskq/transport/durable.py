@@ -14,9 +14,10 @@ from taskq.errors import UnsupportedDurability
 from taskq.protocol.durability import Durable, Guarantee, Reached, online_replicas
 from taskq.settings import Settings
 from taskq.transport.blocking import Transport
-from taskq.transport.concurrent import AsyncTransport, AsyncWire, Call
+from taskq.transport.concurrent import AsyncTransport, AsyncWire
 from taskq.transport.endpoint import Endpoint
 from taskq.transport.failures import ReplyError, Unsure, check
+from taskq.transport.parcels import Parcel
 from taskq.transport.wire import Wire, pack
 
 
@@ -140,31 +141,28 @@ class _Lane(AsyncTransport):
         self._wait_seconds = _reply_seconds(guarantee, settings)
         self._probed = False
 
-    async def _exchange(self, batch: list[Call]) -> Unsure | None:
+    async def _exchange(self, parcels: list[Parcel]) -> Unsure | None:
         try:
             if self._wire is None:
                 self._wire = await AsyncWire(self._settings.socket_timeout_seconds).open(self.endpoint)
-            return await self._talk(self._wire, batch)
+            return await self._talk(self._wire, parcels)
         except Unsure as doubt:
             self._close_wire()
             return doubt
 
-    async def _talk(self, wire: AsyncWire, batch: list[Call]) -> Unsure | None:
+    async def _talk(self, wire: AsyncWire, parcels: list[Parcel]) -> Unsure | None:
         if not self._probed:
             await wire.send(_pack(self._guarantee.probes))
             _refuse_impossible(self._guarantee, [await wire.read() for _ in self._guarantee.probes])
             self._probed = True
-            for call in batch:
-                call.full = True  # a server that does not know the script yet would have us wait twice
-        operations = [(call.operation, call.full) for call in batch]
-        commands = [one.full_command() if full else one.command() for one, full in operations]
-        await wire.send(_pack(commands) + self._tail)
-        replies = [await wire.read() for _ in batch]
+            for parcel in parcels:
+                parcel.full = True  # a server that does not know the script yet would have us wait twice
+        await wire.send(b"".join(parcel.packed() for parcel in parcels) + self._tail)
+        replies = [await wire.read() for _ in parcels]
         reached = _reached(self._guarantee, [await wire.read(), await wire.read(self._wait_seconds)])
         passing: Unsure | None = None
-        for call, reply in zip(batch, replies, strict=True):
-            value = reply if isinstance(reply, ReplyError) else (reply, reached)
-            passing = self._settle(call, value) or passing
+        for parcel, reply in zip(parcels, replies, strict=True):
+            passing = self._settle(parcel, reply, reached) or passing
         if passing is not None and passing.reconnect:
             self._close_wire()
         return passing

@@ -40,6 +40,7 @@ _INDEXES = {
     "queue": "queue",
     "bell": "bell",
 }
+_OF_TASKS = ("task", "state", "result", "checkpoint", "signals")
 _INVARIANT = {"workers": "I8", "retained": "I5", "bell": "I7", "sequence": "I11", "permits": "I12", "blocked": "I12"}
 # the order in which statuses are looked at: what is mended may become pending, and the lists come with the pending ones
 _AFTER_LISTS = tuple(status for status in TaskStatus if status in LIVE and status != TaskStatus.PENDING)
@@ -188,7 +189,7 @@ class Fsck:
                 names.setdefault(family, set()).add(key[len(FAMILIES[family]) :])
                 self._check_expiry(family, key, ttl_ms)
             self._count(len(page))
-            ids = sorted(set().union(*(names.get(family, set()) for family in ("task", "state", "result"))))
+            ids = sorted(set().union(*(names.get(family, set()) for family in _OF_TASKS)))
             orphans += self._lists.unknown(ids)
             self._workers |= names.get("processing", set()) | names.get("worker", set())
             self._list_names |= names.get("queue", set())
@@ -242,8 +243,9 @@ class Fsck:
             for page in self._name_pages(source):
                 self._workers.update(page)
                 self._check_names("workers", page)
-        for page in self._name_pages("slots"):
-            self._check_names("slots", page)
+        for source in ("slots", "sagas"):
+            for page in self._name_pages(source):
+                self._check_names(source, page)
 
     def _name_pages(self, source: str) -> Iterator[list[str]]:
         cursor = "0"

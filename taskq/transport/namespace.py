@@ -9,6 +9,7 @@ from taskq.model.crypto import seal_of
 from taskq.model.partition import partition_prefix
 from taskq.protocol.keys import Keys
 from taskq.protocol.operations import Protocol
+from taskq.protocol.scripts import Script
 from taskq.settings import Settings
 from taskq.transport.embedded import local_server_url
 from taskq.transport.endpoint import Endpoint
@@ -71,6 +72,10 @@ class Namespace:
         if self._protocol is None:
             self._protocol = Protocol(Keys(self._prefix, self.endpoint.clustered))
         return self._protocol
+
+    def use_scripts(self, scripts: dict[str, Script]) -> None:
+        """Call other scripts from now on, such as those whose clock a test moves."""
+        self._protocol = Protocol(self.protocol.keys, scripts)
 
     def sibling(self, partition: int) -> Namespace:
         """Return another partition of the same queue; outside of a cluster it is found at the same address."""

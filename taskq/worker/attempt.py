@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from taskq.errors import BadSignature, CannotDecrypt, CorruptTask, InvalidTask
+from taskq.errors import BadSignature, CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge
 from taskq.model.crypto import hide, seal_of
 from taskq.model.moment import seconds_to_ms
 from taskq.model.result import result_json
@@ -20,6 +21,8 @@ from taskq.protocol.replies import Claim, Settlement
 from taskq.registry import HandlerSpec, Registry
 from taskq.settings import Settings
 from taskq.states import Outcome, TaskStatus
+
+log = logging.getLogger("taskq.worker")
 
 # How long a task waits whose type this worker does not know: another worker, or the next release, may know it.
 PARK_SECONDS = 10.0
@@ -34,16 +37,28 @@ class TaskCancelled(ControlFlow):
     """Raise it, or call ``ctx.raise_if_cancelled()``, to end a task that was asked to stop."""
 
 
-class Waiting(ControlFlow):
-    """Ends an attempt that goes on when the children of a family have ended. Let it pass, as all of ``ControlFlow``.
+class AttemptLost(TaskCancelled):
+    """Raised where an attempt that no longer counts wants to change something; nothing was changed.
 
-    Args:
-        family: the name of the family.
+    Its worker was taken for dead, and the task runs elsewhere, or it was settled by somebody else. Let it pass.
     """
 
-    def __init__(self, family: str) -> None:
-        super().__init__(family)
-        self.family = family
+    def __init__(self) -> None:
+        super().__init__("its lease was lost")
+
+
+class Waiting(ControlFlow):
+    """Ends an attempt that goes on when what it waits for has come. Let it pass, as all of ``ControlFlow``.
+
+    Args:
+        awaited: the name of a family, or the number of a wait and the name of a signal.
+        timeout_ms: after which the task goes on anyway; 0: never.
+    """
+
+    def __init__(self, awaited: str, timeout_ms: int = 0) -> None:
+        super().__init__(awaited)
+        self.awaited = awaited
+        self.timeout_ms = timeout_ms
 
 
 @dataclass(slots=True)
@@ -61,6 +76,7 @@ class Attempt:
         watched: the guardian kills the process if it holds on for too long after that.
         on_cancel: set by the runner: interrupts it, if the runner can.
         over: it has ended.
+        committed: it has completed its task already, together with other things; nothing is left to settle.
     """
 
     claim: Claim
@@ -75,6 +91,7 @@ class Attempt:
     ctx: Any = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     over: bool = False
+    committed: bool = False
 
     @property
     def policy(self) -> RetryPolicy:
@@ -100,7 +117,10 @@ _COUNTED = {
     "snooze": "snoozed",
     "release": "released",
     "wait": "waited",
+    "committed": "completed",
 }
+# what stands in the place of an outcome if the task has been completed already
+COMMITTED = "committed"
 
 
 @dataclass(slots=True)
@@ -182,27 +202,36 @@ class Judge:
 
     def completed(self, attempt: Attempt, value: Any) -> Settlement:
         """Return the settlement of an attempt that returned a value."""
-        claim = attempt.claim
+        if attempt.committed:
+            return _nothing_left(attempt)
         try:
-            body = result_json(
-                claim.task_id,
-                TaskStatus.COMPLETED,
-                result=value,
-                duration=time.monotonic() - attempt.started,
-                worker_id=self._worker_id(),
-                attempts=claim.attempt,
-                completed_at_ms=self._now_ms(),
-                seal=self._seal,
-            )
+            return self.completion(attempt, value)
+        except PayloadTooLarge as error:
+            return self._end(attempt.claim, Outcome.FAIL, str(error), attempt)
         except InvalidTask as error:
-            return self._end(claim, Outcome.FAIL, f"{error} (the handler ran to its end)", attempt)
+            return self._end(attempt.claim, Outcome.FAIL, f"{error} (the handler ran to its end)", attempt)
+
+    def completion(self, attempt: Attempt, value: Any) -> Settlement:
+        """Return what completes an attempt with a value.
+
+        Raises:
+            InvalidTask, PayloadTooLarge: if the value cannot be a result.
+        """
+        claim = attempt.claim
+        body = result_json(
+            claim.task_id,
+            TaskStatus.COMPLETED,
+            result=value,
+            duration=time.monotonic() - attempt.started,
+            worker_id=self._worker_id(),
+            attempts=claim.attempt,
+            completed_at_ms=self._now_ms(),
+            seal=self._seal,
+        )
         if len(body) > self._max_bytes or (len(body) * 4 > self._max_bytes and len(body.encode()) > self._max_bytes):
-            return self._end(
-                claim,
-                Outcome.FAIL,
+            raise PayloadTooLarge(
                 f"the result is {len(body.encode()):,} bytes, more than the {self._max_bytes:,} allowed "
-                "(TASKQ_MAX_MESSAGE_SIZE): store it elsewhere and return a reference",
-                attempt,
+                "(TASKQ_MAX_MESSAGE_SIZE): store it elsewhere and return a reference"
             )
         ttl = attempt.task.result_ttl
         ttl_ms = self._result_ttl_ms if ttl is None else seconds_to_ms(ttl, "result_ttl")
@@ -211,6 +240,10 @@ class Judge:
     def raised(self, attempt: Attempt, error: BaseException) -> Settlement:
         """Return the settlement of an attempt that raised."""
         claim, task = attempt.claim, attempt.task
+        if attempt.committed:
+            if not isinstance(error, ControlFlow):
+                log.warning("task %s had completed by ctx.commit when its handler raised %r", claim.task_id, error)
+            return _nothing_left(attempt)
         if isinstance(error, TaskCancelled) and attempt.timed_out:
             error = TaskTimeout(str(error))
         elif isinstance(error, TaskCancelled) and attempt.lost and not attempt.cancel_requested:
@@ -219,7 +252,7 @@ class Judge:
         elif isinstance(error, TaskCancelled):
             return self._end(claim, Outcome.CANCEL, str(error) or "cancelled while it ran", attempt)
         if isinstance(error, Waiting):
-            return Settlement(claim.task_id, claim.fence, Outcome.WAIT.value, error.family, 0)
+            return Settlement(claim.task_id, claim.fence, Outcome.WAIT.value, error.awaited, error.timeout_ms)
         policy = attempt.policy
         decision = policy.decide(error, claim.retries)
         if decision.verdict is Verdict.SNOOZE:
@@ -269,6 +302,10 @@ class Judge:
         return Settlement(
             claim.task_id, claim.fence, outcome.value, body, self._dead_ttl_ms if failed else self._result_ttl_ms
         )
+
+
+def _nothing_left(attempt: Attempt) -> Settlement:
+    return Settlement(attempt.claim.task_id, attempt.claim.fence, COMMITTED, "", 0)
 
 
 _REASONS: dict[type[CorruptTask], str] = {

@@ -15,11 +15,10 @@ from typing import Any
 from taskq.errors import TaskqError
 from taskq.logs import set_up_logging
 from taskq.queue import TaskQueue
-from taskq.worker.engine import EngineOptions
 from taskq.worker.fleet import engine_for
 from taskq.worker.handlers import load_handlers
 from taskq.worker.link import SocketLink
-from taskq.worker.options import WorkerOptions, from_wire
+from taskq.worker.options import EngineOptions, WorkerOptions, from_wire
 from taskq.worker.process import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -63,7 +62,7 @@ class Child:
         self._stop_by: float | None = None
         self._recycle = False
         self._resting = False
-        self._reported: dict[str, int] = {}
+        self._reported: dict[str, Any] = {}
         self._error: BaseException | None = None
         registry = load_handlers(options.handlers)
         self._engine = engine_for(
@@ -76,6 +75,8 @@ class Child:
                 max_tasks=options.max_tasks,
                 name=options.name,
                 timeout_grace_seconds=options.timeout_grace_seconds,
+                weights=options.weights,
+                reserve=options.reserve,
             ),
             link,
             options.partitions,
@@ -130,10 +131,10 @@ class Child:
         self._engine.stop()
 
     def _report(self) -> None:
-        counts = self._engine.tally.as_dict()
-        if counts != self._reported:
-            self._reported = counts
-            self._link.tell({"stats": counts})
+        report = {"stats": self._engine.tally.as_dict(), "running": self._engine.running}
+        if report != self._reported:
+            self._reported = report
+            self._link.tell(report)
         self._check_memory()
 
     def _mind_supervisor(self) -> None:

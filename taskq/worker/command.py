@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -19,12 +20,13 @@ from taskq.worker.supervisor import Supervisor
 _SHOWN = ("completed", "failed", "retried", "cancelled", "snoozed", "parked", "released", "refused")
 
 
-def run_worker(settings: Settings, options: WorkerOptions) -> int:
+def run_worker(settings: Settings, options: WorkerOptions, begin: Callable[[Supervisor], None] | None = None) -> int:
     """Serve until stopped; return the exit code.
 
     Args:
         settings: which server and prefix.
         options: what to serve.
+        begin: called with the supervisor before it starts its processes.
 
     Raises:
         TaskqError: if there is no usable server.
@@ -57,6 +59,8 @@ def run_worker(settings: Settings, options: WorkerOptions) -> int:
 
     begun = time.monotonic()
     supervisor = Supervisor(replace(settings, redis_url=endpoint.url), options, guardian, announce)
+    if begin is not None:
+        begin(supervisor)
     code = supervisor.run()
     guardian.stop()
     queue.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from taskq.errors import InvalidTask
@@ -12,8 +13,10 @@ from taskq.model.codec import encode
 from taskq.model.task import Task
 from taskq.protocol.workflow import ASKED_TO_STOP, STALE
 from taskq.worker.attempt import Attempt, TaskCancelled
+from taskq.worker.commit import Commit, Completion
 from taskq.worker.dependents import awaited_results
 from taskq.worker.fanout import fan_out
+from taskq.worker.waits import wait_for
 from taskq.workflow import checkpoints
 from taskq.workflow.families import FAIL_FAST, Policy
 
@@ -34,15 +37,17 @@ class TaskContext:
             and refuse a write that carries a smaller one.
     """
 
-    def __init__(self, attempt: Attempt, queue: TaskQueue) -> None:
+    def __init__(self, attempt: Attempt, queue: TaskQueue, completion: Completion) -> None:
         self._attempt = attempt
         self._queue = queue
+        self._completion = completion
         self.task_id = attempt.claim.task_id
         self.attempt = attempt.claim.attempt
         self.fence = attempt.claim.fence_number
         self._noted: Checkpoint | None = None
         self._resuming = False
         self._fanouts = 0
+        self._waits = 0
         self._results: list[dict[str, Any]] | None = None
 
     @property
@@ -98,14 +103,14 @@ class TaskContext:
             self._attempt.cancel_requested = True
         return code != 0
 
-    def checkpoint(self, data: Any, ttl_seconds: float = TTL_SECONDS) -> bool:
+    def checkpoint(self, data: Any, ttl_seconds: float | None = TTL_SECONDS) -> bool:
         """Note what the next attempt needs to know if this one does not come to its end.
 
         It is kept over retries, crashes and hand-overs, also with a dead letter, and deleted when the task completes.
 
         Args:
             data: anything JSON can say, up to the size that a task may have; it replaces what was noted before.
-            ttl_seconds: how long it is kept.
+            ttl_seconds: how long it is kept; None: as long as the task.
 
         Returns:
             False if this attempt is no longer the one that counts; nothing was noted then.
@@ -114,7 +119,11 @@ class TaskContext:
             InvalidTask: if ``data`` is not JSON, or the time is not above 0.
             PayloadTooLarge: if it is larger than allowed.
         """
-        return self._note(Checkpoint(data, self._recalled().position if self._resuming else 0), ttl_seconds)
+        return self._note(self._with_place(data), ttl_seconds)
+
+    def _with_place(self, data: Any) -> Checkpoint:
+        known = self._recalled()
+        return Checkpoint(data, known.position if self._resuming else 0, known.saga)
 
     def get_checkpoint(self) -> Any:
         """Return what this attempt, or else an earlier one, has noted last; None if there is nothing.
@@ -156,15 +165,17 @@ class TaskContext:
             self.raise_if_cancelled()
             yield item
             if (position + 1) % every == 0:
-                self._note(Checkpoint(self._recalled().data, position + 1), TTL_SECONDS)
+                self._note(replace(self._recalled(), position=position + 1), TTL_SECONDS)
 
     def _recalled(self) -> Checkpoint:
         if self._noted is None:
             self._noted = self._queue.run_flow(checkpoints.read(self._queue.context, self.task_id))
         return self._noted
 
-    def _note(self, checkpoint: Checkpoint, ttl_seconds: float) -> bool:
+    def _note(self, checkpoint: Checkpoint, ttl_seconds: float | None) -> bool:
         fence = self._attempt.claim.fence
+        if checkpoint.saga is not None:  # which has to last as long as the task
+            ttl_seconds = None
         code = self._queue.run_flow(
             checkpoints.save(self._queue.context, self.task_id, checkpoint, ttl_seconds, fence=fence)
         )
@@ -198,6 +209,46 @@ class TaskContext:
         """
         self._fanouts += 1
         return fan_out(self._queue, self._attempt, f"{self.task_id}/{self._fanouts}", children, policy)
+
+    def wait_for(self, name: str, timeout: float | None = None) -> Any:
+        """Wait for a signal without holding a slot, and return what was said with it.
+
+        Unless it has been sent already, this call does not return: it ends the attempt, and the task waits. When
+        ``queue.signal(task_id, name, data)`` is called, or the time is over, the handler is run again from its start,
+        no attempt charged, and the call returns or raises. So a handler makes the same calls in the same order each
+        time. Two calls with the same name return the same data.
+
+        Args:
+            name: of the signal.
+            timeout: seconds from the moment at which the task begins to wait; None: as long as it takes.
+
+        Raises:
+            SignalTimeout: if it has not come in time; unless it is caught, the task fails.
+            InvalidTask: if the name or the time cannot be used, or the attempt has waited 1,000 times.
+            ControlFlow: while it has not come; let it pass.
+        """
+        self._waits += 1
+        return wait_for(self._queue, self._attempt, self._waits, name, timeout)
+
+    def commit(self) -> Commit:
+        """Return a block in which things are collected that happen together when it ends, or not at all.
+
+            with ctx.commit() as tx:
+                tx.submit(Task(task_type="mail", payload=...))
+                tx.checkpoint({"sent": True})
+                tx.set_result("done")
+
+        All of it is one atomic step, and only if this attempt still counts. ``tx.submit(child)`` submits a task (up to
+        100, of ``memory`` durability); ``tx.checkpoint(data)`` is kept as long as the task; ``tx.set_result(value)``
+        completes the task: what the handler returns or raises afterwards changes nothing. Without it the task goes on.
+        If the block raises, nothing happens. In an ``async`` handler: ``async with``.
+
+        Raises:
+            AttemptLost: at the end of the block, if this attempt no longer counts; nothing was done.
+            InvalidTask, PayloadTooLarge: if something cannot be stored, or the task was completed by a block before.
+            TaskConflict, QueueFull: at the end of the block, if a child cannot be stored; nothing was done.
+        """
+        return Commit(self)
 
     def results(self) -> list[dict[str, Any]]:
         """Return the result dicts of the tasks that this one depends on, in the order of ``depends_on``.

@@ -10,20 +10,22 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 from taskq.errors import ServerUnavailable, TaskqError
-from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Settlement, TurnReply
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
 from taskq.transport.bell import Bell
-from taskq.worker.attempt import Attempt, Judge, Tally, TaskTimeout
+from taskq.worker.attempt import COMMITTED, Attempt, Judge, Tally, TaskTimeout
 from taskq.worker.context import TaskContext
 from taskq.worker.dependents import guarded
+from taskq.worker.flight import MOST_PER_TURN, Flight, take_load
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
+from taskq.worker.options import EngineOptions
+from taskq.worker.plan import plan_of
+from taskq.worker.relay import Relay
 from taskq.worker.runners import InlineRunner, LoopRunner, Runner, ThreadRunner
 from taskq.worker.waiter import Waiter
 
@@ -37,41 +39,6 @@ _NAP_SECONDS = 0.002
 _MOST_FLIGHTS = 2
 # Hints that a dead waiter has taken are rung again at least this often while there is work.
 _RING_SECONDS = 0.1
-# A script can hand about 8,000 words to one command, and nobody else is served while it runs.
-_MOST_PER_TURN = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    """A turn that was sent, and whose reply has not been taken."""
-
-    turn: Operation[TurnReply]
-    settled: list[tuple[Attempt | None, Settlement]]
-    want: int
-    ring_on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What an engine serves.
-
-    Attributes:
-        lists: to walk, in order.
-        slots: tasks at a time.
-        burst: whether to end when the lists are empty.
-        max_tasks: claims after which it ends.
-        name: of the worker.
-        card: what the worker's card shows besides.
-        timeout_grace_seconds: how long a task that ignores its timeout may hold on.
-    """
-
-    lists: Sequence[str]
-    slots: int
-    burst: bool = False
-    max_tasks: int | None = None
-    name: str | None = None
-    card: Mapping[str, str] = field(default_factory=dict)
-    timeout_grace_seconds: float = 2.0
 
 
 class Engine:
@@ -94,6 +61,7 @@ class Engine:
         self.membership = Membership(self._line, self._protocol, queue.settings, guard, options.name)
         self.judge = Judge(queue.settings, registry, lambda: self.membership.worker, self.server_now_ms)
         self._waiter = Waiter(Bell(queue.transport.endpoint, self._protocol.bell_keys(options.lists)))
+        self._plan = plan_of(options.lists, options.weights)
         self.tally = Tally()
         self._held: dict[str, Attempt] = {}
         self._settlements: deque[tuple[Attempt | None, Settlement]] = deque()
@@ -104,14 +72,16 @@ class Engine:
             else ThreadRunner(self.judge, self.finished, options.slots)
         )
         # turns on their way, and what they ask for: the server works on one while the runners work on another's tasks
-        self._flights: deque[_Flight] = deque()
+        self._flights: deque[Flight] = deque()
         self._asked = 0
         # half of the slots a turn, so that the other half has a turn or runs meanwhile
-        self._share = min(_MOST_PER_TURN, max(1, (options.slots + 1) // 2))
+        self._share = min(MOST_PER_TURN, max(1, (options.slots + 1) // 2))
         self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
         self._claimed = 0
         # claimed, and not yet given to a runner
-        self._fresh: tuple[list[Attempt], list[Attempt]] = ([], [])
+        self._fresh: deque[Attempt] = deque()
+        self._fresh_coroutines: list[Attempt] = []
+        self._relay = Relay(self._serve)
         self._stopping = False
         self._lost = False
         self._hold = False
@@ -125,6 +95,11 @@ class Engine:
     def used_up(self) -> bool:
         """Whether it has claimed as many tasks as it may."""
         return self._options.max_tasks is not None and self._claimed >= self._options.max_tasks
+
+    @property
+    def running(self) -> int:
+        """How many tasks it holds."""
+        return len(self._held)
 
     # -- for other threads --
 
@@ -199,25 +174,9 @@ class Engine:
         Raises:
             TaskqError: if the server refuses to work with us at all.
         """
-        card = {
-            "slots": str(self._options.slots),
-            "lists": " ".join(self._options.lists),
-            "types": " ".join(self._registry.types)[:4000],
-            **self._options.card,
-        }
         try:
-            self._set_clock(self.membership.register(card))
-            look = True
-            while self._accepting() or self._held or self._settlements or self._flights:
-                if self._lost and not self._flights:
-                    self._come_back(card)
-                    look = self._ring_on = True
-                if not self._flights and not (look or self._settlements):
-                    look = self._sleep()
-                elif not self._flights or self._another():
-                    look = self._take_off()
-                else:
-                    look = self._land()
+            self._set_clock(self.membership.register(self._card()))
+            self._relay.run()
             self.membership.leave()
         except ServerUnavailable as error:
             log.warning("ended without the server: %s", error)
@@ -226,6 +185,47 @@ class Engine:
             self._loop.stop()
             self._waiter.close()
             self._line.close()
+
+    def _card(self) -> dict[str, str]:
+        return {
+            "slots": str(self._options.slots),
+            "lists": " ".join(self._options.lists),
+            "types": " ".join(self._registry.types)[:4000],
+            **self._options.card,
+        }
+
+    def _serve(self) -> None:
+        look = True
+        while self._accepting() or self._held or self._settlements or self._flights:
+            if self._lost and not self._flights:
+                self._come_back()
+                look = self._ring_on = True
+            if not self._flights and not (look or self._settlements):
+                look = self._sleep()
+            elif not self._flights or self._another():
+                look = self._take_off()
+            else:
+                look = self._land()
+                if self._light() and not self._relay.watched(self._run_here):
+                    return
+
+    def _light(self) -> bool:
+        """Return whether all there is to do is a few tiny tasks, so that it costs less to do it here."""
+        fresh = self._fresh
+        alone = len(fresh) == len(self._held) and not (self._settlements or self._flights or self._fresh_coroutines)
+        return len(fresh) > 0 and alone and self._threads.light(fresh)
+
+    def _run_here(self) -> None:
+        for attempt in self._next_fresh():
+            self._threads.run_here(attempt)
+
+    def _next_fresh(self) -> Iterator[Attempt]:
+        """Take one by one what no runner has yet; a thread that was relieved may be doing so, too."""
+        while self._fresh:
+            try:
+                yield self._fresh.popleft()
+            except IndexError:
+                return
 
     def _accepting(self) -> bool:
         return not self._stopping and not self.used_up
@@ -275,7 +275,7 @@ class Engine:
 
     def _take_off(self) -> bool:
         """Send a turn that settles what has ended, and claims; return False, for the reply tells what else there is."""
-        settled = [self._settlements.popleft() for _ in range(min(_MOST_PER_TURN, len(self._settlements)))]
+        settled = take_load(self._settlements)
         for attempt, _ in settled:
             if attempt is not None:
                 self._let_go(attempt)
@@ -283,17 +283,18 @@ class Engine:
         ring_on = self._ring_on or time.monotonic() >= self._ring_at
         member = self.membership
         member.seq += 1
+        lists = self._plan.order()
         turn = self._protocol.turn(
             member.worker,
             member.token,
             member.seq,
             want,
-            self._options.lists,
-            [settlement for _, settlement in settled],
+            lists,
+            [settlement for _, settlement in settled if settlement.outcome != COMMITTED],
             ring_on=ring_on,
         )
         self._asked += want
-        self._flights.append(_Flight(turn, settled, want, ring_on))
+        self._flights.append(Flight(turn, settled, want, ring_on, lists))
         member.post(turn)
         return False
 
@@ -318,6 +319,9 @@ class Engine:
             self._start(reply)
         elif self._options.burst and flight.want and idle and not reply.hold:
             self._stopping = True
+        if self._plan.learns and flight.want:
+            held = (self._held.get(claim.task_id) for claim in reply.claims)
+            self._plan.note(flight.lists, flight.want, [attempt.task.priority for attempt in held if attempt])
         if member.reconnected and not self._flights:
             self._dispatch()
             member.repair([*self._held, *(settlement.task_id for _, settlement in self._settlements)])
@@ -347,8 +351,7 @@ class Engine:
         self._offset_ms = now_ms - time.monotonic_ns() // 1_000_000
 
     def _start(self, reply: TurnReply) -> None:
-        plain: list[Attempt] = []
-        coroutines: list[Attempt] = []
+        plain, coroutines = self._fresh, self._fresh_coroutines
         self._claimed += len(reply.claims)
         for claim in reply.claims:
             attempt = self.judge.admit(claim)
@@ -358,21 +361,19 @@ class Engine:
             if attempt.task.depends_on:
                 attempt.spec = guarded(attempt.spec)
             if attempt.spec.wants_context:
-                attempt.ctx = TaskContext(attempt, self._queue)
+                attempt.ctx = TaskContext(attempt, self._queue, self.judge.completion)
             self._held[claim.task_id] = attempt
             (coroutines if attempt.spec.is_async else plain).append(attempt)
             if attempt.task.timeout is not None:
                 self._watch(attempt, attempt.task.timeout)
-        self._fresh = (plain, coroutines)
 
     def _dispatch(self) -> None:
         """Give to the runners what was claimed last."""
-        plain, coroutines = self._fresh
-        if coroutines:
-            self._loop.dispatch(coroutines)
-        if plain:
+        if self._fresh_coroutines:
+            self._loop.dispatch(self._fresh_coroutines)
+            self._fresh_coroutines = []
+        if plain := list(self._next_fresh()):
             self._threads.dispatch(plain)
-        self._fresh = ([], [])
 
     def _watch(self, attempt: Attempt, timeout: float) -> None:
         """Tell the guardian how to settle this task if its process has to be killed for its timeout."""
@@ -385,10 +386,10 @@ class Engine:
             }
         )
 
-    def _come_back(self, card: Mapping[str, str]) -> None:
+    def _come_back(self) -> None:
         self._lost = False
         for attempt in list(self._held.values()):
             attempt.lost = True
         if self._held:
             log.warning("%d running tasks are disowned; their outcomes will be refused", len(self._held))
-        self._set_clock(self.membership.come_back(card))
+        self._set_clock(self.membership.come_back(self._card()))

@@ -10,7 +10,7 @@ from taskq.model.retry import Discard
 from taskq.model.task import Task
 from taskq.protocol.workflow import Family
 from taskq.states import TaskStatus
-from taskq.worker.attempt import Attempt, TaskCancelled, Waiting
+from taskq.worker.attempt import Attempt, AttemptLost, Waiting
 from taskq.workflow import families
 from taskq.workflow.families import FAIL_FAST, Policy
 
@@ -38,7 +38,7 @@ def fan_out(
     Raises:
         Waiting: while they have not ended; the attempt has to end with it.
         ChildrenFailed: if the policy is not fulfilled.
-        TaskCancelled: if the attempt no longer counts.
+        AttemptLost: if the attempt no longer counts.
     """
     context, claim = queue.context, attempt.claim
     tasks = list(children)
@@ -52,7 +52,7 @@ def fan_out(
             queue.run_flow(families.store(context, plan, tasks, family.stored))
         except families.StaleAttempt:
             attempt.lost = True
-            raise TaskCancelled("its lease was lost") from None
+            raise AttemptLost from None
         raise Waiting(name)
     results = queue.run_flow(families.results_of(context, name, family.total))
     _cancel_open(queue, results)

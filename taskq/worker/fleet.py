@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from taskq.errors import SettingsError
+from taskq.protocol.keys import split_list_name
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
-from taskq.worker.engine import Engine, EngineOptions
+from taskq.states import TaskPriority
+from taskq.worker.engine import Engine
 from taskq.worker.link import Guard, Message
+from taskq.worker.options import EngineOptions
 from taskq.worker.room import PATIENCE_SECONDS, Room
 
 
@@ -92,32 +95,21 @@ class Fleet:
     """The engines of one process, with the verbs of one engine.
 
     Args:
-        queue: whose tasks.
-        registry: the handlers.
-        options: what to serve; the slots are for all partitions together.
-        guard: who beats for these workers.
-        partitions: which partitions.
+        engines: at least one.
     """
 
-    def __init__(
-        self, queue: TaskQueue, registry: Registry, options: EngineOptions, guard: Guard, partitions: Sequence[int]
-    ) -> None:
-        self._room = Room(options.slots, options.max_tasks)
-        self._engines = [
-            SharingEngine(
-                queue.partition(index),
-                registry,
-                replace(options, max_tasks=None, card={**options.card, "partition": str(index)}),
-                PartitionGuard(guard, index),
-                self._room,
-            )
-            for index in partitions
-        ]
+    def __init__(self, engines: Sequence[Engine]) -> None:
+        self._engines = engines
 
     @property
     def used_up(self) -> bool:
-        """Whether it has claimed as many tasks as it may."""
-        return self._room.used_up
+        """Whether one of them has claimed as many tasks as it may; the others end with it."""
+        return any(engine.used_up for engine in self._engines)
+
+    @property
+    def running(self) -> int:
+        """How many tasks its engines hold."""
+        return sum(engine.running for engine in self._engines)
 
     @property
     def tally(self) -> FleetTally:
@@ -135,6 +127,8 @@ class Fleet:
         def serve(engine: Engine) -> None:
             try:
                 engine.run()
+                if engine.used_up:
+                    self.stop()
             except BaseException as error:
                 errors.append(error)
                 self.stop()
@@ -221,6 +215,45 @@ def engine_for(
     """
     count = queue.settings.partitions
     indices = served(count, partitions)
+    if options.reserve and count > 1:
+        raise SettingsError(
+            "slots cannot be reserved in a queue of several partitions, whose engines share all slots: run another "
+            "worker for the urgent lists, with --priorities"
+        )
+    if options.reserve:
+        return Fleet([Engine(queue, registry, part, guard) for part in with_reserves(options)])
     if count == 1:
         return Engine(queue, registry, options, guard)
-    return Fleet(queue, registry, options, guard, indices)
+    return Fleet(partition_engines(queue, registry, options, guard, indices))
+
+
+def partition_engines(
+    queue: TaskQueue, registry: Registry, options: EngineOptions, guard: Guard, partitions: Sequence[int]
+) -> list[Engine]:
+    """Return an engine for each of some partitions, with one set of slots between them."""
+    room = Room(options.slots, options.max_tasks)
+    return [
+        SharingEngine(
+            queue.partition(index),
+            registry,
+            replace(options, max_tasks=None, card={**options.card, "partition": str(index)}),
+            PartitionGuard(guard, index),
+            room,
+        )
+        for index in partitions
+    ]
+
+
+def with_reserves(options: EngineOptions) -> list[EngineOptions]:
+    """Return what the engines of a worker with reserved slots serve: one for all lists, one for each reserve.
+
+    An engine of its own, since whoever has only reserved slots left must not listen to the bells of other lists.
+    """
+    parts = [replace(options, slots=options.slots - sum(options.reserve.values()), reserve={})]
+    for label, slots in options.reserve.items():
+        least = TaskPriority.parse(label)
+        lists = [name for name in options.lists if split_list_name(name)[1] >= least]
+        if not lists:
+            raise SettingsError(f"{slots} slots are reserved for {label}, but the worker serves no such list")
+        parts.append(replace(options, lists=lists, slots=slots, reserve={}, card={**options.card, "reserved": label}))
+    return parts

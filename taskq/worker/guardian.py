@@ -19,6 +19,7 @@ from taskq.protocol.operations import Protocol
 from taskq.protocol.replies import Settlement
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
+from taskq.transport.chronicle import Chronicle
 from taskq.transport.line import Line, Patience
 from taskq.transport.sampling import Sampler
 from taskq.transport.upkeep import Upkeep, crash_limits
@@ -87,6 +88,7 @@ class Guardian:
         self._settings = settings
         self._limits = crash_limits(settings)
         self._upkeep = Upkeep(self._call, protocol, settings)
+        self._chronicle = Chronicle(self._call, protocol)
         self._sampler = Sampler(self._call, protocol)
         self._wards: dict[str, Ward] = {}
         self._lock = threading.Lock()
@@ -204,6 +206,7 @@ class Guardian:
                 ward.tell({"cancel": list(cancels)})
         if self._upkeep.pending:
             self._jobs.put(self._keep_up)
+        self._jobs.put(lambda: self._chronicle.step(reply.now_ms))
         self._jobs.put(self._sampler.step)
 
     def _keep_up(self) -> None:

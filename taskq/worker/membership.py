@@ -24,6 +24,7 @@ T = TypeVar("T")
 log = logging.getLogger("taskq.worker")
 
 _SIGN_OFF_SECONDS = 2.0
+_MOST_HANDED_BACK = 250
 
 
 class Membership:
@@ -150,9 +151,13 @@ class Membership:
 
     def leave(self) -> None:
         """Sign off, so that nobody waits for the lease to run out; what is still held goes back uncharged."""
-        operation: Operation[Any] = self._protocol.evict(self.worker, False, 1000, CrashLimits(1, 1))
+        operation: Operation[tuple[int, int, bool]] = self._protocol.evict(
+            self.worker, False, _MOST_HANDED_BACK, CrashLimits(1, 1)
+        )
         try:
-            self._line.run(operation, Patience(_SIGN_OFF_SECONDS))
+            gone = False
+            while not gone:
+                _, _, gone = self._line.run(operation, Patience(_SIGN_OFF_SECONDS))
         except TaskqError as error:
             log.warning("could not sign off: %s", error)
         self._guard.tell({"bye": self.worker})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from taskq.model.task import DEFAULT_QUEUE
 from taskq.protocol.keys import list_name
 from taskq.settings import FIELDS, Settings
 from taskq.states import PRIORITIES, TaskPriority
+from taskq.worker.plan import MOST_WEIGHT, check_numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,8 @@ class WorkerOptions:
         name: of the worker, for people; None: one is made up.
         timeout_grace_seconds: how long a task that ignores its timeout may hold on before its process is killed.
         partitions: numbers of the partitions to serve; none: all.
+        weights: parts of the tasks by name of the priority; None: strict priority.
+        reserve: slots of each process that are kept for a priority and those above it, by name.
 
     Raises:
         SettingsError, InvalidTask: if a value cannot be used.
@@ -49,6 +53,8 @@ class WorkerOptions:
     name: str | None = None
     timeout_grace_seconds: float = 2.0
     partitions: tuple[int, ...] = ()
+    weights: dict[str, int] | None = None
+    reserve: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for option, most in (("concurrency", 10_000), ("processes", 1_000)):
@@ -60,6 +66,14 @@ class WorkerOptions:
         if self.name is not None:
             check_name(self.name, "worker name")
         _ = self.lists
+        if self.weights is not None:
+            check_numbers(self.weights, "weight", MOST_WEIGHT)
+        check_numbers(self.reserve, "reserve", self.concurrency)
+        if self.reserve and self.concurrency <= sum(self.reserve.values()):
+            raise SettingsError(
+                f"{sum(self.reserve.values())} of {self.concurrency} slots are reserved, and at least one must be left "
+                "for all priorities: raise the concurrency"
+            )
 
     @property
     def lists(self) -> tuple[str, ...]:
@@ -67,6 +81,33 @@ class WorkerOptions:
         wanted = {TaskPriority.parse(priority) for priority in self.priorities} or set(PRIORITIES)
         queues = [None if queue == DEFAULT_QUEUE else queue for queue in self.queues] or [None]
         return tuple(list_name(queue, priority) for priority in PRIORITIES if priority in wanted for queue in queues)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What an engine serves.
+
+    Attributes:
+        lists: to walk, in order.
+        slots: tasks at a time.
+        burst: whether to end when the lists are empty.
+        max_tasks: claims after which it ends.
+        name: of the worker.
+        card: what the worker's card shows besides.
+        timeout_grace_seconds: how long a task that ignores its timeout may hold on.
+        weights: of the priorities, by name; None: strict priority.
+        reserve: slots that are kept for a priority and those above it, by name.
+    """
+
+    lists: Sequence[str]
+    slots: int
+    burst: bool = False
+    max_tasks: int | None = None
+    name: str | None = None
+    card: Mapping[str, str] = field(default_factory=dict)
+    timeout_grace_seconds: float = 2.0
+    weights: Mapping[str, int] | None = None
+    reserve: Mapping[str, int] = field(default_factory=dict)
 
 
 def to_wire(settings: Settings, options: WorkerOptions) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import functools
 import heapq
 import itertools
 import threading
 import time
 from _thread import LockType, allocate_lock
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from taskq.protocol.replies import Settlement
@@ -22,7 +23,9 @@ Finished = Callable[[Attempt, Settlement, bool], None]
 _ALARMS_KEPT = 256
 # A hand-over to another thread costs about as much as a task of this length.
 _TINY_SECONDS = 0.0001
-_FORGET = 0.9
+_FORGET = 0.75
+# More than these are a load, for which threads are better.
+_FEW = 4
 # How long an event loop may take to end; a coroutine that does not end when it is cancelled is left behind.
 _CLOSING_SECONDS = 0.5
 
@@ -33,6 +36,8 @@ class Runner(Protocol):
     def dispatch(self, attempts: list[Attempt]) -> None: ...
     def backlog(self) -> bool: ...
     def help(self) -> None: ...
+    def light(self, attempts: Sequence[Attempt]) -> bool: ...
+    def run_here(self, attempt: Attempt) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -126,7 +131,7 @@ class InlineRunner:
     def dispatch(self, attempts: list[Attempt]) -> None:
         """Run attempts one after another."""
         for attempt in attempts:
-            self._finished(attempt, execute(self._judge, attempt), False)
+            self.run_here(attempt)
 
     def backlog(self) -> bool:
         """Nothing ever waits."""
@@ -134,6 +139,14 @@ class InlineRunner:
 
     def help(self) -> None:
         """Nobody needs it."""
+
+    def light(self, attempts: Sequence[Attempt]) -> bool:
+        """They run on this thread anyway."""
+        return False
+
+    def run_here(self, attempt: Attempt) -> None:
+        """Run an attempt on this thread."""
+        self._finished(attempt, execute(self._judge, attempt), False)
 
     def stop(self) -> None:
         """Nothing is left to stop."""
@@ -213,6 +226,20 @@ class ThreadRunner:
             takes[task_type] = max(time.monotonic() - attempt.started, took * _FORGET)
             finished(attempt, settlement, took <= _TINY_SECONDS and bool(todo))
 
+    def light(self, attempts: Sequence[Attempt]) -> bool:
+        """Whether these few are of types that usually take microseconds."""
+        return len(attempts) <= _FEW and all(
+            attempt.task.timeout is None and self._takes.get(attempt.task.task_type, 1.0) <= _TINY_SECONDS
+            for attempt in attempts
+        )
+
+    def run_here(self, attempt: Attempt) -> None:
+        """Run an attempt on the thread of the caller."""
+        task_type = attempt.task.task_type
+        settlement = execute(self._judge, attempt)
+        self._takes[task_type] = max(time.monotonic() - attempt.started, self._takes.get(task_type, 1.0) * _FORGET)
+        self._finished(attempt, settlement, False)
+
     def _sleep(self, bed: LockType) -> None:
         self._idle.append(bed)
         if self._todo:
@@ -233,15 +260,14 @@ class ThreadRunner:
             self._wake_one()
 
 
-class _Exit(Exception):
-    """Carries a SystemExit or KeyboardInterrupt of a coroutine, which would end the loop and all who run on it."""
-
-
-async def _contained(coroutine: Awaitable[Any]) -> Any:
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return a new event loop: one of uvloop, if that is installed."""
     try:
-        return await coroutine
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise _Exit from error
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
@@ -252,56 +278,48 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class LoopRunner:
-    """Runs async handlers on an event loop of its own thread."""
+    """Runs async handlers on an event loop of its own thread, each in one task of it."""
 
     def __init__(self, judge: Judge, finished: Finished) -> None:
         self._judge = judge
         self._finished = finished
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
 
     def dispatch(self, attempts: list[Attempt]) -> None:
         """Start attempts on the loop."""
         if self._loop is None:
-            self._loop = asyncio.new_event_loop()
+            self._loop = new_loop()
             self._thread = threading.Thread(target=_serve, args=(self._loop,), name="taskq loop", daemon=True)
             self._thread.start()
         self._loop.call_soon_threadsafe(self._start, attempts)
 
     def _start(self, attempts: list[Attempt]) -> None:
-        assert self._loop is not None
+        loop = self._loop
+        assert loop is not None
         for attempt in attempts:
-            task = self._loop.create_task(self._run(attempt))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task = loop.create_task(self._run(attempt))
+            self._tasks[id(attempt)] = task  # the loop itself holds tasks weakly
+            # only now: a task that is cancelled before its first step would settle nothing
+            attempt.on_cancel = functools.partial(loop.call_soon_threadsafe, task.cancel)
 
     async def _run(self, attempt: Attempt) -> None:
+        judge = self._judge
         attempt.started = time.monotonic()
-        handler: asyncio.Future[Any] | None = None
         try:
-            handler = asyncio.ensure_future(_contained(attempt.spec.call(attempt.task, attempt.ctx)))
-            loop = asyncio.get_running_loop()
-            attempt.on_cancel = lambda: loop.call_soon_threadsafe(handler.cancel)
             if attempt.cancel_requested:
-                handler.cancel()
-            try:
-                async with asyncio.timeout(attempt.task.timeout) as limit:
-                    value = await handler
-            except TimeoutError as error:
-                if not limit.expired():
-                    raise
-                attempt.timed_out = True
-                raise TaskTimeout(f"{attempt.task.timeout:g} s") from error
-            settlement = self._judge.completed(attempt, value)
+                raise asyncio.CancelledError
+            timeout = attempt.task.timeout
+            call = attempt.spec.call(attempt.task, attempt.ctx)
+            value = await (call if timeout is None else _within(call, attempt, timeout))
+            settlement = judge.completed(attempt, value)
         except asyncio.CancelledError:
-            settlement = self._judge.interrupted(attempt)
-        except _Exit as error:
-            settlement = self._judge.raised(attempt, error.__cause__ or error)
-        except BaseException as error:
-            settlement = self._judge.raised(attempt, error)
-        finally:
-            attempt.over = True
+            settlement = judge.interrupted(attempt)
+        except BaseException as error:  # SystemExit too: it would end the loop, and all who run on it
+            settlement = judge.raised(attempt, error)
+        attempt.over = True
+        del self._tasks[id(attempt)]
         self._finished(attempt, settlement, False)
 
     def stop(self) -> None:
@@ -312,7 +330,23 @@ class LoopRunner:
             self._thread.join(_CLOSING_SECONDS)
 
     def _stop(self) -> None:
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
         assert self._loop is not None
         self._loop.call_soon(self._loop.stop)
+
+
+async def _within(call: Awaitable[Any], attempt: Attempt, seconds: float) -> Any:
+    """Return what a coroutine returns.
+
+    Raises:
+        TaskTimeout: if it takes longer.
+    """
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await call
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        attempt.timed_out = True
+        raise TaskTimeout(f"{seconds:g} s") from error

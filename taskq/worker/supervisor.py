@@ -53,9 +53,12 @@ class ChildProcess:
         self.link = SocketLink(ours)
         self.born = time.monotonic()
         self.stats: dict[str, int] = {}
+        self.running = 0
         self.watched: dict[str, tuple[float, Settlement]] = {}
         self.ready = False
         self.being_killed = False
+        self.retiring = False
+        self.end_by: float | None = None
         self.failure: str | None = None
 
     @property
@@ -63,9 +66,15 @@ class ChildProcess:
         """Of the process."""
         return self.process.pid
 
+    def stop(self, grace_seconds: float) -> None:
+        """Ask the process to end; it is killed if it has not by the end of the grace and a little more."""
+        self.end_by = time.monotonic() + grace_seconds + _KILL_SECONDS
+        self.link.tell({"stop": grace_seconds})
+
     def kill(self) -> None:
         """End the process at once."""
         self.being_killed = True
+        self.end_by = None
         self.process.kill()
 
 
@@ -96,17 +105,17 @@ class Supervisor:
         self._restart_at: list[float] = []
         self._quick_deaths = 0
         self._stopping = False
-        self._kill_at: float | None = None
+        self._target = options.processes
+        self._signals = _Signals()
         self._failure: str | None = None
         self._exit_code = EXIT_DONE
         self.totals: Counter[str] = Counter()
 
     def run(self) -> int:
         """Serve until stopped or, in a burst, until the lists are empty; return the exit code."""
-        with _Signals() as wakeup:
+        with self._signals as wakeup:
             self._selector.register(wakeup, selectors.EVENT_READ, None)
-            for _ in range(self._options.processes):
-                self._spawn()
+            self._adjust()
             while self._children or self._restart_at:
                 for key, _ in self._selector.select(self._pause()):
                     if key.data is None:
@@ -117,18 +126,54 @@ class Supervisor:
                 self._collect()
                 self._enforce_timeouts()
                 self._restart_due()
-                if self._kill_at is not None and time.monotonic() >= self._kill_at:
-                    for child in self._children:
+                self._adjust()
+                for child in self._children:
+                    if child.end_by is not None and time.monotonic() >= child.end_by:
                         child.kill()
-                    self._kill_at = None
         if self._failure is not None:
             log.error("%s", self._failure)
         return self._exit_code
 
+    def resize(self, processes: int) -> None:
+        """Have this many processes from now on; one too many may first end what it runs. For any thread."""
+        self._target = processes
+        self._signals.poke()
+
+    @property
+    def processes(self) -> int:
+        """How many processes serve, or are about to."""
+        return sum(not child.retiring for child in list(self._children)) + len(self._restart_at)
+
+    @property
+    def running(self) -> int:
+        """How many tasks its processes hold, as far as they have said so."""
+        return sum(child.running for child in list(self._children))
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What all its processes have done, as far as they have said so."""
+        counts = Counter(self.totals)
+        for child in list(self._children):
+            counts.update(child.stats)
+        return counts
+
+    def _adjust(self) -> None:
+        """Start or end processes until there are as many as there should be."""
+        if self._stopping or self._exit_code == EXIT_USAGE:
+            return
+        for _ in range(self.processes, self._target):
+            self._spawn()
+        while self.processes > self._target and self._restart_at:
+            self._restart_at.pop()
+        for child in [child for child in reversed(self._children) if not child.retiring][
+            : self.processes - self._target
+        ]:
+            child.retiring = True
+            child.stop(self._options.grace_seconds)
+
     def _pause(self) -> float:
         moments = [at for child in self._children for at, _ in child.watched.values()] + self._restart_at
-        if self._kill_at is not None:
-            moments.append(self._kill_at)
+        moments += [child.end_by for child in self._children if child.end_by is not None]
         # the bound is for platforms where the end of a process sends no signal in time
         return max(0.0, min([*moments, time.monotonic() + 1.0]) - time.monotonic())
 
@@ -138,7 +183,7 @@ class Supervisor:
         self._selector.register(child.link, selectors.EVENT_READ, child)
 
     def _on_signal(self, number: int) -> None:
-        if number == signal.SIGCHLD:
+        if number not in (signal.SIGINT, signal.SIGTERM):
             return
         grace = 0.0 if self._stopping else self._options.grace_seconds
         log.warning(
@@ -148,9 +193,8 @@ class Supervisor:
         )
         self._stopping = True
         self._restart_at.clear()
-        self._kill_at = time.monotonic() + grace + _KILL_SECONDS
         for child in self._children:
-            child.link.tell({"stop": grace})
+            child.stop(grace)
 
     def _hear(self, child: ChildProcess) -> None:
         messages = child.link.receive()
@@ -174,8 +218,8 @@ class Supervisor:
                 self._guardian.forget(worker)
             case {"types": types}:
                 self._types = types
-            case {"stats": stats}:
-                child.stats = stats
+            case {"stats": stats, "running": running}:
+                child.stats, child.running = stats, running
             case {"watch": fields, "at": at}:
                 child.watched[fields[0]] = (at, Settlement(*fields))
             case {"unwatch": task_id}:
@@ -212,17 +256,19 @@ class Supervisor:
             self._after_end(child, code)
 
     def _after_end(self, child: ChildProcess, code: int) -> None:
-        if self._stopping or self._exit_code == EXIT_USAGE:
+        if self._stopping or child.retiring or self._exit_code == EXIT_USAGE:
             return
         if code == EXIT_USAGE:
             self._exit_code = EXIT_USAGE
             self._failure = child.failure
             for other in self._children:
-                other.link.tell({"stop": 0.0})
+                other.stop(0.0)
         elif code == EXIT_RECYCLE or child.being_killed or (code == EXIT_DONE and not self._options.burst):
             # nobody has told us to stop, so a child that ended in order was asked to by somebody else
             self._restart_at.append(time.monotonic())
-        elif code != EXIT_DONE:
+        elif code == EXIT_DONE:  # of a burst
+            self._target -= 1
+        else:
             self._quick_deaths = self._quick_deaths + 1 if time.monotonic() - child.born < _YOUNG_SECONDS else 0
             pause = min(_MAX_PAUSE_SECONDS, 0.5 * 2**self._quick_deaths) if self._quick_deaths > 1 else 0.0
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
@@ -249,15 +295,20 @@ class _Signals:
 
     def __init__(self) -> None:
         self._numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+        self._sockets = socket.socketpair()
+        for end in self._sockets:
+            end.setblocking(False)
 
     def __enter__(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setblocking(False)
-        self._sockets = (ours, theirs)
+        ours, theirs = self._sockets
         self._old_fd = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         self._old = {number: signal.signal(number, lambda *_: None) for number in self._numbers}
         return ours
+
+    def poke(self) -> None:
+        """Wake the main loop without a signal."""
+        with suppress(OSError):  # a full buffer wakes as well, and after the end there is nobody to wake
+            self._sockets[1].send(b"\0")
 
     def __exit__(self, *_: object) -> None:
         signal.set_wakeup_fd(self._old_fd)

@@ -14,10 +14,10 @@ from taskq.queue import Priority, TaskQueue
 from taskq.registry import Handler, Registry
 from taskq.settings import Settings
 from taskq.states import TaskPriority
-from taskq.worker.engine import EngineOptions
 from taskq.worker.fleet import AnyEngine, engine_for, served
 from taskq.worker.guards import ProcessGuard, ThreadGuard
-from taskq.worker.options import WorkerOptions
+from taskq.worker.options import EngineOptions, WorkerOptions
+from taskq.worker.plan import Fairness
 from taskq.worker.signals import StopOnSignals
 
 log = logging.getLogger("taskq.worker")
@@ -34,6 +34,7 @@ class TaskWorker:
         grace_seconds: how long running tasks may go on after a stop before they are handed back.
         name: of the worker, for people.
         partitions: numbers of the partitions to serve; none: all.
+        fairness: weights instead of strict priority, and reserved slots; None: neither.
 
     Raises:
         SettingsError, InvalidTask: if an argument cannot be used.
@@ -49,6 +50,7 @@ class TaskWorker:
         grace_seconds: float = 30.0,
         name: str | None = None,
         partitions: Sequence[int] = (),
+        fairness: Fairness | None = None,
     ) -> None:
         self.queue = queue or get_task_queue()
         self._options = WorkerOptions(
@@ -58,6 +60,8 @@ class TaskWorker:
             grace_seconds=grace_seconds,
             name=name,
             partitions=tuple(partitions),
+            weights=fairness.weights if fairness else None,
+            reserve=fairness.reserve if fairness else {},
         )
         served(self.queue.settings.partitions, self._options.partitions)
         self.registry = Registry()
@@ -95,9 +99,7 @@ class TaskWorker:
         self.queue.namespace.protocol  # noqa: B018 - an address that cannot be used is better reported before the start
         guard = ProcessGuard(self._settings_with_url(), self._options.partitions)
         with StopOnSignals(self._on_signal):
-            return self._run(
-                guard, EngineOptions(self._options.lists, self._options.concurrency, name=self._options.name)
-            )
+            return self._run(guard, self._engine_options())
 
     def run_once(self) -> int:
         """Run up to ``concurrency`` of the tasks that wait now; return how many were run. For cron and tests.
@@ -116,9 +118,7 @@ class TaskWorker:
         return self._run_some(None)
 
     def _run_some(self, max_tasks: int | None) -> int:
-        options = EngineOptions(
-            self._options.lists, self._options.concurrency, burst=True, max_tasks=max_tasks, name=self._options.name
-        )
+        options = replace(self._engine_options(), burst=True, max_tasks=max_tasks)
         self.queue.get_queue_stats()  # a job of cron must not wait for ever for a server that is away
         counts = self._run(ThreadGuard(self.queue, self._options.partitions), options)
         return sum(counts.values()) - counts["parked"]
@@ -137,6 +137,12 @@ class TaskWorker:
                 self._engine.stop()
             else:
                 self._stopped_early = True
+
+    def _engine_options(self) -> EngineOptions:
+        chosen = self._options
+        return EngineOptions(
+            chosen.lists, chosen.concurrency, name=chosen.name, weights=chosen.weights, reserve=chosen.reserve
+        )
 
     def _settings_with_url(self) -> Settings:
         return replace(self.queue.settings, redis_url=self.queue.namespace.endpoint.url)

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
-from taskq.workflow import checkpoints, families, graphs
+from taskq.workflow import checkpoints, families, graphs, sagas, signals, trees
+from taskq.workflow.sagas import SagaInfo
+from taskq.workflow.trees import TaskTree
 from taskq.workflow.verbs import WorkflowVerbs
 
 T = TypeVar("T")
@@ -36,7 +38,7 @@ class AsyncWorkflowVerbs:
         raise NotImplementedError
 
     @documented_as(WorkflowVerbs.checkpoint)
-    async def checkpoint(self, task_id: str, data: Any, ttl_seconds: float = TTL_SECONDS) -> None:
+    async def checkpoint(self, task_id: str, data: Any, ttl_seconds: float | None = TTL_SECONDS) -> None:
         await self.run_flow(checkpoints.put(self.spread.of(task_id), task_id, data, ttl_seconds))
 
     @documented_as(WorkflowVerbs.get_checkpoint)
@@ -46,6 +48,10 @@ class AsyncWorkflowVerbs:
     @documented_as(WorkflowVerbs.delete_checkpoint)
     async def delete_checkpoint(self, task_id: str) -> None:
         await self.run_flow(checkpoints.delete(self.spread.of(task_id), task_id))
+
+    @documented_as(WorkflowVerbs.signal)
+    async def signal(self, task_id: str, name: str, data: Any = None) -> str:
+        return await self.run_flow(signals.send(self.spread.of(task_id), task_id, name, data))
 
     @documented_as(WorkflowVerbs.fanout)
     async def fanout(self, task_id: str, subtasks: Sequence[Task], parent_data: Any = None) -> list[str]:
@@ -65,6 +71,11 @@ class AsyncWorkflowVerbs:
         ids: list[str] = await self._whole.run_flow(graphs.chord(self._whole.spread, tasks, callback))
         return ids
 
+    @documented_as(WorkflowVerbs.group)
+    async def group(self, *tasks: Task) -> list[str]:
+        ids: list[str] = await self._whole.run_flow(graphs.group(self._whole.spread, tasks))
+        return ids
+
     @documented_as(WorkflowVerbs.submit_with_callbacks)
     async def submit_with_callbacks(
         self, task: Task, *, on_success: Task | None = None, on_failure: Task | None = None
@@ -74,6 +85,30 @@ class AsyncWorkflowVerbs:
         )
         return task_id
 
+    @documented_as(WorkflowVerbs.list_sagas)
+    async def list_sagas(self, limit: int = 100, state: str | None = None) -> list[SagaInfo]:
+        return await self.run_flow(sagas.list_sagas(self.spread.contexts, limit, state))
+
+    @documented_as(WorkflowVerbs.get_saga)
+    async def get_saga(self, task_id: str) -> SagaInfo:
+        return await self.run_flow(sagas.get_saga(self.spread.of(task_id), task_id))
+
+    @documented_as(WorkflowVerbs.resume_saga)
+    async def resume_saga(self, task_id: str, skip: bool = False) -> SagaInfo:
+        return await self.run_flow(sagas.resume_saga(self.spread.of(task_id), task_id, skip))
+
+    @documented_as(WorkflowVerbs.abort_saga)
+    async def abort_saga(self, task_id: str) -> SagaInfo:
+        return await self.run_flow(sagas.abort_saga(self.spread.of(task_id), task_id))
+
     @documented_as(WorkflowVerbs.cancel_tree)
     async def cancel_tree(self, task_id: str) -> int:
-        return await self.run_flow(families.cancel_tree(self.spread.of(task_id), task_id))
+        return await self.run_flow(trees.cancel_tree(self.spread.of(task_id), task_id))
+
+    @documented_as(WorkflowVerbs.retry_tree)
+    async def retry_tree(self, task_id: str) -> int:
+        return await self.run_flow(trees.retry_tree(self.spread.of(task_id), task_id))
+
+    @documented_as(WorkflowVerbs.get_tree)
+    async def get_tree(self, task_id: str, limit: int = 200) -> TaskTree:
+        return await self.run_flow(trees.get_tree(self.spread.of(task_id), task_id, limit))

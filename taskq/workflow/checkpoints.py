@@ -11,11 +11,16 @@ from taskq.model.moment import seconds_to_ms
 from taskq.model.names import check_name
 from taskq.protocol.workflow import UNKNOWN
 
+# for the script: as long as the task
+_AS_LONG_AS_THE_TASK = -1
 
-def save(context: Context, task_id: str, checkpoint: Checkpoint, ttl_seconds: float, *, fence: str = "") -> Flow[int]:
+
+def save(
+    context: Context, task_id: str, checkpoint: Checkpoint, ttl_seconds: float | None, *, fence: str = ""
+) -> Flow[int]:
     """Keep a checkpoint; return the code of the script."""
-    ttl_ms = seconds_to_ms(ttl_seconds, "ttl_seconds")
-    if ttl_ms < 1:
+    ttl_ms = _AS_LONG_AS_THE_TASK if ttl_seconds is None else seconds_to_ms(ttl_seconds, "ttl_seconds")
+    if ttl_seconds is not None and ttl_ms < 1:
         raise InvalidTask(f"ttl_seconds is {ttl_seconds!r:.60}: use a number of seconds above 0")
     text = checkpoint.to_text(check_name(task_id, "task id"), context.settings.max_message_bytes, context.seal)
     code: int = yield context.protocol.checkpoint(task_id, fence, text, ttl_ms)
@@ -24,7 +29,7 @@ def save(context: Context, task_id: str, checkpoint: Checkpoint, ttl_seconds: fl
     return code
 
 
-def put(context: Context, task_id: str, data: Any, ttl_seconds: float) -> Flow[None]:
+def put(context: Context, task_id: str, data: Any, ttl_seconds: float | None) -> Flow[None]:
     """Keep a checkpoint that is not the word of an attempt."""
     yield from save(context, task_id, Checkpoint(data), ttl_seconds)
 

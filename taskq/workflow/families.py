@@ -8,10 +8,8 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
-from taskq import flows
 from taskq.errors import InvalidTask, QueueFull, TaskConflict, TaskNotFound
 from taskq.flows import Context, Flow, submission
 from taskq.model.codec import decode, encode
@@ -186,35 +184,3 @@ def aggregate(context: Context, name: str) -> Flow[dict[str, Any]]:
     results = yield from results_of(context, name, family.total)
     data = decode(reveal(context.seal, family.data, "family", name), "parent data") if family.data else None
     return {"task_id": name, "parent_data": data, "results": results}
-
-
-def open_children(context: Context, task_id: str) -> Flow[list[str]]:
-    """Return the ids of the children of a task that have not ended, of all its families in order."""
-    found: list[str] = []
-    for number in count(1):
-        name, start = f"{task_id}/{number}", 0
-        page: Family = yield context.protocol.gather(name, start, _PAGE)
-        if not page.total:
-            return found
-        while page.ids:
-            found += [i for i, result in zip(page.ids, page.results, strict=True) if not result]
-            start += _PAGE
-            page = yield context.protocol.gather(name, start, _PAGE)
-    return found
-
-
-def cancel_tree(context: Context, task_id: str) -> Flow[int]:
-    """Cancel a task, its children, and theirs; return how many were cancelled or asked to stop."""
-    cancelled = 0
-    todo = [check_name(task_id, "task id")]
-    while todo:
-        current = todo.pop()
-        # the parent first: then no end of a child wakes it
-        try:
-            outcome = yield from flows.cancel(context, current)
-            cancelled += outcome in ("cancelled", "requested")
-        except TaskNotFound:
-            if current == task_id:
-                raise
-        todo += yield from open_children(context, current)
-    return cancelled

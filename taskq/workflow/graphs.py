@@ -133,6 +133,11 @@ def chain(spread: Spread[Any], tasks: Sequence[Task]) -> Flow[list[str]]:
     return (yield from submit(spread, tasks))
 
 
+def group(spread: Spread[Any], tasks: Sequence[Task]) -> Flow[list[str]]:
+    """Store tasks that run side by side."""
+    return (yield from _submit(spread, tasks, None)) if tasks else []
+
+
 def chord(spread: Spread[Any], tasks: Sequence[Task], callback: Task) -> Flow[list[str]]:
     """Store tasks, and one that waits for all of them."""
     if not tasks:

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
-from taskq.workflow import checkpoints, families, graphs
+from taskq.workflow import checkpoints, families, graphs, sagas, signals, trees
+from taskq.workflow.sagas import SagaInfo
+from taskq.workflow.trees import TaskTree
 
 T = TypeVar("T")
 
@@ -23,16 +25,16 @@ class WorkflowVerbs:
         """Drive a flow to its end and return its value."""
         raise NotImplementedError
 
-    def checkpoint(self, task_id: str, data: Any, ttl_seconds: float = TTL_SECONDS) -> None:
+    def checkpoint(self, task_id: str, data: Any, ttl_seconds: float | None = TTL_SECONDS) -> None:
         """Note what a task needs to know when it is run again; a later checkpoint replaces it.
 
         A handler calls ``ctx.checkpoint(data)`` instead, which an attempt that no longer counts cannot do. The
-        checkpoint of a task that runs is deleted when it completes, any other ends with its time.
+        checkpoint of a task that runs is deleted when it completes, any other ends with its time, or with the task.
 
         Args:
             task_id: which one.
             data: anything JSON can say, up to the size that a task may have.
-            ttl_seconds: how long it is kept.
+            ttl_seconds: how long it is kept; None: as long as the task.
 
         Raises:
             TaskNotFound: if there is no such task.
@@ -60,6 +62,27 @@ class WorkflowVerbs:
             task_id: which one.
         """
         self.run_flow(checkpoints.delete(self.spread.of(task_id), task_id))
+
+    def signal(self, task_id: str, name: str, data: Any = None) -> str:
+        """Tell a task what it waits for with ``ctx.wait_for(name)``, or will wait for.
+
+        One that waits for it goes on at the head of its list, no attempt charged. One that does not yet is told when it
+        comes to that. Sent twice, a signal is the same as sent once: what was said first counts.
+
+        Args:
+            task_id: which task.
+            name: of the signal.
+            data: what ``ctx.wait_for`` returns, as JSON can say it, up to 64 KB.
+
+        Returns:
+            ``told``, or the status with which the task had ended before.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+            InvalidTask: if the name or the data cannot be used, or the task has been sent 64 others.
+            PayloadTooLarge: if the data is larger than allowed.
+        """
+        return self.run_flow(signals.send(self.spread.of(task_id), task_id, name, data))
 
     def fanout(self, task_id: str, subtasks: Sequence[Task], parent_data: Any = None) -> list[str]:
         """Submit subtasks that belong together, for a parent that collects their results by hand.
@@ -135,6 +158,23 @@ class WorkflowVerbs:
         ids: list[str] = self._whole.run_flow(graphs.chord(self._whole.spread, tasks, callback))
         return ids
 
+    def group(self, *tasks: Task) -> list[str]:
+        """Submit tasks that run side by side, all or none of them, in one atomic call.
+
+        In a queue of several partitions they are in one; ``submit_batch`` spreads them.
+
+        Args:
+            tasks: up to 2,000.
+
+        Returns:
+            Their ids, in order.
+
+        Raises:
+            InvalidTask, QueueFull, TaskConflict, TaskNotFound: as ``submit_task``.
+        """
+        ids: list[str] = self._whole.run_flow(graphs.group(self._whole.spread, tasks))
+        return ids
+
     def submit_with_callbacks(
         self, task: Task, *, on_success: Task | None = None, on_failure: Task | None = None
     ) -> str:
@@ -154,6 +194,63 @@ class WorkflowVerbs:
         task_id: str = self._whole.run_flow(graphs.with_callbacks(self._whole.spread, task, on_success, on_failure))
         return task_id
 
+    def list_sagas(self, limit: int = 100, state: str | None = None) -> list[SagaInfo]:
+        """Return the sagas that have begun, those that began last first.
+
+        Args:
+            limit: how many at most.
+            state: only those that are ``running``, ``compensating``, ``completed``, ``compensated`` or ``stuck``.
+
+        Raises:
+            InvalidTask: if there is no such state.
+        """
+        return self.run_flow(sagas.list_sagas(self.spread.contexts, limit, state))
+
+    def get_saga(self, task_id: str) -> SagaInfo:
+        """Return a saga with its steps and what they have returned.
+
+        Args:
+            task_id: of its task.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+            InvalidTask: if it is no saga, or has not begun.
+        """
+        return self.run_flow(sagas.get_saga(self.spread.of(task_id), task_id))
+
+    def resume_saga(self, task_id: str, skip: bool = False) -> SagaInfo:
+        """Let a stuck saga go on where it is: its task goes back into its list.
+
+        Args:
+            task_id: of its task.
+            skip: whether the compensation at which it is stuck counts as done, because somebody has done it by hand.
+
+        Returns:
+            The saga as it is then.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+            InvalidTask: if it is no saga, or not stuck.
+        """
+        return self.run_flow(sagas.resume_saga(self.spread.of(task_id), task_id, skip))
+
+    def abort_saga(self, task_id: str) -> SagaInfo:
+        """Let a saga that goes forward turn round and undo what it has done.
+
+        A step that runs comes to its end first; one that waits for a signal, or whose saga is stuck, is given up.
+
+        Args:
+            task_id: of its task.
+
+        Returns:
+            The saga as it is then.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+            InvalidTask: if it is no saga, is over, or is stuck on its way back.
+        """
+        return self.run_flow(sagas.abort_saga(self.spread.of(task_id), task_id))
+
     def cancel_tree(self, task_id: str) -> int:
         """Cancel a task with its children from ``ctx.fanout``, and theirs: at once what waits, on request what runs.
 
@@ -168,4 +265,35 @@ class WorkflowVerbs:
         Raises:
             TaskNotFound: if there is no such task.
         """
-        return self.run_flow(families.cancel_tree(self.spread.of(task_id), task_id))
+        return self.run_flow(trees.cancel_tree(self.spread.of(task_id), task_id))
+
+    def retry_tree(self, task_id: str) -> int:
+        """Run again what has failed or was cancelled among a task, its children from ``ctx.fanout``, and theirs.
+
+        What has completed is not run again, nor is anything below it. A parent waits for its children as the first
+        time, and goes on with their new results. A child whose retention is over (``TASKQ_RESULT_TTL``,
+        ``TASKQ_DEAD_TTL``) cannot be run again.
+
+        Args:
+            task_id: the task at the root.
+
+        Returns:
+            How many tasks were put back into their lists.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+            InvalidTask: if it has completed.
+        """
+        return self.run_flow(trees.retry_tree(self.spread.of(task_id), task_id))
+
+    def get_tree(self, task_id: str, limit: int = 200) -> TaskTree:
+        """Return a task with the tasks that it has fanned out to or depends on, and so on.
+
+        Args:
+            task_id: the task at the root.
+            limit: how many tasks at most, those nearer to the root first; of each family the first 20 are returned.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+        """
+        return self.run_flow(trees.get_tree(self.spread.of(task_id), task_id, limit))

@@ -13,7 +13,18 @@ MOST_LINES = 400
 MOST_FUNCTION_LINES = 50
 FORBIDDEN = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc", "tools"}
 # a module of its own would be loaded by everybody who never needs it
-LATE_IMPORTS = {"taskq/model/crypto.py: from cryptography.hazmat.primitives.ciphers.aead import AESSIV"}
+LATE_IMPORTS = {
+    "taskq/model/crypto.py: from cryptography.hazmat.primitives.ciphers.aead import AESSIV",
+    # a project may have no django.tasks
+    "taskq/contrib/django/found.py: from taskq.contrib.django.interface import Task",
+    "taskq/contrib/django/handlers.py: from taskq.contrib.django.running import spec_of",
+    # every pytest where taskq is installed loads the plugin
+    "taskq/testing/plugin.py: from taskq.queue import TaskQueue",
+    "taskq/testing/plugin.py: from taskq.testing.attach import attached",
+    "taskq/testing/plugin.py: from taskq.testing.faults import ServerProcess",
+    "taskq/testing/plugin.py: from taskq.testing.namespace import delete_keys",
+    "taskq/worker/runners.py: import uvloop",
+}
 
 
 def sources(*folders: str) -> list[Path]:

@@ -11,8 +11,6 @@ from taskq.aio import AsyncTaskQueue
 from taskq.channels import AsyncConsumer, AsyncPublisher, Consumer, Publisher
 from taskq.handle import AsyncTaskHandle, TaskHandle
 from taskq.queue import TaskQueue
-from taskq.workflow.averbs import AsyncWorkflowVerbs
-from taskq.workflow.verbs import WorkflowVerbs
 
 # their own docstrings, or none of the other's business
 OWN = {"handle", "task", "transport", "run_flow", "context", "partition"}
@@ -20,11 +18,8 @@ PLAIN = {"handle", "task", "transport", "context", "partition"}
 CHANNELS = [(Publisher, AsyncPublisher), (Consumer, AsyncConsumer)]
 
 
-MIXINS = {TaskQueue: WorkflowVerbs, AsyncTaskQueue: AsyncWorkflowVerbs}
-
-
 def public(cls: type) -> dict[str, Any]:
-    members = {**vars(MIXINS.get(cls, object)), **vars(cls)}
+    members = {name: member for part in reversed(cls.__mro__) for name, member in vars(part).items()}
     return {name: member for name, member in members.items() if not name.startswith("_")}
 
 

@@ -60,6 +60,10 @@ def fan_in(bench: Bench) -> None:
     bench.run(bench.protocol.cancel("c", "{}", TTL_MS))
 
 
+def signal(bench: Bench) -> None:
+    bench.run(bench.protocol.signal("a", "go", "1", 9))
+
+
 def submit_behind(bench: Bench) -> None:
     """Let task ``a`` wait for one before it with the same ordering key."""
     bench.submit(task("ahead", "low", ordering="k"), task("a", ordering="k"))
@@ -123,8 +127,8 @@ def replay_behind(bench: Bench) -> None:
     bench.run(bench.protocol.replay([("a", "normal")]))
 
 
-def bring(bench: Bench, status: TaskStatus | None) -> None:
-    """Bring task ``a`` into a status; whoever runs it is w1."""
+def bring(bench: Bench, status: TaskStatus | None, verb: str = "") -> None:
+    """Bring task ``a`` into a status, for a verb; whoever runs it is w1."""
     if status is None:
         return
     if status is TaskStatus.SCHEDULED:
@@ -134,6 +138,9 @@ def bring(bench: Bench, status: TaskStatus | None) -> None:
         bench.submit_ids("a")
         return
     claim = bench.claim_one("a")
+    if status is TaskStatus.WAITING and verb in ("signal", "promote"):
+        bench.end("w1", settle(claim, "wait", "1 go", 60_000))
+        return
     if status is TaskStatus.WAITING:
         wait(bench)
         return
@@ -204,6 +211,7 @@ MOVES: dict[str, list[Move]] = {
     **{outcome: [end(outcome)] for outcome in Outcome if outcome not in (Outcome.CRASH, Outcome.CANCEL, Outcome.WAIT)},
     Outcome.WAIT: [wait, wait_in_vain],
     "fan-in": [fan_in],
+    "signal": [signal],
     "graph": [depend, depend_on_what_has_ended],
     Outcome.CRASH: [crash(1), crash(3)],
 }
@@ -220,7 +228,7 @@ def moves(status: TaskStatus | None, verb: str) -> list[Move]:
 def test_each_row_happens(bench: Bench, status: TaskStatus | None, verb: str) -> None:
     reached = []
     for move in moves(status, verb):
-        bring(bench, status)
+        bring(bench, status, verb)
         assert status_of(bench) is status
         move(bench)
         reached.append(status_of(bench))

@@ -69,7 +69,7 @@ def test_every_command_has_help_and_the_global_options(run: Run, path: tuple[str
         (["cron"], "Did you mean 'taskq schedule'?"),
         (["task", "list"], "Did you mean 'taskq task ls'?"),
         (["worker", "lss"], "Did you mean 'taskq worker ls'?"),
-        (["xyz"], "The commands are worker, scheduler,"),
+        (["xyz"], "The commands are worker, pool, scheduler,"),
         (["stats", "--prefx", "x"], "Did you mean '--prefix'?"),
         (["worker", "--concurency", "3"], "Did you mean '--concurrency'?"),
     ],

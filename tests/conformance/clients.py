@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from taskq.aio import AsyncTaskQueue
 from taskq.model.result import result_json
-from taskq.model.task import from_envelope
+from taskq.model.task import Task, from_envelope
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operations import LeaseTimes
 from taskq.protocol.replies import Claim, Settlement
@@ -71,6 +72,34 @@ class AsyncClient:
 
 Client = SyncClient | AsyncClient
 NewClient = Callable[..., Client]
+
+
+def at_once(
+    client: Client, tasks: Sequence[Task], cancel: Sequence[int] = (), rounds: int = 1, **options: Any
+) -> list[Any]:
+    """Submit tasks at the same moment; return per task its id or its error.
+
+    Args:
+        client: of either kind.
+        tasks: to submit.
+        cancel: positions of callers that are cancelled; event loops only.
+        rounds: of the loop before that: after 1 nothing has been sent yet, after 5 it has.
+        options: of the submit.
+    """
+    if not isinstance(client, AsyncClient):
+        with ThreadPoolExecutor(len(tasks)) as threads:
+            calls = [threads.submit(client.submit_task, task, **options) for task in tasks]
+            return [call.exception() or call.result() for call in calls]
+
+    async def story() -> list[Any]:
+        calls = [asyncio.ensure_future(client.queue.submit_task(task, **options)) for task in tasks]
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        for position in cancel:
+            calls[position].cancel()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    return list(client.finish(story()))
 
 
 class Hands:

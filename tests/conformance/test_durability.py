@@ -13,7 +13,7 @@ from taskq.errors import InvalidTask, NotDurable, QueueFull, TaskConflict, Unsup
 from taskq.flows import due_in
 from taskq.model.task import Task
 from taskq.testing.faults.proxy import Proxy
-from tests.conformance.clients import Client, NewClient
+from tests.conformance.clients import Client, NewClient, at_once
 from tests.conftest import StartServer
 from tests.servers import ServerProcess, private_binary
 from tests.waiting import eventually
@@ -183,6 +183,17 @@ class TestReplicated:
         assert all(pair.copy_of(f"{prefix}:task:{task_id}") for task_id in ids)
         waits = proxy.requests.count(b"WAIT")
         assert waits == 100 if client.kind == "sync" else waits < 100
+
+    def test_each_of_many_at_once_is_told_of_its_own_task(self, near: Near, pair: Pair, prefix: str) -> None:
+        client, tasks = near(), [Task(payload=n) for n in range(20)]
+        pair.replica.pause()
+        outcomes = at_once(client, tasks, durability="replicated")
+        assert all(isinstance(outcome, NotDurable) for outcome in outcomes)
+        assert [outcome.task_ids for outcome in outcomes] == [(task.task_id,) for task in tasks]
+        pair.replica.resume()
+        patient = near(durable_timeout_seconds=5)
+        assert at_once(patient, tasks, durability="replicated") == [task.task_id for task in tasks]
+        assert submitted(pair.primary, prefix) == 20
 
     def test_refusals_come_first(self, near: Near, pair: Pair) -> None:
         client = near(max_queue_length=1)

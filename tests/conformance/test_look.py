@@ -192,3 +192,13 @@ def test_a_handle(client: Client, hands: Hands) -> None:
     assert client.finish(handle.result(timeout=5)) == "x"
     assert client.finish(handle.cancel()) == "completed"
     assert handle.id in repr(handle)
+
+
+def test_history(client: Client, hands: Hands) -> None:
+    assert client.get_history() == []
+    client.submit_task(Task())
+    hands.run(hands.protocol.remember())
+    (minute,) = client.get_history(5)
+    assert (minute.counters["submitted"], minute.sizes["pending"], minute.depths["normal"]) == (1, 1, 1)
+    assert 0 < minute.oldest_seconds < 60
+    assert minute.to_dict()["sizes"]["workers"] == 1

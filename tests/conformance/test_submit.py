@@ -6,13 +6,15 @@ import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
 
 from taskq.errors import InvalidTask, PayloadTooLarge, QueueFull, TaskConflict, TaskNotFound
-from taskq.flows import MAX_BATCH, due_at, due_in
+from taskq.flows import due_at, due_in
 from taskq.model.task import AgentTask, Task
+from taskq.protocol.portions import MOST_CHARS, MOST_OTHERS, MOST_TASKS
 from taskq.states import TaskPriority
 from tests.conformance.clients import Client, Hands, NewClient
 
@@ -50,10 +52,58 @@ def test_an_empty_batch_is_nothing(client: Client) -> None:
     assert client.submit_batch([]) == []
 
 
-def test_a_batch_is_one_atomic_call_and_so_has_a_limit(client: Client) -> None:
-    tasks = [Task(task_id=f"t{n}", created_at="2026-01-01T00:00:00.000Z") for n in range(MAX_BATCH + 1)]
-    with pytest.raises(InvalidTask, match=r"10,001 tasks is too large.*send 10,000 at most"):
+def _batch(size: int, **options: Any) -> list[Task]:
+    return [Task(task_id=f"t{n}", created_at="2026-01-01T00:00:00.000Z", **options) for n in range(size)]
+
+
+def test_a_batch_of_a_thousand_is_one_atomic_call(new_client: NewClient) -> None:
+    client = new_client(max_queue_length=MOST_TASKS - 1)
+    with pytest.raises(QueueFull, match="holds 0 tasks and may hold 999: nothing was stored"):
+        client.submit_batch(_batch(MOST_TASKS))
+    assert client.get_queue_stats().pending_tasks == 0
+
+
+def test_a_larger_batch_goes_in_several_and_keeps_its_order(
+    client: Client, redis_client: redis.Redis, prefix: str
+) -> None:
+    ids = client.submit_batch(_batch(2 * MOST_TASKS + 1))
+    assert ids == [f"t{n}" for n in range(2 * MOST_TASKS + 1)]
+    assert redis_client.lrange(f"{prefix}:queue:normal", 0, -1) == ids
+
+
+def test_of_a_larger_batch_the_error_says_what_is_stored_and_the_same_call_adds_the_rest(new_client: NewClient) -> None:
+    tasks = _batch(MOST_TASKS + 2)
+    with pytest.raises(QueueFull, match="may hold 1,001: only the first 1,000 of the batch were stored"):
+        new_client(max_queue_length=MOST_TASKS + 1).submit_batch(tasks)
+    client = new_client()
+    assert client.get_queue_stats().pending_tasks == MOST_TASKS
+    assert client.submit_batch(tasks) == [task.task_id for task in tasks]
+    assert client.get_queue_stats().counters["submitted"] == MOST_TASKS + 2
+
+
+def test_a_conflict_in_a_later_part_leaves_the_earlier_one(client: Client) -> None:
+    client.submit_task(Task(task_id=f"t{MOST_TASKS}", payload="another"))
+    with pytest.raises(TaskConflict, match=r"1 of 1 tasks .*only the first 1,000 of the batch were stored"):
+        client.submit_batch(_batch(MOST_TASKS + 1))
+    assert client.get_queue_stats().pending_tasks == MOST_TASKS + 1
+
+
+def test_unique_keys_halve_what_one_call_takes(new_client: NewClient) -> None:
+    client = new_client(max_queue_length=MOST_OTHERS)
+    tasks = [*_batch(MOST_OTHERS), Task(unique_key="k")]
+    with pytest.raises(QueueFull, match="only the first 500 of"):
         client.submit_batch(tasks)
+
+
+def test_so_do_large_payloads(new_client: NewClient) -> None:
+    client = new_client(max_queue_length=3, max_message_bytes=MOST_CHARS)
+    with pytest.raises(QueueFull, match="only the first 3 of"):
+        client.submit_batch(_batch(4, payload="x" * (MOST_CHARS // 3 - 1000)))
+
+
+def test_one_bad_task_stops_a_large_batch_before_anything_is_sent(client: Client) -> None:
+    with pytest.raises(InvalidTask):
+        client.submit_batch([*_batch(MOST_TASKS), Task(payload=object())])
     assert client.get_queue_stats().pending_tasks == 0
 
 

@@ -132,7 +132,7 @@ def test_dead_letters_say_what_is_wrong(start_job: Callable[..., subprocess.Pope
     # tried once, but where the killed worker had it in its hands: then another one began it again
     held = re.search(r"by SIGKILL, with (\d+) tasks in its hands", output)
     assert held, output
-    assert {letter.reason for letter in letters} == {"discarded"}
+    assert max(letter.attempts for letter in letters) <= 2
     assert sum(letter.attempts - 1 for letter in letters) <= int(held[1])
     assert all("SyntaxError: " in letter.error for letter in letters)
 

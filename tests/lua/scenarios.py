@@ -10,7 +10,7 @@ from taskq.protocol.channels import lengths
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Settlement
-from taskq.protocol.workflow import Child, FamilyPlan, Node
+from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan, Node
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
 
 Scenario = Callable[[Bench], Operation[Any]]
@@ -563,6 +563,117 @@ def replay_a_parent(bench: Bench) -> Operation[Any]:
     return bench.protocol.replay([("p", "normal"), ("a", "low")])
 
 
+def commit(bench: Bench) -> Operation[Any]:
+    """Children and a checkpoint; the task, a saga that turns round, goes on."""
+    claim = bench.claim_one("p")
+    bench.run(bench.protocol.signal("p", "@abort", "null", 9))
+    children = [Child("a", "A", "low"), Child("m", "M", "mail:high")]
+    return bench.protocol.commit(CommitPlan("p", claim.fence, "n", "1", None, "compensating two"), children, 0)
+
+
+def commit_completes(bench: Bench) -> Operation[Any]:
+    """A child of another task, that has noted something, completes and leaves a task behind."""
+    _waiting_for(bench, "a")
+    (claim,) = bench.claim("w1", 1)
+    bench.run(bench.protocol.checkpoint("a", claim.fence, "1", -1))
+    bench.run(bench.protocol.signal("a", "go", "1", 9))
+    plan = CommitPlan("a", claim.fence, "n", "", ("result of a", TTL_MS), "running two")
+    return bench.protocol.commit(plan, [Child("b", "B", "low")], 0)
+
+
+def _waiting_for_a_signal(bench: Bench, timeout_ms: int = 0) -> None:
+    bench.end("w1", settle(bench.claim_one("p"), "wait", "1 go", timeout_ms))
+
+
+def signal(bench: Bench) -> Operation[Any]:
+    _waiting_for_a_signal(bench, 60_000)
+    return bench.protocol.signal("p", "go", "1", 9)
+
+
+def signal_before(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("p")
+    return bench.protocol.signal("p", "go", "1", 9)
+
+
+def signal_running(bench: Bench) -> Operation[Any]:
+    bench.claim_one("p")
+    return bench.protocol.signal("p", "go", "1", 9)
+
+
+def hear(bench: Bench) -> Operation[Any]:
+    bench.run(signal(bench))
+    return bench.protocol.hear("p", "go")
+
+
+def settle_wait_for_a_signal(bench: Bench) -> Operation[Any]:
+    return bench.protocol.settle([settle(bench.claim_one("p"), "wait", "1 go", 60_000)])
+
+
+def settle_wait_for_what_was_said(bench: Bench) -> Operation[Any]:
+    claim = bench.claim_one("p")
+    bench.run(bench.protocol.signal("p", "go", "1", 9))
+    return bench.protocol.settle([settle(claim, "wait", "1 go", 60_000)])
+
+
+def promote_a_wait(bench: Bench) -> Operation[Any]:
+    _waiting_for_a_signal(bench, 60_000)
+    bench.move_clock(70)
+    return bench.protocol.promote()
+
+
+def cancel_a_saga(bench: Bench) -> Operation[Any]:
+    """It keeps what it has noted and was told as long as the task."""
+    claim = bench.claim_one("p")
+    bench.run(bench.protocol.commit(CommitPlan("p", claim.fence, "n", "1", None, "running one"), (), 0))
+    bench.run(bench.protocol.signal("p", "go", "1", 9))
+    return bench.protocol.settle([settle(claim, "cancel")])
+
+
+def replay_a_saga(bench: Bench) -> Operation[Any]:
+    bench.run(cancel_a_saga(bench))
+    return bench.protocol.replay([("p", "normal")])
+
+
+def discard_a_saga(bench: Bench) -> Operation[Any]:
+    bench.run(cancel_a_saga(bench))
+    return bench.protocol.discard(["p"])
+
+
+def sweep_a_saga(bench: Bench) -> Operation[Any]:
+    bench.run(cancel_a_saga(bench))
+    bench.expire("p")
+    bench.client.delete(bench.key("signals", "p"))
+    for _ in range(6):
+        bench.move_clock(20)
+        bench.run(bench.protocol.beat(TIMES, [("w1", "tok-w1")]))
+    return bench.protocol.sweep()
+
+
+def purge_a_saga(bench: Bench) -> Operation[Any]:
+    claim = bench.claim_one("p")
+    bench.run(bench.protocol.commit(CommitPlan("p", claim.fence, "n", "1", None, "running one"), (), 0))
+    bench.end("w1", settle(claim, "release", "", 0))
+    return bench.protocol.purge("normal", 10)
+
+
+def ids_of_sagas(bench: Bench) -> Operation[Any]:
+    bench.run(commit(bench))
+    return bench.protocol.ids("sagas", "0", 10)
+
+
+def checkpoint_as_long_as_the_task(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a")
+    return bench.protocol.checkpoint("a", "", "1", -1)
+
+
+def replay_a_tree(bench: Bench) -> Operation[Any]:
+    """The child first; the family of the parent, which has failed with it, is open again."""
+    _waiting_for(bench, "a", "b")
+    bench.end("w1", settle(bench.claim("w1", 1)[0], "fail"))
+    bench.end("w1", settle(bench.claim("w1", 1, ["normal"])[0], "fail"))
+    return bench.protocol.replay([("a", "low"), ("p", "normal")], reopen=True)
+
+
 def graph(bench: Bench) -> Operation[Any]:
     """Some wait for what is new, pending, running, completed and failed."""
     bench.submit(task("failed"), task("done"), task("running"), task("waiting", "low", unique="k"))
@@ -711,6 +822,40 @@ def notice(bench: Bench) -> Operation[Any]:
     return bench.protocol.notice("nonce", 2)
 
 
+def rows(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    bench.submit(task("b"), task("c", due="+60000"))
+    return bench.protocol.rows(["a", "b", "c", "unknown"])
+
+
+def ids_of_a_list(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a", "b")
+    return bench.protocol.ids("list normal", "0", 1)
+
+
+def ids_of_what_is_due(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", due="+60000"))
+    return bench.protocol.ids("due", "0", 1)
+
+
+def ids_of_what_has_ended(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("a")))
+    return bench.protocol.ids(f"ended {TTL_MS}", "0", 1)
+
+
+def remember(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("dead"), "fail"))
+    bench.run(bench.protocol.remember())
+    bench.move_clock(60)
+    bench.submit(task("a"), task("b", "low", queue="mail"))
+    return bench.protocol.remember()
+
+
+def history(bench: Bench) -> Operation[Any]:
+    bench.run(bench.protocol.remember())
+    return bench.protocol.history(10)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     submit,
     submit_delayed_and_unique,
@@ -777,6 +922,22 @@ SCENARIOS: tuple[Scenario, ...] = (
     fanout,
     fanout_by_hand,
     gather,
+    commit,
+    commit_completes,
+    signal,
+    signal_before,
+    signal_running,
+    hear,
+    settle_wait_for_a_signal,
+    settle_wait_for_what_was_said,
+    promote_a_wait,
+    cancel_a_saga,
+    replay_a_saga,
+    discard_a_saga,
+    sweep_a_saga,
+    purge_a_saga,
+    ids_of_sagas,
+    checkpoint_as_long_as_the_task,
     graph,
     report,
     settle_wait,
@@ -787,12 +948,17 @@ SCENARIOS: tuple[Scenario, ...] = (
     purge_children,
     turn_loses_a_child,
     replay_a_parent,
+    replay_a_tree,
     takeover_of_idle,
     takeover_of_nothing,
     lengths_of_lists,
     inspect,
     result,
     stats,
+    rows,
+    ids_of_a_list,
+    ids_of_what_is_due,
+    ids_of_what_has_ended,
     ids,
     ids_of_the_dead,
     cards,
@@ -812,4 +978,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     mend_the_first_of_a_sequence,
     mend_expiry,
     notice,
+    remember,
+    history,
 )

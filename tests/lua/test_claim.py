@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from taskq.protocol.keys import lists_of
 from taskq.protocol.replies import Claim
+from taskq.protocol.workflow import Child, FamilyPlan, Node
 from tests.state import LISTS, TTL_MS, Bench, settle, task
 
 
@@ -273,3 +276,78 @@ class TestDueTasks:
         reply = bench.run(bench.turn_op("w1", 1, [settle(claim, "retry", number=0)]))
         assert ids(reply.claims) == ["a"]
         assert reply.claims[0].attempt == 2
+
+
+class TestLargeBodies:
+    """Half a megabyte a turn and one body more: the server serves nobody else while it copies."""
+
+    def submit(self, bench: Bench, *sizes: int, priority: str = "normal") -> list[str]:
+        names = [f"{priority}{n}" for n in range(len(sizes))]
+        bench.submit(*(task(name, priority, body="x" * size) for name, size in zip(names, sizes, strict=True)))
+        bench.register("w1")
+        return names
+
+    def test_a_turn_takes_as_many_as_fit(self, bench: Bench) -> None:
+        names = self.submit(bench, *[200_000] * 7)
+        reply, changed = bench.act(bench.turn_op("w1", 10))
+        assert ids(reply.claims) == names[:3]
+        assert all(len(claim.envelope) == 200_000 for claim in reply.claims)
+        assert changed["status:running"] == [f"+{name}" for name in names[:3]]
+        assert changed["queue:normal"] == names[3:]
+        assert [ids(bench.claim("w1")) for _ in range(2)] == [names[3:6], names[6:]]
+
+    def test_the_first_is_always_taken(self, bench: Bench) -> None:
+        names = self.submit(bench, 3_000_000, 10)
+        assert ids(bench.claim("w1")) == names[:1]
+        assert ids(bench.claim("w1")) == names[1:]
+
+    def test_small_ones_before_it_go_along(self, bench: Bench) -> None:
+        names = self.submit(bench, 10, 10, 600_000, 10)
+        assert ids(bench.claim("w1")) == names[:3]
+
+    def test_what_is_left_rings_although_no_hint_was_taken(self, bench: Bench) -> None:
+        self.submit(bench, *[600_000] * 2)
+        bench.client.delete(bench.key("bell", "normal"))
+        operation = bench.turn_op("w1", 10)
+        silent = replace(operation, args=(*operation.args[:4], 0, *operation.args[5:]))
+        bench.all_hints_kept = False
+        _, changed = bench.act(silent)
+        assert changed["bell:normal"] == ["1"]
+
+    @pytest.mark.parametrize("history", [False, True])
+    def test_with_a_history_too(self, bench: Bench, history: bool) -> None:
+        """Then they are taken one by one."""
+        names = self.submit(bench, *[300_000] * 4)
+        if history:
+            for claim in bench.claim("w1", 1):
+                bench.end("w1", settle(claim, "release"))
+        assert [ids(bench.claim("w1")) for _ in range(2)] == [names[:2], names[2:]]
+
+    def test_of_all_lists_together(self, bench: Bench) -> None:
+        names = [self.submit(bench, 300_000, priority=priority)[0] for priority in ("urgent", "high", "normal")]
+        for claim in bench.claim("w1", 1):
+            bench.end("w1", settle(claim, "release"))
+        assert [ids(bench.claim("w1")) for _ in range(2)] == [names[:2], names[2:]]
+
+    @pytest.mark.parametrize("way", ["alone", "batch", "due", "fanout", "graph", "schedule"])
+    def test_each_way_in_notes_that_there_are_some(self, bench: Bench, way: str) -> None:
+        def submit(name: str, size: int) -> None:
+            body = "x" * size
+            some = {"alone": [task(name, body=body)], "due": [task(name, body=body, due="+1000")]}
+            some["batch"] = [task(f"{name}2"), *some["alone"]]
+            if way in some:
+                bench.submit(*some[way])
+            elif way == "fanout":
+                child = Child(name, body, "normal")
+                bench.run(bench.protocol.fanout(FamilyPlan(name, 1, "wait_all", ttl_ms=TTL_MS), 0, [child], 0))
+            elif way == "graph":
+                bench.run(bench.protocol.graph([Node(name, body, "normal", "wait_all", ())], 0))
+            else:
+                bench.run(bench.protocol.add_schedule(name, "{}"))
+                bench.run(bench.protocol.fire(name, "{}", 1000, task(name, body=body)))
+
+        submit("small", 4_096)
+        assert "large" not in bench.state()
+        submit("large", 4_097)
+        assert bench.state()["large"] == "1"
+        submit("again", 4_097)

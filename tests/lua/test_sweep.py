@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from taskq.errors import ServerError
 from tests.state import TTL_MS, Bench, settle, task
 
 ENDS = {"complete": "completed", "fail": "failed", "cancel": "cancelled"}
@@ -62,6 +63,40 @@ def test_a_task_that_ended_twice_counts_once(bench: Bench) -> None:
     bench.move_clock(300)
     assert [bench.run(bench.protocol.sweep()) for _ in range(3)] == [1, 1, 0]
     assert bench.state()["counters"] == {"submitted": 1, "failed": 1, "replayed": 1, "completed": 1, "expired": 1}
+
+
+@pytest.mark.parametrize("outcome", ENDS)
+def test_an_id_whose_body_outlives_its_slot_is_looked_at_again(bench: Bench, outcome: str) -> None:
+    """A clock that was set, or a foreign hand that gave the body more time: forgetting the id now would leave it in its
+    status set for good."""
+    bench.end("w1", settle(bench.claim_one("a"), outcome))
+    for family in ("task", "state", "result"):
+        bench.client.pexpire(bench.key(family, "a"), 165_000)
+    bench.move_clock(120)
+    looked_at, changed = bench.act(bench.protocol.sweep())
+    assert looked_at == 1
+    assert changed == {
+        "retained:t+110": None,
+        "retained:t+170": ["a"],
+        "retention": {"t+110": None, "t+170": "t+170"},
+    }
+    bench.expire("a")
+    bench.move_clock(60)
+    bench.run(bench.protocol.sweep())
+    assert "retention" not in bench.state()
+    assert "a" not in bench.state().get(f"status:{ENDS[outcome]}", set())
+
+
+def test_a_key_of_another_type_in_the_way_stops_the_sweep_before_it_writes(bench: Bench) -> None:
+    bench.audited = False
+    bench.end("w1", settle(bench.claim_one("a")))
+    bench.client.pexpire(bench.key("task", "a"), 165_000)
+    bench.move_clock(120)
+    bench.client.set(bench.key("retained", bench.at(168)), "foreign")
+    before = bench.state()
+    with pytest.raises(ServerError, match="WRONGTYPE"):
+        bench.run(bench.protocol.sweep())
+    assert bench.state() == before
 
 
 def test_a_discarded_task_counts_once(bench: Bench) -> None:

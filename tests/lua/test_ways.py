@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha1
 from typing import Any
@@ -15,8 +17,15 @@ from taskq.protocol.operations import load_scripts
 from taskq.protocol.replies import TurnReply
 from taskq.protocol.scripts import Script
 from tests.lua.unusual import UNUSUAL
-from tests.lua.ways import SHORT, Situation
+from tests.lua.ways import (
+    SHORT,
+    Situation,
+    completion_and_claim,
+    completions_out_of_order,
+    something_is_to_be_forgotten,
+)
 from tests.state import TTL_MS, Bench, State, settle
+from tests.waiting import eventually
 
 NewBench = Callable[[], Bench]
 _BEGIN, _END = "\nrepeat\n", "\nuntil true\n"
@@ -61,6 +70,23 @@ def test_the_short_way_ends_where_the_long_one_does(new_bench: NewBench, situati
         bench = new_bench()
         ends.append(end_of(bench, replace(situation(bench), script=script)))
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("situation", [completions_out_of_order, completion_and_claim, something_is_to_be_forgotten])
+def test_both_ways_tell_the_same(new_bench: NewBench, situation: Situation) -> None:
+    told = []
+    for script in (ONLY_SHORT, ONLY_LONG):
+        bench = new_bench()
+        operation = replace(situation(bench), script=script)
+        with closing(bench.client.pubsub(ignore_subscribe_messages=True)) as pubsub:
+            pubsub.subscribe(bench.protocol.events_channel)
+            eventually(lambda: pubsub.subscribed and pubsub.get_message(timeout=1) is None, what="the subscription")
+            bench.run(operation)
+            bench.client.publish(bench.protocol.events_channel, "end")
+            messages = iter(lambda: eventually(lambda: pubsub.get_message(timeout=1), what="a message")["data"], "end")
+            told.append([(event["type"], event["data"]) for event in map(json.loads, messages)])
+    assert told[0] == told[1]
+    assert {kind for kind, _ in told[0]} == {"task.status_changed", "task.completed"}
 
 
 @pytest.mark.parametrize("situation", UNUSUAL, ids=lambda s: s.__name__)

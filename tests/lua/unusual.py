@@ -117,14 +117,6 @@ def something_is_due(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 3, [settle(claim)])
 
 
-def something_is_to_be_forgotten(bench: Bench) -> Operation[TurnReply]:
-    bench.end("w1", settle(bench.claim_one("a")))
-    bench.expire("a")
-    claim = bench.claim_one("b")
-    bench.move_clock(120)
-    return bench.turn_op("w1", 3, [settle(claim)])
-
-
 def a_suspect_waits(bench: Bench) -> Operation[TurnReply]:
     bench.claim_one("a")
     bench.make_suspect("suspect")
@@ -219,7 +211,6 @@ UNUSUAL: tuple[Situation, ...] = (
     a_list_is_paused,
     a_tombstone,
     something_is_due,
-    something_is_to_be_forgotten,
     a_suspect_waits,
     a_suspect_runs,
     a_lost_body,

@@ -57,6 +57,26 @@ def empty_lists_silent(bench: Bench) -> Operation[TurnReply]:
     return _silent(empty_lists(bench))
 
 
+def bodies_too_large_for_one_turn(bench: Bench) -> Operation[TurnReply]:
+    """The second and the fourth stand in other lists than the first."""
+    bench.register("w1")
+    for name, priority in (("a", "high"), ("b", "normal"), ("c", "normal"), ("d", "low")):
+        bench.submit(task(name, priority, body=name * 200_000))
+    return bench.turn_op("w1", 10)
+
+
+def bodies_too_large_silent(bench: Bench) -> Operation[TurnReply]:
+    operation = bodies_too_large_for_one_turn(bench)
+    _take_hints(bench)
+    return _silent(operation)
+
+
+def small_bodies_beside_a_large_one(bench: Bench) -> Operation[TurnReply]:
+    bench.register("w1")
+    bench.submit(task("big", body="b" * 600_000), task("a", "high"), task("b", "high"), task("c", "low"))
+    return bench.turn_op("w1", 10)
+
+
 def work_is_left_for_others(bench: Bench) -> Operation[TurnReply]:
     bench.register("w1")
     bench.submit(task("a"), task("b", "low"))
@@ -188,6 +208,14 @@ def the_slot_is_there_already(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 0, [settle(b)])
 
 
+def something_is_to_be_forgotten(bench: Bench) -> Operation[TurnReply]:
+    bench.end("w1", settle(bench.claim_one("a")))
+    bench.expire("a")
+    claim = bench.claim_one("b")
+    bench.move_clock(120)
+    return bench.turn_op("w1", 3, [settle(claim)])
+
+
 def a_slot_that_is_not_due(bench: Bench) -> Operation[TurnReply]:
     a, b = claims_of(bench, "a", "b")
     bench.end("w1", settle(a))
@@ -220,6 +248,9 @@ SHORT: tuple[Situation, ...] = (
     no_lists,
     empty_lists,
     empty_lists_silent,
+    bodies_too_large_for_one_turn,
+    bodies_too_large_silent,
+    small_bodies_beside_a_large_one,
     work_is_left_for_others,
     work_is_left_silent,
     one_new_task,
@@ -241,6 +272,7 @@ SHORT: tuple[Situation, ...] = (
     somebody_waits_at_a_foreign_key,
     somebody_waits_for_another,
     the_slot_is_there_already,
+    something_is_to_be_forgotten,
     a_slot_that_is_not_due,
     something_is_due_later,
     a_body_that_was_deleted_while_it_ran,

@@ -146,12 +146,17 @@ def test_only_scripts_that_write_nothing_say_so() -> None:
         "cards",
         "check",
         "gather",
+        "hear",
+        "history",
+        "read_limits",
+        "explain",
         "ids",
         "indexes",
         "inspect",
         "lengths",
         "recall",
         "result",
+        "rows",
         "snapshot",
         "stats",
     }
@@ -162,7 +167,7 @@ def test_only_scripts_that_write_nothing_say_so() -> None:
 def test_a_full_server_refuses_what_adds() -> None:
     """Everything that drains may go on at maxmemory; what adds something is refused before its first write."""
     may_not = {name for name, s in SCRIPTS.items() if not s.read_only and "allow-oom" not in s.source.splitlines()[0]}
-    assert may_not == {"submit", "fire", "replay", "checkpoint", "fanout", "graph"}
+    assert may_not == {"submit", "fire", "replay", "checkpoint", "fanout", "graph", "commit", "signal"}
 
 
 def test_every_file_is_loaded() -> None:

@@ -316,3 +316,19 @@ def _shift_client_clock(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
     now, now_ns = time.time, time.time_ns
     monkeypatch.setattr(time, "time", lambda: now() + seconds)
     monkeypatch.setattr(time, "time_ns", lambda: now_ns() + seconds * 10**9)
+
+
+class TestRunNow:
+    def test_its_task_runs_now_and_the_slots_go_on(self, space: Space) -> None:
+        task = Task(task_type="report", payload={"kind": "daily"}, priority="high", metadata={"by": "ops"})
+        before = space.scheduler.schedule_cron("nightly", "0 3 * * *", task)
+        first, second = (space.scheduler.run_now("nightly") for _ in range(2))
+        assert first != second
+        run = space.queue.get_task(first)
+        assert (run.task_type, run.payload, run.priority.label) == ("report", {"kind": "daily"}, "high")
+        assert run.metadata == {"by": "ops", "schedule": "nightly"}
+        assert space.scheduler.list_schedules() == [before]
+
+    def test_unknown(self, space: Space) -> None:
+        with pytest.raises(InvalidTask, match="no schedule 'nightly'"):
+            space.scheduler.run_now("nightly")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
 import threading
 import time
 from typing import Any
@@ -75,6 +76,44 @@ def test_handlers_of_every_form_run_side_by_side(queue: TaskQueue, concurrency: 
     assert worker.run_until_empty() == len(HANDLERS)
 
     assert {name: result_of(queue, ids[name]) for name in ids} == {name: want for name, (_, want) in HANDLERS.items()}
+
+
+@pytest.mark.parametrize("installed", [True, False], ids=["uvloop", "asyncio"])
+def test_async_handlers_run_on_uvloop_if_it_is_there(
+    queue: TaskQueue, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    async def where(task: Task) -> str:
+        await asyncio.sleep(0.001)
+        return type(asyncio.get_running_loop()).__module__.partition(".")[0]
+
+    if not installed:
+        monkeypatch.setitem(sys.modules, "uvloop", None)  # an import of it fails, as where it is not installed
+    worker = worker_on(queue)
+    worker.register_handler("where", where)
+    task_id = queue.submit_task(Task(task_type="where"))
+
+    worker.run_until_empty()
+
+    assert result_of(queue, task_id) == ("uvloop" if installed else "asyncio")
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit])
+def test_what_one_coroutine_raises_ends_none_of_the_others(queue: TaskQueue, error: type[BaseException]) -> None:
+    async def raise_it(task: Task) -> None:
+        raise error
+
+    worker = worker_on(queue, 50)
+    worker.register_handler("raise", raise_it)
+    worker.register_handler("plain", async_plain)
+    bad = queue.submit_task(Task(task_type="raise", max_retries=0))
+    good = queue.submit_batch([Task(task_type="plain", payload=n) for n in range(40)])
+
+    assert worker.run_until_empty() == 41
+
+    assert [result_of(queue, task_id) for task_id in good] == list(range(40))
+    result = queue.get_task_result(bad)
+    assert result is not None
+    assert result["status"] == "failed"
 
 
 @pytest.mark.parametrize("handler", [lambda: None, lambda a, b, c: None])

@@ -1,6 +1,6 @@
 -- discard: forget ended tasks before their time
 -- FLAGS   allow-oom
--- USES    task state status result dead counters checkpoint
+-- USES    task state status result dead counters checkpoint signals sagas
 -- ARGV    ids*
 -- REPLY   number of tasks forgotten
 local ENDED = {'completed', 'failed', 'cancelled'}
@@ -13,12 +13,14 @@ for i = first_ids, #ARGV do
 end
 for _, status in ipairs(ENDED) do call('SCARD', STATUS .. status) end
 call('ZCARD', DEAD)
+call('ZCARD', SAGAS)
 call('HLEN', COUNTERS)
 local forgotten = 0
 for _, id in ipairs(found) do
   for _, status in ipairs(ENDED) do forgotten = forgotten + call('SREM', STATUS .. status, id) end
   call('ZREM', DEAD, id)
-  call('UNLINK', TASK .. id, STATE .. id, RESULT .. id, CHECKPOINT .. id)
+  call('ZREM', SAGAS, id)
+  call('UNLINK', TASK .. id, STATE .. id, RESULT .. id, CHECKPOINT .. id, SIGNALS .. id)
 end
 if forgotten > 0 then call('HINCRBY', COUNTERS, 'expired', forgotten) end
 return forgotten

@@ -1,6 +1,6 @@
 -- fanout: store a part of the children of a family, all or none, and put them into their lists
--- USES    family children gathered task state status queue queues counters running
--- INCLUDE bell events running
+-- USES    family children gathered state counters running
+-- INCLUDE intake running
 -- ARGV    family owner fence total:number policy need:number ttl:number base:number max_length:number data rest*
 -- REPLY   {code, detail}: 1 stored, now or before, and the number of children so far; 0 the attempt is stale; -1 and an id
 --         that is known already; -2 and {full list, its length}; -3 the family has another size, and which
@@ -18,34 +18,16 @@ if stored[1] and tonumber(stored[1]) ~= total then return {-3, stored[1]} end
 -- a part comes whole or not at all, and one after the other
 if stored[2] or have ~= base then return {1, have} end
 
-local ids, bodies, entries, words, states, pushes, lists = {}, {}, {}, {}, {}, {}, {}
+local entries = {}
 for i = first_rest, #ARGV, 3 do
-  local id, list, n = ARGV[i], ARGV[i + 2], #ids + 1
-  ids[n], bodies[2 * n - 1], bodies[2 * n] = id, TASK .. id, ARGV[i + 1]
-  entries[2 * n - 1], entries[2 * n] = id, ''
-  words[n], states[n] = TASK .. id, STATE .. id
-  if not pushes[list] then
-    pushes[list] = {}
-    lists[#lists + 1] = list
-  end
-  local push = pushes[list]
-  push[#push + 1] = id
+  add_newcomer(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+  entries[#entries + 1], entries[#entries + 2] = ARGV[i], ''
 end
-if call('EXISTS', unpack(words)) > 0 then
-  for _, id in ipairs(ids) do
-    if call('STRLEN', TASK .. id) > 0 then return {-1, id} end
-  end
-end
-for _, list in ipairs(lists) do
-  local length = call('LLEN', QUEUE .. list)
-  if max_length > 0 and length + #pushes[list] > max_length then return {-2, {list, length}} end
-end
-if call('EXISTS', unpack(states)) > 0 then
-  for _, state in ipairs(states) do call('HLEN', state) end
-end
+local known = known_newcomer()
+if known then return {-1, known} end
+local full = check_room(max_length)
+if full then return {-2, full} end
 call('HLEN', GATHERED .. family)
-call('SCARD', STATUS .. 'pending')
-call('SCARD', QUEUES)
 call('HINCRBY', COUNTERS, 'submitted', count)
 if not stored[1] then
   call('HSET', FAMILY .. family, 'total', total, 'policy', policy, 'need', need, 'task', owner,
@@ -55,23 +37,13 @@ if not stored[1] then
     add_flag(owner, run, 'h')
   end
 end
-call('MSET', unpack(bodies))
-for _, state in ipairs(states) do call('HSET', state, 'status', 'pending', 'parents', family) end
-call('RPUSH', CHILDREN .. family, unpack(ids))
+for _, state in ipairs(newcomers.states) do call('HSET', state, 'status', 'pending', 'parents', family) end
+call('RPUSH', CHILDREN .. family, unpack(newcomers.ids))
 call('HSET', GATHERED .. family, unpack(entries))
 if not run then
   for _, key in ipairs({FAMILY .. family, CHILDREN .. family, GATHERED .. family}) do
     call('PEXPIRE', key, ttl)
   end
 end
-call('SADD', STATUS .. 'pending', unpack(ids))
-for _, list in ipairs(lists) do
-  call('RPUSH', QUEUE .. list, unpack(pushes[list]))
-  local queue = string.match(list, '^(.*):')
-  if queue then call('SADD', QUEUES, queue) end
-  ring(list)
-  for _, id in ipairs(listening and pushes[list] or {}) do
-    emit('task.submitted', 'task_id', id, 'status', 'pending', 'list', list)
-  end
-end
+let_in()
 return {1, have + count}

@@ -1,6 +1,6 @@
 -- fire: claim one slot of a recurring definition and submit its task, once however many schedulers run
 -- USES    schedules slots task status queue counters queues
--- INCLUDE clock text bell events
+-- INCLUDE clock text bell events large
 -- ARGV    name definition slot:number id body list
 -- REPLY   1 submitted, 0 another scheduler was first, -1 the definition has changed
 if call('HGET', SCHEDULES, name) ~= definition then return -1 end
@@ -9,15 +9,17 @@ call('LLEN', QUEUE .. list)
 call('SCARD', STATUS .. 'pending')
 call('HLEN', COUNTERS)
 call('SCARD', QUEUES)
+check_size(body)
 local known = call('GET', TASK .. id)
 call('HSET', SLOTS, name, digits(slot))
 if known then return 0 end
 call('SET', TASK .. id, body)
+note_size()
 call('RPUSH', QUEUE .. list, id)
 call('SADD', STATUS .. 'pending', id)
 local queue = string.match(list, '^(.*):')
 if queue then call('SADD', QUEUES, queue) end
 call('HINCRBY', COUNTERS, 'submitted', 1)
 ring(list)
-emit('task.submitted', 'task_id', id, 'status', 'pending', 'list', list)
+emit_submitted(id, 'pending', list)
 return 1

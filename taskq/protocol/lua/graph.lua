@@ -1,6 +1,6 @@
 -- graph: store tasks of which some wait for others, all or none
 -- USES    task state status queue queues counters family children gathered running result
--- INCLUDE clock bell events running family
+-- INCLUDE clock bell events running family large
 -- ARGV    max_length:number rest*
 -- REPLY   {code, detail}: 1 stored, now or before; -1 and an id that holds another body; -2 and {full list, its length};
 --         -3 and an id that is waited for and unknown
@@ -26,6 +26,7 @@ while at <= #ARGV do
   local body = call('GET', TASK .. id)
   if new[id] or (body and body ~= ARGV[at + 1]) then return {-1, id} end
   if not body then
+    check_size(ARGV[at + 1])
     local task = {id = id, body = ARGV[at + 1], list = list, policy = ARGV[at + 3], needs = {}}
     for i = at + 5, at + 4 + count do
       local need = ARGV[i]
@@ -89,6 +90,7 @@ local function make_family(task)
 end
 
 call('HINCRBY', COUNTERS, 'submitted', #tasks)
+note_size()
 for _, task in ipairs(tasks) do
   local id, list = task.id, task.list
   call('SET', TASK .. id, task.body)
@@ -100,6 +102,6 @@ for _, task in ipairs(tasks) do
   end
   local queue = string.match(list, '^(.*):')
   if queue then call('SADD', QUEUES, queue) end
-  emit('task.submitted', 'task_id', id, 'status', status, 'list', list)
+  emit_submitted(id, status, list)
 end
 return {1, #tasks}

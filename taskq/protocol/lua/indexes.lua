@@ -1,15 +1,15 @@
--- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, bells, sequences, limits
+-- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, sagas, bells, ...
 -- FLAGS   no-writes
--- USES    workers leases worker meta unique status state retention queues slots schedules bell sequence
+-- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas sequence
 -- USES    permits blocked jams scheduled
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
-local LIVE = {'pending', 'scheduled', 'running', 'retry', 'waiting'}
+local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
 local clock, meta = call('TIME'), call('HMGET', META, 'lease_tick', 'lease_credit')
 local virtual = tonumber(meta[1] or clock[1] * 1000) - tonumber(meta[2] or 0)
 
-local function lives(id)
-  for _, status in ipairs(LIVE) do
+local function in_one_of(statuses, id)
+  for _, status in ipairs(statuses) do
     if call('SISMEMBER', STATUS .. status, id) == 1 then return true end
   end
 end
@@ -24,7 +24,7 @@ local JUDGE = {
   end,
   unique = function(name)
     local holder = call('GET', UNIQUE .. name)
-    if holder and not (lives(holder) and call('HGET', STATE .. holder, 'unique') == name) then return holder end
+    if holder and not (in_one_of(LIVE, holder) and call('HGET', STATE .. holder, 'unique') == name) then return holder end
   end,
   retained = function(name) return not call('ZSCORE', RETENTION, name) and 'unlisted' end,
   queue = function(name)
@@ -34,9 +34,12 @@ local JUDGE = {
   slots = function(name)
     return call('HEXISTS', SLOTS, name) == 1 and call('HEXISTS', SCHEDULES, name) == 0 and 'no schedule'
   end,
+  sagas = function(name)
+    return call('ZSCORE', SAGAS, name) and not in_one_of(LIVE, name) and not in_one_of(ENDED, name) and 'no known task'
+  end,
   sequence = function(name)
     local first = call('ZRANGE', SEQUENCE .. name, '0', '0')[1]
-    if first and not (lives(first) and call('HGET', STATE .. first, 'sequence') == name) then
+    if first and not (in_one_of(LIVE, first) and call('HGET', STATE .. first, 'sequence') == name) then
       return first .. ' is the first of it, and not live or of another'
     end
   end,

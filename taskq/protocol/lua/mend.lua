@@ -1,7 +1,7 @@
 -- mend: put one task right: where it is, in which status set, and which of its keys expire
 -- FLAGS   allow-oom
 -- USES    task state result status running scheduled dead workers leases processing queue unique counters tombstones
--- USES    retention retained sequence permits blocked
+-- USES    retention retained checkpoint signals sagas sequence permits blocked
 -- INCLUDE clock text bell leave retention sequence join
 -- ARGV    id list ttl:number holders*
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
@@ -40,6 +40,7 @@ call('LLEN', QUEUE .. waits_in)
 call('HLEN', COUNTERS)
 call('EXISTS', TOMBSTONES)
 if run then permits_of(id, run) end
+call('ZCARD', SAGAS)
 local key, rank = state[5], nil
 if key then
   rank = call('ZRANK', SEQUENCE .. key, id)
@@ -146,7 +147,8 @@ if truth == 'lost' then
     note('dropped and counted: it has no envelope')
   end
   release_key()
-  if call('UNLINK', STATE .. id, RESULT .. id) > 0 then note('what was left of it deleted') end
+  if call('ZREM', SAGAS, id) == 1 then note('no saga any more') end
+  if call('UNLINK', STATE .. id, RESULT .. id, CHECKPOINT .. id, SIGNALS .. id) > 0 then note('what was left of it deleted') end
   return done
 end
 if not member[truth] then
@@ -170,6 +172,12 @@ if over then
     note('its result expires')
   end
   release_key()
+  for _, key in ipairs({CHECKPOINT .. id, SIGNALS .. id}) do
+    if call('PTTL', key) == -1 then
+      call('PEXPIRE', key, keep)
+      note('what it has noted or was told expires')
+    end
+  end
   if truth == 'completed' then
     if call('DEL', STATE .. id) > 0 then note('its state deleted') end
   elseif body ~= -2 and (state[1] ~= truth or state_ttl < 0) then
@@ -231,7 +239,7 @@ if truth == 'running' then
 end
 if run then
   leave_running(id, run, truth, run.attempt - 1)
-  let_in()
+  fill_up()
 elseif truth ~= 'pending' and (state[1] ~= truth or not state[2]) then
   call('HSET', STATE .. id, 'status', truth, 'list', waits_in)
   note('its state says ' .. truth)

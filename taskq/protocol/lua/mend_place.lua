@@ -1,7 +1,7 @@
 -- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
 -- FLAGS   allow-oom
 -- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
--- USES    schedules sequence permits blocked jams
+-- USES    schedules sagas sequence permits blocked jams
 -- INCLUDE clock text bell retention sequence limits
 -- ARGV    verb name detail lease:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
@@ -83,6 +83,9 @@ local MEND = {
   queue = function() return call('SADD', QUEUES, string.match(name, '^(.*):')) == 1 and 'its queue listed' end,
   slots = function()
     return call('HEXISTS', SCHEDULES, name) == 0 and call('HDEL', SLOTS, name) == 1 and 'the slot deleted'
+  end,
+  sagas = function()
+    return not in_one_of(LIVE, name) and not in_one_of(ENDED, name) and call('ZREM', SAGAS, name) == 1 and 'no saga any more'
   end,
   bell = function()
     if call('LLEN', BELL .. name) <= 8 then return end

@@ -40,5 +40,5 @@ for i = #ids, 1, -1 do
     end
   end
 end
-let_in()
+fill_up()
 return back

@@ -1,11 +1,13 @@
 -- replay: put ended tasks back into their lists, with all their attempts before them
--- USES    task state status result dead tombstones queue counters unique family children gathered sequence
--- INCLUDE bell events join
--- ARGV    ids*
+-- USES    task state status result dead tombstones queue counters unique family children gathered checkpoint signals
+-- USES    sequence
+-- INCLUDE bell events family join
+-- ARGV    reopen:number ids*
 -- REPLY   {per id: 1 replayed, 0 not a failed or cancelled task that can be}
 -- list comes from the state, or for a task that never ran from the caller as the word after its id. A unique key that
 -- another task has taken since stays with that one; otherwise the replayed task holds it again. A task with an ordering
--- key goes to the end of its sequence.
+-- key goes to the end of its sequence. With reopen, a child is open again in the families that have counted it, and its
+-- parent waits for it if that is not too late.
 local codes, states = {}, {}
 for i = first_ids, #ARGV, 2 do
   local id = ARGV[i]
@@ -13,12 +15,27 @@ for i = first_ids, #ARGV, 2 do
   states[#states + 1] = state
   call('LLEN', QUEUE .. (state[2] or ARGV[i + 1]))
   if state[3] then call('GET', UNIQUE .. state[3]) end
+  if reopen == 1 then check_parents(state[4]) end
   if state[6] then call('ZCARD', SEQUENCE .. state[6]) end
 end
 for _, status in ipairs({'pending', 'waiting', 'failed', 'cancelled'}) do call('SCARD', STATUS .. status) end
 call('ZCARD', DEAD)
 call('SCARD', TOMBSTONES)
 call('HLEN', COUNTERS)
+local function open_again(id, parents)
+  for name in string.gmatch(parents or '', '[^ ]+') do
+    local family = call('HMGET', FAMILY .. name, 'policy', 'need', 'total', 'completed', 'failed')
+    local failed = tonumber(family[5]) or 0
+    if failed > 0 and (call('HGET', GATHERED .. name, id) or '') ~= '' then
+      call('HSET', GATHERED .. name, id, '')
+      call('HINCRBY', FAMILY .. name, 'failed', -1)
+      if not verdict(family[1], tonumber(family[2]), tonumber(family[3]), tonumber(family[4]) or 0, failed - 1) then
+        call('HDEL', FAMILY .. name, 'done')
+      end
+    end
+  end
+end
+
 for n, state in ipairs(states) do
   local i = first_ids + (n - 1) * 2
   local id, list, status = ARGV[i], state[2] or ARGV[i + 1], state[1]
@@ -29,9 +46,14 @@ for n, state in ipairs(states) do
     if state[7] then call('HSET', STATE .. id, 'status', 'pending', 'limits', state[7]) end
     if state[4] then call('HSET', STATE .. id, 'status', 'pending', 'parents', state[4]) end
     if state[5] then call('HSET', STATE .. id, 'status', 'pending', 'families', state[5]) end
+    -- what it has noted and was told is kept as long as the task again
+    if call('PERSIST', CHECKPOINT .. id) + call('PERSIST', SIGNALS .. id) > 0 then
+      call('HSET', STATE .. id, 'status', 'pending')
+    end
     for name in string.gmatch(state[5] or '', '[^ ]+') do
       for _, key in ipairs({FAMILY .. name, CHILDREN .. name, GATHERED .. name}) do call('PERSIST', key) end
     end
+    if reopen == 1 then open_again(id, state[4]) end
     call('ZREM', DEAD, id)
     local behind = state[6] and not join_sequence(id, state[6])
     local now_is = behind and 'waiting' or 'pending'

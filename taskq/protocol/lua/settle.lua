@@ -5,6 +5,6 @@
 -- REPLY   {refused ids}
 -- rest is what has finished, as in a turn (see lib/settle); the fence makes a repetition harmless.
 local refused = check_settles(groups, others, first_rest)
-sweep(math.min(settled() * 8, 2000))
+sweep(math.min(settled() * 8, 1000))
 settle_all()
 return refused

@@ -9,15 +9,15 @@ for i = first_default_lists, #ARGV do lists[#lists + 1] = ARGV[i] end
 for _, queue in ipairs(call('SMEMBERS', QUEUES)) do
   for i = first_default_lists, #ARGV do lists[#lists + 1] = queue .. ':' .. ARGV[i] end
 end
-local sizes, depths = {}, {}
+local sizes, depths, paused = {}, {}, {}
+for _, list in ipairs(call('SMEMBERS', PAUSED)) do paused[list] = 1 end
 for _, status in ipairs({'pending', 'scheduled', 'running', 'retry', 'waiting', 'completed', 'failed', 'cancelled'}) do
   sizes[#sizes + 1] = status
   sizes[#sizes + 1] = call('SCARD', STATUS .. status)
 end
 for _, list in ipairs(lists) do
-  local n, oldest = #depths, call('LINDEX', QUEUE .. list, 0)
-  depths[n + 1], depths[n + 2] = list, call('LLEN', QUEUE .. list)
-  depths[n + 3] = oldest and call('GETRANGE', TASK .. oldest, 0, 511) or ''
-  depths[n + 4] = call('SISMEMBER', PAUSED, list)
+  local n, length = #depths, call('LLEN', QUEUE .. list)
+  depths[n + 1], depths[n + 2], depths[n + 4] = list, length, paused[list] or 0
+  depths[n + 3] = length > 0 and call('GETRANGE', TASK .. call('LINDEX', QUEUE .. list, 0), 0, 511) or ''
 end
 return {now, sizes, depths, call('HGETALL', COUNTERS), call('SCARD', WORKERS), call('ZCARD', DEAD), call('SCARD', TOMBSTONES)}

@@ -1,6 +1,6 @@
 -- submit: store tasks and put them where they wait, all or none
--- USES    task state status queue counters queues unique dead scheduled events bell sequence
--- INCLUDE read_clock bell schedule events join
+-- USES    task state status queue counters queues unique dead scheduled events bell large sequence
+-- INCLUDE read_clock bell schedule events large join
 -- ARGV    max_length:number reused:number groups:number others:number rest*
 -- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...} (none: all are new);
 --         code -1 and {index of each task whose id holds another body}; code -2 and {full list, its length};
@@ -10,18 +10,19 @@
 -- keys of limits with spaces between them ('' for none).
 -- reused is 1 if an id may have been used before, or stands here twice. No allow-oom flag: a full server refuses new
 -- work before anything is written, and goes on draining.
-local MOST = 2000  -- words that one command is given
+local MOST = 4000  -- words that one command is given
+local PAGE = 4096  -- bytes from which on a body is noted as large, see lib/large
 
 -- The short ways, written out before any fragment is made, because nearly every call takes one: new tasks that may start
--- now, and nobody listens. Whatever is unusual breaks off before the first write. First one task alone:
+-- now. Whatever is unusual breaks off before the first write. First one task alone:
 repeat
   if others > 0 or reused == 1 or #ARGV - first_rest > MOST then break end
-  if call('PUBSUB', 'NUMSUB', EVENTS)[2] > 0 or call('PUBSUB', 'NUMPAT') > 0 then break end
   if #ARGV - first_rest == 3 then
     local list, id = ARGV[first_rest], ARGV[first_rest + 2]
     local queue, bell, named = QUEUE .. list, BELL .. list, string.find(list, ':', 1, true)
     local length = call('LLEN', queue)
     if max_length > 0 and length >= max_length then break end
+    if #ARGV[first_rest + 3] > PAGE and call('EXISTS', LARGE) == 0 then break end
     call('SCARD', STATUS .. 'pending')
     if named then call('SCARD', QUEUES) end
     -- the first write needs no check before it
@@ -35,23 +36,28 @@ repeat
     call('RPUSH', queue, id)
     local hints = redis.pcall('LLEN', bell)
     if type(hints) == 'number' and hints < 8 then call('RPUSH', bell, '1') end
+    if call('PUBSUB', 'NUMSUB', EVENTS)[2] > 0 or call('PUBSUB', 'NUMPAT') > 0 then
+      -- COPY events
+      emit_submitted(id, 'pending', list)
+    end
     return {1, {}}
   end
 
   local words, ids, n, at, named = {}, {}, 0, first_rest, {}
-  local full
+  local full, large
   for _ = 1, groups do
     local list, size, length = ARGV[at], tonumber(ARGV[at + 1]), call('LLEN', QUEUE .. ARGV[at])
     if max_length > 0 and length + size > max_length then full = {list, length} end
     for i = at + 2, at + 2 * size, 2 do
       n = n + 1
       ids[n], words[2 * n - 1], words[2 * n] = ARGV[i], TASK .. ARGV[i], ARGV[i + 1]
+      large = large or #ARGV[i + 1] > PAGE
     end
     if string.find(list, ':', 1, true) then named[#named + 1] = string.match(list, '^(.*):') end
     at = at + 2 + 2 * size
   end
   -- whoever submits again what is stored already is not turned away
-  if full then break end
+  if full or (large and call('EXISTS', LARGE) == 0) then break end
   call('SCARD', STATUS .. 'pending')
   if named[1] then call('SCARD', QUEUES) end
   call('HINCRBY', COUNTERS, 'submitted', n)
@@ -70,6 +76,14 @@ repeat
     local hints = redis.pcall('LLEN', BELL .. list)
     if type(hints) == 'number' and hints < 8 then call('RPUSH', BELL .. list, '1') end
     at, n = at + 2 + 2 * size, n + size
+  end
+  if call('PUBSUB', 'NUMSUB', EVENTS)[2] > 0 or call('PUBSUB', 'NUMPAT') > 0 then
+    -- COPY events
+    at, n = first_rest, 0
+    for _ = 1, groups do
+      for i = n + 1, n + ARGV[at + 1] do emit_submitted(ids[i], 'pending', ARGV[at]) end
+      at, n = at + 2 + 2 * ARGV[at + 1], n + ARGV[at + 1]
+    end
   end
   return {1, {}}
 until true
@@ -116,6 +130,7 @@ for i, task in ipairs(tasks) do
     fresh[#fresh + 1] = task
     ids[#ids + 1] = id
     bodies[id] = task.body
+    check_size(task.body)
     if task.due ~= '0' then
       if not now then read_clock() end
       task.due_ms = tonumber(task.due) + (string.byte(task.due) == 43 and now or 0)
@@ -163,6 +178,7 @@ end
 if #stale > 0 then call('ZCARD', DEAD) end
 -- the first write needs no check before it
 call('HINCRBY', COUNTERS, 'submitted', #fresh)
+note_size()
 for _, entry in ipairs(stale) do
   call('SREM', STATUS .. entry[1], entry[2])
   call('ZREM', DEAD, entry[2])
@@ -196,8 +212,7 @@ for _, task in ipairs(fresh) do
   if task.key ~= '' and not task.behind then
     call('HSET', STATE .. id, 'sequence', task.key, 'list', list, 'status', task.later and 'scheduled' or 'pending')
   end
-  emit('task.submitted', 'task_id', id, 'status',
-    task.behind and 'waiting' or task.later and 'scheduled' or 'pending', 'list', list)
+  emit_submitted(id, task.behind and 'waiting' or task.later and 'scheduled' or 'pending', list)
 end
 in_steps(writes, function(from, to) call('MSET', unpack(writes, from, to)) end)
 in_steps(pending, function(from, to) call('SADD', STATUS .. 'pending', unpack(pending, from, to)) end)

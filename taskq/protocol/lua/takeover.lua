@@ -6,7 +6,8 @@
 -- REPLY   as turn: {code, now ms, fence of the first, -1, 0, {}, {ids}, {body per id}, {attempt, retries per id}, seq}
 -- rest is id and fence for each: what somebody has taken meanwhile has another fence and is left alone. idle is how long
 -- ago the attempt must have begun, in ms. The numbers of turns count these calls too: a repeated seq returns what the
--- first one returned, one that comes too late is refused. What was asked to stop, or runs alone as a suspect, stays.
+-- first one returned, one that comes too late is refused. What was asked to stop, or runs alone as a suspect, stays, and so
+-- does what follows the first half of a megabyte.
 local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo', 'turn' .. seq % 2)
 if card[1] ~= token then return {0, seq} end
 local repeated = seq <= tonumber(card[2] or 0)
@@ -14,14 +15,14 @@ local of, first = string.match(card[4] or '', '^(%d*)|(%d*)|')
 if repeated and of ~= digits(seq) then return {-1, seq} end
 if not repeated then first = digits(math.max(now_us, (call('HGET', META, 'fence') or 0) + 1)) end
 local fence = first .. '.' .. token .. '.' .. digits(seq)
-local ids, bodies, counts, runs, taken = {}, {}, {}, {}, {}
+local ids, bodies, counts, runs, taken, bytes = {}, {}, {}, {}, {}, 0
 local alone = call('LLEN', PROCESSING .. worker) > 0 and card[3]
 for i = first_rest, #ARGV, 2 do
   local id = ARGV[i]
   local run = not taken[id] and read_record(call('HGET', RUNNING, id))
   local wanted = run and run.fence == fence
   if run and not repeated then
-    wanted = not alone and run.fence == ARGV[i + 1] and run.worker ~= worker and not string.find(run.flags, 'c', 1, true)
+    wanted = not alone and bytes < 524288 and run.fence == ARGV[i + 1] and run.worker ~= worker and not string.find(run.flags, 'c', 1, true)
       and now - run.started >= idle
   end
   if wanted then
@@ -29,7 +30,7 @@ for i = first_rest, #ARGV, 2 do
     if body and (repeated or (tonumber(state[2]) or 0) < 2) then
       local n = #ids + 1
       call('LLEN', PROCESSING .. run.worker)
-      ids[n], bodies[n], runs[n], taken[id] = id, body, run, true
+      ids[n], bodies[n], runs[n], taken[id], bytes = id, body, run, true, bytes + #body
       counts[2 * n - 1], counts[2 * n] = repeated and run.attempt or run.attempt + 1, tonumber(state[1]) or 0
     end
   end

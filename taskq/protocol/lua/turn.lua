@@ -1,31 +1,33 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    tombstones scheduled retention retained events limited
--- INCLUDE clock text events bell settle promote sweep running claim
+-- USES    tombstones scheduled retention retained events large limited
+-- INCLUDE clock bodies text events bell settle promote sweep running claim
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
 --         {0, seq} the worker is not registered; {-1, seq} it comes too late: turns with higher numbers were seen
 -- The claims of a turn share one fence word, and are numbered on from its first part. rest is the names of the lists to
 -- walk in order, then what has finished (see lib/settle). ring_on is 1 if the worker may have taken a hint since its last
--- turn: whatever is left then rings again. Two turns of a worker may be on their way at a time: a repetition of one of the
--- last two returns what the first one returned and changes nothing. An older one, or one that a later one has overtaken,
--- is refused, so it cannot claim for nobody when the worker has given it up.
+-- turn: whatever is left then rings again, as it does when bodies are too large for all that is wanted. Two turns of a
+-- worker may be on their way at a time: a repetition of one of the last two returns what the first one returned and
+-- changes nothing. An older one, or one that a later one has overtaken, is refused, so it cannot claim for nobody when the
+-- worker has given it up.
+
+local SWEPT = 8  -- ids that are looked at for each that is settled, so that memory stays flat
 
 -- The short way, written out before any fragment is made: what ends is completed and new tasks take its place. Nearly
 -- every turn is one. Whatever is unusual breaks off before the first write and leaves it to the long way, which can do
 -- all of it; a test compares the two.
 -- CLOCK
+-- BODIES
 repeat
   local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
   if card[1] ~= token or card[3] or seq <= tonumber(card[2] or 0) then break end
-  if call('PUBSUB', 'NUMSUB', EVENTS)[2] > 0 or call('PUBSUB', 'NUMPAT') > 0 then break end
-  local waited, limited = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LIMITED) > 0, nil
+  local waited, large, limited = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE, LIMITED) > 0, false, nil
   if waited then
     if call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
-    limited = call('GET', LIMITED)
-    if limited then waited = call('EXISTS', AWAITED) == 1 end
+    waited, large, limited = call('EXISTS', AWAITED) == 1, call('EXISTS', LARGE) == 1, call('GET', LIMITED)
   end
   read_clock()
   local head = call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')
@@ -33,6 +35,7 @@ repeat
   if head[1] and wait <= 0 then break end
 
   local usual, settles, ended, results, waiters, ttl, slot, at_head = others == 0, 0, {}, {}, {}, nil, nil, 0
+  local sweeping = false
   if groups > 0 and usual then
     local at, beginnings, given = first_rest + lists, {}, {}
     ttl = ARGV[at + 1]
@@ -57,7 +60,7 @@ repeat
     end
     if not usual or not string.find(ttl, '^[1-9]%d*$') then break end
     local oldest = call('ZRANGE', RETENTION, '0', '0')[1]
-    if oldest and (tonumber(oldest) or 0) <= now - 1000 then break end
+    sweeping = oldest and (tonumber(oldest) or 0) <= now - 1000
     -- what began first usually ends first, and then stands at the head of its list
     for _, id in ipairs(call('LRANGE', PROCESSING .. worker, '0', settles - 1)) do
       if given[id] then at_head = at_head + 1 end
@@ -69,7 +72,7 @@ repeat
   end
   if not usual then break end
 
-  local ids, bodies, taken, count, last = {}, {}, {}, 0, 0
+  local ids, bodies, taken, count, last, cut = {}, {}, {}, 0, 0, false
   for i = 1, want > 0 and lists or 0 do
     local found = call('LRANGE', QUEUE .. ARGV[first_rest + i - 1], '0', want - count - 1)
     taken[i] = #found
@@ -78,16 +81,19 @@ repeat
     if count == want then break end
   end
   if count > 0 then
-    local keys = {}
-    for n = 1, count do keys[n] = TASK .. ids[n] end
-    bodies = call('MGET', unpack(keys))
+    local keys, fit = {}, nil
+    last = call('HGET', META, 'fence') or 0
+    bodies, fit = fetch(ids, large)
+    if fit < count then
+      clip(ids, taken, fit)
+      count, cut = fit, true
+    end
     for n = 1, count do keys[n] = STATE .. ids[n] end
     if call('EXISTS', unpack(keys)) > 0 then break end
     for n = 1, count do
       if not bodies[n] then usual = false end
     end
     if not usual then break end
-    last = call('HGET', META, 'fence') or 0
     if limited then
       for n = 1, count do
         local kind = string.match(bodies[n], '^([^"]*)"', 18 + #ids[n]) or ''
@@ -104,6 +110,10 @@ repeat
     end
   end
   if settles == 0 then call('LLEN', PROCESSING .. worker) end
+  if sweeping then
+    -- COPY sweep
+    sweep(math.min(settles * SWEPT, 1000))
+  end
 
   -- The first write needs no check before it, and tells at no price whether all of them were pending. If not (an id that
   -- a foreign hand has put into a list, or one that stands there twice), the long way deals with it, as if this had not
@@ -161,7 +171,7 @@ repeat
     call('SADD', STATUS .. 'running', unpack(ids))
     call('HSET', META, 'fence', string.format('%d', first + count - 1))
   end
-  if ring_on == 1 and lists > 0 then
+  if (ring_on == 1 or cut) and lists > 0 then
     local bells, left = {}, false
     for i = 1, lists do
       bells[i] = BELL .. ARGV[first_rest + i - 1]
@@ -171,6 +181,11 @@ repeat
       end
     end
     if not left and count == 0 and want > 0 then call('DEL', unpack(bells)) end
+  end
+  if call('PUBSUB', 'NUMSUB', EVENTS)[2] > 0 or call('PUBSUB', 'NUMPAT') > 0 then
+    -- COPY events
+    for n = 1, settles do emit_completed(ended[n], worker) end
+    for n = 1, count do emit_status(ids[n], 'running', 'pending') end
   end
   call('HSET', WORKER .. worker, 'seq', seq_text, 'turn' .. seq % 2, seq_text .. '|' .. first .. '|0|')
   return {1, now, first, wait, 0, {}, ids, bodies, {}, seq}
@@ -205,13 +220,13 @@ fallen_due(100, due)
 local candidates = look_for_claims(due, card[3] or nil)
 
 -- the sweep reads something yet
-sweep(math.min(settled() * 8, 2000))
+sweep(math.min(settled() * SWEPT, 1000))
 settle_all()
 local _, wait = promote(100, rescheduled and until_next() or due)
 local claims = claim(candidates)
 if jammed then wait = until_next() end
 
-if ring_on == 1 and lists > 0 then
+if (ring_on == 1 or claims.cut) and lists > 0 then
   -- work left behind rings on, so that one hint wakes as many workers as there is work for; no work at all clears the
   -- bells of stale hints
   local bells, left = {}, false

@@ -1,6 +1,6 @@
 -- claim: the claiming half of a turn
--- USES queue processing task state status meta paused tombstones counters running limited
--- INCLUDE clock text events settle leave family sequence limits
+-- USES queue processing state status meta paused tombstones counters running large checkpoint signals sagas limited
+-- INCLUDE clock text events settle leave family bodies sequence limits
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history or a limit, a tombstone, something due or handed back),
 -- the lists are walked after the settles instead, one task after the other.
@@ -26,6 +26,7 @@ end
 -- reads only: the heads of the lists, as many as are wanted: ids, bodies, numbers per list, and whether all is usual
 local function look_for_claims(due, solo)
   local ids, taken, count = {}, {}, 0
+  fetched = 0
   pauses = special and call('SCARD', PAUSED) > 0
   tombs = special and call('SCARD', TOMBSTONES) > 0
   for i = 1, lists do
@@ -38,9 +39,11 @@ local function look_for_claims(due, solo)
       count = count + #found
     end
   end
-  local plain, bodies = not tombs and not solo and due ~= 0 and #going == 0 and not awakening, {}
+  local plain, bodies, fit = not tombs and not solo and due ~= 0 and #going == 0 and not awakening, {}, 0
+  local last, large = want > 0 and call('HGET', META, 'fence') or 0, want > 0 and call('EXISTS', LARGE) == 1
   if count > 0 then
-    bodies = call('MGET', unpack(prefixed(TASK, ids)))
+    bodies, fit = fetch(ids, large)
+    clip(ids, taken, fit)
     limited = call('GET', LIMITED)
     plain = plain and call('EXISTS', unpack(prefixed(STATE, ids))) == 0
     local seen = {}
@@ -59,8 +62,8 @@ local function look_for_claims(due, solo)
     call('SCARD', STATUS .. 'running')
   end
   call('LLEN', PROCESSING .. worker)
-  local last = want > 0 and call('HGET', META, 'fence') or 0
-  return {ids = ids, bodies = bodies, taken = taken, plain = plain, solo = solo, fence = math.max(now_us, last + 1)}
+  return {ids = ids, bodies = bodies, taken = taken, plain = plain, solo = solo, large = large, cut = fit < count,
+    fence = math.max(now_us, last + 1)}
 end
 
 -- fields for the hash of what runs: the same record for all ids of one list
@@ -105,7 +108,8 @@ local function drop_lost(list, id)
     expire_families(ties[3], 3600000)
     if try(check_sequence, ties[4]) then leave_sequence(id, ties[4]) end
   end
-  call('DEL', STATE .. id)
+  call('DEL', STATE .. id, CHECKPOINT .. id, SIGNALS .. id)
+  redis.pcall('ZREM', SAGAS, id)
 end
 
 -- Whoever was running when a worker died twice is a suspect and runs alone from then on, so that the one that kills
@@ -149,8 +153,10 @@ end
 local function walk(claims, records, list, limit)
   local found = call('LRANGE', QUEUE .. list, '0', digits(limit - 1))
   if #found == 0 then return 0 end
-  local bodies = call('MGET', unpack(prefixed(TASK, found)))
-  for i, id in ipairs(found) do
+  local bodies, fit = fetch(found, claims.large)
+  claims.cut = fit < #found
+  for i = 1, fit do
+    local id = found[i]
     if tombs and call('SREM', TOMBSTONES, id) == 1 then
       call('LPOP', QUEUE .. list)
     elseif call('SISMEMBER', STATUS .. 'pending', id) == 0 or claims.has[id] then
@@ -163,15 +169,16 @@ local function walk(claims, records, list, limit)
       if claims.hold then break end
     end
   end
-  return #found
+  return fit
 end
 
 local function take_one_by_one(claims)
   local records, scans = {}, want + 100
+  fetched = 0
   if claims.solo and call('EXISTS', PROCESSING .. worker) == 1 then claims.hold = true else claims.solo = nil end
   for i = 1, lists do
     local list, found = ARGV[first_rest + i - 1], 1
-    while found > 0 and not claims.hold and #claims.ids < want and scans > 0 and not is_paused(list) do
+    while found > 0 and not claims.hold and not claims.cut and #claims.ids < want and scans > 0 and not is_paused(list) do
       found = walk(claims, records, list, math.min(want - #claims.ids, scans))
       scans = scans - found
     end
@@ -182,7 +189,8 @@ end
 local function claim(candidates)
   local first = digits(candidates.fence)
   local claims = {first = first, word = first .. '.' .. token .. '.' .. digits(seq) .. ' ', ids = candidates.ids,
-    bodies = candidates.bodies, has = {}, counts = {}, hold = false, solo = candidates.solo}
+    bodies = candidates.bodies, has = {}, counts = {}, hold = false, solo = candidates.solo,
+    large = candidates.large, cut = candidates.plain and candidates.cut}
   local records
   if candidates.plain then
     records = take_together(claims, candidates.taken)
@@ -196,8 +204,6 @@ local function claim(candidates)
   call('SREM', STATUS .. 'pending', unpack(ids))
   call('SADD', STATUS .. 'running', unpack(ids))
   call('HSET', META, 'fence', digits(candidates.fence + #ids - 1))
-  if listening then
-    for _, id in ipairs(ids) do emit_status(id, 'running', 'pending') end
-  end
+  for _, id in ipairs(listening and ids or {}) do emit_status(id, 'running', 'pending') end
   return claims
 end

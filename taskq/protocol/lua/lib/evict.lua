@@ -56,7 +56,7 @@ local function evict(held_tasks, charge, max_crashes, dead_ttl)
       if charge == 1 then call('HSET', STATE .. id, 'crashes', crashes) end
     end
   end
-  let_in()
+  fill_up()
   if requeued + died > 0 and charge == 1 then call('HINCRBY', COUNTERS, 'recovered', requeued + died) end
   local gone = call('LLEN', held) == 0
   if gone then

@@ -9,7 +9,7 @@ local function permits_of(id, run)
   return held or nil
 end
 
--- The run is over, the task is not forgotten: what it has been through goes into its state. Whoever calls it calls let_in
+-- The run is over, the task is not forgotten: what it has been through goes into its state. Whoever calls it calls fill_up
 -- at the end.
 local function leave_running(id, run, status, attempts)
   call('HDEL', RUNNING, id)

@@ -150,7 +150,7 @@ local function unblock(key, most)
   end
 end
 
--- The run is over: its permits are free again. For whom is decided when all of them are known (let_in); a task that
+-- The run is over: its permits are free again. For whom is decided when all of them are known (fill_up); a task that
 -- goes back to the head of its list is the next one itself: a space before the key tells.
 local function give_back(id, keys, comes_again)
   for key in string.gmatch(keys or '', '[^ ]+') do
@@ -161,7 +161,7 @@ local function give_back(id, keys, comes_again)
   end
 end
 
-local function let_in()
+local function fill_up()
   local counts = {}
   for _, key in ipairs(freed) do counts[key] = (counts[key] or 0) + 1 end
   for _, word in ipairs(freed) do

@@ -1,4 +1,4 @@
--- promote: move what has fallen due to the tails of its lists
+-- promote: move what has fallen due to the tails of its lists, and what has waited for a signal too long to their heads
 -- USES scheduled state status queue
 -- INCLUDE clock bell events limits
 local function until_next()
@@ -12,11 +12,11 @@ local function fallen_due(limit, wait)
   if wait ~= 0 then return ids, states end
   ids = call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, limit)
   for i, id in ipairs(ids) do
-    states[i] = call('HMGET', STATE .. id, 'status', 'list')
+    states[i] = call('HMGET', STATE .. id, 'status', 'list', 'waits', 'late')
     if id == '@limits' then check_jams() end
     if states[i][2] then call('LLEN', QUEUE .. states[i][2]) end
   end
-  for _, status in ipairs({'pending', 'scheduled', 'retry'}) do call('SCARD', STATUS .. status) end
+  for _, status in ipairs({'pending', 'scheduled', 'retry', 'waiting'}) do call('SCARD', STATUS .. status) end
   return ids, states
 end
 
@@ -28,9 +28,15 @@ local function promote(limit, wait)
   for i, id in ipairs(ids) do
     local status, list = states[i][1], states[i][2]
     if id == '@limits' then look_at_jams() else call('ZREM', SCHEDULED, id) end
-    if status == 'scheduled' or status == 'retry' then
-      call('RPUSH', QUEUE .. list, id)
-      call('HSET', STATE .. id, 'status', 'pending')
+    if status == 'scheduled' or status == 'retry' or status == 'waiting' then
+      if status == 'waiting' then
+        call('LPUSH', QUEUE .. list, id)
+        local number = string.match(states[i][3] or '', '^[^ ]+')
+        call('HSET', STATE .. id, 'status', 'pending', 'late', (states[i][4] or '') .. ' ' .. (number or ''))
+      else
+        call('RPUSH', QUEUE .. list, id)
+        call('HSET', STATE .. id, 'status', 'pending')
+      end
       call('SMOVE', STATUS .. status, STATUS .. 'pending', id)
       emit_status(id, 'pending', status)
       moved = moved + 1

@@ -1,10 +1,10 @@
 -- settle: apply the outcomes of attempts whose fence still holds
 -- USES processing queue state status task result counters awaited paused tombstones retention retained scheduled unique
--- USES waiters running checkpoint family
+-- USES waiters running checkpoint family signals
 -- INCLUDE clock terminate schedule bell events leave family sequence
 -- In ARGV stand first the completions, in groups: fence, TTL in ms and size of the group, then id and result for each.
 -- Then come the other outcomes, five words each: id, fence, outcome, body, number; number is a TTL for an end and a delay
--- for a later run, in ms. Everything is read, and so type-checked, before the first write: the server does not roll back.
+-- for a later run, or the time after which one that waits is woken (0: never), in ms. Everything is read, and so type-checked, before the first write: the server does not roll back.
 -- one look for what is not there most of the time
 local special = call('EXISTS', AWAITED, PAUSED, TOMBSTONES) > 0
 local someone_waits = special and call('EXISTS', AWAITED) == 1
@@ -35,7 +35,8 @@ local function check_completion(id, run, result, ttl)
   end
   if someone_waits then call('SCARD', WAITERS .. id) end
   if run.flags ~= '-' then
-    histories[#histories + 1], histories[#histories + 2] = STATE .. id, CHECKPOINT .. id
+    local at = #histories
+    histories[at + 1], histories[at + 2], histories[at + 3] = STATE .. id, CHECKPOINT .. id, SIGNALS .. id
     ties[n] = call('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence', 'holds')
     if ties[n][1] then call('GET', UNIQUE .. ties[n][1]) end
     if ties[n][2] then
@@ -60,7 +61,10 @@ local function check_other(id, run, outcome, body, number)
     call('SCARD', STATUS .. LEAVE[outcome])
     call('ZCARD', SCHEDULED)
     call('LLEN', QUEUE .. run.list)
-    if outcome == 'wait' then call('HLEN', FAMILY .. body) end
+    if outcome == 'wait' then
+      call('SCARD', STATUS .. 'pending')
+      if string.find(body, ' ', 1, true) then call('HLEN', SIGNALS .. id) else call('HLEN', FAMILY .. body) end
+    end
   else
     error({err = 'ERR the outcome ' .. outcome .. ' of ' .. id .. ' is unknown or lacks its number'})
   end
@@ -135,10 +139,7 @@ local function settle_completed()
       expire_families(ties[n][3], ttls[n])
     end
     if someone_waits then announce(id, results[n]) end
-    if listening then
-      emit_status(id, 'completed', 'running')
-      emit('task.completed', 'task_id', id, 'status', 'completed', 'worker_id', holder_of[id])
-    end
+    emit_completed(id, holder_of[id])
     if ties[n] then
       leave_sequence(id, ties[n][4])
       give_back(id, ties[n][5])
@@ -151,12 +152,19 @@ local function settle_completed()
   if #histories > 0 then call('DEL', unpack(histories)) end
 end
 
+-- What a task waits for, a family or a signal ('<number> <name>'), may have come before it could say so. A signal that
+-- begins with @ is for whoever waits for any.
+local function has_come(id, awaited)
+  local signal = string.match(awaited, ' (.+)$')
+  if signal then return call('HEXISTS', SIGNALS .. id, signal) + call('HEXISTS', SIGNALS .. id, '@abort') > 0 end
+  local family = call('HMGET', FAMILY .. awaited, 'total', 'done')
+  return not family[1] or family[2]
+end
+
 local function go_on(id, run, outcome, body, number)
   local hash, status, back = STATE .. id, LEAVE[outcome], outcome == 'release'
   if outcome == 'wait' then
-    -- what it waits for may have come to its end before it could say so
-    local family = call('HMGET', FAMILY .. body, 'total', 'done')
-    back = not family[1] or family[2]
+    back = has_come(id, body)
     status = back and 'pending' or status
     call('HSET', hash, 'waits', body)
     body = ''
@@ -172,7 +180,7 @@ local function go_on(id, run, outcome, body, number)
     released = true
     call('LPUSH', QUEUE .. run.list, id)
     ring(run.list)
-  elseif status ~= 'waiting' then
+  elseif status ~= 'waiting' or number > 0 then
     schedule(id, now + number, run.list)
   end
   emit_status(id, status, 'running')
@@ -190,5 +198,5 @@ local function settle_all()
       go_on(id, run, outcome, body, number)
     end
   end
-  let_in()
+  fill_up()
 end

@@ -1,5 +1,5 @@
 -- terminate: end a task: result, expiry, status set, unique key, waiting clients
--- USES task state result status dead counters unique waiters reply retained retention
+-- USES task state result status dead counters unique waiters reply retained retention checkpoint signals
 -- INCLUDE clock retention events family sequence
 -- The caller has taken the id out of the place it was in, and has called check_end before its first write.
 local function announce(id, result)
@@ -36,8 +36,12 @@ local function terminate(id, status, from, result, ttl)
   call('SET', RESULT .. id, result, 'PX', ttl)
   call('PEXPIRE', TASK .. id, ttl)
   local state = STATE .. id
-  local ties = call('HMGET', state, 'unique', 'parents', 'families', 'sequence')
+  local ties = call('HMGET', state, 'unique', 'parents', 'families', 'sequence', 'status')
   release_unique(id, ties[1])
+  if ties[5] then
+    -- what was to be kept as long as the task
+    for _, key in ipairs({CHECKPOINT .. id, SIGNALS .. id}) do call('PEXPIRE', key, ttl, 'LT') end
+  end
   call('HSET', state, 'status', status, 'ended', digits(now))
   call('PEXPIRE', state, ttl)
   call('SMOVE', STATUS .. from, STATUS .. status, id)

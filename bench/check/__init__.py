@@ -1,0 +1,1 @@
+"""Whether this tree is slower than the last release: ``python -m bench.check``."""

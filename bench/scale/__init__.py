@@ -1,0 +1,1 @@
+"""How cost grows, or does not, with backlog, workers, payload, processes and time: ``python -m bench.scale``."""

@@ -1,0 +1,98 @@
+"""``python -m bench.scale``: measure all curves and write docs/scale.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+from bench.compare.environments import ROOT
+from bench.compare.run import describe
+from bench.scale import axes, report
+from bench.scale.axes import Place, Row
+from bench.server import running
+
+PAGE = ROOT / "docs" / "scale.md"
+PLOT = ROOT / "docs" / "scale.svg"
+RAW = ROOT / "bench" / "results" / "scale.json"
+LAST = ROOT / "build" / "scale.json"
+CURVES = ("pending", "scheduled", "completed", "payload", "busy", "idle", "processes", "steady")
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Return the flags."""
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
+    parser.add_argument("--curves", default="", metavar="A,B", help=f"of {', '.join(CURVES)}")
+    parser.add_argument("--tasks", type=int, default=4_000, help="tasks measured at each point (default 4,000)")
+    parser.add_argument("--most", type=int, default=1_000_000, help="largest backlog (default 1,000,000)")
+    parser.add_argument("--day", type=int, default=400_000, help="tasks of the steady state (default 400,000)")
+    parser.add_argument("--server", help="path of the server program; else the one the package would start")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works; writes nothing")
+    parser.add_argument("--render", action="store_true", help="write the page anew from the raw file; measure nothing")
+    return parser.parse_args(arguments)
+
+
+def curves_of(flags: argparse.Namespace, place: Place) -> dict[str, Callable[[], Iterable[Row]]]:
+    """Return what measures each curve."""
+    quick, most = flags.quick, 10_000 if flags.quick else flags.most
+    backlogs = {kind: lambda kind=kind: axes.backlog(place, kind, most) for kind in report.KINDS}
+    return {
+        **backlogs,
+        "payload": lambda: axes.payloads(place, 10_000 if quick else 1_000_000),
+        "busy": lambda: axes.busy_workers(place, (1, 10) if quick else (1, 10, 50, 200)),
+        "idle": lambda: axes.idle_workers(place, (1, 5) if quick else (1, 10, 50, 200), 2.0 if quick else 12.0),
+        "processes": lambda: axes.processes(place, (1, 2) if quick else (1, 2, 4, 8), 2_000 if quick else 40_000),
+        "steady": lambda: axes.steady(place, 10_000 if quick else flags.day),
+    }
+
+
+def say(text: str) -> None:
+    """Tell about progress."""
+    print(f"  {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def write(raw: dict[str, object]) -> None:
+    """Write raw figures, plot and page."""
+    about, curves = raw["about"], raw["curves"]
+    RAW.write_text(json.dumps(raw, indent=1) + "\n")
+    PLOT.write_text(report.plot(about, curves))  # type: ignore[arg-type]  # as written below
+    PAGE.write_text(report.into(PAGE.read_text(), report.tables(about, curves)))  # type: ignore[arg-type]  # likewise
+    print(f"written: {PAGE.relative_to(ROOT)}, {PLOT.relative_to(ROOT)}, {RAW.relative_to(ROOT)}")
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and report; return the exit code."""
+    flags = parse(arguments)
+    if flags.render:
+        write(json.loads(RAW.read_text()))
+        return 0
+    names = [name for name in flags.curves.split(",") if name] or list(CURVES)
+    if unknown := [name for name in names if name not in CURVES]:
+        print(f"no curve is called {', '.join(unknown)}; there are {', '.join(CURVES)}", file=sys.stderr)
+        return 2
+    begun = time.monotonic()
+    with running(flags.server) as (url, admin):
+        place = Place(url, admin, 500 if flags.quick else flags.tasks, say)
+        about = describe(admin, place.tasks)
+        measures = curves_of(flags, place)
+        curves = {name: list(measures[name]()) for name in names}
+    about |= {
+        "load_at_end": round(os.getloadavg()[0], 1),
+        "minutes": round((time.monotonic() - begun) / 60, 1),
+    }
+    raw: dict[str, object] = {"about": about, "curves": curves}
+    LAST.parent.mkdir(exist_ok=True)
+    LAST.write_text(json.dumps(raw, indent=1) + "\n")
+    print(report.tables(about, curves))
+    if not flags.quick and list(curves) == list(CURVES):
+        write(raw)
+    else:
+        print(f"\n{PAGE.relative_to(ROOT)} is as it was: this was a part, or quick. Raw: {LAST.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

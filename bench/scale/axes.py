@@ -1,0 +1,256 @@
+"""The curves: each function measures one point after the other and returns a row for each."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import redis
+
+from bench.measures import PAYLOAD
+from bench.scale.hands import TURN, Bare, Hands, fill, new_queue
+from bench.scale.meter import Cost, Meter
+from taskq import Task, TaskQueue
+from taskq.model.moment import seconds_to_ms
+from taskq.transport.upkeep import Upkeep
+
+FAR_AHEAD = "+86400000"
+Row = dict[str, Any]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where everything is measured.
+
+    Args:
+        url: of the server.
+        admin: a client for it.
+        tasks: that are measured at each point.
+        say: told about progress.
+    """
+
+    url: str
+    admin: redis.Redis
+    tasks: int
+    say: Say
+
+    @property
+    def meter(self) -> Meter:
+        return Meter(self.admin)
+
+
+def submit_each(queue: TaskQueue, tasks: Sequence[Task]) -> None:
+    """Submit one by one."""
+    for task in tasks:
+        queue.submit_task(task)
+
+
+def measured(place: Place, queue: TaskQueue, hands: Hands, count: int, payload: object) -> tuple[Cost, Cost]:
+    """Return what it costs to submit so many tasks one by one, and to run so many in full turns."""
+    tasks = [Task(task_type="noop", payload=payload) for _ in range(count)]
+    queue.submit_task(Task(task_type="noop", payload=payload))
+    hands.work(1)  # connected, and the server knows the scripts
+    meter = place.meter
+    submitted = meter.cost(count, lambda: submit_each(queue, tasks))
+    return submitted, meter.cost(count, lambda: hands.work(count))
+
+
+def row_of(point: float, ours: tuple[Cost, Cost], bare: tuple[Cost, Cost] | None = None, **more: Any) -> Row:
+    """Return one row."""
+    row: Row = {"point": point, "submit": asdict(ours[0]), "run": asdict(ours[1]), **more}
+    if bare is not None:
+        row |= {"bare_submit": asdict(bare[0]), "bare_run": asdict(bare[1])}
+    return row
+
+
+def sizes(most: int) -> list[int]:
+    """Return the powers of ten from 1,000 to the most."""
+    return [10**power for power in range(3, round(math.log10(most)) + 1)]
+
+
+def backlog(place: Place, kind: str, most: int) -> Iterator[Row]:
+    """With more and more tasks that are ``pending``, ``scheduled`` or ``completed`` meanwhile."""
+    place.admin.flushall()
+    queue, bare = new_queue(place.url), Bare(place.admin)
+    hands = Hands(queue)
+    there = 0
+    for size in sizes(most):
+        missing, there = size - there, size
+        fill(queue, missing, FAR_AHEAD if kind == "scheduled" else "0")
+        if kind == "completed":
+            hands.work(missing, 250)
+        if kind != "pending":
+            fill(queue, place.tasks)  # a turn needs something to claim, and leaves as much
+        yield row_of(size, measured(place, queue, hands, place.tasks, PAYLOAD), _bare(place, bare, kind, missing))
+        place.say(f"{kind}: {size:,}")
+    queue.close()
+
+
+def _bare(place: Place, bare: Bare, kind: str, missing: int) -> tuple[Cost, Cost]:
+    bare.fill(missing)
+    meter, count = place.meter, place.tasks
+    submitted = meter.cost(count, lambda: bare.fill(count, 1))
+    return submitted, meter.cost(count, lambda: bare.work(count))
+
+
+def payloads(place: Place, largest: int) -> Iterator[Row]:
+    """With larger and larger payloads."""
+    for size in [10**power for power in range(2, round(math.log10(largest)) + 1)]:
+        place.admin.flushall()
+        payload = "x" * (size - 2)
+        queue, bare = new_queue(place.url, max_message_bytes=size + 4096), Bare(place.admin, payload)
+        count = max(TURN * 4, min(place.tasks, 100_000_000 // size // 4))
+        ours = measured(place, queue, Hands(queue), count, payload)
+        meter = place.meter
+        submitted = meter.cost(count, lambda bare=bare, count=count: bare.fill(count, 1))
+        taken = meter.cost(count, lambda bare=bare, count=count: bare.work(count))
+        yield row_of(size, ours, (submitted, taken))
+        place.say(f"payload: {size:,} bytes")
+        queue.close()
+
+
+def busy_workers(place: Place, counts: Sequence[int]) -> Iterator[Row]:
+    """With more and more workers that take turns, one after the other, so that turns keep their size."""
+    for count in counts:
+        place.admin.flushall()
+        queue = new_queue(place.url)
+        hands = [Hands(queue) for _ in range(count)]
+        turns = max(place.tasks // TURN, count * 2)
+        fill(queue, (turns + count) * TURN)
+        for one in hands:
+            one.turn()
+        meter = place.meter
+        batch = [Task(task_type="noop", payload=PAYLOAD) for _ in range(place.tasks)]
+        submitted = meter.cost(place.tasks, lambda queue=queue, batch=batch: submit_each(queue, batch))
+
+        def work(hands: list[Hands] = hands, turns: int = turns) -> None:
+            for turn in range(turns):
+                hands[turn % len(hands)].turn()
+
+        yield row_of(count, (submitted, meter.cost(turns * TURN, work)))
+        place.say(f"busy workers: {count}")
+        queue.close()
+
+
+def idle_workers(place: Place, counts: Sequence[int], seconds: float) -> Iterator[Row]:
+    """With more and more engines that wait, up to 100 in a process: what they cost a second, and what a task finds."""
+    for count in counts:
+        place.admin.flushall()
+        queue = new_queue(place.url)
+        processes = [_crew(queue, min(100, count - start)) for start in range(0, count, 100)]
+        try:
+            while queue.get_queue_stats().active_workers < count:
+                time.sleep(0.2)
+            queue.wait_for_result(queue.submit_task(Task(task_type="noop")), 60)
+            time.sleep(3.5)  # each has been woken by its own clock since it came
+            place.admin.config_resetstat()
+            before = place.meter.cpu_seconds()
+            time.sleep(seconds)
+            spent = place.meter.cpu_seconds() - before
+            stats = place.admin.info("commandstats")
+            sent = sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("evalsha", "blpop"))
+            trips = [_trip(queue) for _ in range(40)]
+        finally:
+            for process in processes:
+                process.communicate(b"")
+        yield {
+            "point": count,
+            "cpu_us_per_worker_second": spent * 1e6 / seconds / count,
+            "commands_per_worker_second": sent / seconds / count,
+            "trip_ms": statistics.median(trips),
+        }
+        place.say(f"idle workers: {count}")
+        queue.close()
+
+
+def _crew(queue: TaskQueue, engines: int) -> subprocess.Popen[bytes]:
+    settings = queue.settings
+    command = [sys.executable, "-m", "bench.scale.crew", str(settings.redis_url), settings.prefix, str(engines)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE)
+
+
+def _trip(queue: TaskQueue) -> float:
+    begun = time.perf_counter()
+    queue.wait_for_result(queue.submit_task(Task(task_type="noop")), 60)
+    return (time.perf_counter() - begun) * 1000
+
+
+def processes(place: Place, counts: Sequence[int], tasks: int) -> Iterator[Row]:
+    """With more and more worker processes of 32 slots that drain the same lists."""
+    for count in counts:
+        place.admin.flushall()
+        queue = new_queue(place.url)
+        workers = [_drainer(queue) for _ in range(count)]
+        for worker in workers:
+            assert worker.stdout
+            worker.stdout.readline()
+        fill(queue, tasks)
+        clock: list[float] = []
+
+        def drain(workers: list[subprocess.Popen[bytes]] = workers, clock: list[float] = clock) -> None:
+            begun = time.perf_counter()
+            for worker in workers:
+                assert worker.stdin
+                worker.stdin.write(b"go\n")
+                worker.stdin.flush()
+            for worker in workers:
+                assert worker.stdout
+                worker.stdout.readline()
+            clock.append(time.perf_counter() - begun)
+
+        cost = place.meter.cost(tasks, drain)
+        for worker in workers:
+            worker.communicate()
+        yield {"point": count, "run": asdict(cost), "rate": tasks / clock[0]}
+        place.say(f"processes: {count}")
+        queue.close()
+
+
+def _drainer(queue: TaskQueue) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "bench.scale.crew", str(queue.settings.redis_url), queue.settings.prefix, "drain"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def steady(place: Place, tasks: int, samples: int = 20) -> Iterator[Row]:
+    """Submit, run and forget task after task, with results that live for a second; yield the state now and then."""
+    place.admin.flushall()
+    queue = new_queue(place.url)
+    hands = Hands(queue, ttl_ms=seconds_to_ms(1.0, "result_ttl"))
+    upkeep = Upkeep(queue.transport.run, queue.namespace.protocol, queue.settings)
+    part = tasks // samples
+
+    def live(upkeep: Upkeep = upkeep) -> None:
+        for start in range(0, part, 100):
+            fill(queue, min(100, part - start))
+            hands.work(min(100, part - start), 50)
+            if start % 500 == 0:
+                _sweep(upkeep, hands)
+
+    for sample in range(1, samples + 1):
+        cost = place.meter.cost(part, live)
+        yield {
+            "point": sample * part,
+            "all": asdict(cost),
+            "memory": place.meter.memory(),
+            "keys": place.admin.dbsize(),
+        }
+        place.say(f"steady state: {sample * part:,} tasks")
+    until = time.monotonic() + 60
+    while queue.get_queue_stats().completed_tasks and time.monotonic() < until:
+        time.sleep(0.5)
+        _sweep(upkeep, hands)
+    yield {"point": "at rest", "memory": place.meter.memory(), "keys": place.admin.dbsize()}
+    queue.close()
+
+
+def _sweep(upkeep: Upkeep, hands: Hands) -> None:
+    upkeep.beat([(hands.name, hands.token)])
+    while upkeep.pending:
+        upkeep.step()

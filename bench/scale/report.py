@@ -1,0 +1,150 @@
+"""The page: a table for each curve, how far it grows, and the plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.compare.chart import Bar, Panel, draw
+from bench.compare.figures import short
+from bench.compare.report import markdown_table, replace_part
+from bench.scale.axes import Row
+
+BEGIN, END = "<!-- bench-scale: begin -->", "<!-- bench-scale: end -->"
+KINDS = ("pending", "scheduled", "completed")
+Curves = dict[str, list[Row]]
+
+
+def into(page: str, part: str) -> str:
+    """Return the page with the figures of a run in it."""
+    return replace_part(page, part, (BEGIN, END))
+
+
+def tables(about: dict[str, Any], curves: Curves) -> str:
+    """Return the Markdown of a run."""
+    parts = [_about(about)]
+    for kind in KINDS:
+        if rows := curves.get(kind):
+            text = f"### {kind.capitalize()} tasks\n\n{_growth(rows)}\n\n{_costs('tasks', rows)}"
+            parts.append(text)
+    if rows := curves.get("payload"):
+        parts.append(f"### Payload\n\n{_costs('bytes', rows)}")
+    if rows := curves.get("busy"):
+        parts.append(f"### Busy workers\n\n{_growth(rows)}\n\n{_costs('workers', rows)}")
+    if rows := curves.get("idle"):
+        parts.append(f"### Idle workers\n\n{_idle(rows)}")
+    if rows := curves.get("processes"):
+        parts.append(f"### Processes\n\n{_processes(rows)}")
+    if rows := curves.get("steady"):
+        parts.append(f"### A day, compressed\n\n{_steady(rows)}")
+    return "\n\n".join(parts)
+
+
+def _about(about: dict[str, Any]) -> str:
+    return (
+        f"Measured on {about['date']}: {about['cpu']}, {about['cores']} cores, {about['system']}, {about['server']} "
+        f"without persistence, Python {about['python']}; taskq at commit {about['commit']}; {about['tasks']:,} tasks "
+        f"at each point. The load of the machine was {about['load_at_start']:g} when the run began and "
+        f"{about['load_at_end']:g} when it ended, {about['minutes']:g} minutes later.\n\n"
+        "![Cost per task at each point](scale.svg)"
+    )
+
+
+def grown(rows: Sequence[Row], what: str) -> float:
+    """Return by what factor a cost has grown from the first point to the last."""
+    return float(rows[-1][what]["us"]) / float(rows[0][what]["us"])
+
+
+def _growth(rows: Sequence[Row]) -> str:
+    said = []
+    for what, word in (("submit", "a submit"), ("run", "a run")):
+        bare = f" (bare: × {grown(rows, f'bare_{what}'):.2f})" if f"bare_{what}" in rows[0] else ""
+        said.append(f"{word} × {grown(rows, what):.2f}{bare}")
+    return f"From the first point to the last, processor time of the server per task: {', '.join(said)}."
+
+
+def _costs(head: str, rows: Sequence[Row]) -> str:
+    bare = "bare_submit" in rows[0]
+    titles = [head, "submit, µs", "run, µs", "slowest submit, ms", "slowest turn, ms", "turn p99, ms"]
+    titles += ["bare submit, µs", "bare run, µs"] if bare else []
+    lines = []
+    for row in rows:
+        submit, run = row["submit"], row["run"]
+        cells = [f"{row['point']:,}", short(submit["us"]), short(run["us"])]
+        cells += [short(submit["slowest_ms"]), short(run["slowest_ms"]), short(run["p99_ms"])]
+        lines.append(cells + ([short(row["bare_submit"]["us"]), short(row["bare_run"]["us"])] if bare else []))
+    return markdown_table(titles, lines)
+
+
+def _idle(rows: Sequence[Row]) -> str:
+    titles = ["workers", "server, µs per worker and second", "commands per worker and second", "submit to result, ms"]
+    keys = ("cpu_us_per_worker_second", "commands_per_worker_second", "trip_ms")
+    return markdown_table(titles, [[str(row["point"]), *(short(row[key]) for key in keys)] for row in rows])
+
+
+def _processes(rows: Sequence[Row]) -> str:
+    titles = ["processes", "tasks/s", "server, µs per task", "slowest call, ms"]
+    return markdown_table(
+        titles,
+        [
+            [str(row["point"]), short(row["rate"]), short(row["run"]["us"]), short(row["run"]["slowest_ms"])]
+            for row in rows
+        ],
+    )
+
+
+def flatness(rows: Sequence[Row]) -> tuple[int, int]:
+    """Return the least and the most memory of a steady state, its first quarter left out: there it fills up."""
+    states = [row["memory"] for row in rows if row["point"] != "at rest"]
+    settled = states[len(states) // 4 :]
+    return min(settled), max(settled)
+
+
+def _steady(rows: Sequence[Row]) -> str:
+    least, most = flatness(rows)
+    lived = [row for row in rows if row["point"] != "at rest"]
+    rest = rows[-1]
+    us = sorted(row["all"]["us"] for row in lived)[len(lived) // 2]
+    slowest = max(row["all"]["slowest_ms"] for row in lived)
+    total = lived[-1]["point"]
+    titles = ["tasks so far", "memory, KiB", "keys", "server, µs per task", "slowest call, ms"]
+    step = max(1, len(lived) // 5)
+    table = markdown_table(
+        titles,
+        [
+            [
+                f"{row['point']:,}",
+                f"{row['memory'] / 1024:,.0f}",
+                f"{row['keys']:,}",
+                short(row["all"]["us"]),
+                short(row["all"]["slowest_ms"]),
+            ]
+            for row in lived[step - 1 :: step]
+        ],
+    )
+    return (
+        f"{total:,} tasks, a day at {total / 86_400:.1f} a second, through a namespace whose results live for a second."
+        f" After the first quarter memory stayed between {least / 1024:,.0f} and {most / 1024:,.0f} KiB; when all had "
+        f"expired, {rest['keys']} keys were left. Submitted in batches, run, expired and swept, a task costs "
+        f"{us:.1f} µs of the server, in its slowest call {slowest:.1f} ms: a core that does nothing else takes "
+        f"**{1e6 / us:,.0f} tasks a second** on this machine.\n\n{table}"
+    )
+
+
+def plot(about: dict[str, Any], curves: Curves) -> str:
+    """Return the SVG of a run."""
+    panels = []
+    for name, title in (*((kind, f"{kind} tasks") for kind in KINDS), ("payload", "bytes"), ("busy", "busy workers")):
+        for what, word in (("submit", "Submit"), ("run", "Run")):
+            if rows := curves.get(name):
+                bars = []
+                for row in rows:
+                    bars.append(Bar(f"{row['point']:,}", row[what]["us"], "ours"))
+                    if f"bare_{what}" in row:
+                        bars.append(Bar("(bare)", row[f"bare_{what}"]["us"], "yardstick"))
+                panels.append(Panel(f"{word} with so many {title} (server µs per task)", bars, False, ranked=False))
+    if rows := curves.get("steady"):
+        lived = [row for row in rows if row["point"] != "at rest"]
+        bars = [Bar(f"{row['point']:,}", row["memory"] / 1024, "ours") for row in lived]
+        panels.append(Panel("Memory after so many tasks (KiB)", bars, ranked=False))
+    return draw(panels, f"{about['date']}, {about['cpu']}, {about['cores']} cores, {about['server']}")

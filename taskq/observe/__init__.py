@@ -1,0 +1,1 @@
+"""What monitors and dashboards are built from."""

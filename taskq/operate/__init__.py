@@ -1,0 +1,1 @@
+"""What operators do: pause, resume and purge queues; run dead letters again or forget them."""

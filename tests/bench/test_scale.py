@@ -1,0 +1,123 @@
+"""The curves: the meter sees what a call costs, the hands do what they say, and the page shows what grows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from bench.compare.chart import Bar, Panel, draw
+from bench.scale import axes, report
+from bench.scale.axes import Place
+from bench.scale.hands import Bare, Hands, fill, new_queue
+from bench.scale.meter import Cost, Meter
+from taskq.protocol.audit import audit
+from tests.servers import ServerProcess
+
+ABOUT = {
+    "date": "2026-11-01", "cpu": "a cpu", "cores": 2, "system": "Linux", "server": "Valkey 9", "python": "3.11",
+    "commit": "abc", "tasks": 10, "load_at_start": 0.1, "load_at_end": 0.2, "minutes": 1.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def admin(server: ServerProcess) -> Iterator[redis.Redis]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def place(server: ServerProcess, admin: redis.Redis) -> Place:
+    return Place(server.url, admin, 48, lambda text: None)
+
+
+def row(point: Any, us: float, memory: int = 0) -> dict[str, Any]:
+    cost = dataclasses.asdict(Cost(us, 1.0, 0.5, 10))
+    names = ("submit", "run", "bare_submit", "bare_run", "all")
+    return {"point": point, **dict.fromkeys(names, cost), "memory": memory, "keys": 3}
+
+
+def test_the_meter_finds_the_longest_call(admin: redis.Redis) -> None:
+    def action() -> None:
+        for turns in (10, 3_000_000, 10):
+            admin.eval("for _ = 1, ARGV[1] do end", 0, turns)
+
+    cost = Meter(admin).cost(3, action)
+    assert cost.calls == 3
+    assert cost.slowest_ms > 2
+    # the loop is nearly all that the server computed; its clock runs on while others have the core
+    assert 2 < cost.us * 3 / 1000 < cost.slowest_ms + 5
+
+
+def test_what_was_before_is_not_counted(admin: redis.Redis) -> None:
+    admin.eval("for _ = 1, 3000000 do end", 0)
+    cost = Meter(admin).cost(1, lambda: admin.eval("return 1", 0))
+    assert (cost.calls, cost.slowest_ms < 2) == (1, True)
+
+
+def test_hands_run_as_many_as_they_are_told(place: Place) -> None:
+    with new_queue(place.url) as queue:
+        fill(queue, 40)
+        Hands(queue).work(33)
+        stats = queue.get_queue_stats()
+        assert (stats.pending_tasks, stats.running_tasks, stats.completed_tasks) == (7, 0, 33)
+        protocol = queue.namespace.protocol
+        assert audit(queue.transport.run(protocol.snapshot()), 3_600_000) == []
+
+
+def test_the_bare_baseline_does_the_same(admin: redis.Redis) -> None:
+    bare = Bare(admin)
+    bare.fill(40)
+    bare.work(32)
+    sizes = {key.rsplit(":", 1)[1]: admin.scard(key) for key in admin.scan_iter("bare_*", _type="set")}
+    assert sizes == {"pending": 8, "completed": 32}
+
+
+@pytest.mark.parametrize("kind", report.KINDS)
+def test_a_backlog_is_there_while_it_is_measured(place: Place, admin: redis.Redis, kind: str) -> None:
+    (only,) = axes.backlog(place, kind, 1000)
+    assert only["point"] == 1000
+    assert only["submit"]["calls"] == 48
+    assert only["run"]["calls"] == 48 // 16 + 1
+    (left,) = (admin.scard(key) for key in admin.scan_iter(f"scale_*:status:{kind}"))
+    assert left >= 1000
+
+
+def test_each_busy_worker_takes_its_turns_and_all_are_full(place: Place, admin: redis.Redis) -> None:
+    one, five = axes.busy_workers(place, (1, 5))
+    assert (one["run"]["calls"], five["run"]["calls"]) == (3, 10)
+    assert [admin.llen(key) for key in admin.scan_iter("scale_*:processing:*")] == [16] * 5
+
+
+def test_growth_is_the_last_point_beside_the_first() -> None:
+    rows = [row(1000, 10.0), row(10_000, 15.0), row(100_000, 20.0)]
+    assert report.grown(rows, "submit") == 2.0
+    text = report.tables(ABOUT, {"pending": rows})
+    assert "a submit × 2.00 (bare: × 2.00)" in text
+    assert "| 100,000 | 20.0 |" in text
+
+
+def test_memory_is_judged_after_it_has_filled_up() -> None:
+    states = [row(n, 20.0, memory) for n, memory in enumerate([1, 500, 900, 1000, 1010, 990, 1000, 1020])]
+    assert report.flatness(states) == (900, 1020)
+    text = report.tables(ABOUT, {"steady": [*states, {"point": "at rest", "memory": 5, "keys": 6}]})
+    assert "**50,000 tasks a second**" in text
+    assert "6 keys were left" in text
+
+
+def test_the_page_keeps_what_stands_around_the_figures() -> None:
+    page = f"# Scale\n\nbefore\n\n{report.BEGIN}\nold\n{report.END}\n\nafter\n"
+    new = report.into(page, "new figures")
+    assert "new figures" in new
+    assert "old" not in new
+    assert new.index("before") < new.index("new figures") < new.index("after")
+
+
+def test_points_of_a_curve_keep_their_order() -> None:
+    bars = [Bar("1,000", 20.0, "ours"), Bar("10,000", 10.0, "ours"), Bar("100,000", 30.0, "ours")]
+    drawn = draw([Panel("cost", bars, False, ranked=False)], "")
+    assert drawn.index(">1,000<") < drawn.index(">10,000<") < drawn.index(">100,000<")
+    assert "10,000" in report.plot(ABOUT, {"pending": [row(10_000, 1.0)], "steady": [row(1, 1.0, 2048)]})
