@@ -19,10 +19,10 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help install run test test-both test-server quick check lint format verify verify-slice soak bench bench-compare bench-scale bench-check clean
+.PHONY: help install run test test-both test-server test-streamlit quick check lint format verify verify-slice soak bench bench-compare bench-scale bench-check clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.run ## the environment in .venv, with taskq and its commands
 
@@ -41,6 +41,9 @@ test-both: $(VENV)/.dev ## the whole test suite on each kind of server that this
 test-server: $(VENV)/.dev ## what depends on the kind of server, without what takes longer than five seconds
 	@$(PYTEST) $(TOGETHER) -m "not slow" tests/lua tests/protocol tests/properties tests/conformance tests/transport tests/worker \
 		tests/scheduler tests/faults tests/security
+
+test-streamlit: $(VENV)/.streamlit ## the components for Streamlit, which is half a gigabyte to install
+	@$(PYTEST) tests/ui
 
 quick: $(VENV)/.dev ## the tests that take less than five seconds each
 	@$(PYTEST) $(TOGETHER) -m "not slow"
@@ -93,6 +96,11 @@ $(VENV)/.dev: $(VENV)/.made setup.cfg pyproject.toml
 	@echo "Installing taskq and its test tools into $(VENV) ..."
 	@$(PIP) install --editable '.[dev]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.streamlit: $(VENV)/.dev
+	@echo "Installing streamlit into $(VENV) ..."
+	@$(PIP) install --editable '.[dev,streamlit]'
+	@touch $@
 
 $(VENV)/.made:
 	@found=; \

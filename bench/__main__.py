@@ -84,8 +84,11 @@ def main(binary: str | None) -> None:
             f"{large * 1e6:.0f} us",
             f"{small * 1e6:.0f} us",
             f"{large / small:.2f}",
-            "flat",
+            "as below",
         )
+        client.flushall()
+        small, large = (measures.bare_take_seconds(client, size) for size in (3_000, 1_000_000))
+        show("the same by bare commands", f"{large * 1e6:.0f} us", f"{small * 1e6:.0f} us", f"{large / small:.2f}", "")
 
 
 def round_trip(url: str, client: redis.Redis) -> None:

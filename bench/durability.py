@@ -11,13 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.losses import Victim, cut_power, folder, pair, sync_shim
+import redis
+
+from bench.losses import Victim, folder, pair
 from taskq import Settings, Task, TaskQueue
 from taskq.errors import TaskqError
+from taskq.testing.faults.server import ServerProcess
+from taskq.testing.faults.shim import DiskShim, why_not
 from taskq.transport.server_binary import find_server_binary
 
 PREFIX = "bench"
 LINK_DELAY_SECONDS = 0.05
+# longer than a server with everysec puts off its writes
+BUSY_DISK_SECONDS = 3.0
 THREADS = 8
 
 
@@ -72,10 +78,10 @@ class Load:
         self.queue.close()
         return self._acknowledged
 
-    def losses(self, survivor: Victim, ended: float) -> Loss:
-        """Compare what was acknowledged with what a server holds."""
+    def losses(self, url: str, ended: float) -> Loss:
+        """Compare what was acknowledged with what the server at this URL holds."""
         acknowledged = self.end()
-        with survivor.client() as client, client.pipeline(transaction=False) as pipeline:
+        with redis.Redis.from_url(url) as client, client.pipeline(transaction=False) as pipeline:
             for task_id, _ in acknowledged:
                 pipeline.exists(f"{PREFIX}:task:{task_id}")
             there = pipeline.execute()
@@ -94,35 +100,50 @@ def failover(level: str, seconds: float, delay_seconds: float, binary: Path | No
         primary.kill()
         with replica.client() as client:
             client.replicaof("NO", "ONE")
-        return load.losses(replica, ended)
+        return load.losses(replica.url, ended)
+
+
+def server_killed(fsync: str, seconds: float, sync_seconds: float = 0.0, binary: Path | None = None) -> Loss | None:
+    """Kill a server under load, start it again, and count what is missing; None without a C compiler.
+
+    Args:
+        fsync: its ``appendfsync``.
+        seconds: of load before.
+        sync_seconds: how much longer than usual each fsync of its disk takes.
+        binary: the server program.
+    """
+    return _lose("memory", fsync, seconds, sync_seconds, binary, lambda server, disk: server.kill9())
 
 
 def power_cut(level: str, fsync: str, seconds: float, binary: Path | None = None) -> Loss | None:
     """Cut the power under load, start again, and count what is missing; None without a C compiler."""
+    return _lose(level, fsync, seconds, 0.0, binary, lambda server, disk: disk.cut_power(server))
+
+
+def _lose(
+    level: str,
+    fsync: str,
+    seconds: float,
+    sync_seconds: float,
+    binary: Path | None,
+    strike: Callable[[ServerProcess, DiskShim], object],
+) -> Loss | None:
+    if why_not():
+        return None
     with folder() as path:
-        shim = sync_shim(path)
-        if shim is None:
-            return None
-        log = path / "syncs.log"
-        log.touch()
-        options = ("--appendonly", "yes", "--appendfsync", fsync)
-        server = Victim(
-            binary or find_server_binary()[0],
-            path / "data",
-            options,
-            {"LD_PRELOAD": str(shim), "SYNCS": str(log)},
-        ).start()
+        disk = DiskShim(path / "shim", sync_seconds)
+        server = ServerProcess(path / "server", binary, [f"appendfsync {fsync}"], disk.environment).start()
         try:
             load = Load(server.url, level)
             time.sleep(seconds)
             ended = time.monotonic()
-            cut_power(server, log)
+            strike(server, disk)
             load.end()
             server.environment = {}
             server.start()
-            return load.losses(server, ended)
+            return load.losses(server.url, ended)
         finally:
-            server.kill()
+            server.stop()
 
 
 def latency_ms(url: str, level: str, count: int) -> tuple[float, float]:
@@ -160,6 +181,15 @@ def main(binary: Path | None, rounds: int = 3) -> None:
         for level in ("memory", "replicated"):
             what = f"primary killed, link of {delay * 1000:.0f} ms: {level}"
             show(what, repeated(lambda level=level, delay=delay: failover(level, 2.0, delay, program), rounds))
+    for fsync, slow in (
+        ("everysec", 0.0),
+        ("everysec", BUSY_DISK_SECONDS),
+        ("no", BUSY_DISK_SECONDS),
+        ("always", 0.05),
+    ):
+        what = f"server killed, appendfsync {fsync}, a sync takes {slow:g} s longer"
+        if runs := repeated(lambda fsync=fsync, slow=slow: server_killed(fsync, 5.0, slow, program), rounds):
+            show(what, runs)
     for fsync in ("no", "everysec", "always"):
         for level in ("memory", "fsync"):
             if level == "fsync" and (fsync != "always" or "valkey" not in program.name):

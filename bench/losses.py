@@ -1,4 +1,4 @@
-"""Servers that a bench may lose: with a replica behind a slow link, or with a disk that forgets what was not synced."""
+"""Servers that a bench may lose, the replica behind a slow link."""
 
 from __future__ import annotations
 
@@ -169,30 +169,3 @@ def pair(delay_seconds: float, binary: Path | None = None) -> Iterator[tuple[Vic
             link.cut()
             primary.kill()
             replica.kill()
-
-
-def sync_shim(path: Path) -> Path | None:
-    """Compile the shim that notes what is synced; None without a compiler."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        return None
-    target = path / "syncs.so"
-    source = Path(__file__).with_name("syncs.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", target, source, "-ldl"], check=True)
-    return target
-
-
-def cut_power(server: Victim, log: Path) -> int:
-    """Kill a server and take from its append-only files what was never synced; return how many bytes that was."""
-    server.kill()
-    synced: dict[str, int] = {}
-    for line in log.read_text().splitlines():
-        size, _, path = line.partition(" ")
-        synced[path] = int(size)
-    lost = 0
-    for path in server.folder.glob("appendonlydir/*.incr.aof"):
-        size = path.stat().st_size
-        keep = min(size, synced.get(str(path), 0))
-        os.truncate(path, keep)
-        lost += size - keep
-    return lost

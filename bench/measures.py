@@ -155,6 +155,32 @@ def _settled_memory(client: redis.Redis) -> int:
     return readings[-1]
 
 
+_BARE_TAKE = """
+local ids = redis.call('LPOP', KEYS[1] .. 'queue', 10)
+local keys = {}
+for n = 1, #ids do keys[n] = KEYS[1] .. 'task:' .. ids[n] end
+redis.call('SREM', KEYS[1] .. 'pending', unpack(ids))
+redis.call('SADD', KEYS[1] .. 'running', unpack(ids))
+return redis.call('MGET', unpack(keys))
+"""
+
+
+def bare_take_seconds(client: redis.Redis, pending: int, takes: int = 200) -> float:
+    """Seconds per call that takes 10 of so many ids from a list, moves them to another set and fetches their bodies.
+
+    What of it grows with the number of ids is the memory of the machine: more of what is touched is in no cache.
+    """
+    envelope, root = to_envelope(task(), 10**6), f"bare{pending}:"
+    for _ in range(pending // 1000):
+        ids = [str(uuid.uuid4()) for _ in range(1000)]
+        client.mset({f"{root}task:{task_id}": envelope for task_id in ids})
+        client.sadd(f"{root}pending", *ids)
+        client.rpush(f"{root}queue", *ids)
+    sha = client.script_load(_BARE_TAKE)
+    taken = sorted(1 / rate(1, lambda: client.evalsha(sha, 1, root)) for _ in range(takes))
+    return taken[len(taken) // 2]
+
+
 def claim_seconds(url: str, pending: int, claims: int = 200) -> float:
     """Seconds per turn of 10 tasks with so many tasks pending; each is handed back at once."""
     queue = new_queue(url)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from taskq.admission.explain import Explanation
+    from taskq.agent import AgentContext, AgentExecutor, AsyncAgentExecutor, ChatModel, batch_handler
     from taskq.aio import AsyncTaskQueue
     from taskq.channels import (
         AsyncConsumer,
@@ -85,6 +86,10 @@ if TYPE_CHECKING:
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
 # once.
 _HOME = {
+    "AgentContext": "taskq.agent",
+    "AgentExecutor": "taskq.agent",
+    "AsyncAgentExecutor": "taskq.agent",
+    "ChatModel": "taskq.agent",
     "AsyncConsumer": "taskq.channels",
     "AsyncPublisher": "taskq.channels",
     "Channel": "taskq.channels",
@@ -165,12 +170,16 @@ _HOME = {
     "WorkerInfo": "taskq.model.views",
     "WorkerOptions": "taskq.worker",
     "WorkerPool": "taskq.worker",
+    "batch_handler": "taskq.agent",
     "get_task_queue": "taskq.current",
 }
 
 __all__ = [
     "AccessDenied",
+    "AgentContext",
+    "AgentExecutor",
     "AgentTask",
+    "AsyncAgentExecutor",
     "AsyncConsumer",
     "AsyncPublisher",
     "AsyncTaskHandle",
@@ -181,6 +190,7 @@ __all__ = [
     "CannotDecrypt",
     "Channel",
     "ChannelWorker",
+    "ChatModel",
     "ChildrenFailed",
     "Consumer",
     "CorruptTask",
@@ -249,6 +259,7 @@ __all__ = [
     "WorkerInfo",
     "WorkerOptions",
     "WorkerPool",
+    "batch_handler",
     "get_task_queue",
 ]
 

@@ -77,7 +77,8 @@ class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs, A
     @property
     def context(self) -> Context:
         """What the flows of this queue need."""
-        return Context(self.namespace.protocol, self.settings, self.namespace.seal, self.namespace.partition)
+        space = self.namespace
+        return Context(space.protocol, self.settings, space.seal, space.partition, self.registry.middleware)
 
     @documented_as(TaskQueue.partition)
     def partition(self, index: int) -> AsyncTaskQueue:

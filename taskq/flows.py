@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from taskq.errors import InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
+from taskq.middleware import Middleware, before_submit
 from taskq.model.crypto import Seal
 from taskq.model.moment import seconds_to_ms, to_epoch_ms
 from taskq.model.names import check_name
@@ -58,12 +59,13 @@ Flow = Generator[Step, Any, T]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every flow needs: the operations of the namespace, the settings, what signs and encrypts, the partition."""
+    """What every flow needs: operations, settings, what signs and encrypts, the partition, what observes submits."""
 
     protocol: Protocol
     settings: Settings
     seal: Seal | None
     partition: int = 0
+    middleware: Sequence[Middleware] = ()
 
 
 def due_in(delay_seconds: float) -> str:
@@ -89,6 +91,8 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
         task = replace(task, expires_in=settings.message_ttl_seconds)
     if settings.partitions > 1:  # whoever made the id up may not have known where the task would go
         task.task_id = at_home(task.task_id, context.partition, settings.partitions)
+    if context.middleware:
+        before_submit(context.middleware, task)
     envelope = to_envelope(task, settings.max_message_bytes, context.seal)
     return Submission(
         task.task_id,

@@ -35,6 +35,9 @@ class Kind(NamedTuple):
     parse: Callable[[Any], Any]
 
 
+LEAST_TOKEN_CHARS = 16
+
+
 class Secret(str):
     """Text that must not be seen: it is shown as ``***``, whatever prints it; ``reveal`` returns it."""
 
@@ -208,10 +211,22 @@ def _parse_url(value: Any) -> str:
     return url
 
 
+def _parse_token(value: Any) -> Secret:
+    token = value.reveal() if isinstance(value, Secret) else str(value).strip()
+    if len(token) < LEAST_TOKEN_CHARS:
+        raise ValueError("too short")
+    return Secret(token)
+
+
 SWITCH = Kind("1, true, yes or on; 0, false, no or off", _parse_switch)
 PATH = Kind("a path", _parse_path)
 TEXT = Kind("any text", str)
 PORT = whole(1, 65535)
+TOKEN = Kind(
+    f"at least {LEAST_TOKEN_CHARS} characters that nobody guesses; such a token is made by: "
+    "python -c 'import secrets; print(secrets.token_urlsafe(24))'",
+    _parse_token,
+)
 KEYS = Kind(
     f"keys of {KEY_BYTES} random bytes in base64 for URLs with commas between them, the newest first; one is made by: "
     "python -c 'import secrets; print(secrets.token_urlsafe(64))'",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import unicodedata
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Protocol
 
 from taskq.model.moment import iso_utc
 from taskq.settings import Settings
@@ -32,10 +33,36 @@ def _escape(char: str) -> str:
     return char.encode("unicode_escape").decode()
 
 
+class Here(Protocol):
+    """What runs on a thread, or in a coroutine."""
+
+    def log_fields(self) -> dict[str, Any]: ...
+
+
+# set by the runners: once for a thread, which notes there what it runs, so that a run without a log line costs nothing
+here: ContextVar[Here | None] = ContextVar("taskq_here", default=None)
+
+
+class TaskFields(logging.Filter):
+    """Adds ``task_id``, ``type``, ``attempt`` and ``worker`` to what is logged while a handler runs.
+
+    Add it to a handler of your own ``logging`` configuration; the log of ``taskq worker`` has it.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add the fields, if a task runs here; let everything through."""
+        found = here.get()
+        if found is not None:
+            record.__dict__.update(found.log_fields())
+        return True
+
+
 class ConsoleLines(logging.Formatter):
     """One line for each message; the lines of a traceback are moved to the right, so none can pass for a message."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
+        if hasattr(record, "task_id"):
+            record.message += f"  [{record.type} {record.task_id}, attempt {record.attempt} on {record.worker}]"  # type: ignore[attr-defined]  # set by TaskFields
         record.message = printable(record.message, keep="\t")
         return super().formatMessage(record)
 
@@ -43,8 +70,12 @@ class ConsoleLines(logging.Formatter):
         return "\n".join(f"  {line}" for line in printable(super().formatException(ei)).splitlines())
 
 
+# fields of every record; whatever else it has was given as extra, or by a filter
+_USUAL = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "time", "level", "logger", "pid", "traceback"}
+
+
 class _JsonLines(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object a line, with the fields of the task that runs and those given as ``extra``."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
@@ -53,10 +84,11 @@ class _JsonLines(logging.Formatter):
             "logger": record.name,
             "pid": record.process,
             "message": record.getMessage(),
+            **{name: value for name, value in record.__dict__.items() if name not in _USUAL},
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry)
+        return json.dumps(entry, default=str)
 
 
 def set_up_logging(settings: Settings) -> None:
@@ -66,4 +98,5 @@ def set_up_logging(settings: Settings) -> None:
         handler.setFormatter(_JsonLines())
     else:
         handler.setFormatter(ConsoleLines("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    handler.addFilter(TaskFields())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)

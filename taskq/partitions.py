@@ -97,6 +97,10 @@ class Spread(Generic[Q]):
         """Return the context of the partition that a task belongs to."""
         return self.context(home_of(task_id, self.count) if self.only is None else self.only)
 
+    def of_key(self, key: str) -> Context:
+        """Return the context of the partition in which all tasks with a key are."""
+        return self.context(home_of_key(key, self.count) if self.only is None else self.only)
+
     def by_partition(self, task_ids: Iterable[str]) -> list[tuple[Context, list[str]]]:
         """Sort ids by the partition that they belong to."""
         groups: dict[int, list[str]] = {}

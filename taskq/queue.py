@@ -78,7 +78,8 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
     @property
     def context(self) -> Context:
         """What the flows of this queue need."""
-        return Context(self.namespace.protocol, self.settings, self.namespace.seal, self.namespace.partition)
+        space = self.namespace
+        return Context(space.protocol, self.settings, space.seal, space.partition, self.registry.middleware)
 
     def partition(self, index: int) -> TaskQueue:
         """Return this queue with its looks confined to one partition, for what works on a single namespace.
@@ -130,9 +131,10 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
     def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
         """Store many tasks in one atomic call: all of them or none.
 
-        One call is up to 1,000 tasks (500 if some have a unique key) and two million characters. More are stored in
-        several, each all or none: if one fails, its error says how many are stored. In a queue of several partitions
-        it is one for each that the keys or ids of tasks name. Repeated with the same tasks, it stores what is missing.
+        One call is up to 1,000 tasks (500 if some have a unique or an ordering key) and two million characters. More
+        are stored in several, each all or none: if one fails, its error says how many are stored. In a queue of several
+        partitions it is one for each that the keys or ids of tasks name. Repeated with the same tasks, it stores what
+        is missing.
 
         Args:
             tasks: any number.
@@ -142,20 +144,16 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
             Their ids, in order.
 
         Raises:
-            InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull, UnsupportedDurability, NotDurable: as
-                ``submit_task``.
+            TaskqError: all that ``submit_task`` raises.
         """
         return self._whole.run_flow(graphs.submit(self._whole.spread, tasks, durability))
 
     def submit_later(self, task: Task, due: str) -> str:
-        """Store a task that is to start in the future; ``TaskScheduler`` has the friendlier forms.
+        """Store a task that is to start in the future and return its id; ``TaskScheduler`` has the friendlier forms.
 
         Args:
             task: what to run.
             due: as ``taskq.flows.due_in`` or ``due_at`` return it.
-
-        Returns:
-            The id of the task.
 
         Raises:
             InvalidTask, QueueFull, TaskConflict, ServerUnavailable, ServerFull: as ``submit_task``.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from taskq.errors import InvalidTask
+from taskq.middleware import Middleware
 from taskq.model.names import check_name
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
@@ -68,6 +70,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._specs: dict[str, HandlerSpec] = {}
+        self.middleware: tuple[Middleware, ...] = ()
 
     def add(self, spec: HandlerSpec) -> None:
         """Add a handler; a later one for the same type replaces it."""
@@ -88,12 +91,13 @@ class Registry:
         if not callable(function):
             raise InvalidTask(f"the handler of {name!r} is a {type(function).__name__}, not a function")
         self.add(
-            HandlerSpec(name, function, _is_async(function), _takes_two(function, name), policy=policy or RetryPolicy())
+            HandlerSpec(name, function, is_async(function), takes_two(function, name), policy=policy or RetryPolicy())
         )
 
     def update(self, other: Registry) -> None:
-        """Add all handlers of another registry."""
+        """Add all handlers of another registry, and its middleware."""
         self._specs.update(other._specs)
+        self.middleware += tuple(one for one in other.middleware if one not in self.middleware)
 
     def get(self, task_type: str) -> HandlerSpec | None:
         """Return the handler of a type, None if there is none."""
@@ -111,11 +115,31 @@ class Registry:
         return sorted(self._specs)
 
 
-def _is_async(function: Handler) -> bool:
+class HandlerSource(ABC):
+    """What a module given to ``taskq worker --handlers`` may hold besides a ``TaskQueue``: something with handlers."""
+
+    @property
+    @abstractmethod
+    def registry(self) -> Registry:
+        """The handlers."""
+
+
+def is_async(function: Handler) -> bool:
+    """Return whether a function, or an object that can be called, has to be awaited."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - an object with an async __call__
 
 
-def _takes_two(function: Handler, name: str) -> bool:
+def takes_two(function: Handler, name: str, first: str = "task") -> bool:
+    """Return whether a handler takes the context of the attempt besides its first argument.
+
+    Args:
+        function: the handler.
+        name: its type, for the message.
+        first: what its first argument is, for the message.
+
+    Raises:
+        InvalidTask: if it takes none, or too many.
+    """
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # a builtin without a signature
@@ -126,7 +150,7 @@ def _takes_two(function: Handler, name: str) -> bool:
         return len(required) >= 2
     if not positional or len(required) > 2:
         raise InvalidTask(
-            f"the handler of {name!r} takes {len(required)} arguments: write it as fn(task) or fn(task, ctx)"
+            f"the handler of {name!r} takes {len(required)} arguments: write it as fn({first}) or fn({first}, ctx)"
         )
     return len(required) == 2 or (len(positional) >= 2 and positional[1].name == "ctx")
 
@@ -204,7 +228,7 @@ def define(
         HandlerSpec(
             name,
             function,
-            is_async=_is_async(function),
+            is_async=is_async(function),
             wants_context=options.pass_ctx,
             spreads=True,
             policy=options.policy,

@@ -86,7 +86,7 @@ class Spec(NamedTuple):
         try:
             return self.kind.parse(value)
         except (ValueError, TypeError, OverflowError, RuntimeError):
-            if self.kind is _KEYS:
+            if self.kind in (_KEYS, _TOKEN):
                 raise SettingsError(f"{self.name} cannot be used ({origin}): expected {self.kind.accepts}") from None
             text = str(value)
             may_hold_password = self.kind is _SERVER or "://" in text or "@" in text
@@ -101,6 +101,7 @@ def _row(name: str, env: str, kind: Kind, unit: str = "", help_text: str = "") -
 _SERVER = kinds.optional(kinds.URL)
 _KEYS = kinds.optional(kinds.KEYS)
 _FILE = kinds.optional(kinds.PATH)
+_TOKEN = kinds.optional(kinds.TOKEN)
 _PREFIX = kinds.matching(r"[A-Za-z0-9_.{}-]+", "letters, digits and the signs _ . { } -")
 _SECONDS = kinds.seconds()
 _LEVEL = kinds.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", fold=str.upper)
@@ -149,6 +150,7 @@ FIELDS = (
     _row("encryption_keys", "TASKQ_ENCRYPTION_KEYS", _KEYS, "", "Keys that encrypt payloads and results."),
     _row("encryption_keys_file", "TASKQ_ENCRYPTION_KEYS_FILE", _FILE, "", "File with these keys instead."),
     _row("data_dir", "TASKQ_DATA_DIR", kinds.PATH, "", "Folder for the data of the embedded server."),
+    _row("dashboard_token", "TASKQ_DASHBOARD_TOKEN", _TOKEN, "", "What visitors of the dashboard have to know."),
     _row("log_level", "TASKQ_LOG_LEVEL", _LEVEL, "", "Least severe message that is logged."),
     _row("log_format", "TASKQ_LOG_FORMAT", _FORMAT, "", "Form of the log lines."),
     _row("embedded", "TASKQ_EMBEDDED", kinds.SWITCH, "", "Whether a server is started where none is configured."),
@@ -223,6 +225,7 @@ class Settings:
     encryption_keys: Secret | None = None
     encryption_keys_file: Path | None = None
     data_dir: Path = field(default_factory=default_data_dir)
+    dashboard_token: Secret | None = None
     log_level: str = "INFO"
     log_format: str = "console"
     embedded: bool = True

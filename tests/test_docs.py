@@ -15,6 +15,7 @@ from taskq.cli import main
 from taskq.model.task import Task
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.operations import SCRIPTS
+from taskq.protocol.sessions import Exchange, keep
 from taskq.protocol.view import family_of, read_dump
 from taskq.queue import TaskQueue
 from taskq.scheduler import TaskScheduler
@@ -121,6 +122,8 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
             ctx.checkpoint("half")
             queue.signal(task.task_id, "go")
             commit_together(queue, ctx._attempt, Together(task.task_id, ctx._attempt.claim.fence, saga="running one"))
+            said = Exchange("ada", task.task_id, ctx._attempt.claim.fence, "{}")
+            queue.transport.run(keep(protocol, said, 20, 30_000))
             queue.fanout(task.task_id, [Task(task_type="echo", queue="mail")])
             look()
 

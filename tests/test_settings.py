@@ -47,6 +47,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "signing_keys": (f"{KEY}, {KEY[::-1]}", Secret(f"{KEY},{KEY[::-1]}")),
     "signing_keys_file": ("/run/secrets/signing", Path("/run/secrets/signing")),
     "encryption_keys": (KEY, Secret(KEY)),
+    "dashboard_token": ("correct-horse-battery", Secret("correct-horse-battery")),
     "encryption_keys_file": ("/run/secrets/encryption", Path("/run/secrets/encryption")),
     "data_dir": ("/srv/task data", Path("/srv/task data")),
     "log_level": ("warning", "WARNING"),

@@ -1,7 +1,8 @@
 """``python -m bench.check``: a short run beside the figures of the last release; fails if one is clearly worse.
 
 Every speed is a ratio to a bare baseline that was taken in turns with it, so that another machine, or a busy one, moves
-both. Not a part of the continuous integration: a shared runner is too noisy to fail a change for it.
+both; of either the best reading counts. Not a part of the continuous integration: a shared runner is too noisy to fail
+a change for it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import redis
 
@@ -28,12 +28,12 @@ from taskq import AsyncTaskQueue
 REFERENCE = ROOT / "bench" / "results" / "check.json"
 TOGETHER = 100
 FIGURES = (
-    Guarded("submit", "submit one by one / bare EVALSHA", True, 0.25),
-    Guarded("submit_cpu", "its processor time in the client / bare EVALSHA", False, 0.15),
-    Guarded("together", "100 submits at once on an event loop / bare EVALSHA", True, 0.35),
-    Guarded("together_cpu", "their processor time in the client / bare EVALSHA", False, 0.20),
-    Guarded("batch", "batches of 100 / bare pipeline of SETs", True, 0.35),
-    Guarded("drain", "drain, 32 slots / bare EVALSHA", True, 0.35),
+    Guarded("submit", "submit one by one / bare EVALSHA", True, 0.40),
+    Guarded("submit_cpu", "its processor time in the client / bare EVALSHA", False, 0.20),
+    Guarded("together", "100 submits at once on an event loop / bare EVALSHA", True, 0.40),
+    Guarded("together_cpu", "their processor time in the client / bare EVALSHA", False, 0.25),
+    Guarded("batch", "batches of 100 / bare pipeline of SETs", True, 0.40),
+    Guarded("drain", "drain, 32 slots / bare EVALSHA", True, 0.40),
     Guarded("drain_cpu", "processor time of its batches and its worker / bare EVALSHA", False, 0.25),
     Guarded("submit_server", "server's processor time per submit / bare", False, 0.15),
     Guarded("run_server", "server's processor time per run / bare", False, 0.20),
@@ -41,6 +41,7 @@ FIGURES = (
     Guarded("completed_bytes", "bytes per completed task", False, 0.05),
 )
 Reading = tuple[float, float]
+Pair = tuple[float, float]
 
 
 def timed(count: int, action: Callable[[], object]) -> Reading:
@@ -64,8 +65,8 @@ def at_once(url: str, count: int) -> Reading:
     return asyncio.run(story())
 
 
-def one_round(url: str, admin: redis.Redis, count: int) -> dict[str, float]:
-    """Return each ratio once."""
+def one_round(url: str, admin: redis.Redis, count: int) -> dict[str, Pair]:
+    """Return a reading of each figure, and one of the bare baseline that it is compared with."""
     admin.flushall()
     bare_rate, bare_cpu = timed(count, lambda: measures.bare_evalsha(admin, count))
     submit_rate, submit_cpu = timed(count, lambda: measures.submit_one_by_one(url, count))
@@ -81,23 +82,31 @@ def one_round(url: str, admin: redis.Redis, count: int) -> dict[str, float]:
     bare_run = meter.cost(count, lambda: bare.work(count))
     queue.close()
     return {
-        "submit": submit_rate / bare_rate,
-        "submit_cpu": submit_cpu / bare_cpu,
-        "together": together_rate / bare_rate,
-        "together_cpu": together_cpu / bare_cpu,
-        "batch": measures.submit_batches(url, count * 5) / measures.bare_pipeline(admin, count * 5),
-        "drain": drain / bare_rate,
-        "drain_cpu": drain_cpu / bare_cpu,
-        "submit_server": submitted.us / bare_submitted.us,
-        "run_server": run.us / bare_run.us,
+        "submit": (submit_rate, bare_rate),
+        "submit_cpu": (submit_cpu, bare_cpu),
+        "together": (together_rate, bare_rate),
+        "together_cpu": (together_cpu, bare_cpu),
+        "batch": (measures.submit_batches(url, count * 5), measures.bare_pipeline(admin, count * 5)),
+        "drain": (drain, bare_rate),
+        "drain_cpu": (drain_cpu, bare_cpu),
+        "submit_server": (submitted.us, bare_submitted.us),
+        "run_server": (run.us, bare_run.us),
     }
 
 
+def best(figure: Guarded, readings: Sequence[Pair]) -> float:
+    """Return the ratio of the best readings: other programs can make a reading worse, and never better."""
+    pick = max if figure.more_is_better else min
+    return pick(ours for ours, _ in readings) / pick(bare for _, bare in readings)
+
+
 def measure(url: str, admin: redis.Redis, count: int, rounds: int) -> dict[str, float]:
-    """Return the medians of all ratios, and the bytes of a task."""
+    """Return all ratios, and the bytes of a task."""
     one_round(url, admin, max(200, count // 10))  # imports, connections, scripts
     taken = [one_round(url, admin, count) for _ in range(rounds)]
-    found = {name: statistics.median(one[name] for one in taken) for name in taken[0]}
+    found = {
+        figure.name: best(figure, [one[figure.name] for one in taken]) for figure in FIGURES if figure.name in taken[0]
+    }
     admin.flushall()
     pending, completed = measures.bytes_per_task(url, admin, count * 10)
     return {**found, "pending_bytes": pending, "completed_bytes": completed}
@@ -118,7 +127,7 @@ def main(arguments: list[str]) -> int:
     findings = compare(FIGURES, reference["figures"], now)
     said = reference["about"]
     print(f"release: {said['date']}, commit {said['commit']}, {said['server']}" if said else "no release is recorded")
-    print(f"now: {about['server']}, load {about['load_at_start']:g}; medians of {flags.rounds} rounds in turns\n")
+    print(f"now: {about['server']}, load {about['load_at_start']:g}; the best of {flags.rounds} rounds in turns\n")
     print(table(findings))
     if flags.record:
         REFERENCE.write_text(json.dumps({"about": about, "figures": now}, indent=1) + "\n")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.compare import figures
+from bench.compare import figures, goals
 from bench.compare.catalogue import OURS, PEERS, Peer
 from bench.compare.chart import Bar, Panel, draw
 from bench.compare.run import Record
@@ -114,7 +114,7 @@ def tables(record: Record) -> str:
             parts.append(f"### {title}\n\n{text}\n\n{markdown_table(['', *(column.title for column in shown)], rows)}")
     if "recovery" in record.readings:
         parts.append(_recovery(record, peers))
-    parts += [_configuration(record, peers), _failures(record, peers)]
+    parts += [_goals(record), _configuration(record, peers), _failures(record, peers)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -202,6 +202,18 @@ def _recovered(peer: Peer, entry: dict[str, Any]) -> str:
     if peer.recovery_seconds is None:
         return "lost"
     return f"not within {entry['beyond']:.0f} s (documented, not measured: {peer.recovery_seconds:,.0f} s)"
+
+
+def _goals(record: Record) -> str:
+    found = goals.standings(record.readings)
+    if not found:
+        return ""
+    reached = sum(bool(standing.reached) for standing in found)
+    return (
+        f"### Goals\n\n{reached} of {len(found)} reached. Ratios of this run to the best of those named, each in its "
+        "fastest documented configuration.\n\n"
+        + markdown_table(["", "goal", "this run", ""], [goals.row(standing) for standing in found])
+    )
 
 
 def _configuration(record: Record, peers: Sequence[Peer]) -> str:

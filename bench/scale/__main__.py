@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -13,6 +13,7 @@ from bench.compare.environments import ROOT
 from bench.compare.run import describe
 from bench.scale import axes, report
 from bench.scale.axes import Place, Row
+from bench.scale.report import Record
 from bench.server import running
 
 PAGE = ROOT / "docs" / "scale.md"
@@ -54,43 +55,48 @@ def say(text: str) -> None:
     print(f"  {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def write(raw: dict[str, object]) -> None:
+def write(record: Record) -> None:
     """Write raw figures, plot and page."""
-    about, curves = raw["about"], raw["curves"]
-    RAW.write_text(json.dumps(raw, indent=1) + "\n")
-    PLOT.write_text(report.plot(about, curves))  # type: ignore[arg-type]  # as written below
-    PAGE.write_text(report.into(PAGE.read_text(), report.tables(about, curves)))  # type: ignore[arg-type]  # likewise
+    RAW.write_text(json.dumps(record, indent=1) + "\n")
+    PLOT.write_text(report.plot(record))
+    PAGE.write_text(report.into(PAGE.read_text(), report.tables(record)))
     print(f"written: {PAGE.relative_to(ROOT)}, {PLOT.relative_to(ROOT)}, {RAW.relative_to(ROOT)}")
+
+
+def measure(flags: argparse.Namespace, names: list[str]) -> Record:
+    """Measure curves; what is done is kept in a file, should the run not come to its end."""
+    record: Record = {}
+    LAST.parent.mkdir(exist_ok=True)
+    for name in names:
+        # a server of its own: what one curve has left behind is not the next one's memory
+        with running(flags.server) as (url, admin):
+            place = Place(url, admin, 500 if flags.quick else flags.tasks, say)
+            about, begun = describe(admin, place.tasks), time.monotonic()
+            rows = list(curves_of(flags, place)[name]())
+            about["minutes"] = round((time.monotonic() - begun) / 60, 1)
+        record[name] = {"about": about, "rows": rows}
+        LAST.write_text(json.dumps(record, indent=1) + "\n")
+    return record
 
 
 def main(arguments: list[str]) -> int:
     """Measure and report; return the exit code."""
     flags = parse(arguments)
+    before: Record = json.loads(RAW.read_text()) if RAW.exists() else {}
     if flags.render:
-        write(json.loads(RAW.read_text()))
+        write(before)
         return 0
     names = [name for name in flags.curves.split(",") if name] or list(CURVES)
     if unknown := [name for name in names if name not in CURVES]:
         print(f"no curve is called {', '.join(unknown)}; there are {', '.join(CURVES)}", file=sys.stderr)
         return 2
-    begun = time.monotonic()
-    with running(flags.server) as (url, admin):
-        place = Place(url, admin, 500 if flags.quick else flags.tasks, say)
-        about = describe(admin, place.tasks)
-        measures = curves_of(flags, place)
-        curves = {name: list(measures[name]()) for name in names}
-    about |= {
-        "load_at_end": round(os.getloadavg()[0], 1),
-        "minutes": round((time.monotonic() - begun) / 60, 1),
-    }
-    raw: dict[str, object] = {"about": about, "curves": curves}
-    LAST.parent.mkdir(exist_ok=True)
-    LAST.write_text(json.dumps(raw, indent=1) + "\n")
-    print(report.tables(about, curves))
-    if not flags.quick and list(curves) == list(CURVES):
-        write(raw)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
+    record = measure(flags, names)
+    print(report.tables(record))
+    if flags.quick:
+        print(f"\n{PAGE.relative_to(ROOT)} is as it was: this run was quick. Raw figures: {LAST.relative_to(ROOT)}")
     else:
-        print(f"\n{PAGE.relative_to(ROOT)} is as it was: this was a part, or quick. Raw: {LAST.relative_to(ROOT)}")
+        write(before | record)
     return 0
 
 

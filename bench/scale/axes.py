@@ -85,7 +85,7 @@ def backlog(place: Place, kind: str, most: int) -> Iterator[Row]:
         missing, there = size - there, size
         fill(queue, missing, FAR_AHEAD if kind == "scheduled" else "0")
         if kind == "completed":
-            hands.work(missing, 250)
+            hands.work(missing, 100)
         if kind != "pending":
             fill(queue, place.tasks)  # a turn needs something to claim, and leaves as much
         yield row_of(size, measured(place, queue, hands, place.tasks, PAYLOAD), _bare(place, bare, kind, missing))

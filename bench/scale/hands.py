@@ -16,9 +16,8 @@ from bench.measures import PAYLOAD
 from taskq import Task, TaskQueue
 from taskq.model.result import result_json
 from taskq.model.task import to_envelope
-from taskq.partitions import submit
 from taskq.protocol.keys import lists_of
-from taskq.protocol.operations import LeaseTimes
+from taskq.protocol.operations import LeaseTimes, Submission
 from taskq.protocol.replies import Claim, Settlement
 from taskq.settings import Settings
 from taskq.states import TaskStatus
@@ -35,10 +34,15 @@ def new_queue(url: str, **settings: object) -> TaskQueue:
 
 
 def fill(queue: TaskQueue, count: int, due: str = "0", payload: object = PAYLOAD) -> None:
-    """Submit so many tasks in batches; ``due`` as the protocol says it."""
+    """Submit so many tasks in batches; ``due`` as the protocol says it. They differ by their ids only."""
+    protocol = queue.namespace.protocol
+    pattern = Task(task_type="noop", payload=payload)
+    envelope = to_envelope(pattern, 10**8)
+    head, tail = envelope.split(pattern.task_id)
     for start in range(0, count, BATCH):
-        tasks = [Task(task_type="noop", payload=payload) for _ in range(min(BATCH, count - start))]
-        queue.run_flow(submit(queue.spread, tasks, due))
+        ids = [str(uuid.uuid4()) for _ in range(min(BATCH, count - start))]
+        tasks = [Submission(task_id, f"{head}{task_id}{tail}", "normal", due, "") for task_id in ids]
+        queue.transport.run(protocol.submit(tasks, 0, reused=False))
 
 
 class Hands:
@@ -79,9 +83,9 @@ class Hands:
         return Settlement(claim.task_id, claim.fence, "complete", body, self._ttl_ms)
 
     def work(self, tasks: int, want: int = TURN) -> None:
-        """Claim so many tasks in full turns, and settle all of them."""
-        for start in range(0, tasks, want):
-            self.turn(min(want, tasks - start))
+        """Claim so many tasks in turns as full as the server fills them, and settle all of them."""
+        while tasks > 0 and (claimed := self.turn(min(want, tasks))):
+            tasks -= claimed
         self.turn(0)
 
 

@@ -12,7 +12,8 @@ from bench.scale.axes import Row
 
 BEGIN, END = "<!-- bench-scale: begin -->", "<!-- bench-scale: end -->"
 KINDS = ("pending", "scheduled", "completed")
-Curves = dict[str, list[Row]]
+# name of a curve -> when and on what it was measured, and its rows
+Record = dict[str, dict[str, Any]]
 
 
 def into(page: str, part: str) -> str:
@@ -20,9 +21,10 @@ def into(page: str, part: str) -> str:
     return replace_part(page, part, (BEGIN, END))
 
 
-def tables(about: dict[str, Any], curves: Curves) -> str:
+def tables(record: Record) -> str:
     """Return the Markdown of a run."""
-    parts = [_about(about)]
+    curves: dict[str, list[Row]] = {name: curve["rows"] for name, curve in record.items()}
+    parts = [_about([curve["about"] for curve in record.values()])]
     for kind in KINDS:
         if rows := curves.get(kind):
             text = f"### {kind.capitalize()} tasks\n\n{_growth(rows)}\n\n{_costs('tasks', rows)}"
@@ -40,12 +42,17 @@ def tables(about: dict[str, Any], curves: Curves) -> str:
     return "\n\n".join(parts)
 
 
-def _about(about: dict[str, Any]) -> str:
+def _about(runs: Sequence[dict[str, Any]]) -> str:
+    about = runs[-1]
+    loads = sorted({run["load_at_start"] for run in runs})
+    load = " to ".join(f"{one:g}" for one in dict.fromkeys((loads[0], loads[-1])))
+    commits = ", ".join(dict.fromkeys(run["commit"] for run in runs))
     return (
         f"Measured on {about['date']}: {about['cpu']}, {about['cores']} cores, {about['system']}, {about['server']} "
-        f"without persistence, Python {about['python']}; taskq at commit {about['commit']}; {about['tasks']:,} tasks "
-        f"at each point. The load of the machine was {about['load_at_start']:g} when the run began and "
-        f"{about['load_at_end']:g} when it ended, {about['minutes']:g} minutes later.\n\n"
+        f"without persistence, Python {about['python']}; taskq at commit {commits}; {about['tasks']:,} tasks at each "
+        "point, and a server of its own for each curve. The load of the machine, that is how many programs wanted its "
+        f"{about['cores']} cores, was {load} when they began: if others have them, caches are "
+        "cold, and the slowest call is one that was interrupted.\n\n"
         "![Cost per task at each point](scale.svg)"
     )
 
@@ -131,8 +138,10 @@ def _steady(rows: Sequence[Row]) -> str:
     )
 
 
-def plot(about: dict[str, Any], curves: Curves) -> str:
+def plot(record: Record) -> str:
     """Return the SVG of a run."""
+    curves: dict[str, list[Row]] = {name: curve["rows"] for name, curve in record.items()}
+    about = next(iter(record.values()))["about"]
     panels = []
     for name, title in (*((kind, f"{kind} tasks") for kind in KINDS), ("payload", "bytes"), ("busy", "busy workers")):
         for what, word in (("submit", "Submit"), ("run", "Run")):

@@ -22,10 +22,13 @@ COMMANDS = {
         "schedule": ("taskq.cli.schedules", "List, add or remove recurring tasks."),
     },
     "Operate": {
+        "monitor": ("taskq.cli.monitor", "Watch lists, workers and dead letters live, and act on them."),
+        "exporter": ("taskq.cli.exporter", "Serve the metrics of the namespace to Prometheus."),
         "stats": ("taskq.cli.stats", "Show how many tasks are where."),
         "queue": ("taskq.cli.queues", "List, pause, resume or purge queues."),
         "limit": ("taskq.cli.limits", "Limit how many tasks run at a time, or start within a time."),
         "dlq": ("taskq.cli.dead", "List, show, replay or purge dead letters."),
+        "dashboard": ("taskq.cli.dashboard", "Serve the dashboard for a browser."),
         "acl": ("taskq.cli.acl", "Print the rights that a worker, a producer, ... needs on the server."),
         "fsck": ("taskq.cli.fsck", "Check that every task is where it belongs, and mend what is damaged."),
         "doctor": ("taskq.cli.doctor", "Check the server and the namespace, and say what to change."),

@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from taskq.cli.output import duration_text, fields, indented, when_text
+from taskq.cli.output import duration_text, fields, indented
+from taskq.cli.timeline import Moment, timeline
 from taskq.errors import CorruptTask, TaskNotFound
 from taskq.model.moment import iso_utc
 from taskq.model.partition import home_of
@@ -127,17 +128,19 @@ def card_text(card: TaskCard) -> str:
             ("reason", status["reason"]),
         ]
     )
-    timeline = fields(
+    worker = f"on {status['worker_id']}" if status["worker_id"] else ""
+    attempts = f"attempt {result['attempts']}" if result.get("attempts") else ""
+    took = f"it ran for {duration_text(result['duration'])}" if result.get("duration") is not None else ""
+    history = timeline(
         [
-            ("submitted", when_text(task.created_at)),
-            ("expires", when_text(iso_utc(task.deadline_ms)) if task.deadline_ms else None),
-            ("due", when_text(card.due)),
-            ("started", when_text(status["started_at"])),
-            ("ended", when_text(result.get("completed_at"))),
-            ("took", duration_text(result["duration"]) if result.get("duration") is not None else None),
+            Moment("submitted", task.created_at),
+            Moment("expires", iso_utc(task.deadline_ms) if task.deadline_ms and not result else None),
+            Moment("due", card.due),
+            Moment("started", status["started_at"], ", ".join(filter(None, (worker, attempts)))),
+            Moment(status["status"], result.get("completed_at"), took),
         ]
     )
-    sections = [("timeline", timeline), ("payload", card.damage or _pretty(task.payload))]
+    sections = [("timeline", history), ("payload", card.damage or _pretty(task.payload))]
     if task.metadata:
         sections.append(("metadata", _pretty(task.metadata)))
     if status["progress"] is not None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from taskq import partitions
 from taskq.cli.card import card_text, read_card
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import age_text, error_line, plural, show, show_json, table
 from taskq.cli.program import EXIT_FAILED
+from taskq.cli.progress import progress_bar, watched
 from taskq.cli.session import Session, with_session
 from taskq.errors import TaskNotFound
 from taskq.states import TaskStatus
@@ -73,9 +75,12 @@ def show_letter(session: Session, task_id: str) -> None:
 def replay(session: Session, task_ids: tuple[str, ...], every: bool, yes: bool) -> None:
     """Run dead letters again, with all their attempts before them."""
     _check_choice(task_ids, every)
-    if every:
-        _confirm_all(session, "Run {} again?", yes=yes)
-    _report(session, task_ids, session.queue.replay_dead(None if every else task_ids), "replayed", "run again")
+    number = _confirm_all(session, "Run {} again?", yes=yes) if every else len(task_ids)
+    queue = session.queue
+    flow = partitions.replay(queue.spread, None if every else task_ids)
+    with progress_bar(session, "replaying", lambda: number) as advance:
+        done = queue.run_flow(watched(flow, advance, "replay", len))
+    _report(session, task_ids, done, "replayed", "run again")
 
 
 @dlq.command("purge")
@@ -87,10 +92,15 @@ def purge(session: Session, task_ids: tuple[str, ...], every: bool, yes: bool) -
     """Forget dead letters for good."""
     _check_choice(task_ids, every)
     if every:
-        _confirm_all(session, "Forget {}?", yes=yes)
+        number = _confirm_all(session, "Forget {}?", yes=yes)
     else:
-        session.confirm(f"Forget {plural(len(task_ids), 'dead letter')}?", yes=yes)
-    _report(session, task_ids, session.queue.purge_dead(None if every else task_ids), "purged", "forgotten")
+        number = len(task_ids)
+        session.confirm(f"Forget {plural(number, 'dead letter')}?", yes=yes)
+    queue = session.queue
+    flow = partitions.purge_dead(queue.spread, None if every else task_ids)
+    with progress_bar(session, "forgetting", lambda: number) as advance:
+        done = queue.run_flow(watched(flow, advance, "discard", int))
+    _report(session, task_ids, done, "purged", "forgotten")
 
 
 def _check_choice(task_ids: tuple[str, ...], every: bool) -> None:
@@ -98,9 +108,10 @@ def _check_choice(task_ids: tuple[str, ...], every: bool) -> None:
         raise click.UsageError("Name the dead letters by their ids, or say --all; `taskq dlq ls` shows them.")
 
 
-def _confirm_all(session: Session, question: str, *, yes: bool) -> None:
+def _confirm_all(session: Session, question: str, *, yes: bool) -> int:
     number = session.queue.get_queue_stats().dead_letters
     session.confirm(question.format(f"all {plural(number, 'dead letter')}"), yes=yes)
+    return number
 
 
 def _report(session: Session, task_ids: tuple[str, ...], done: int, name: str, word: str) -> None:

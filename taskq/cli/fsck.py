@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import asdict
 
 import click
@@ -11,6 +9,7 @@ import click
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import duration_text, plural, printable, show, show_json
 from taskq.cli.program import EXIT_FAILED
+from taskq.cli.progress import Advance, progress_bar
 from taskq.cli.session import Session, with_session
 from taskq.queue import TaskQueue
 from taskq.states import TaskStatus
@@ -29,11 +28,14 @@ def fsck(session: Session, repair: bool) -> None:
     second time before it is reported. The exit code is 0 if nothing is wrong (any more), 1 if something is, or is left.
     """
     queue = session.queue
-    progress, end = _progress_bar(queue, quiet=session.json)
-    try:
-        report = _check(queue, repair=repair, progress=progress)
-    finally:
-        end()
+
+    def looks() -> int:
+        stats = queue.get_queue_stats()
+        # each task has a member in a status set, an entry of a list or a result, and one or two keys
+        return 4 * sum(int(getattr(stats, f"{status.value}_tasks")) for status in TaskStatus)
+
+    with progress_bar(session, "checking", looks) as advance:
+        report = _check(queue, repair=repair, advance=advance)
     if session.json:
         show_json({**asdict(report), "repair": repair})
     else:
@@ -44,38 +46,20 @@ def fsck(session: Session, repair: bool) -> None:
         click.get_current_context().exit(EXIT_FAILED)
 
 
-def _check(queue: TaskQueue, *, repair: bool, progress: Callable[[str, int], None]) -> Report:
+def _check(queue: TaskQueue, *, repair: bool, advance: Advance) -> Report:
     """Check one partition after the other; most queues have one."""
-    report, number = Report(), queue.settings.partitions
+    report, number, told = Report(), queue.settings.partitions, 0
+
+    def look(step: str, checked: int) -> None:
+        nonlocal told
+        advance(report.checked + checked - told, step)
+        told = report.checked + checked
+
     for index in range(number):
-        part, before = queue.partition(index), report.checked
-
-        def advance(step: str, checked: int, before: int = before) -> None:
-            progress(step, before + checked)
-
-        one = Fsck(part.transport.run, part.namespace.protocol, part.settings, repair=repair, progress=advance)
+        part = queue.partition(index)
+        one = Fsck(part.transport.run, part.namespace.protocol, part.settings, repair=repair, progress=look)
         report.take(one.check(), f" (partition {index})" if number > 1 else "")
     return report
-
-
-def _progress_bar(queue: TaskQueue, *, quiet: bool) -> tuple[Callable[[str, int], None], Callable[[], None]]:
-    """Return what is told how far the run is, and what ends it; on a terminal it is a bar."""
-    if quiet or not sys.stderr.isatty():
-        return lambda step, checked: None, lambda: None
-    stats = queue.get_queue_stats()
-    tasks = sum(int(getattr(stats, f"{status.value}_tasks")) for status in TaskStatus)
-    # each task has a member in a status set, an entry of a list or a result, and one or two keys
-    bar: click._termui_impl.ProgressBar[int] = click.progressbar(length=max(tasks * 4, 1), file=sys.stderr)
-
-    def advance(step: str, checked: int) -> None:
-        bar.label = step.ljust(11)
-        bar.update(max(min(checked, bar.length or 0) - bar.pos, 0))
-
-    def end() -> None:
-        bar.update(max((bar.length or 0) - bar.pos, 0))
-        bar.render_finish()
-
-    return advance, end
 
 
 def _show(report: Report, *, repair: bool) -> None:

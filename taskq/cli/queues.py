@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import click
 
+from taskq import partitions
 from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import duration_text, plural, show, show_json, table
+from taskq.cli.progress import progress_bar, watched
 from taskq.cli.session import Session, with_session
 from taskq.model.names import check_name
 from taskq.model.task import DEFAULT_QUEUE
@@ -108,7 +110,9 @@ def purge(session: Session, name: str, priority: TaskPriority | None, yes: bool)
     )
     where = _label(name, priority)
     session.confirm(f"Delete what waits in {where}: {plural(waiting, 'task')}?", yes=yes)
-    purged = session.queue.purge(name, priority)
+    flow = partitions.purge(session.queue.spread, name, priority)
+    with progress_bar(session, "purging", lambda: waiting) as advance:
+        purged = session.queue.run_flow(watched(flow, advance, "purge", lambda reply: int(reply[0])))
     if session.json:
         show_json({**_names(name, priority), "purged": purged})
     else:

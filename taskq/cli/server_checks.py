@@ -159,7 +159,10 @@ def _append_only(fsync: str | None) -> Finding:
             "append-only file, appendfsync no: a power cut loses up to 30 s",
             "CONFIG SET appendfsync everysec",
         )
-    loss = {"always": "a power cut loses nothing", "everysec": "a power cut loses about 1 s"}.get(fsync or "")
+    loss = {
+        "always": "a power cut loses nothing",
+        "everysec": "a power cut loses about 1 s, a crash on a busy disk up to 2 s",
+    }.get(fsync or "")
     return Finding(
         "persistence",
         OK,

@@ -55,6 +55,14 @@ def size(value: str | int) -> int:
         raise click.BadParameter(f"{value!r} is not a size: write 512MB, or a number of bytes") from None
 
 
+def address(value: str) -> str:
+    """Return ``host:port`` of ``[HOST:]PORT``; a bare port is one of this machine alone."""
+    host, _, port = value.rpartition(":")
+    if not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
+        raise click.BadParameter(f"{value!r} is not an address: write 9464, or 0.0.0.0:9464 for all interfaces")
+    return f"{host or '127.0.0.1'}:{port}"
+
+
 def numbers(value: str | tuple[int, ...]) -> tuple[int, ...]:
     """Return the numbers of ``0-3,7``."""
     if isinstance(value, tuple):

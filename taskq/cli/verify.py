@@ -9,8 +9,9 @@ import click
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import printable, show, show_json, table
 from taskq.cli.program import EXIT_FAILED
+from taskq.cli.progress import time_bar
 from taskq.cli.session import Session, with_session
-from taskq.testing.verify import HEADERS, TITLES, Report, VerifyOptions
+from taskq.testing.verify import HEADERS, LOSS_HEADERS, TITLES, Report, VerifyOptions
 from taskq.testing.verify import verify as run
 
 
@@ -38,7 +39,8 @@ def verify(session: Session, minutes: float, seed: int | None, allow_config: boo
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, it ends what it has started
     options = VerifyOptions(minutes, seed, allow_config, suites)
-    report = run(session.settings, options, tell=session.note if not session.json else lambda line: None)
+    with time_bar(session, "verifying", minutes * 60) as tell:
+        report = run(session.settings, options, tell=tell)
     if session.json:
         show_json(report.to_dict())
     else:
@@ -51,6 +53,7 @@ def _text(report: Report) -> str:
     total = report.total
     right = [name for name in HEADERS if name != "SUITE"]
     parts = [table(HEADERS, report.rows(), right=right)]
+    parts.append(table(LOSS_HEADERS, [loss.row() for loss in report.losses], right=["ACKNOWLEDGED", "LOST", "WINDOW"]))
     parts += [f"violation: {printable(text)}" for text in report.shown_violations()]
     kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(total.faults.items()))
     parts.append(

@@ -59,6 +59,15 @@ _FLAGS = (
         help="Keep slots of each process for a priority and those above it.",
     ),
     click.option("--name", metavar="NAME", help="Name of the worker; without it one is made up."),
+    click.option(
+        "--metrics-port", type=values.address, metavar="[HOST:]PORT", help="Serve /metrics, /livez and /readyz there."
+    ),
+    click.option(
+        "--hung-after",
+        type=values.duration,
+        default=_DEFAULTS.hung_seconds,
+        help="Silence of the claim loop that fails /livez.  [default: 15s]",
+    ),
 )
 
 
@@ -81,6 +90,8 @@ def worker_options(**flags: Any) -> WorkerOptions:
         partitions=flags["partitions"],
         weights=flags["weights"],
         reserve=flags["reserve"] or {},
+        metrics_address=flags["metrics_port"],
+        hung_seconds=flags["hung_after"],
     )
 
 

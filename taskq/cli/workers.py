@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from taskq.cli.check import check_worker
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import age_text, duration_text, show, show_json, table
 from taskq.cli.session import Session, with_session
@@ -29,6 +30,7 @@ _DEFAULTS = WorkerOptions()
     help="Processes.",
 )
 @click.option("--burst", is_flag=True, help="End when the queues are empty.")
+@click.option("--check", is_flag=True, help="Run no worker: say by the exit code whether the one of this host is well.")
 @click.pass_context
 def worker(context: click.Context, /, **options: Any) -> None:
     """Run a worker until Ctrl+C or SIGTERM; `worker ls` shows the ones that run.
@@ -38,8 +40,13 @@ def worker(context: click.Context, /, **options: Any) -> None:
       taskq worker --handlers shop.tasks --queues mail,default
       taskq worker --processes 4 --priorities urgent,high
       taskq worker --burst
+      taskq worker --metrics-port 0.0.0.0:9464
     """
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is not None:
+        return
+    if options["check"]:
+        check_worker(options["metrics_port"])
+    else:
         _run(**options)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from taskq.flows import Flow
+from taskq.middleware import Installs
 from taskq.model.history import Minute
 from taskq.observe import details, history, pages
 from taskq.observe.details import TaskDetails
@@ -16,7 +17,7 @@ from taskq.workflow.averbs import documented_as
 T = TypeVar("T")
 
 
-class AsyncObserveVerbs:
+class AsyncObserveVerbs(Installs):
     """The verbs for code on an event loop."""
 
     spread: Any  # set by the queue: its partitions

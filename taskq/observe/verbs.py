@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from taskq.flows import Flow
+from taskq.middleware import Installs
 from taskq.model.history import Minute
 from taskq.observe import details, history, pages
 from taskq.observe.details import TaskDetails
@@ -14,7 +15,7 @@ from taskq.observe.pages import TaskFilter, TaskPage
 T = TypeVar("T")
 
 
-class ObserveVerbs:
+class ObserveVerbs(Installs):
     """The verbs for code that may block."""
 
     spread: Any  # set by the queue: its partitions

@@ -2,7 +2,8 @@
 
 A script runs with the rights of its caller: each of its commands is checked as if the caller had sent it. So a role is
 the list of the scripts it calls, and its rights are the commands and key families that stand in their text. Each script
-becomes a selector of its own, so that a command of one script cannot be used on the keys of another.
+becomes a selector of its own, so that a command of one script cannot be used on the keys of another; its commands that
+overwrite become another one, so that who may add to a list may not delete it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ _KEY = re.compile(r"(?:\bp?call\('([A-Z]+)', )?\bNS\.\.'([^']*)'")
 # several whole keys of one command
 _MORE_KEYS = re.compile(r"(\bp?call\('[A-Z]+', )(NS\.\.'[^':]*'), (?=NS\.\.')")
 _FAMILY_OF = {suffix: family for family, suffix in FAMILIES.items()}
+# what works on a key of any type, and so could delete or replace a list that a script only adds to
+_OVERWRITES = frozenset({"del", "unlink", "set", "mset", "msetnx", "pexpire", "pexpireat"})
+# where all ids are, which no script overwrites; so a family that does not stand beside its command is none of these
+_NEVER_OVERWRITTEN = frozenset({"queue", "processing", "status"})
 # What a connection says before it is of use, and to look whether it still is.
 _CONNECTION = ("auth", "hello", "ping", "select", "client|setname", "role", "evalsha")
 _CLUSTER = ("cluster|slots", "cluster|shards", "cluster|nodes", "command", "readonly", "info")
@@ -85,6 +90,8 @@ _SUBMITS = (
     "report",
     "gather",
     "signal",
+    "exchange",
+    "exchanges",
 )
 _LOOKS = (
     "inspect",
@@ -92,6 +99,7 @@ _LOOKS = (
     "result",
     "recall",
     "gather",
+    "exchanges",
     "hear",
     "stats",
     "history",
@@ -127,6 +135,7 @@ DUTIES: dict[Role, Duties] = {
             "cards",
             "inspect",
             *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "commit", "signal", "hear"),
+            *("exchange", "exchanges"),
         ),
         ("bell:*",),
     ),
@@ -156,14 +165,25 @@ def families_of(script: Script) -> dict[str, bool]:
     events is no family here.
     """
     found: dict[str, bool] = {}
+    for command, family in _uses(script):
+        found[family] = found.get(family, False) or command not in _READS
+    return found
+
+
+def _uses(script: Script) -> list[tuple[str, str]]:
+    """Return each use of a family in a script, with its command; the command is empty where it is not beside it."""
     text = script.source
     while (spread := _MORE_KEYS.sub(r"\1\2) \1", text)) != text:
         text = spread
-    for command, suffix in _KEY.findall(text):
-        family = _FAMILY_OF[suffix]
-        if family != "events":
-            found[family] = found.get(family, False) or command.lower() not in _READS
-    return found
+    uses = [(command.lower(), _FAMILY_OF[suffix]) for command, suffix in _KEY.findall(text)]
+    return [(command, family) for command, family in uses if family != "events"]
+
+
+def _overwritten(script: Script) -> set[str]:
+    """Return the families that a script may delete, replace or let expire."""
+    uses = _uses(script)
+    apart = {family for command, family in uses if not command} - _NEVER_OVERWRITTEN
+    return apart | {family for command, family in uses if command in _OVERWRITES}
 
 
 def rules(roles: tuple[Role, ...], keys: Keys, *, preloaded: bool = False) -> list[str]:
@@ -189,8 +209,8 @@ def rules(roles: tuple[Role, ...], keys: Keys, *, preloaded: bool = False) -> li
     for duty in duties:
         for name in duty.scripts:
             # of a role that may write, what another one only reads is no further right
-            words += [word for word in [_selector(SCRIPTS[name], keys, duty.read_only)] if word not in seen]
-            seen.add(words[-1])
+            words += [word for word in _selectors(SCRIPTS[name], keys, duty.read_only) if word not in seen]
+            seen.update(words)
     lists = sorted({name for duty in duties for name in duty.blocks_on})
     if lists:
         words.append(f"(+blpop {' '.join(f'~{keys.root}{name}' for name in lists)})")
@@ -199,18 +219,26 @@ def rules(roles: tuple[Role, ...], keys: Keys, *, preloaded: bool = False) -> li
     return words
 
 
-def _selector(script: Script, keys: Keys, read_only: bool) -> str:
+def _selectors(script: Script, keys: Keys, read_only: bool) -> list[str]:
+    """Return what a script needs; commands that overwrite stand apart, with the keys that it overwrites."""
     commands = commands_of(script)
     if read_only:
         commands &= _READS
-    words = [f"+{command}" for command in sorted(commands)]
+    words = [f"+{command}" for command in sorted(commands - _OVERWRITES)]
     for family, writes in sorted(families_of(script).items()):
-        suffix = FAMILIES[family]
         mode = "~" if writes and not read_only and not script.read_only else "%R~"
-        words.append(f"{mode}{keys.key(family)}{'*' if suffix.endswith(':') else ''}")
+        words.append(f"{mode}{_pattern(family, keys)}")
     if "publish" in commands:
         words.append(f"&{keys.key('events')}")
-    return f"({' '.join(words)})"
+    selectors = [f"({' '.join(words)})"]
+    if overwrites := sorted(commands & _OVERWRITES):
+        patterns = (f"~{_pattern(family, keys)}" for family in sorted(_overwritten(script)))
+        selectors.append(f"({' '.join([*(f'+{command}' for command in overwrites), *patterns])})")
+    return selectors
+
+
+def _pattern(family: str, keys: Keys) -> str:
+    return keys.key(family) + ("*" if FAMILIES[family].endswith(":") else "")
 
 
 def password_hash(password: str) -> str:

@@ -12,8 +12,8 @@ I3  running means: it has a record in ``running`` with a fence, and stands in th
 I4  bodies: no live id without an envelope; no envelope, state or result without an id. The ids of ended tasks whose
     keys have expired wait in a retained list to be forgotten.
 I5  expiry: envelope, state and signals of a live task have no TTL; those of an ended one, and its result, all have.
-    Result, waiters, reply, awaited and history keys always have one, and so has a checkpoint whose task is not live;
-    every other key is bounded by the tasks, workers, lists or schedules that exist and has none.
+    Result, session, waiters, reply, awaited and history keys always have one, and so has a checkpoint whose task is
+    not live; every other key is bounded by the tasks, workers, lists or schedules that exist and has none.
 I6  each end is accepted once: completed + failed + cancelled = ended now + expired + replayed.
 I7  bells: no more than eight hints; and while no worker has taken any (``all_hints_kept``), every list that may be
     claimed from has one.
@@ -51,7 +51,7 @@ IN_SEQUENCE = "@sequence"
 FOR_ROOM = "@limit"
 LEASE_TOLERANCE_MS = 1000
 
-_EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history", "rate", "starts"})
+_EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history", "session", "rate", "starts"})
 _BY_STATUS = frozenset({"task", "state", "signals"})
 _OF_FAMILIES = ("family", "children", "gathered")
 _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)

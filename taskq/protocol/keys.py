@@ -23,6 +23,7 @@ FAMILIES: dict[str, str] = {
     "checkpoint": "checkpoint:",  # string, what a task wants to know when it goes on
     "signals": "signals:",  # hash, name of a signal -> what was said with it, for as long as its task
     "sagas": "sagas",  # sorted set, task that is a saga -> its beginning ms
+    "session": "session:",  # list with TTL, the last exchanges of a session: id of the task and what was said
     "family": "family:",  # hash, a set of children: size, policy, who waits for it, how many have ended and how
     "children": "children:",  # list, the ids of a family in order
     "gathered": "gathered:",  # hash, child -> its result, empty while it is open

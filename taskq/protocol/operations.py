@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
 from taskq.model.history import MOST_MINUTES, MOST_QUEUES
-from taskq.protocol import admission, workflow
+from taskq.protocol import admission, sessions, workflow
 from taskq.protocol.checks import Checks
 from taskq.protocol.checks import LeaseTimes as LeaseTimes  # noqa: PLC0414 - for those who beat and reap
 from taskq.protocol.keys import FAMILIES, Keys, lists_of
@@ -75,6 +75,7 @@ ARGUMENTS: dict[str, str] = {
     "history": "count",
     **workflow.ARGUMENTS,
     **admission.ARGUMENTS,
+    **sessions.ARGUMENTS,
 }
 
 

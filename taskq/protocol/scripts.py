@@ -14,8 +14,8 @@ From it the loader writes the shebang and one line of ``local`` bindings, so a b
 KEY of each script is the root of the namespace, which keeps a call short and all of a namespace in one cluster slot.
 A family in capitals stands for its key: ``STATUS .. 'pending'`` becomes ``NS..'status:' .. 'pending'``, one string
 made where it is needed, and none where it is not. The fragments come before the body, or where it says
-``-- FRAGMENTS``; what a short way before that needs, where it says ``-- CLOCK`` or ``-- BODIES``, and what
-it needs in one branch only, as a copy where it says ``-- COPY <fragment>``.
+``-- FRAGMENTS``; the clock alone where it says ``-- CLOCK``, and what a single branch of a short way needs as a copy
+there, where it says ``-- COPY <fragment>``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _CONTINUATION = re.compile(r"--  +(\S.*)\Z")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STRING_OR_COMMENT = re.compile(r"--[^\n]*|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
 _MARKER = "-- FRAGMENTS\n"
-# a short way takes the fragments that it needs already here
-_EARLY = {"-- CLOCK\n": "read_clock", "-- BODIES\n": "bodies"}
+# a short way that needs the time takes the fragment for it already here
+_CLOCK_MARKER = "-- CLOCK\n"
 # and what it seldom needs into the branch that does, so that the others do not pay for it
 _COPY = re.compile(r"-- COPY ([a-z_]+)\n")
 _TOKEN = re.compile(rf"{_STRING_OR_COMMENT.pattern}|{_WORD.pattern}")
@@ -188,9 +188,8 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
     for include in _closure(header.includes):
         _, text = _read(f"lib/{_stem(include, clock)}.lua", _stem(include, clock))
         fragments[include] = text.strip()
-    for early, include in _EARLY.items():
-        if early in body:
-            body = body.replace(early, fragments.pop(include) + "\n")
+    if _CLOCK_MARKER in body:
+        body = body.replace(_CLOCK_MARKER, fragments.pop("read_clock") + "\n")
     body = _COPY.sub(lambda found: "".join(f"{text}\n" for text in _copies(found[1], fragments)), body)
     shebang = "#!lua" + (f" flags={','.join(header.flags)}" if header.flags else "")
     # a short way may stand before the fragments, so that it does not pay for them

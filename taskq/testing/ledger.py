@@ -19,6 +19,7 @@ from taskq.queue import TaskQueue
 from taskq.transport.subscription import Message, Subscription
 
 SENT, SUBMIT, START, END, ACCEPTED, AGAIN = "sent", "submit", "start", "end", "accepted", "again"
+FAULT = "fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class Note:
 
     Attributes:
         what: ``sent`` (a submit is about to be made), ``submit`` (it was accepted), ``start`` and ``end`` of an
-            attempt, ``accepted`` (the server has accepted a completion), ``again`` (it asked to be snoozed), or
-            a word of a handler of yours.
+            attempt, ``accepted`` (the server has accepted a completion), ``again`` (it asked to be snoozed),
+            ``fault`` (one is about to strike; ``task_id`` is its kind), or a word of a handler of yours.
         fence: number of the attempt; 0 where there is none.
         attempt: 1 for the first run; 0 where nobody has said.
     """

@@ -42,7 +42,8 @@ _REPLY_TIMEOUT_SECONDS = 1.0
 _LOG_LINES_SHOWN = 6
 
 # The program goes to the background by itself (`daemonize`), so that nobody has to wait for it as a child.
-# `appendfsync everysec` writes at once and syncs each second: kill -9 loses nothing, a power cut one second.
+# `appendfsync everysec` syncs each second: a power cut loses about that, and kill -9 nothing unless the disk is so busy
+# that a sync takes long; writes wait for it, for up to two seconds.
 # The append-only file starts with plain commands, not with a snapshot (`aof-use-rdb-preamble no`): the snapshot
 # formats of Valkey and Redis differ, and the folder must open with whichever of them is found next time.
 _CONFIG = """\

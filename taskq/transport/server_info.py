@@ -215,3 +215,55 @@ class _Reader:
             if cursor == "0" or len(found) >= _MAX_PREFIXES:
                 break
         return tuple(sorted(found)[:_MAX_PREFIXES])
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLoad:
+    """How a server is doing.
+
+    Attributes:
+        memory_bytes: in use.
+        limit_bytes: its maxmemory; 0 if it has none.
+        clients: connections.
+        replicas: that are connected.
+        aof: whether it keeps an append-only file.
+        persistence_ok: whether its last saving and writing worked.
+        evicted_keys: thrown away since it was started.
+        known: whether it may be asked at all; the numbers are 0 if not.
+    """
+
+    memory_bytes: int = 0
+    limit_bytes: int = 0
+    clients: int = 0
+    replicas: int = 0
+    aof: bool = False
+    persistence_ok: bool = True
+    evicted_keys: int = 0
+    known: bool = False
+
+    @property
+    def memory_share(self) -> float:
+        """Memory in use as a share of the limit; 0 if there is none."""
+        return self.memory_bytes / self.limit_bytes if self.limit_bytes else 0.0
+
+
+def read_load(transport: Transport) -> ServerLoad:
+    """Return how the server of a namespace is doing, by one command.
+
+    Raises:
+        ServerUnavailable: if no server answers.
+    """
+    with transport.wire() as wire:
+        reading = ServerReading(info=_Reader(wire).info())
+    info = reading.info
+    wrong = [info.get(name, "ok") != "ok" for name in ("rdb_last_bgsave_status", "aof_last_write_status")]
+    return ServerLoad(
+        memory_bytes=reading.number("used_memory"),
+        limit_bytes=reading.number("maxmemory"),
+        clients=reading.number("connected_clients"),
+        replicas=reading.number("connected_slaves"),
+        aof=reading.number("aof_enabled") == 1,
+        persistence_ok=not any(wrong),
+        evicted_keys=reading.number("evicted_keys"),
+        known=bool(info),
+    )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from taskq.errors import BadSignature, CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge
+from taskq.middleware import Run
 from taskq.model.crypto import hide, seal_of
 from taskq.model.moment import seconds_to_ms
 from taskq.model.result import result_json
@@ -75,6 +76,7 @@ class Attempt:
         timed_out: its time was over before it ended.
         watched: the guardian kills the process if it holds on for too long after that.
         on_cancel: set by the runner: interrupts it, if the runner can.
+        run: what the middleware sees of it; None if there is none.
         over: it has ended.
         committed: it has completed its task already, together with other things; nothing is left to settle.
     """
@@ -89,6 +91,7 @@ class Attempt:
     watched: bool = False
     on_cancel: Callable[[], object] | None = None
     ctx: Any = None
+    run: Run | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     over: bool = False
     committed: bool = False
@@ -147,6 +150,33 @@ class Tally:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+class Place:
+    """Where attempts run, one at a time: a thread, or one coroutine.
+
+    Args:
+        judge: of the attempts.
+        attempt: that runs; None: none yet.
+    """
+
+    __slots__ = ("attempt", "judge")
+
+    def __init__(self, judge: Judge, attempt: Attempt | None = None) -> None:
+        self.judge = judge
+        self.attempt = attempt
+
+    def log_fields(self) -> dict[str, Any]:
+        """Return what stands in each line that is logged here."""
+        attempt = self.attempt
+        if attempt is None or attempt.over:
+            return {}
+        return {
+            "task_id": attempt.claim.task_id,
+            "type": attempt.task.task_type,
+            "attempt": attempt.claim.attempt,
+            "worker": self.judge.worker_id,
+        }
+
+
 class Judge:
     """Turns claims into attempts, and what became of an attempt into a settlement.
 
@@ -196,6 +226,11 @@ class Judge:
             delay_ms = round(PARK_SECONDS * 1000 * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
             return Settlement(claim.task_id, claim.fence, Outcome.SNOOZE.value, reason, delay_ms)
         return Attempt(claim, task, spec)
+
+    @property
+    def worker_id(self) -> str:
+        """Of the worker whose attempts it judges."""
+        return self._worker_id()
 
     def _known(self) -> str:
         return ", ".join(self._registry.types[:10]) or "no type at all"
@@ -276,7 +311,7 @@ class Judge:
     def overdue(self, attempt: Attempt, error: BaseException) -> Settlement:
         """Return the settlement for the case that the process has to be killed over the timeout."""
         attempt.timed_out = True
-        settlement = self.raised(attempt, error)
+        settlement = Judge.raised(self, attempt, error)  # nobody is told: it may never come to this
         attempt.timed_out = False
         return settlement
 

@@ -14,9 +14,11 @@ from typing import Any
 
 from taskq.errors import TaskqError
 from taskq.logs import set_up_logging
+from taskq.metrics.runs import RunMetrics
 from taskq.queue import TaskQueue
 from taskq.worker.fleet import engine_for
 from taskq.worker.handlers import load_handlers
+from taskq.worker.health import REPORT_SECONDS
 from taskq.worker.link import SocketLink
 from taskq.worker.options import EngineOptions, WorkerOptions, from_wire
 from taskq.worker.process import (
@@ -29,6 +31,7 @@ from taskq.worker.process import (
     is_stopped,
     resident_bytes,
 )
+from taskq.worker.pulse import Pulse
 
 log = logging.getLogger("taskq.worker")
 
@@ -65,6 +68,12 @@ class Child:
         self._reported: dict[str, Any] = {}
         self._error: BaseException | None = None
         registry = load_handlers(options.handlers)
+        self._metrics: RunMetrics | None = None
+        if options.metrics_address is not None:
+            self._metrics = RunMetrics()
+            registry.middleware = (self._metrics, *registry.middleware)
+        # what handlers submit passes the same hooks as what others do
+        queue.registry.middleware = registry.middleware
         self._engine = engine_for(
             queue,
             registry,
@@ -81,6 +90,8 @@ class Child:
             link,
             options.partitions,
         )
+        self._pulse = Pulse(self._engine)
+        self._health_at = 0.0
         link.tell({"types": registry.types})
 
     def run(self) -> int:
@@ -131,11 +142,20 @@ class Child:
         self._engine.stop()
 
     def _report(self) -> None:
-        report = {"stats": self._engine.tally.as_dict(), "running": self._engine.running}
+        counts = self._engine.tally.as_dict()
+        report = {"stats": counts, "running": self._engine.running}
         if report != self._reported:
             self._reported = report
             self._link.tell(report)
+        if self._metrics is not None:
+            self._report_health(self._metrics, counts["refused"])
         self._check_memory()
+
+    def _report_health(self, metrics: RunMetrics, refused: int) -> None:
+        now = time.monotonic()
+        if now >= self._health_at or self._ended.is_set():
+            self._health_at = now + REPORT_SECONDS
+            self._link.tell({"health": {**self._pulse.look(now), "refused": refused, "metrics": metrics.snapshot()}})
 
     def _mind_supervisor(self) -> None:
         """Claim nothing while the supervisor is stopped, by Ctrl+Z for instance: then nobody beats for this process."""

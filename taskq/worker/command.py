@@ -11,9 +11,12 @@ from importlib.metadata import version
 import click
 
 from taskq.logs import set_up_logging
+from taskq.metrics.endpoint import HttpEndpoint, verdict
+from taskq.metrics.extra import import_exposition
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
-from taskq.worker.guardians import guardian_for
+from taskq.worker.guardians import AnyGuardian, guardian_for
+from taskq.worker.health import Health
 from taskq.worker.options import WorkerOptions
 from taskq.worker.supervisor import Supervisor
 
@@ -57,15 +60,43 @@ def run_worker(settings: Settings, options: WorkerOptions, begin: Callable[[Supe
             click.echo(f"  types     {', '.join(types)}")
         click.echo(f"Worker {worker} ready")
 
+    health, http = _serve_health(options, guardian)
     begun = time.monotonic()
-    supervisor = Supervisor(replace(settings, redis_url=endpoint.url), options, guardian, announce)
+    supervisor = Supervisor(replace(settings, redis_url=endpoint.url), options, guardian, announce, health)
     if begin is not None:
         begin(supervisor)
     code = supervisor.run()
     guardian.stop()
+    if http is not None:
+        http.stop()
     queue.close()
     _show_totals(supervisor.totals, guardian.recovered, time.monotonic() - begun)
     return code
+
+
+def _serve_health(options: WorkerOptions, guardian: AnyGuardian) -> tuple[Health | None, HttpEndpoint | None]:
+    """Serve metrics and probes if that is asked for.
+
+    Raises:
+        SettingsError: if the address cannot be had, or the library is missing.
+    """
+    if options.metrics_address is None:
+        return None, None
+    exposition = import_exposition()
+    health = Health(options.concurrency, options.hung_seconds, lambda: guardian.recovered)
+    host, _, port = options.metrics_address.rpartition(":")
+    http = HttpEndpoint(
+        host,
+        int(port),
+        {
+            "/metrics": exposition.page_of(lambda: exposition.worker_families(health.reading())),
+            "/livez": lambda: verdict(health.live_problems()),
+            "/readyz": lambda: verdict(health.ready_problems()),
+        },
+    )
+    http.start()
+    click.echo(f"  metrics   http://{http.address}/metrics, probes at /livez and /readyz")
+    return health, http
 
 
 def _show_totals(totals: Counter[str], recovered: int, seconds: float) -> None:

@@ -54,7 +54,7 @@ class Commit:
         """Submit a task when the block ends.
 
         Args:
-            child: any task without ``unique_key`` and ``depends_on``.
+            child: any task without ``unique_key``, ``ordering_key`` and ``depends_on``.
 
         Returns:
             Its id.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 MAX_PROGRESS_BYTES = 65_536
+_AROUND_BYTES = 1_024
 
 
 class TaskContext:
@@ -60,6 +61,14 @@ class TaskContext:
         """Seconds that are left of the timeout; None if there is none."""
         timeout = self._attempt.task.timeout
         return None if timeout is None else self._attempt.started + timeout - time.monotonic()
+
+    @property
+    def max_bytes(self) -> int:
+        """The most bytes of JSON that a result or a checkpoint may have, less what is stored around it."""
+        most = self._queue.settings.max_message_bytes
+        seal = self._queue.namespace.seal
+        # what is encrypted is stored in base64
+        return (most * 3 // 4 if seal is not None and seal.encrypts else most) - _AROUND_BYTES
 
     def raise_if_cancelled(self) -> None:
         """End the attempt here if it is asked to stop.

@@ -17,7 +17,7 @@ from taskq.protocol.replies import Settlement, TurnReply
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
 from taskq.transport.bell import Bell
-from taskq.worker.attempt import COMMITTED, Attempt, Judge, Tally, TaskTimeout
+from taskq.worker.attempt import COMMITTED, Attempt, Tally, TaskTimeout
 from taskq.worker.context import TaskContext
 from taskq.worker.dependents import guarded
 from taskq.worker.flight import MOST_PER_TURN, Flight, take_load
@@ -28,6 +28,7 @@ from taskq.worker.plan import plan_of
 from taskq.worker.relay import Relay
 from taskq.worker.runners import InlineRunner, LoopRunner, Runner, ThreadRunner
 from taskq.worker.waiter import Waiter
+from taskq.worker.watched import judge_for
 
 log = logging.getLogger("taskq.worker")
 
@@ -59,7 +60,7 @@ class Engine:
         self._protocol = queue.namespace.protocol
         self._line = queue.transport.own_line()
         self.membership = Membership(self._line, self._protocol, queue.settings, guard, options.name)
-        self.judge = Judge(queue.settings, registry, lambda: self.membership.worker, self.server_now_ms)
+        self.judge = judge_for(queue.settings, registry, lambda: self.membership.worker, self.server_now_ms)
         self._waiter = Waiter(Bell(queue.transport.endpoint, self._protocol.bell_keys(options.lists)))
         self._plan = plan_of(options.lists, options.weights)
         self.tally = Tally()

@@ -102,6 +102,11 @@ class Fleet:
         self._engines = engines
 
     @property
+    def engines(self) -> Sequence[Engine]:
+        """One for each partition."""
+        return self._engines
+
+    @property
     def used_up(self) -> bool:
         """Whether one of them has claimed as many tasks as it may; the others end with it."""
         return any(engine.used_up for engine in self._engines)

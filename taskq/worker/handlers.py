@@ -11,9 +11,10 @@ from typing import Any
 
 from taskq.aio import AsyncTaskQueue
 from taskq.errors import SettingsError
+from taskq.middleware import Installs
 from taskq.model.task import Task
 from taskq.queue import TaskQueue
-from taskq.registry import Registry
+from taskq.registry import HandlerSource, Registry
 
 DEFAULT_MODULE = "handlers"
 
@@ -23,8 +24,8 @@ def echo(task: Task) -> Any:
     return task.payload
 
 
-class HandlerCollector:
-    """What ``register(worker)`` of a module gets: something to register handlers with."""
+class HandlerCollector(Installs):
+    """What ``register(worker)`` of a module gets: something to register handlers and middleware with."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -63,26 +64,27 @@ def _load(target: str, registry: Registry) -> None:
         return
     before = len(registry)
     for value in vars(module).values():
-        if isinstance(value, TaskQueue | AsyncTaskQueue):
+        if isinstance(value, TaskQueue | AsyncTaskQueue | HandlerSource):
             registry.update(value.registry)
     register = getattr(module, "register", None)
     if callable(register):
         _add(register, target, registry)
     elif len(registry) == before:
         raise SettingsError(
-            f"--handlers {target}: module {name!r} has no function register(worker) and no TaskQueue with @app.task "
-            "functions. Add `def register(worker): worker.register_handler('my_type', my_function)`"
+            f"--handlers {target}: module {name!r} has no function register(worker), no TaskQueue with @app.task "
+            "functions and no AgentExecutor with a handler. Add `def register(worker): "
+            "worker.register_handler('my_type', my_function)`"
         )
 
 
 def _add(value: Any, target: str, registry: Registry) -> None:
-    if isinstance(value, TaskQueue | AsyncTaskQueue):
+    if isinstance(value, TaskQueue | AsyncTaskQueue | HandlerSource):
         registry.update(value.registry)
     elif callable(value):
         value(HandlerCollector(registry))
     else:
         raise SettingsError(
-            f"--handlers {target}: {value!r:.60} is neither a function register(worker) nor a TaskQueue"
+            f"--handlers {target}: {value!r:.60} is no function register(worker), no TaskQueue and no AgentExecutor"
         )
 
 

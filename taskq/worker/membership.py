@@ -41,6 +41,7 @@ class Membership:
         worker: the id; a worker that was lost comes back under another one.
         token: proves that the id is ours.
         seq: number of the last turn.
+        away: whether the server does not answer.
     """
 
     def __init__(self, line: Line, protocol: Protocol, settings: Settings, guard: Guard, name: str | None) -> None:
@@ -53,6 +54,7 @@ class Membership:
         self._uuid = ""
         self._leaving = threading.Event()
         self.reconnected = False
+        self.away = False
         self._renew()
 
     def _renew(self) -> None:
@@ -93,8 +95,9 @@ class Membership:
             reply = run(operation, Patience(0))
         except ServerUnavailable as error:
             log.warning("the server is away, trying until it is back: %s", error.__cause__ or error)
-            since = time.monotonic()
+            since, self.away = time.monotonic(), True
             reply = self._line.run(operation, Patience(None, None if vital else self._leaving))
+            self.away = False
             log.warning("the server is back after %.1f s", time.monotonic() - since)
         if self._line.connects != self._connects:
             self.reconnected = self._connects > 0

@@ -16,6 +16,8 @@ from taskq.settings import FIELDS, Settings
 from taskq.states import PRIORITIES, TaskPriority
 from taskq.worker.plan import MOST_WEIGHT, check_numbers
 
+_SHORTEST_HUNG_SECONDS = 6.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
@@ -36,6 +38,8 @@ class WorkerOptions:
         partitions: numbers of the partitions to serve; none: all.
         weights: parts of the tasks by name of the priority; None: strict priority.
         reserve: slots of each process that are kept for a priority and those above it, by name.
+        metrics_address: ``host:port`` of metrics and probes; None: none are served and nothing is measured.
+        hung_seconds: silence of the claim loop after which the probe ``/livez`` fails.
 
     Raises:
         SettingsError, InvalidTask: if a value cannot be used.
@@ -55,12 +59,19 @@ class WorkerOptions:
     partitions: tuple[int, ...] = ()
     weights: dict[str, int] | None = None
     reserve: dict[str, int] = field(default_factory=dict)
+    metrics_address: str | None = None
+    hung_seconds: float = 15.0
 
     def __post_init__(self) -> None:
         for option, most in (("concurrency", 10_000), ("processes", 1_000)):
             value = getattr(self, option)
             if not isinstance(value, int) or not 1 <= value <= most:
                 raise SettingsError(f"{option} is {value!r}: use a whole number from 1 to {most:,}")
+        if self.hung_seconds < _SHORTEST_HUNG_SECONDS:
+            raise SettingsError(
+                f"hung_seconds is {self.hung_seconds:g}: an idle claim loop takes a turn every three seconds or so, "
+                f"use {_SHORTEST_HUNG_SECONDS:g} s or more"
+            )
         for queue in self.queues:
             check_name(queue, "queue name")
         if self.name is not None:

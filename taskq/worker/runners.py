@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
+from taskq.logs import here
 from taskq.protocol.replies import Settlement
-from taskq.worker.attempt import Attempt, Judge, TaskTimeout
+from taskq.worker.attempt import Attempt, Judge, Place, TaskTimeout
 
 # (attempt, how it ended, whether the same thread has more that takes microseconds)
 Finished = Callable[[Attempt, Settlement, bool], None]
@@ -121,6 +122,15 @@ def _execute_timed(judge: Judge, attempt: Attempt, timeout: float) -> Settlement
         return judge.raised(attempt, error)
 
 
+def _place(judge: Judge) -> Place:
+    """Return where this thread notes what it runs, for those who log."""
+    found = here.get()
+    if not isinstance(found, Place) or found.judge is not judge:
+        found = Place(judge)
+        here.set(found)
+    return found
+
+
 class InlineRunner:
     """Runs plain handlers on the thread of the engine: for one slot, a hand-over would cost more than a no-op task."""
 
@@ -146,6 +156,7 @@ class InlineRunner:
 
     def run_here(self, attempt: Attempt) -> None:
         """Run an attempt on this thread."""
+        _place(self._judge).attempt = attempt
         self._finished(attempt, execute(self._judge, attempt), False)
 
     def stop(self) -> None:
@@ -205,6 +216,7 @@ class ThreadRunner:
 
     def _work(self) -> None:
         todo, finished, judge, takes = self._todo, self._finished, self._judge, self._takes
+        place = _place(judge)
         bed = allocate_lock()
         bed.acquire()
         self._rising = False
@@ -222,6 +234,7 @@ class ThreadRunner:
             took = takes.get(task_type, 1.0)
             if todo and took > _TINY_SECONDS:
                 self._wake_one()
+            place.attempt = attempt
             settlement = execute(judge, attempt)
             takes[task_type] = max(time.monotonic() - attempt.started, took * _FORGET)
             finished(attempt, settlement, took <= _TINY_SECONDS and bool(todo))
@@ -235,6 +248,7 @@ class ThreadRunner:
 
     def run_here(self, attempt: Attempt) -> None:
         """Run an attempt on the thread of the caller."""
+        _place(self._judge).attempt = attempt
         task_type = attempt.task.task_type
         settlement = execute(self._judge, attempt)
         self._takes[task_type] = max(time.monotonic() - attempt.started, self._takes.get(task_type, 1.0) * _FORGET)
@@ -305,6 +319,7 @@ class LoopRunner:
             attempt.on_cancel = functools.partial(loop.call_soon_threadsafe, task.cancel)
 
     async def _run(self, attempt: Attempt) -> None:
+        here.set(Place(self._judge, attempt))
         judge = self._judge
         attempt.started = time.monotonic()
         try:

@@ -42,7 +42,7 @@ class StepOptions:
     undo_failed: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Saga:
     """Ordered steps with compensations, that survive a crash at any point.
 

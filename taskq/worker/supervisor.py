@@ -19,6 +19,7 @@ from taskq.protocol.replies import Settlement
 from taskq.settings import Settings
 from taskq.worker.guardian import Ward
 from taskq.worker.guardians import AnyGuardian
+from taskq.worker.health import Health
 from taskq.worker.link import SocketLink
 from taskq.worker.options import WorkerOptions, dumps, to_wire
 from taskq.worker.process import EXIT_DONE, EXIT_RECYCLE, EXIT_REFUSED, EXIT_USAGE, is_stopped
@@ -29,6 +30,7 @@ log = logging.getLogger("taskq.worker")
 _YOUNG_SECONDS = 5.0
 _MAX_PAUSE_SECONDS = 30.0
 _KILL_SECONDS = 3.0
+_ENDS = {EXIT_DONE: "done", EXIT_RECYCLE: "recycled"}
 
 
 class ChildProcess:
@@ -86,6 +88,7 @@ class Supervisor:
         options: what to serve.
         guardian: beats for the workers.
         announce: called with the id of each worker that is ready and the types it serves.
+        health: is told how the processes are; None: nobody asks.
     """
 
     def __init__(
@@ -94,11 +97,13 @@ class Supervisor:
         options: WorkerOptions,
         guardian: AnyGuardian,
         announce: Callable[[str, list[str]], None],
+        health: Health | None = None,
     ) -> None:
         self._settings = settings
         self._options = options
         self._guardian = guardian
         self._announce = announce
+        self._health = health
         self._children: list[ChildProcess] = []
         self._selector = selectors.DefaultSelector()
         self._types: list[str] = []
@@ -181,6 +186,8 @@ class Supervisor:
         child = ChildProcess(self._settings, self._options)
         self._children.append(child)
         self._selector.register(child.link, selectors.EVENT_READ, child)
+        if self._health:
+            self._health.born(child.pid)
 
     def _on_signal(self, number: int) -> None:
         if number not in (signal.SIGINT, signal.SIGTERM):
@@ -192,6 +199,8 @@ class Supervisor:
             else f"stopping: running tasks have {grace:g} s to end; once more to stop at once"
         )
         self._stopping = True
+        if self._health:
+            self._health.stopping()
         self._restart_at.clear()
         for child in self._children:
             child.stop(grace)
@@ -214,12 +223,16 @@ class Supervisor:
                 child.ready = True
                 self._guardian.confirm(worker)
                 self._announce(worker, self._types)
+                if self._health:
+                    self._health.registered(child.pid)
             case {"bye": worker}:
                 self._guardian.forget(worker)
             case {"types": types}:
                 self._types = types
             case {"stats": stats, "running": running}:
                 child.stats, child.running = stats, running
+            case {"health": report} if self._health:
+                self._health.hear(child.pid, report)
             case {"watch": fields, "at": at}:
                 child.watched[fields[0]] = (at, Settlement(*fields))
             case {"unwatch": task_id}:
@@ -253,6 +266,8 @@ class Supervisor:
             for worker in self._guardian.wards_of(child.link.tell):
                 self._guardian.bury(worker, charge=crashed)
             child.link.close()
+            if self._health:
+                self._health.ended(child.pid, "killed" if child.being_killed else _ENDS.get(code, "crashed"))
             self._after_end(child, code)
 
     def _after_end(self, child: ChildProcess, code: int) -> None:

@@ -41,6 +41,11 @@ class Waiter:
         self._poll.register(self._wakee, select.POLLIN)
         self._poll_wakee.register(self._wakee, select.POLLIN)
 
+    @property
+    def asleep(self) -> bool:
+        """Whether the sleep was announced and nobody has ended it; for other threads."""
+        return self._asleep
+
     def wake(self) -> None:
         """End the sleep, if there is one; for other threads."""
         if self._asleep:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from taskq.current import get_task_queue
+from taskq.middleware import Installs
 from taskq.model.retry import RetryPolicy
 from taskq.queue import Priority, TaskQueue
 from taskq.registry import Handler, Registry
@@ -23,7 +24,7 @@ from taskq.worker.signals import StopOnSignals
 log = logging.getLogger("taskq.worker")
 
 
-class TaskWorker:
+class TaskWorker(Installs):
     """Runs tasks with handlers of this process.
 
     Args:

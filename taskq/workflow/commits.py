@@ -47,8 +47,11 @@ def check_child(context: Context, child: Task) -> str:
     """
     if not isinstance(child, Task):
         raise InvalidTask(f"a child is a Task, not a {type(child).__name__}: Task(payload=...)")
-    if child.unique_key is not None or child.depends_on:
-        raise InvalidTask("a task that is submitted by a commit has no unique_key and no depends_on: leave them out")
+    if child.unique_key is not None or child.ordering_key is not None or child.depends_on:
+        raise InvalidTask(
+            "a task that is submitted by a commit has no unique_key, no ordering_key and no depends_on: leave them "
+            "out, or use ctx.submit"
+        )
     child.task_id = at_home(child.task_id, context.partition, context.settings.partitions)
     child.fresh_id = False
     return child.task_id

@@ -15,6 +15,10 @@ FORBIDDEN = {"utils", "util", "common", "helpers", "helper", "base", "manager", 
 # a module of its own would be loaded by everybody who never needs it
 LATE_IMPORTS = {
     "taskq/model/crypto.py: from cryptography.hazmat.primitives.ciphers.aead import AESSIV",
+    "taskq/agent/chat.py: import httpx",  # an extra, and half of the time that the package takes to load
+    # the extra web may not be there
+    "taskq/cli/dashboard.py: from taskq.web.options import DashboardOptions",
+    "taskq/cli/dashboard.py: from taskq.web.serving import check_binding, serve",
     # a project may have no django.tasks
     "taskq/contrib/django/found.py: from taskq.contrib.django.interface import Task",
     "taskq/contrib/django/handlers.py: from taskq.contrib.django.running import spec_of",

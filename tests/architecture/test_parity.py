@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from taskq.agent import AgentExecutor, AsyncAgentExecutor
 from taskq.aio import AsyncTaskQueue
 from taskq.channels import AsyncConsumer, AsyncPublisher, Consumer, Publisher
 from taskq.handle import AsyncTaskHandle, TaskHandle
@@ -14,7 +15,7 @@ from taskq.queue import TaskQueue
 
 # their own docstrings, or none of the other's business
 OWN = {"handle", "task", "transport", "run_flow", "context", "partition"}
-PLAIN = {"handle", "task", "transport", "context", "partition"}
+PLAIN = {"handle", "task", "transport", "context", "partition", "install"}  # no I/O, nothing to await
 CHANNELS = [(Publisher, AsyncPublisher), (Consumer, AsyncConsumer)]
 
 
@@ -72,12 +73,36 @@ def test_channels_have_the_same_verbs(blocking: type, awaited: type) -> None:
     assert parameters(blocking) == parameters(awaited)
 
 
+def test_executors_have_the_same_verbs() -> None:
+    assert public(AgentExecutor).keys() == public(AsyncAgentExecutor).keys()
+    for name, member in public(AgentExecutor).items():
+        twin = public(AsyncAgentExecutor)[name]
+        assert inspect.getdoc(member) == inspect.getdoc(twin), name
+        if isinstance(member, property):
+            continue
+        assert parameters(member) == parameters(twin), name
+        if name == "follow":
+            assert inspect.isasyncgenfunction(twin)
+            continue
+        assert inspect.signature(member).return_annotation == inspect.signature(twin).return_annotation, name
+        assert inspect.iscoroutinefunction(twin) is (name not in ("worker", "register")), name
+    assert [given[:2] for given in parameters(AgentExecutor)] == [given[:2] for given in parameters(AsyncAgentExecutor)]
+
+
 def test_the_same_constructor() -> None:
     assert parameters(TaskQueue) == parameters(AsyncTaskQueue)
 
 
 @pytest.mark.parametrize(
-    "cls", [TaskQueue, AsyncTaskQueue, TaskHandle, AsyncTaskHandle, *(cls for pair in CHANNELS for cls in pair)]
+    "cls",
+    [
+        TaskQueue,
+        AsyncTaskQueue,
+        TaskHandle,
+        AsyncTaskHandle,
+        AgentExecutor,
+        *(cls for pair in CHANNELS for cls in pair),
+    ],
 )
 def test_every_public_verb_is_documented(cls: type) -> None:
     silent = [name for name, member in public(cls).items() if not inspect.getdoc(member)]
@@ -88,6 +113,7 @@ def test_what_the_product_promises() -> None:
     promised = """submit_task submit_batch cancel_task get_task get_task_status get_task_result wait_for_result
     get_queue_stats subscribe_to_events purge pause resume replay_dead checkpoint get_checkpoint delete_checkpoint"""
     assert set(promised.split()) <= public(TaskQueue).keys()
+    assert public(AgentExecutor).keys() >= {"execute_async", "get_task_status", "get_task_result"}
     assert public(Publisher).keys() >= {"publish", "publish_batch", "queue_length"}
     verbs = {"consume", "acknowledge", "reject", "get_pending_messages", "claim_pending_messages", "get_consumer_info"}
     assert public(Consumer).keys() >= verbs | {"close"}

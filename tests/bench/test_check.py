@@ -43,4 +43,10 @@ def test_every_guarded_figure_is_measured(server: ServerProcess) -> None:
     with server.client() as admin:
         found = check.one_round(server.url, admin, 200)
     assert {*found, "pending_bytes", "completed_bytes"} == {figure.name for figure in check.FIGURES}
-    assert all(value > 0 for value in found.values())
+    assert all(ours > 0 and bare > 0 for ours, bare in found.values())
+
+
+def test_the_best_readings_count() -> None:
+    pairs = [(100.0, 10.0), (80.0, 5.0), (120.0, 20.0)]
+    assert check.best(RATE, pairs) == 120.0 / 20.0
+    assert check.best(COST, pairs) == 80.0 / 5.0

@@ -19,7 +19,7 @@ from tests.servers import ServerProcess
 
 ABOUT = {
     "date": "2026-11-01", "cpu": "a cpu", "cores": 2, "system": "Linux", "server": "Valkey 9", "python": "3.11",
-    "commit": "abc", "tasks": 10, "load_at_start": 0.1, "load_at_end": 0.2, "minutes": 1.0,
+    "commit": "abc", "tasks": 10, "load_at_start": 0.1, "minutes": 1.0,
 }  # fmt: skip
 
 
@@ -38,6 +38,10 @@ def row(point: Any, us: float, memory: int = 0) -> dict[str, Any]:
     cost = dataclasses.asdict(Cost(us, 1.0, 0.5, 10))
     names = ("submit", "run", "bare_submit", "bare_run", "all")
     return {"point": point, **dict.fromkeys(names, cost), "memory": memory, "keys": 3}
+
+
+def record(**curves: list[dict[str, Any]]) -> report.Record:
+    return {name: {"about": ABOUT, "rows": rows} for name, rows in curves.items()}
 
 
 def test_the_meter_finds_the_longest_call(admin: redis.Redis) -> None:
@@ -95,7 +99,7 @@ def test_each_busy_worker_takes_its_turns_and_all_are_full(place: Place, admin: 
 def test_growth_is_the_last_point_beside_the_first() -> None:
     rows = [row(1000, 10.0), row(10_000, 15.0), row(100_000, 20.0)]
     assert report.grown(rows, "submit") == 2.0
-    text = report.tables(ABOUT, {"pending": rows})
+    text = report.tables(record(pending=rows))
     assert "a submit × 2.00 (bare: × 2.00)" in text
     assert "| 100,000 | 20.0 |" in text
 
@@ -103,9 +107,17 @@ def test_growth_is_the_last_point_beside_the_first() -> None:
 def test_memory_is_judged_after_it_has_filled_up() -> None:
     states = [row(n, 20.0, memory) for n, memory in enumerate([1, 500, 900, 1000, 1010, 990, 1000, 1020])]
     assert report.flatness(states) == (900, 1020)
-    text = report.tables(ABOUT, {"steady": [*states, {"point": "at rest", "memory": 5, "keys": 6}]})
+    text = report.tables(record(steady=[*states, {"point": "at rest", "memory": 5, "keys": 6}]))
     assert "**50,000 tasks a second**" in text
     assert "6 keys were left" in text
+
+
+def test_the_page_says_how_busy_the_machine_was() -> None:
+    runs = record(pending=[row(1, 1.0)], busy=[row(1, 1.0)])
+    runs["busy"]["about"] = {**ABOUT, "load_at_start": 7.5, "commit": "def"}
+    text = report.tables(runs)
+    assert "was 0.1 to 7.5 when they began" in text
+    assert "commit abc, def" in text
 
 
 def test_the_page_keeps_what_stands_around_the_figures() -> None:
@@ -120,4 +132,4 @@ def test_points_of_a_curve_keep_their_order() -> None:
     bars = [Bar("1,000", 20.0, "ours"), Bar("10,000", 10.0, "ours"), Bar("100,000", 30.0, "ours")]
     drawn = draw([Panel("cost", bars, False, ranked=False)], "")
     assert drawn.index(">1,000<") < drawn.index(">10,000<") < drawn.index(">100,000<")
-    assert "10,000" in report.plot(ABOUT, {"pending": [row(10_000, 1.0)], "steady": [row(1, 1.0, 2048)]})
+    assert "10,000" in report.plot(record(pending=[row(10_000, 1.0)], steady=[row(1, 1.0, 2048)]))

@@ -38,7 +38,8 @@ def _doctor(run: Run, url: str, *args: str) -> dict[str, Any]:
     return document
 
 
-def test_a_good_server(run: Run, server: ServerProcess) -> None:
+def test_a_good_server(run: Run, start_server: StartServer) -> None:
+    server = start_server(["appendfsync everysec"])
     document = _doctor(run, server.url)
     assert _verdicts(document) == {
         "connection": "ok",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 from taskq import Task, TaskWorker
+from taskq.flows import due_in
 from taskq.queue import TaskQueue
 from taskq.scheduler import TaskScheduler
 from tests.cli.conftest import Run
@@ -59,7 +61,14 @@ def test_show_pending(run: Run, queue: TaskQueue, prefix: str) -> None:
     assert f"where     in queue mail, priority high  ({prefix}:queue:mail:high)" in shown
     assert '"ä": [' in shown
     assert '"by": "me"' in shown
-    assert "submitted  20" in shown
+    assert "● submitted  20" in shown
+
+
+def test_what_is_to_come_is_hollow(run: Run, queue: TaskQueue) -> None:
+    task_id = queue.submit_later(Task(expires_in=7200), due_in(3600))
+    shown = run("task", "show", task_id).stdout
+    assert re.findall(r"^  ([●○]) (\w+) ", shown, re.MULTILINE) == [("●", "submitted"), ("○", "due"), ("○", "expires")]
+    assert re.search(r"○ due .* in (59m|1h)", shown)
 
 
 def test_show_failed(run: Run, queue: TaskQueue, prefix: str) -> None:
@@ -68,6 +77,10 @@ def test_show_failed(run: Run, queue: TaskQueue, prefix: str) -> None:
     shown = run("task", "show", task_id).stdout
     assert f"taskq dlq replay {task_id}` runs it again  ({prefix}:dead)" in shown
     assert "  Traceback (most recent call last):" in shown
+    order = re.findall(r"^  ● (\w+) +20\S+  (ago|after|\d)", shown, re.MULTILINE)
+    assert [word for word, _ in order] == ["submitted", "started", "failed"]
+    assert [pause for _, pause in order][1:] == ["after", "after"]
+    assert re.search(r"● started .*, on worker-\w+, attempt 1$", shown, re.MULTILINE)
     assert "ValueError: cannot do \\x1b[2J" in shown
     assert "\x1b" not in shown
 
@@ -88,7 +101,7 @@ def test_show_completed_and_long_payload(run: Run, run_json: Callable[..., Any],
 
 def test_show_says_when_a_delayed_task_starts(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
     task_id = TaskScheduler(queue).schedule_task_in(Task(task_type="echo"), 3600)
-    assert "  (in 59m 5" in run("task", "show", task_id).stdout or "  (in 1h" in run("task", "show", task_id).stdout
+    assert re.search(r"○ due .*  in (59m 5|1h)", run("task", "show", task_id).stdout)
     card = run_json("task", "show", task_id)
     assert card["due"] > card["status"]["created_at"]
 

@@ -77,7 +77,7 @@ NewClient = Callable[..., Client]
 def at_once(
     client: Client, tasks: Sequence[Task], cancel: Sequence[int] = (), rounds: int = 1, **options: Any
 ) -> list[Any]:
-    """Submit tasks at the same moment; return per task its id or its error.
+    """Submit tasks at the same moment, or from eight threads; return per task its id or its error.
 
     Args:
         client: of either kind.
@@ -87,7 +87,7 @@ def at_once(
         options: of the submit.
     """
     if not isinstance(client, AsyncClient):
-        with ThreadPoolExecutor(len(tasks)) as threads:
+        with ThreadPoolExecutor(8) as threads:
             calls = [threads.submit(client.submit_task, task, **options) for task in tasks]
             return [call.exception() or call.result() for call in calls]
 

@@ -59,6 +59,33 @@ PROMISES = {
         r"after the replay: 9993 stored, 7 dead\n",
         r"forgotten: 7\n",
     ],
+    "11_saga.py": [
+        r"completed: reserve done, charge done, ship done\n",
+        r"compensated: reserve undone, charge undone, ship open\n",
+        r"step 'ship' failed: discarded: nobody delivers to the moon\n",
+        r"lamps left: 8\ncharged: \[\('Ada', 3000\)\]\nshipped to: \['Oslo'\]\nworkers killed: 7\n",
+    ],
+    "12_batch_csv.py": [
+        r"the first worker has done about half of it\n",
+        r"rows: 1000 in 4 tasks, written: 1000, with a price: 988\n",
+        r"  7 x KeyError: 'XX'\n  5 x ValueError: ",
+        r"gross: 5799905 cents\n",
+        r"done more than once: [0-4] rows\n",
+    ],
+    "13_agent_service.py": [
+        r"asked: 202 result: there is no answer yet\n",
+        r"seen on the way: \['You ",
+        r"status: completed\n",
+        r"answer: You said: hello there",
+        r"unknown: 404\n",
+        r"bad priority: 422\n",
+    ],
+    "14_tournament.py": [
+        r"brief     27 points\n  friendly  25 points\n  exact     14 points\n",
+        r"winner: brief: a tent: stays dry inside\.\n",
+        r"concepts: 1, variants: 3, tests: 10 with one that was repeated\n",
+        r"attempts of the tournament: 1, runs of its code: 3\n",
+    ],
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.durability import failover, power_cut
+from bench.durability import BUSY_DISK_SECONDS, failover, power_cut, server_killed
 from tests.servers import private_binary
 
 LINK_SECONDS = 0.05
@@ -45,3 +45,20 @@ def test_others_are_lost_with_what_was_not_synced(binary: Path) -> None:
     if loss is None:
         pytest.skip("no C compiler on this machine")
     assert loss.lost > 0, "without a loss the test above shows nothing"
+
+
+def test_a_killed_server_whose_disk_is_busy_has_lost_what_waited_for_a_sync(binary: Path) -> None:
+    loss = server_killed("everysec", 2.0, BUSY_DISK_SECONDS, binary)
+    if loss is None:
+        pytest.skip("no C compiler on this machine")
+    assert 0 < loss.lost < loss.acknowledged
+    assert loss.window_ms < 2_500, "writes wait for two seconds at most"
+
+
+@pytest.mark.parametrize(("fsync", "sync_seconds"), [("no", BUSY_DISK_SECONDS), ("always", 0.05)])
+def test_with_every_other_policy_it_has_lost_nothing(fsync: str, sync_seconds: float, binary: Path) -> None:
+    loss = server_killed(fsync, 1.0, sync_seconds, binary)
+    if loss is None:
+        pytest.skip("no C compiler on this machine")
+    assert loss.acknowledged > 0
+    assert loss.lost == 0, loss

@@ -46,8 +46,8 @@ def site_on(server: ServerProcess, spawn: Spawn, stack: ExitStack) -> Site:
     return Site(server, queue, spawn.on(server.url))
 
 
-def start(stack: ExitStack, folder: Path, environment: dict[str, str]) -> ServerProcess:
-    server = ServerProcess(private_binary(), folder)
+def start(stack: ExitStack, folder: Path, environment: dict[str, str], *config: str) -> ServerProcess:
+    server = ServerProcess(private_binary(), folder, config)
     server.environment = environment
     return stack.enter_context(server)
 
@@ -96,7 +96,7 @@ def test_a_power_cut_loses_what_no_fsync_has_covered_and_nothing_is_left_in_diso
     tmp_path: Path, stack: ExitStack, spawn: Spawn, ledger: Ledger
 ) -> None:
     disk = DiskShim(tmp_path / "shim")
-    server = start(stack, tmp_path / "server", disk.environment)
+    server = start(stack, tmp_path / "server", disk.environment, "appendfsync everysec")
     site = site_on(server, spawn, stack)
     worker = site.spawn("--concurrency", "4").ready()
     lost_bytes, sent = 0, 0
@@ -122,9 +122,7 @@ def test_with_fsync_always_a_power_cut_loses_nothing(
     tmp_path: Path, stack: ExitStack, spawn: Spawn, ledger: Ledger
 ) -> None:
     disk = DiskShim(tmp_path / "shim")
-    server = ServerProcess(private_binary(), tmp_path / "server", ["appendfsync always"])
-    server.environment = disk.environment
-    stack.enter_context(server)
+    server = start(stack, tmp_path / "server", disk.environment, "appendfsync always")
     site = site_on(server, spawn, stack)
     for _ in range(20):
         ledger.submit(site.queue, [Task(task_type="work") for _ in range(5)])

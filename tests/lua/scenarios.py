@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from taskq.model.limit import Limit
+from taskq.protocol import sessions
 from taskq.protocol.channels import lengths
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
-from taskq.protocol.replies import Settlement
+from taskq.protocol.replies import Settlement, Witness
+from taskq.protocol.sessions import Exchange
 from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan, Node
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
 
@@ -332,6 +334,11 @@ def beat(bench: Bench) -> Operation[Any]:
     return bench.protocol.beat(TIMES, [("w1", "tok-w1"), ("w2", "tok-w2")])
 
 
+def beat_after_a_loss(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    return bench.protocol.beat(TIMES, [("w1", "tok-w1")], Witness(UUID, bench.now_ms() + 5_000, frozenset()))
+
+
 def _poison_in_its_last_run(bench: Bench) -> None:
     bench.submit(task("poison", unique="k"))
     for n in range(2):
@@ -478,6 +485,23 @@ def delete_checkpoint(bench: Bench) -> Operation[Any]:
 def recall(bench: Bench) -> Operation[Any]:
     bench.run(checkpoint(bench))
     return bench.protocol.recall("a")
+
+
+def exchange_of_a_session(bench: Bench) -> Operation[Any]:
+    claim = bench.claim_one("a")
+    exchange = Exchange("talk", "a", claim.fence, "1")
+    bench.run(sessions.keep(bench.protocol, exchange._replace(text="0"), 2, WAIT_MS))
+    return sessions.keep(bench.protocol, exchange, 2, WAIT_MS)
+
+
+def forget(bench: Bench) -> Operation[Any]:
+    bench.run(exchange_of_a_session(bench))
+    return sessions.forget(bench.protocol, "talk")
+
+
+def exchanges(bench: Bench) -> Operation[Any]:
+    bench.run(exchange_of_a_session(bench))
+    return sessions.exchanges(bench.protocol, "talk", 2)
 
 
 def _fan_out(bench: Bench, *ids: str, policy: str = "fail_fast") -> Any:
@@ -857,6 +881,7 @@ def history(bench: Bench) -> Operation[Any]:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
+    beat_after_a_loss,
     submit,
     submit_delayed_and_unique,
     submit_in_order,
@@ -919,6 +944,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     checkpoint,
     delete_checkpoint,
     recall,
+    exchange_of_a_session,
+    forget,
+    exchanges,
     fanout,
     fanout_by_hand,
     gather,

@@ -183,6 +183,24 @@ def test_a_parent_that_crashes_between_its_parts_goes_on(bench: Bench) -> None:
     assert bench.state()["children:p/1"] == ["a", "b", "c"]
 
 
+def test_a_second_part_adds_children_and_nothing_else(bench: Bench) -> None:
+    claim = bench.claim_one("p")
+    plan = FamilyPlan("p/1", 2, "wait_all", 0, "p", claim.fence)
+    bench.run(bench.protocol.fanout(plan, 0, [Child("a", "A", "low")], 0))
+    reply, changed = bench.act(bench.protocol.fanout(plan, 1, [Child("b", "B", "low")], 0))
+    assert reply == (1, 2)
+    assert changed == {
+        "children:p/1": ["a", "b"],
+        "gathered:p/1": {"b": ""},
+        "task:b": "B",
+        "state:b": {"status": "pending", "parents": "p/1"},
+        "status:pending": ["+b"],
+        "queue:low": ["a", "b"],
+        "bell:low": ["1", "1"],
+        "counters": {"submitted": 3},
+    }
+
+
 def test_what_cannot_be_stored_changes_nothing(bench: Bench) -> None:
     claim = bench.claim_one("p")
     bench.submit_ids("x", priority="low")

@@ -272,4 +272,4 @@ def test_the_error_is_one_of_the_server(bench: Bench) -> None:
     claim = bench.claim_one("a")
     operation = bench.protocol.settle([settle(claim, "crash")])
     with pytest.raises(ResponseError, match="outcome crash of a is unknown"):
-        bench.client.execute_command(*operation.command())
+        bench.client.execute_command(*operation.full_command())

@@ -146,6 +146,7 @@ def test_only_scripts_that_write_nothing_say_so() -> None:
         "cards",
         "check",
         "gather",
+        "exchanges",
         "hear",
         "history",
         "read_limits",
@@ -167,7 +168,7 @@ def test_only_scripts_that_write_nothing_say_so() -> None:
 def test_a_full_server_refuses_what_adds() -> None:
     """Everything that drains may go on at maxmemory; what adds something is refused before its first write."""
     may_not = {name for name, s in SCRIPTS.items() if not s.read_only and "allow-oom" not in s.source.splitlines()[0]}
-    assert may_not == {"submit", "fire", "replay", "checkpoint", "fanout", "graph", "commit", "signal"}
+    assert may_not == {"submit", "fire", "replay", "checkpoint", "fanout", "graph", "commit", "signal", "exchange"}
 
 
 def test_every_file_is_loaded() -> None:

@@ -178,6 +178,12 @@ EXTRA: dict[Role, list[tuple[Any, ...]]] = {
     ],
     Role.PRODUCER: [
         ("UNLINK", LIST),
+        ("DEL", LIST),
+        ("SET", LIST, "x"),
+        ("MSET", LIST, "x"),
+        ("PEXPIRE", LIST, 1),
+        ("DEL", f"{PREFIX}:scheduled"),
+        ("DEL", f"{PREFIX}:status:pending"),
         ("LRANGE", LIST, 0, -1),
         ("LPOP", LIST),
         ("SADD", f"{PREFIX}:paused", "normal"),
@@ -190,6 +196,9 @@ EXTRA: dict[Role, list[tuple[Any, ...]]] = {
         ("BLPOP", LIST, 1),
     ],
     Role.WORKER: [
+        ("DEL", LIST),
+        ("SET", LIST, "x"),
+        ("PEXPIRE", f"{PREFIX}:processing:w", 1),
         ("HSET", f"{PREFIX}:schedules", "x", "y"),
         ("HGETALL", f"{PREFIX}:schedules"),
         ("SADD", f"{PREFIX}:paused", "low"),
@@ -282,6 +291,16 @@ def test_an_operator_may_run_it(run: Run, clean: ServerProcess) -> None:
 
 
 # -- where the rights come from --
+
+
+def test_only_who_takes_from_a_list_may_take_all_of_it() -> None:
+    """A list that is deleted, replaced or made to expire is lost with all that waits in it."""
+    for role in (Role.PRODUCER, Role.WORKER, Role.SCHEDULER):
+        for selector in " ".join(rules((role,), Keys("p"))).split("("):
+            words = set(selector.strip("() ").split())
+            overwrites = words & {"+del", "+unlink", "+set", "+mset", "+msetnx", "+pexpire", "+pexpireat"}
+            places = words & {"~p:queue:*", "~p:processing:*", "~p:status:*"}
+            assert not overwrites or not places, selector
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)

@@ -104,3 +104,7 @@ def test_the_command(redis_url: str, tmp_path: Path) -> None:
     assert (found["ok"], found["seed"], [suite["suite"] for suite in found["suites"]]) == (True, 3, ["rivals"])
     assert found["total"]["points"] == 20
     assert found["total"]["violations"] == []
+    losses = {(loss["level"], loss["event"]): loss["why_not"] for loss in found["loss_windows"]}
+    assert losses[("memory", "server killed")] == "not tried: it takes the life of the server"
+    assert losses[("replicated", "failover")] == "this server cannot give it", "it has no replica"
+    assert {loss["setting"] for loss in found["loss_windows"]} == {"appendfsync no", "0 replicas"}

@@ -10,6 +10,7 @@ import redis
 
 from taskq.model.limit import Limit
 from taskq.protocol.audit import audit
+from taskq.protocol.workflow import CommitPlan
 from taskq.settings import Settings
 from taskq.transport.fsck import Fsck, Report
 from tests.state import LEASE_MS, LISTS, TTL_MS, Bench, changes, settle, task
@@ -28,7 +29,14 @@ def bench(redis_url: str, prefix: str, redis_client: redis.Redis) -> Iterator[Be
             (claim,) = bench.claim("w1", 1)
             bench.end("w1", settle(claim, outcome, number=TTL_MS))
         bench.submit(task("run1"), task("run2", unique="key2"))
-        assert len(bench.claim("w1", 2)) == 2
+        bench.submit_ids("wait")
+        run1, _, wait = bench.claim("w1", 3)
+        bench.end("w1", settle(wait, "wait", "1 go", 90_000))
+        bench.run(bench.protocol.signal("run2", "go", "1", 9))
+        plan = CommitPlan("run1", run1.fence, "n", "1", None, "running one")
+        bench.run(bench.protocol.commit(plan, (), 0))
+        bench.submit_ids("run3")
+        bench.claim("w1", 1)
         assert bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
         bench.submit(*(task(f"l{n}", limits="few") for n in range(3)))
         assert [claim.task_id for claim in bench.claim("w2", 2)] == ["l0"]
@@ -115,7 +123,7 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "a record of nobody": (change("HSET", "running", "", "nobody", "1.tok.1 w1 normal 1 1 -"), "I3", "nobody"),
     "held without running": (change("RPUSH", "processing", "w2", "a"), "I3", "a"),
     "held by two workers": (change("RPUSH", "processing", "w2", "run1"), "I3", "run1"),
-    "a state of which the record knows nothing": (change("HSET", "state", "run1", "status", "running"), "I3", "run1"),
+    "a state of which the record knows nothing": (change("HSET", "state", "run3", "status", "running"), "I3", "run3"),
     "a record that speaks of a state": (change("DEL", "state", "run2"), "I3", "run2"),
     "ended, and a record": (change("HSET", "running", "", "fail", "1.tok.1 w1 normal 1 1 -"), "I3", "fail"),
     "a state of nobody": (change("HSET", "state", "nobody", "status", "pending"), "I4", "nobody"),
@@ -130,6 +138,7 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "pending with a result": (change("SET", "result", "a", "{}", "PX", 9000), "I5", "a"),
     "a list that expires": (change("PEXPIRE", "queue", "normal", 90000), "I5", "queue:normal"),
     "counters that expire": (change("PEXPIRE", "counters", "", 90000), "I5", "counters"),
+    "a session that does not expire": (change("RPUSH", "session", "ada", "x {}"), "I5", "session:ada"),
     "a reply that does not expire": (change("RPUSH", "reply", "me", "x {}"), "I5", "reply:me"),
     "a bell with too many hints": (change("RPUSH", "bell", "normal", *range(9)), "I7", "normal"),
     "a worker without a lease": (change("ZREM", "leases", "", "w1"), "I8", "w1"),
@@ -166,6 +175,12 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
         both(change("ZADD", "sequence", "k", -1, "nobody"), change("ZREM", "sequence", "k", "o0")), "I11", "k",
     ),
     "a queue that is not listed": (change("SREM", "queues", "", "mail"), "index", "mail:low"),
+    "a checkpoint of nobody": (change("SET", "checkpoint", "nobody", "1"), "I5", "nobody"),
+    "failed, its checkpoint stays": (change("SET", "checkpoint", "fail", "1"), "I5", "fail"),
+    "signals of nobody": (change("HSET", "signals", "nobody", "go", "1"), "I5", "nobody"),
+    "completed, its signals stay": (change("HSET", "signals", "complete", "go", "1"), "I5", "complete"),
+    "a saga of nobody": (change("ZADD", "sagas", "", 1, "nobody"), "index", "nobody"),
+    "sagas that expire": (change("PEXPIRE", "sagas", "", 90000), "I5", "sagas"),
     "a slot of no schedule": (change("HSET", "slots", "", "gone", 1), "index", "gone"),
 }  # fmt: skip
 

@@ -47,6 +47,11 @@ def double(task):
 def register(worker):
     worker.register_handler("double", double)
 """
+AGENT = """
+from taskq import AgentExecutor
+agent = AgentExecutor(str.upper)
+register = agent.register
+"""
 DECORATED = """
 from taskq import AsyncTaskQueue, TaskQueue
 app = TaskQueue("redis://127.0.0.1:1/0")
@@ -109,6 +114,19 @@ def test_one_queue_of_a_module_can_be_named(write: Write) -> None:
     assert load_handlers(("jobs:later",)).types == ["echo", "wait"]
 
 
+@pytest.mark.parametrize("target", ["helper", "helper:agent", "helper:register"])
+def test_an_executor_of_agents_is_found_however_it_is_named(write: Write, target: str) -> None:
+    write("helper.py", AGENT)
+    registry = load_handlers((target,))
+    assert registry.types == ["agent_query", "batch_query", "echo"]
+
+
+def test_an_executor_that_only_asks_has_nothing_to_run(write: Write) -> None:
+    write("asks.py", "from taskq import AgentExecutor\nagent = AgentExecutor()\n")
+    with pytest.raises(SettingsError, match="no AgentExecutor with a handler"):
+        load_handlers(("asks",))
+
+
 def test_a_module_may_have_both_forms_and_several_may_be_given(write: Write) -> None:
     write("jobs.py", DECORATED + REGISTER)
     write("more.py", REGISTER.replace('"double"', '"twice"'))
@@ -128,12 +146,13 @@ def test_an_echo_of_the_users_own_replaces_ours(write: Write) -> None:
         ("missing", None, "--handlers missing: there is no module 'missing' in {folder} or on the Python path"),
         ("missing.deep:register", None, "there is no module 'missing.deep' in {folder}"),
         ("jobs:nothing", REGISTER, "--handlers jobs:nothing: module 'jobs' has no 'nothing'"),
-        ("jobs:number", "number = 7", "--handlers jobs:number: 7 is neither a function register(worker) nor a TaskQ"),
+        ("jobs:number", "number = 7", "--handlers jobs:number: 7 is no function register(worker), no TaskQueue and"),
         (
             "jobs",
             "def handle(task): pass",
-            "--handlers jobs: module 'jobs' has no function register(worker) and no TaskQueue with @app.task "
-            "functions. Add `def register(worker): worker.register_handler('my_type', my_function)`",
+            "--handlers jobs: module 'jobs' has no function register(worker), no TaskQueue with @app.task "
+            "functions and no AgentExecutor with a handler. Add `def register(worker): "
+            "worker.register_handler('my_type', my_function)`",
         ),
         ("jobs", "import surely_not_installed", "'jobs' imports 'surely_not_installed', which is not installed"),
         (":register", None, "--handlers ':register': write it as module or module:attr"),

@@ -36,7 +36,7 @@ def task_of(payload: Payload) -> Task:
 class Taskq(Adapter):
     """The blocking client; the async one where many submits are made at once."""
 
-    packages = ("redis", "hiredis")
+    packages = ("redis", "hiredis", "uvloop")
     is_async = True
     has_batch = True
 

@@ -1,7 +1,7 @@
 -- mend_expiry: give a key the time to live that it should have, or take one away that it should not have
 -- FLAGS   allow-oom
 -- USES    waiters awaited reply queue processing running status scheduled leases workers worker bell retention retained
--- USES    schedules slots dead meta counters paused tombstones queues unique sagas sequence
+-- USES    schedules slots dead meta counters paused tombstones queues unique sagas sequence session
 -- USES    limits limited permits blocked jams rate starts
 -- ARGV    family name ttl:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
@@ -11,7 +11,7 @@ local KEPT = {queue = QUEUE, processing = PROCESSING, running = RUNNING, status 
   schedules = SCHEDULES, slots = SLOTS, dead = DEAD, meta = META, counters = COUNTERS, paused = PAUSED,
   tombstones = TOMBSTONES, queues = QUEUES, unique = UNIQUE, sagas = SAGAS, sequence = SEQUENCE, limits = LIMITS,
   limited = LIMITED, permits = PERMITS, blocked = BLOCKED, jams = JAMS}
-local PASSING = {waiters = WAITERS, awaited = AWAITED, reply = REPLY, rate = RATE, starts = STARTS}
+local PASSING = {waiters = WAITERS, awaited = AWAITED, reply = REPLY, session = SESSION, rate = RATE, starts = STARTS}
 if KEPT[family] then return call('PERSIST', KEPT[family] .. name) == 1 and {'it does not expire any more'} or {} end
 local key = PASSING[family] .. name
 return call('PTTL', key) == -1 and call('PEXPIRE', key, ttl) == 1 and {'it expires'} or {}

@@ -20,7 +20,6 @@ local SWEPT = 8  -- ids that are looked at for each that is settled, so that mem
 -- every turn is one. Whatever is unusual breaks off before the first write and leaves it to the long way, which can do
 -- all of it; a test compares the two.
 -- CLOCK
--- BODIES
 repeat
   local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
   if card[1] ~= token or card[3] or seq <= tonumber(card[2] or 0) then break end
@@ -81,15 +80,20 @@ repeat
     if count == want then break end
   end
   if count > 0 then
-    local keys, fit = {}, nil
+    local keys = {}
     last = call('HGET', META, 'fence') or 0
-    bodies, fit = fetch(ids, large)
-    if fit < count then
-      clip(ids, taken, fit)
-      count, cut = fit, true
+    for n = 1, count do keys[n] = TASK .. ids[n] end
+    if large then
+      -- COPY bodies
+      local wanted = count
+      bodies, count = fetch(keys, true)
+      clip(ids, taken, count)
+      cut = count < wanted
+    else
+      bodies = call('MGET', unpack(keys))
     end
     for n = 1, count do keys[n] = STATE .. ids[n] end
-    if call('EXISTS', unpack(keys)) > 0 then break end
+    if call('EXISTS', unpack(keys, 1, count)) > 0 then break end
     for n = 1, count do
       if not bodies[n] then usual = false end
     end

@@ -25,13 +25,15 @@ HOST = "127.0.0.1"
 # Below the range from which systems take the local ports of connections: there, a client that reconnects to a
 # server which is down can take the port away, or even be connected with itself.
 _PORTS = range(20_000, 32_000)
+# With `no`, each command is in the file, though not on the disk, before it is answered: a kill loses nothing. With
+# `everysec`, writes wait for a sync that runs, for up to two seconds, and a kill loses them although answered.
 _CONFIG = """\
 port {port}
 bind 127.0.0.1
 dir .
 logfile server.log
 appendonly yes
-appendfsync everysec
+appendfsync no
 aof-use-rdb-preamble no
 save ""
 enable-debug-command yes

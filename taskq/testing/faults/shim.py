@@ -52,16 +52,21 @@ class ClockShim:
 
 
 class DiskShim:
-    """Remembers what a server has brought to its disk for good, so that its power can be cut.
+    """Remembers what a server has brought to its disk for good, so that its power can be cut; and slows the disk.
 
     Args:
         folder: for the library and its notes.
+        sync_seconds: how much longer each fsync takes, as on a disk that others keep busy.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sync_seconds: float = 0.0) -> None:
         library = _compiled("disk", folder)
         self._notes = folder / "synced"
-        self.environment = {"LD_PRELOAD": str(library), "TASKQ_TEST_SYNCED": str(self._notes)}
+        self.environment = {
+            "LD_PRELOAD": str(library),
+            "TASKQ_TEST_SYNCED": str(self._notes),
+            "TASKQ_TEST_SYNC_MS": str(round(sync_seconds * 1000)),
+        }
 
     def cut_power(self, server: ServerProcess) -> int:
         """Kill a server, and take from its append-only file what no fsync had covered.

@@ -80,10 +80,10 @@ def _freeze_and_thaw(site: Site, tally: Tally, alone: bool) -> None:
     ids = site.submit([Task(task_type=kind, payload=_SLOW_SECONDS) for _ in range(2)])
     begun = site.ledger.count(START)
     eventually(lambda: site.ledger.count(START) >= begun and _starts(site, ids) == 2, 20, "two tasks to start")
-    other = site.worker(site.proxy(), "--concurrency", "2").ready()
     pids = frozen.child_pids if alone else frozen.tree
     _signal(pids, signal.SIGSTOP)
     at = time.monotonic()
+    other = site.worker(site.proxy(), "--concurrency", "2")
     eventually(lambda: _starts(site, ids) == 4, LEASE_SECONDS + 20, "the tasks of the frozen worker to start elsewhere")
     tally.struck("freeze process" if alone else "freeze machine", time.monotonic() - at)
     tally.points += 1

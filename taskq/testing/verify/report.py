@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from taskq.testing.check import Verdict
+from taskq.testing.verify.losses import LossWindow
 
 _MOST_SHOWN = 20
 
@@ -95,6 +96,7 @@ class Report:
         started: ISO 8601, UTC.
         seconds: how long it took.
         suites: in the order in which they ended.
+        losses: what a crash of the server takes, by durability.
     """
 
     server: str
@@ -103,6 +105,7 @@ class Report:
     started: str
     seconds: float
     suites: Sequence[Tally]
+    losses: Sequence[LossWindow] = ()
 
     @property
     def violations(self) -> list[str]:
@@ -133,6 +136,7 @@ class Report:
             "seconds": round(self.seconds, 1),
             "suites": [suite.to_dict() for suite in self.suites],
             "total": self.total.to_dict(),
+            "loss_windows": [loss.to_dict() for loss in self.losses],
         }
 
     def rows(self) -> list[tuple[object, ...]]:

@@ -18,6 +18,7 @@ from taskq.queue import TaskQueue
 from taskq.settings import Settings
 from taskq.testing.faults.proxy import Rewrite
 from taskq.testing.verify.deaths import kills, pills, rivals, zombies
+from taskq.testing.verify.losses import untried
 from taskq.testing.verify.report import Report, Tally
 from taskq.testing.verify.server_harm import server_harm
 from taskq.testing.verify.site import Plan
@@ -114,12 +115,14 @@ def verify(
                 "a single server of the same version and configuration"
             )
         queue.get_queue_stats()
-        product = " ".join(read_server(queue.transport, queue.namespace.protocol.keys).product)
+        reading = read_server(queue.transport, queue.namespace.protocol.keys)
+        product = " ".join(reading.product)
         plan = Plan(
             replace(settings, redis_url=endpoint.url), Path(folder), prefix, seed, options.allow_config, options.rewrite
         )
         tell(f"{product} at {endpoint.shown}, seed {seed}, namespaces {prefix}-*")
         suites = _run(plan, options, tell)
+        losses = untried(queue, reading)
     return Report(
         endpoint.shown,
         product,
@@ -127,6 +130,7 @@ def verify(
         started.isoformat(timespec="seconds"),
         time.monotonic() - begun,
         suites,
+        losses,
     )
 
 

@@ -19,7 +19,7 @@ from taskq.testing.check import Limits
 from taskq.testing.faults.fault import Fault
 from taskq.testing.faults.process import Command, WorkerCommand
 from taskq.testing.faults.proxy import Proxy
-from taskq.testing.ledger import SENT, SUBMIT
+from taskq.testing.ledger import FAULT, SENT, SUBMIT
 from taskq.testing.verify.report import Tally
 from taskq.testing.verify.site import HEARTBEAT_SECONDS, LEASE_SECONDS, Plan, Site
 from taskq.testing.verify.wires import ERRORS
@@ -38,7 +38,8 @@ class Weather:
     Attributes:
         seconds: how long it lasts.
         pause_seconds: between two faults, on average.
-        tasks_per_second: submitted meanwhile.
+        tasks_per_second: submitted meanwhile, as long as few wait.
+        slots: tasks at a time in each worker.
         forgotten: whether ended tasks expire while it lasts.
         harm: further faults, by name, which take the random numbers and return when the fault is over.
     """
@@ -46,6 +47,7 @@ class Weather:
     seconds: float
     pause_seconds: float = 0.5
     tasks_per_second: float = 40.0
+    slots: int = 4
     forgotten: bool = False
     harm: dict[str, Callable[[random.Random], None]] = field(default_factory=dict)
 
@@ -105,7 +107,8 @@ class Storm:
         self._drain()
 
     def _start_worker(self, index: int) -> WorkerCommand:
-        return self._site.worker(self._proxies[index], "--concurrency", "4", "--grace", "2s")
+        slots = str(self._weather.slots)
+        return self._site.worker(self._proxies[index], "--concurrency", slots, "--grace", "2s")
 
     # -- the load --
 
@@ -154,6 +157,7 @@ class Storm:
             kind = self._dice.choice(names)
             self._site.plan.stop.wait(pause)
             with contextlib.suppress(Unsure):  # a server that is away already cannot be told to go
+                self._site.ledger.note(FAULT, kind)
                 self._kinds[kind](self._dice)
             self._tally.points += 1
             self._tally.struck(kind)

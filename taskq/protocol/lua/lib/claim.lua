@@ -1,5 +1,5 @@
 -- claim: the claiming half of a turn
--- USES queue processing state status meta paused tombstones counters running large checkpoint signals sagas limited
+-- USES queue processing task state status meta paused tombstones counters running large checkpoint signals sagas limited
 -- INCLUDE clock text events settle leave family bodies sequence limits
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history or a limit, a tombstone, something due or handed back),
@@ -42,7 +42,7 @@ local function look_for_claims(due, solo)
   local plain, bodies, fit = not tombs and not solo and due ~= 0 and #going == 0 and not awakening, {}, 0
   local last, large = want > 0 and call('HGET', META, 'fence') or 0, want > 0 and call('EXISTS', LARGE) == 1
   if count > 0 then
-    bodies, fit = fetch(ids, large)
+    bodies, fit = fetch(prefixed(TASK, ids), large)
     clip(ids, taken, fit)
     limited = call('GET', LIMITED)
     plain = plain and call('EXISTS', unpack(prefixed(STATE, ids))) == 0
@@ -153,7 +153,7 @@ end
 local function walk(claims, records, list, limit)
   local found = call('LRANGE', QUEUE .. list, '0', digits(limit - 1))
   if #found == 0 then return 0 end
-  local bodies, fit = fetch(found, claims.large)
+  local bodies, fit = fetch(prefixed(TASK, found), claims.large)
   claims.cut = fit < #found
   for i = 1, fit do
     local id = found[i]

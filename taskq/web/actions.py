@@ -1,0 +1,140 @@
+"""The forms: each is one public verb. The guard has asked for the origin; here the token of the form is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from taskq.web.board import Board
+from taskq.web.bulk import VERBS, Jobs
+from taskq.web.guard import csrf_token
+
+_MOST_BYTES = 262_144
+_MOST_FIELDS = 1_000
+
+Form = dict[str, list[str]]
+# where to go next, and what to say there
+Outcome = tuple[str, dict[str, Any]]
+
+
+class BadForm(Exception):
+    """A form that cannot have come from a page of this dashboard."""
+
+
+def _one(form: Form, name: str) -> str:
+    values = form.get(name, [])
+    if len(values) != 1 or not values[0]:
+        raise BadForm(f"the field {name} is missing")
+    return values[0]
+
+
+class Actions:
+    """The handlers of POST.
+
+    Args:
+        board: has the queue and the scheduler.
+        jobs: for work on many dead letters.
+    """
+
+    def __init__(self, board: Board, jobs: Jobs) -> None:
+        self._queue = board.queue
+        self._board = board
+        self._jobs = jobs
+
+    def handler(self, act: Callable[[Request, Form], Awaitable[Outcome]]) -> Callable[[Request], Awaitable[Response]]:
+        """Return the handler of a form: read it, check its token, act, and lead back to a page."""
+
+        async def handle(request: Request) -> Response:
+            try:
+                form = await _read(request)
+                given = form.get("csrf", [""])[0]
+                if not hmac.compare_digest(given.encode(), csrf_token(request.scope["taskq.csrf"]).encode()):
+                    return PlainTextResponse(
+                        "This form is not of this browser, or is too old, so nothing was changed. Go back, reload the "
+                        "page and try again.",
+                        403,
+                    )
+                path, words = await act(request, form)
+                self._board.forget()
+            except BadForm as error:
+                return PlainTextResponse(f"Nothing was changed: {error}.", 400)
+            query = f"?{urlencode(words)}" if words else ""
+            return RedirectResponse(f"{request.scope.get('root_path', '')}{path}{query}", 303)
+
+        return handle
+
+    async def pause(self, request: Request, form: Form) -> Outcome:
+        """Stop claims from a queue, or one of its lists."""
+        await self._queue.pause(_one(form, "queue"), form.get("priority", [None])[0])
+        return "/queues", {"done": "paused"}
+
+    async def resume(self, request: Request, form: Form) -> Outcome:
+        """Allow claims again."""
+        await self._queue.resume(_one(form, "queue"), form.get("priority", [None])[0])
+        return "/queues", {"done": "resumed"}
+
+    async def purge(self, request: Request, form: Form) -> Outcome:
+        """Delete what waits in a queue, or in one of its lists."""
+        number = await self._queue.purge(_one(form, "queue"), form.get("priority", [None])[0])
+        return "/queues", {"done": "purged", "n": number}
+
+    async def cancel(self, request: Request, form: Form) -> Outcome:
+        """Cancel a task."""
+        task_id = request.path_params["task_id"]
+        word = await self._queue.cancel_task(task_id)
+        return f"/tasks/{task_id}", {"done": word if word in ("cancelled", "requested") else "over"}
+
+    async def retry(self, request: Request, form: Form) -> Outcome:
+        """Run a failed or cancelled task again."""
+        task_id = request.path_params["task_id"]
+        await self._queue.retry_task(task_id)
+        return f"/tasks/{task_id}", {"done": "retried"}
+
+    async def dead(self, request: Request, form: Form) -> Outcome:
+        """Replay or discard the dead letters that were ticked."""
+        verb, ids, group = _one(form, "verb"), form.get("id", []), form.get("group", [""])[0]
+        back = {"group": group} if group else {}
+        if verb not in VERBS:
+            raise BadForm("it can only be replay or discard")
+        if not ids:
+            return "/dead", {"done": "nothing", **back}
+        number = await (self._queue.replay_dead if verb == "replay" else self._queue.purge_dead)(ids)
+        return "/dead", {"done": VERBS[verb][1], "n": number, **back}
+
+    async def bulk(self, request: Request, form: Form) -> Outcome:
+        """Replay or discard all dead letters, or all with one error, in the background."""
+        verb = _one(form, "verb")
+        if verb not in VERBS:
+            raise BadForm("it can only be replay or discard")
+        return "/dead", {"job": self._jobs.start(verb, form.get("group", [""])[0]).job_id}
+
+    async def run_schedule(self, request: Request, form: Form) -> Outcome:
+        """Submit the task of a schedule now."""
+        await asyncio.to_thread(self._board.scheduler.run_now, _one(form, "name"))
+        return "/schedules", {"done": "started"}
+
+    async def remove_schedule(self, request: Request, form: Form) -> Outcome:
+        """Remove a schedule."""
+        await asyncio.to_thread(self._board.scheduler.remove_schedule, _one(form, "name"))
+        return "/schedules", {"done": "removed"}
+
+
+async def _read(request: Request) -> Form:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise BadForm("it is no form of this dashboard")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_BYTES:
+            raise BadForm("it is too large")
+    try:
+        return parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise BadForm("it cannot be read") from None

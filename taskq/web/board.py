@@ -1,0 +1,258 @@
+"""What the pages show, read through the public verbs of the queue; one reading serves all visitors of a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from taskq.aio import AsyncTaskQueue
+from taskq.model.history import Minute
+from taskq.model.moment import iso_utc
+from taskq.model.result import headline
+from taskq.model.views import QueueStats, WorkerInfo
+from taskq.observe.pages import TaskFilter
+from taskq.queue import TaskQueue
+from taskq.scheduler import ScheduleInfo, TaskScheduler
+from taskq.web.charts import overview_charts
+from taskq.web.options import DashboardOptions
+from taskq.web.redaction import Redaction
+
+SPANS = {60: "1 h", 360: "6 h", 1440: "24 h"}
+MOST_GROUPED = 1000
+_HISTORY_SECONDS = 10.0
+_RATE_SECONDS = 10.0
+_LONGEST_RUNNING, _LATEST_DEAD = 8, 6
+_MOST_WORKERS, _MOST_HELD = 200, 8
+_NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Dead letters that failed alike.
+
+    Attributes:
+        key: for addresses.
+        error: the line that names the error, numbers left out.
+        ids: of its dead letters among those that were looked at.
+        types: of their tasks.
+        latest: when the latest of them died, ISO 8601.
+    """
+
+    key: str
+    error: str
+    ids: tuple[str, ...]
+    types: tuple[str, ...]
+    latest: str | None
+
+
+def failure_line(row: dict[str, Any]) -> str:
+    """Return in one line why a task has failed, or waits for another attempt."""
+    return Redaction.text(headline(row["error"]) or row["reason"] or "")[:300]
+
+
+def error_line(row: dict[str, Any]) -> str:
+    """Return what dead letters with the same cause have in common."""
+    return _NUMBERS.sub("…", failure_line(row) or "no error was noted")
+
+
+def group_key(row: dict[str, Any]) -> str:
+    """Return the key of the group that a dead letter belongs to."""
+    return hashlib.sha256(error_line(row).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+class Board:
+    """Reads for the pages and for what is live on them.
+
+    Args:
+        queue: what is shown.
+        options: of the dashboard.
+    """
+
+    def __init__(self, queue: AsyncTaskQueue, options: DashboardOptions) -> None:
+        self.queue = queue
+        self.options = options
+        self.redaction = Redaction(options.hidden_fields, hide_all=options.hide_payloads)
+        self._fresh_seconds = min(1.0, options.interval_seconds / 2)
+        self._kept: dict[str, tuple[float, asyncio.Task[Any]]] = {}
+        self._counted: deque[tuple[float, dict[str, int]]] = deque(maxlen=60)
+
+    @cached_property
+    def scheduler(self) -> TaskScheduler:
+        """For the schedules; blocking, so it is called on a thread."""
+        return TaskScheduler(TaskQueue(settings=self.queue.settings))
+
+    async def _shared(self, name: str, seconds: float, read: Callable[[], Awaitable[Any]]) -> Any:
+        """Return what was read a moment ago, or read it; who asks at the same time gets the same reading."""
+        now = time.monotonic()
+        kept = self._kept.get(name)
+        if kept is None or now - kept[0] > seconds or (kept[1].done() and kept[1].exception() is not None):
+            kept = self._kept[name] = now, asyncio.ensure_future(_awaited(read))
+        return await asyncio.shield(kept[1])
+
+    def forget(self) -> None:
+        """Read anew from now on: something was changed, and whoever did it wants to see it."""
+        self._kept.clear()
+
+    async def stats(self) -> QueueStats:
+        """Return the numbers of the namespace, at most a second old."""
+        found: QueueStats = await self._shared("stats", self._fresh_seconds, self.queue.get_queue_stats)
+        now = time.monotonic()
+        if not self._counted or now - self._counted[-1][0] > self._fresh_seconds:
+            self._counted.append((now, found.counters))
+        return found
+
+    async def history(self, span: int) -> list[Minute]:
+        """Return the last minutes, at most ten seconds old."""
+        found: list[Minute] = await self._shared(
+            f"history {span}", _HISTORY_SECONDS, lambda: self.queue.get_history(span)
+        )
+        return found
+
+    def rate(self, name: str, minutes: list[Minute]) -> float | None:
+        """Return how fast a counter grows, per second: over the last moments, else over the last minute."""
+        last = self._counted[-1] if self._counted else None
+        first = next((item for item in self._counted if last and last[0] - item[0] <= _RATE_SECONDS), None)
+        if first and last and last[0] - first[0] >= 1:
+            return max(0, last[1].get(name, 0) - first[1].get(name, 0)) / (last[0] - first[0])
+        return minutes[-1].rates.get(name) if minutes else None
+
+    async def navigation(self) -> dict[str, Any]:
+        """Return what stands in the navigation of each page."""
+        return {"stats": await self.stats()}
+
+    async def overview(self, span: int) -> dict[str, Any]:
+        """Return what the overview shows."""
+        stats, minutes, workers, running, dead = await asyncio.gather(
+            self.stats(),
+            self.history(span),
+            self._workers(),
+            self.queue.find_tasks(TaskFilter("running"), limit=100),
+            self.queue.find_tasks(TaskFilter("failed"), limit=_LATEST_DEAD),
+        )
+        oldest = [item.oldest_seconds for item in stats.lists if item.oldest_seconds is not None]
+        return {
+            "stats": stats,
+            "span": span,
+            "spans": SPANS,
+            "charts": overview_charts(minutes, span),
+            "rates": {name: self.rate(name, minutes) for name in ("submitted", "completed", "failed", "retried")},
+            "oldest": max(oldest, default=None),
+            "slots": sum(_whole(worker.card.get("slots")) for worker in workers),
+            "alive": sum(worker.lease_seconds > 0 for worker in workers),
+            "queues": self._by_queue(stats),
+            "running": sorted(running.tasks, key=lambda row: row["started_at"] or "")[:_LONGEST_RUNNING],
+            "dead": dead.tasks[:_LATEST_DEAD],
+        }
+
+    async def queues(self) -> dict[str, Any]:
+        """Return what the page of the queues shows."""
+        stats = await self.stats()
+        return {"stats": stats, "queues": self._by_queue(stats)}
+
+    @staticmethod
+    def _by_queue(stats: QueueStats) -> list[dict[str, Any]]:
+        found: dict[str, list[Any]] = {}
+        for item in stats.lists:
+            found.setdefault(item.queue, []).append(item)
+        return [
+            {
+                "name": name,
+                "lists": lists,
+                "depth": sum(item.depth for item in lists),
+                "oldest": max((i.oldest_seconds for i in lists if i.oldest_seconds is not None), default=None),
+                "paused": sum(item.paused for item in lists),
+            }
+            for name, lists in found.items()
+        ]
+
+    async def _workers(self) -> list[WorkerInfo]:
+        found: list[WorkerInfo] = await self._shared("workers", self._fresh_seconds, self.queue.list_workers)
+        return found
+
+    async def workers(self) -> dict[str, Any]:
+        """Return what the page of the workers shows."""
+        workers = await self._workers()
+        held = [task_id for worker in workers[:_MOST_WORKERS] for task_id in worker.held[:_MOST_HELD]]
+        rows = {row["task_id"]: row for row in await self.queue.list_statuses(held)}
+        return {
+            "workers": [self._worker(worker, rows) for worker in workers[:_MOST_WORKERS]],
+            "total": len(workers),
+            "busy": sum(len(worker.held) for worker in workers),
+            "slots": sum(_whole(worker.card.get("slots")) for worker in workers),
+        }
+
+    @staticmethod
+    def _worker(worker: WorkerInfo, rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        started = worker.card.get("started", "")
+        return {
+            "id": worker.worker_id,
+            "card": worker.card,
+            "alive": worker.lease_seconds > 0,
+            "held": len(worker.held),
+            "slots": _whole(worker.card.get("slots")),
+            "started": iso_utc(int(started)) if started.isdecimal() else None,
+            "tasks": [rows[i] for i in worker.held[:_MOST_HELD] if i in rows],
+        }
+
+    async def schedules(self) -> dict[str, Any]:
+        """Return what the page of the schedules shows."""
+        found: list[ScheduleInfo] = await asyncio.to_thread(self.scheduler.list_schedules)
+        return {"schedules": sorted(found, key=lambda item: (item.next_run or "", item.name))}
+
+    async def task(self, task_id: str) -> dict[str, Any]:
+        """Return what the page of a task shows.
+
+        Raises:
+            TaskNotFound: if there is no such task.
+        """
+        details = await self.queue.get_task_details(task_id)
+        # not every release of the engine can say why a task waits
+        explain = getattr(self.queue, "explain", None)
+        why = await explain(task_id) if explain is not None and details.status["status"] != "completed" else None
+        expires = iso_utc(details.task.deadline_ms) if details.task.deadline_ms else None
+        return {"details": details, "status": details.status, "task": details.task, "expires": expires, "why": why}
+
+    async def dead_groups(self) -> list[Group]:
+        """Return the latest dead letters by the error that they have in common, the largest group first."""
+        rows: list[dict[str, Any]] = []
+        cursor = ""
+        while len(rows) < MOST_GROUPED:
+            page = await self.queue.find_tasks(TaskFilter("failed"), cursor=cursor, limit=250)
+            rows += page.tasks
+            cursor = page.cursor
+            if not cursor:
+                break
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            groups.setdefault(error_line(row), []).append(row)
+        found = [
+            Group(
+                group_key(members[0]),
+                error,
+                tuple(row["task_id"] for row in members),
+                tuple(sorted({row["type"] for row in members})),
+                max((row["completed_at"] or "" for row in members), default=None),
+            )
+            for error, members in groups.items()
+        ]
+        return sorted(found, key=lambda group: len(group.ids), reverse=True)
+
+    async def close(self) -> None:
+        """Close the connections of the schedules; those of the queue belong to its owner."""
+        if "scheduler" in self.__dict__:
+            await asyncio.to_thread(self.scheduler.queue.close)
+
+
+async def _awaited(read: Callable[[], Awaitable[Any]]) -> Any:
+    return await read()
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0

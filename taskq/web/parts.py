@@ -1,0 +1,56 @@
+"""The parts of pages that are live, by topic."""
+
+from __future__ import annotations
+
+import re
+
+from taskq.errors import TaskNotFound
+from taskq.web.board import SPANS, Board
+from taskq.web.bulk import Jobs
+from taskq.web.rendering import Pages
+
+TOPIC = re.compile(
+    r"(?:nav|queues|workers|schedules|overview:\d{1,4}|task:[\w.\-]{1,128}|job:[0-9a-f]{16})\Z", re.ASCII
+)
+
+
+class Parts:
+    """Renders topics for the hub.
+
+    Args:
+        board: reads.
+        pages: renders.
+        jobs: the work on many dead letters.
+    """
+
+    def __init__(self, board: Board, pages: Pages, jobs: Jobs) -> None:
+        self._board = board
+        self._pages = pages
+        self._jobs = jobs
+
+    async def render(self, key: str) -> str:
+        """Return the HTML of a topic.
+
+        Args:
+            key: the root path of the app, ``|``, and the topic; it fits ``TOPIC``.
+
+        Raises:
+            TaskNotFound: if what it is about is gone.
+        """
+        root, _, topic = key.rpartition("|")
+        name, _, detail = topic.partition(":")
+        board = self._board
+        if name == "overview":
+            context = await board.overview(int(detail) if int(detail) in SPANS else 60)
+        elif name == "task":
+            context = await board.task(detail)
+        elif name == "job":
+            context = {"job": self._jobs.get(detail)}
+            if context["job"] is None:
+                raise TaskNotFound("this work is not known any more: the dashboard was started anew")
+        elif name == "nav":
+            context = {**await board.navigation(), "section": ""}
+        else:
+            read = {"queues": board.queues, "workers": board.workers, "schedules": board.schedules}[name]
+            context = await read()
+        return self._pages.part(name, root, **context)

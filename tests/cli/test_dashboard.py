@@ -1,0 +1,63 @@
+"""``taskq dashboard``: from the command to a page, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+def test_it_serves_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "taskq", "dashboard", "--port", "0"]
+    token = {"TASKQ_DASHBOARD_TOKEN": "correct-horse-battery"}
+    with subprocess.Popen(
+        command, env={**os.environ, **environment, **token}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("Dashboard ready: http://127.0.0.1:")
+        url = line.split()[-1]
+        headers = {"authorization": "Bearer correct-horse-battery"}
+        page = urllib.request.urlopen(urllib.request.Request(url, headers=headers)).read().decode()
+        assert "<h1>Overview</h1>" in page
+        # an open page does not keep it from stopping
+        stream = urllib.request.urlopen(urllib.request.Request(f"{url}/live?topic=nav", headers=headers))
+        assert stream.readline()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+        assert "only shows" in said
+        assert "Traceback" not in said
+        assert "correct-horse" not in said
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--host", "0.0.0.0"], "TASKQ_DASHBOARD_TOKEN"),
+        (["--token", "short"], "fewer than 16"),
+        (["--port", "99999"], "--port"),
+    ],
+)
+def test_what_it_refuses(run: Run, args: list[str], words: str) -> None:
+    result = run("dashboard", *args)
+    assert (result.exit_code, words in result.stderr) == (2, True)
+
+
+def test_a_token_among_the_arguments_is_warned_about(run: Run) -> None:
+    result = run("dashboard", "--token", "short")
+    assert "everybody on this machine can read the token" in result.stderr
+
+
+def test_without_the_extra_it_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("taskq.web")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    result = run("dashboard")
+    assert result.exit_code == 2
+    assert "pip install 'taskq[web]'" in result.stderr
