@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from taskq.admission.explain import Explanation
     from taskq.agent import AgentContext, AgentExecutor, AsyncAgentExecutor, ChatModel, batch_handler
     from taskq.aio import AsyncTaskQueue
     from taskq.channels import (
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     )
     from taskq.handle import AsyncTaskHandle, TaskHandle
     from taskq.model.history import Minute
+    from taskq.model.limit import Limit, LimitInfo
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
     from taskq.model.task import AgentTask, Task
     from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
@@ -114,8 +116,11 @@ _HOME = {
     "Discard": "taskq.model.retry",
     "Durability": "taskq.states",
     "EmbeddedServerError": "taskq.errors",
+    "Explanation": "taskq.admission.explain",
     "Fairness": "taskq.worker",
     "InvalidTask": "taskq.errors",
+    "Limit": "taskq.model.limit",
+    "LimitInfo": "taskq.model.limit",
     "ListStats": "taskq.model.views",
     "Minute": "taskq.model.history",
     "NotDurable": "taskq.errors",
@@ -193,8 +198,11 @@ __all__ = [
     "Discard",
     "Durability",
     "EmbeddedServerError",
+    "Explanation",
     "Fairness",
     "InvalidTask",
+    "Limit",
+    "LimitInfo",
     "ListStats",
     "Message",
     "Minute",

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from taskq import flows, partitions
+from taskq.admission.averbs import AsyncAdmissionVerbs
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import AsyncTaskHandle
 from taskq.model.retry import RetryPolicy
@@ -33,7 +34,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs):
+class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs, AsyncAdmissionVerbs):
     """One namespace on one server, for one event loop; connects when first used.
 
     Args:

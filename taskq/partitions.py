@@ -124,7 +124,7 @@ class Spread(Generic[Q]):
         for position, task in enumerate(tasks):
             if not isinstance(task, Task):
                 raise InvalidTask(f"a Task is submitted, not a {type(task).__name__}: Task(payload=...)")
-            key = task.partition_key or task.ordering_key or task.unique_key
+            key = task.partition_key or task.ordering_key or task.unique_key or (task.limit_keys or (None,))[0]
             if self.only is not None:
                 index = self.only
             elif not task.fresh_id:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
 from taskq import flows, partitions
+from taskq.admission.verbs import AdmissionVerbs
 from taskq.flows import Context, Flow, Mail
 from taskq.handle import TaskHandle
 from taskq.model.retry import RetryPolicy
@@ -34,7 +35,7 @@ T = TypeVar("T")
 Priority = TaskPriority | str | int
 
 
-class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs):
+class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
     """One namespace on one server. Safe for threads and across fork; connects when first used.
 
     Args:

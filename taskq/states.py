@@ -96,7 +96,7 @@ class Outcome(StrEnum):
 TRANSITIONS: dict[tuple[TaskStatus | None, str], tuple[TaskStatus, ...]] = {
     (None, "graph"): (TaskStatus.WAITING, TaskStatus.PENDING),
     (None, "submit"): (TaskStatus.PENDING, TaskStatus.SCHEDULED, TaskStatus.WAITING),
-    (TaskStatus.PENDING, "claim"): (TaskStatus.RUNNING,),
+    (TaskStatus.PENDING, "claim"): (TaskStatus.RUNNING, TaskStatus.WAITING),
     (TaskStatus.PENDING, "cancel"): (TaskStatus.CANCELLED,),
     (TaskStatus.SCHEDULED, "promote"): (TaskStatus.PENDING,),
     (TaskStatus.SCHEDULED, "cancel"): (TaskStatus.CANCELLED,),
@@ -112,6 +112,7 @@ TRANSITIONS: dict[tuple[TaskStatus | None, str], tuple[TaskStatus, ...]] = {
     (TaskStatus.WAITING, "fan-in"): (TaskStatus.PENDING,),
     (TaskStatus.WAITING, "signal"): (TaskStatus.PENDING,),
     (TaskStatus.WAITING, "promote"): (TaskStatus.PENDING,),
+    (TaskStatus.WAITING, "limit"): (TaskStatus.PENDING,),
     (TaskStatus.WAITING, "sequence"): (TaskStatus.PENDING, TaskStatus.SCHEDULED),
     (TaskStatus.WAITING, "cancel"): (TaskStatus.CANCELLED,),
     (TaskStatus.RUNNING, Outcome.CANCEL): (TaskStatus.CANCELLED,),

@@ -18,7 +18,7 @@ from taskq.protocol.keys import Keys, list_name, lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import CrashLimits, LeaseTimes, Protocol, Submission, load_scripts
 from taskq.protocol.replies import Claim, Settlement, TurnReply
-from taskq.protocol.view import Entry, read_dump
+from taskq.protocol.view import KINDS, Entry, read_dump
 from taskq.settings import Settings
 from taskq.states import TaskPriority
 from taskq.transport.blocking import Transport
@@ -38,7 +38,7 @@ UUID = "namespace-uuid"
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
 _TIME_FIELDS = frozenset({"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp"})
-_TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas"})
+_TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas", "jams"})
 
 
 def task(
@@ -49,11 +49,12 @@ def task(
     due: str = "0",
     unique: str = "",
     ordering: str = "",
+    limits: str = "",
     body: str | None = None,
 ) -> Submission:
     """Return a task to submit; scripts do not look into its body."""
     list_key = list_name(queue, TaskPriority.parse(priority))
-    return Submission(task_id, body or f"body of {task_id}", list_key, due, unique, ordering)
+    return Submission(task_id, body or f"body of {task_id}", list_key, due, unique, ordering, limits)
 
 
 def settle(claim: Claim, outcome: str = "complete", body: str | None = None, number: int = TTL_MS) -> Settlement:
@@ -253,6 +254,9 @@ class Bench:
         if name in _TIME_ZSETS and entry.kind == "zset":
             moments = {member: self._moment(score) for member, score in content.items()}
             return {self._moment(m): v for m, v in moments.items()} if name == "retention" else moments
+        family = name.partition(":")[0]
+        if KINDS.get(family) == entry.kind and family in ("rate", "starts", "blocked", "limits"):
+            return self._of_limits(family, content)
         if entry.kind == "string":
             return _without_time(content)
         if name == "history":  # the minute, and the age of what waits
@@ -272,6 +276,16 @@ class Bench:
             fields["fence"] = "#"
         return fields
 
+    def _of_limits(self, family: str, content: Any) -> Any:
+        """Return starts as moments, the blocked in their order, limits without the time at which they were set."""
+        if family == "rate":
+            return self._moment(content)
+        if family == "starts":
+            return [self._moment(start) for start in content]
+        if family == "blocked":
+            return sorted(content, key=content.get)
+        return {limit: text.rpartition(" ")[0] for limit, text in content.items()}
+
     def _record(self, record: str) -> str:
         fence, worker, task_list, attempt, started, flags = record.split(" ")
         return " ".join([self._field("fence", fence), worker, task_list, attempt, self._moment(started), flags])
@@ -279,6 +293,8 @@ class Bench:
     def _field(self, field: str, value: str) -> str:
         if field in _TIME_FIELDS:
             return self._moment(value)
+        if field == "since":
+            return "#"
         if field == "lease_credit":
             return f"{round(int(value) / _UNIT_MS) * 10}s"
         return re.sub(r"^\d+(?=\.)", "#", value) if field == "fence" else re.sub(r"^(\d+\|)\d+(?=\|)", r"\1#", value)

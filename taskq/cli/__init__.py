@@ -17,7 +17,7 @@ COMMANDS = {
     },
     "Tasks": {
         "submit": ("taskq.cli.submit", "Submit a task, and wait for its result if asked to."),
-        "task": ("taskq.cli.tasks", "List, show, cancel, retry or signal tasks."),
+        "task": ("taskq.cli.tasks", "List, show, explain, cancel, retry or signal tasks."),
         "saga": ("taskq.cli.sagas", "List, show, resume or abort sagas."),
         "schedule": ("taskq.cli.schedules", "List, add or remove recurring tasks."),
     },
@@ -26,6 +26,7 @@ COMMANDS = {
         "exporter": ("taskq.cli.exporter", "Serve the metrics of the namespace to Prometheus."),
         "stats": ("taskq.cli.stats", "Show how many tasks are where."),
         "queue": ("taskq.cli.queues", "List, pause, resume or purge queues."),
+        "limit": ("taskq.cli.limits", "Limit how many tasks run at a time, or start within a time."),
         "dlq": ("taskq.cli.dead", "List, show, replay or purge dead letters."),
         "dashboard": ("taskq.cli.dashboard", "Serve the dashboard for a browser."),
         "acl": ("taskq.cli.acl", "Print the rights that a worker, a producer, ... needs on the server."),

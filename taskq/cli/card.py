@@ -124,6 +124,7 @@ def card_text(card: TaskCard) -> str:
             ("timeout", duration_text(task.timeout) if task.timeout else None),
             ("unique key", task.unique_key),
             ("ordering key", task.ordering_key),
+            ("limit keys", ", ".join(task.limit_keys)),
             ("reason", status["reason"]),
         ]
     )

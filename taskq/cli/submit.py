@@ -55,6 +55,9 @@ def _limit(value: str) -> float | str:
 @click.option("--id", "task_id", metavar="ID", help="Id of the task; without it one is made up.")
 @click.option("--unique-key", metavar="KEY", help="While a task with this key is live, another one is not accepted.")
 @click.option("--ordering-key", metavar="KEY", help="Run tasks with this key one after the other, in order.")
+@click.option(
+    "--limit-key", "limit_keys", multiple=True, metavar="KEY", help="Limit by which it is counted; may be repeated."
+)
 @click.option("--count", type=click.IntRange(1, 1_000_000), metavar="N", help="Submit this many of them.")
 @click.option(
     "--durability",

@@ -64,6 +64,7 @@ def build_task(
     task_id: str | None = None,
     unique_key: str | None = None,
     ordering_key: str | None = None,
+    limit_keys: tuple[str, ...] = (),
     **options: Any,
 ) -> Task:
     """Return the task that a command line describes.
@@ -72,6 +73,7 @@ def build_task(
         words: the arguments ``[TYPE] [PAYLOAD]``.
         task_id: None: one is made up.
         unique_key, ordering_key: None: none.
+        limit_keys: of the limits that it is counted by.
         options: those of ``task_options``; others are not looked at.
 
     Raises:
@@ -81,6 +83,7 @@ def build_task(
     task_type, payload = type_and_payload(words)
     fields = {name: options[name] for name in _FIELDS if options[name] is not None}
     fields |= {"task_id": task_id or "", "unique_key": unique_key, "ordering_key": ordering_key}
+    fields["limit_keys"] = limit_keys
     return Task(task_type=task_type, payload=values.read_payload(payload), **fields)
 
 

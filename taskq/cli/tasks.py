@@ -9,7 +9,7 @@ import click
 
 from taskq.cli.card import card_text, read_card
 from taskq.cli.commands import TaskqGroup
-from taskq.cli.output import age_text, error_line, plural, show, show_json, table
+from taskq.cli.output import age_text, error_line, plural, printable, show, show_json, table
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
 from taskq.cli.tree import tree_text
@@ -32,7 +32,7 @@ _ORDER = (
 
 @click.group(cls=TaskqGroup)
 def task() -> None:
-    """List, show, cancel, retry or signal tasks."""
+    """List, show, explain, cancel, retry or signal tasks."""
 
 
 @task.command("ls")
@@ -99,6 +99,22 @@ def show_task(session: Session, task_id: str, tree: bool) -> None:
         show_json(card.to_dict())
     else:
         show(card_text(card))
+
+
+@task.command("explain")
+@click.argument("task_id", metavar="ID")
+@with_session
+def explain(session: Session, task_id: str) -> None:
+    """Say why a task is where it is, and what it waits for."""
+    found = session.queue.explain(task_id)
+    if session.json:
+        show_json(found.to_dict())
+    elif found.status:
+        show(f"{task_id} is {found.status}: {printable(found.message)}")
+    else:
+        session.note(found.message)
+    if not found.status:
+        click.get_current_context().exit(EXIT_FAILED)
 
 
 @task.command("cancel")

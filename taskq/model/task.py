@@ -14,6 +14,7 @@ from typing import Any
 from taskq.errors import CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge
 from taskq.model.codec import decode, decode_at, encode
 from taskq.model.crypto import Seal, reveal
+from taskq.model.limit import check_limit_keys
 from taskq.model.moment import iso_utc, parse_iso, seconds_to_ms
 from taskq.model.names import check_name
 from taskq.states import TaskPriority, TaskType
@@ -56,10 +57,12 @@ class Task:
             of the first.
         ordering_key: tasks with the same key start in the order of their submits, each when the one before it has come
             to its end, retries and delays included; until then they are ``waiting``.
+        limit_keys: up to 4 names of limits that it is counted by, or ``<name>:<more>`` for one of many that have the
+            same limit; see ``TaskQueue.set_limit``.
         result_ttl: seconds for which the result is kept; None: as configured.
         partition_key: in a queue of several partitions, tasks with the same key go to the same one, and so start in the
-            order in which they were submitted; None: the one of ``ordering_key`` or ``unique_key``, else any. It is not
-            stored.
+            order in which they were submitted; None: ``ordering_key``, ``unique_key`` or the first of ``limit_keys``,
+            else any. It is not stored.
         depends_on: ids of up to 1,000 tasks that have to end first; it is ``waiting`` until then.
         run_when: what has to become of them: ``completed`` (all of them), ``failed`` (one at least) or ``ended``; else
             it is cancelled.
@@ -86,6 +89,7 @@ class Task:
     task_id: str = ""
     unique_key: str | None = None
     ordering_key: str | None = None
+    limit_keys: Sequence[str] = ()
     result_ttl: float | None = None
     depends_on: Sequence[str] = ()
     run_when: str = "completed"
@@ -110,6 +114,8 @@ class Task:
             check_name(self.unique_key, "unique key")
         if self.ordering_key is not None:
             check_name(self.ordering_key, "ordering key")
+        if self.limit_keys:
+            self.limit_keys = check_limit_keys(self.limit_keys)
         if self.partition_key is not None:
             check_name(self.partition_key, "partition key")
         if self.depends_on or self.run_when != "completed":
@@ -184,7 +190,7 @@ def alike(pattern: Task, payload: Any) -> Task:
     task.timeout, task.expires_in, task.result_ttl = pattern.timeout, pattern.expires_in, pattern.result_ttl
     task.queue, task.metadata, task.unique_key = pattern.queue, pattern.metadata, pattern.unique_key
     task.partition_key, task.created_at = pattern.partition_key, pattern.created_at
-    task.ordering_key = pattern.ordering_key
+    task.ordering_key, task.limit_keys = pattern.ordering_key, pattern.limit_keys
     task.task_id, task.fresh_id = _new_id(), True
     return task
 
@@ -250,8 +256,10 @@ def _times(task: Task) -> str:
 
 
 def _keys_json(task: Task) -> str:
-    unique = f'"unique_key":"{task.unique_key}",' if task.unique_key is not None else ""
-    return unique if task.ordering_key is None else f'{unique}"ordering_key":"{task.ordering_key}",'
+    text = f'"unique_key":"{task.unique_key}",' if task.unique_key is not None else ""
+    if task.ordering_key is not None:
+        text += f'"ordering_key":"{task.ordering_key}",'
+    return f'{text}"limit_keys":{encode(list(task.limit_keys), "limit_keys")},' if task.limit_keys else text
 
 
 def _context(task_id: str, task_type: str, queue: str | None) -> tuple[str, ...]:
@@ -366,6 +374,7 @@ def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
     task.metadata = get("metadata", {})
     task.unique_key = get("unique_key")
     task.ordering_key = get("ordering_key")
+    task.limit_keys = get("limit_keys", ())
     task.result_ttl = get("result_ttl")
     task.partition_key = None
     task.depends_on = get("depends_on", ())

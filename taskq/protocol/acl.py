@@ -106,6 +106,8 @@ _LOOKS = (
     "ids",
     "cards",
     "schedules",
+    "read_limits",
+    "explain",
 )
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
@@ -142,7 +144,7 @@ DUTIES: dict[Role, Duties] = {
     ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, *_LOOKS, "pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
+        (*_SUBMITS, *_LOOKS, "limits", "pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

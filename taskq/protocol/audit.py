@@ -25,6 +25,9 @@ I10 families: each child is counted once. A child that is open there is live; wh
     family is done when its policy says so. It has a TTL unless a live task has made it.
 I11 sequences: exactly the live tasks with an ordering key stand in the sequence of that key; all but the first of them
     are waiting for it, and the first is not.
+I12 limits: exactly the running tasks that hold a permit stand among the permits of its key, and no more of them have
+    begun since the limit was set than it allows. Exactly the tasks that wait for room stand among the blocked of their
+    key, each such key in ``jams``, and the schedule wakes somebody up in time for the first of those.
 
 Beside them: every key belongs to a known family and has its type; ``dead`` holds the failed ids, ``sagas`` known ones;
 a unique key is held by a live task that knows of it; named queues are listed in ``queues``; only known schedules have a
@@ -38,15 +41,17 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from taskq.protocol.view import View, family_of, read_dump
+from taskq.protocol.view import LIMIT_TIMER, View, family_of, read_dump
 from taskq.states import TaskStatus
 
 BELL_MAX = 8
 # what a task that waits for those before it has in its state as ``waits``
 IN_SEQUENCE = "@sequence"
+# ... and one that waits until a limit has room
+FOR_ROOM = "@limit"
 LEASE_TOLERANCE_MS = 1000
 
-_EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history", "session"})
+_EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history", "session", "rate", "starts"})
 _BY_STATUS = frozenset({"task", "state", "signals"})
 _OF_FAMILIES = ("family", "children", "gathered")
 _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
@@ -86,6 +91,7 @@ def audit(
     findings += _check_indexes(view)
     findings += _check_families(view)
     findings += _check_sequences(view)
+    findings += _check_limits(view)
     findings += _check_bells(view, all_hints_kept)
     if lease_ms is not None:
         findings += _check_leases(view, lease_ms)
@@ -108,9 +114,9 @@ def _check_places(view: View) -> Iterator[str]:
             yield f"I2: {task_id} is in the set {status}, its state says {stated}"
         if status.terminal and places:
             yield f"I1: {task_id} is {status} and stands in {', '.join(places)}"
-        elif status is TaskStatus.WAITING and view.state(task_id).get("waits") == IN_SEQUENCE:
+        elif status is TaskStatus.WAITING and view.state(task_id).get("waits") in (IN_SEQUENCE, FOR_ROOM):
             if places:
-                yield f"I1: {task_id} waits in its sequence, and stands in {', '.join(places)}"
+                yield f"I1: {task_id} waits for others, and stands in {', '.join(places)}"
         elif status is TaskStatus.WAITING:
             if not _waits(view, task_id, places):
                 yield f"I1: {task_id} is waiting for nothing, or stands in a list: {', '.join(places)}"
@@ -299,6 +305,45 @@ def _check_sequences(view: View) -> Iterator[str]:
             yield f"I11: {task_id} has the ordering key {key!r} and does not stand in its sequence, or in another"
     for task_id, key in members.items():
         yield f"I11: {task_id} stands in the sequence of {key} and is not live"
+
+
+def _check_limits(view: View) -> Iterator[str]:
+    definitions, runs = view.get("limits", {}), view.runs()
+    holders = {key: set(ids) for key, ids in view.all("permits")}
+    for task_id in view.live:
+        state = view.state(task_id)
+        for key in state.get("holds", "").split():
+            if task_id not in holders.get(key, ()) or task_id not in runs:
+                yield f"I12: {task_id} is to hold a permit of {key}, and does not run or does not stand among them"
+        if task_id in runs and ("limited" in runs[task_id]) != ("holds" in state):
+            yield f"I12: the record of {task_id} and its state do not agree whether it holds permits"
+    for key, ids in holders.items():
+        for task_id in ids:
+            if key not in view.state(task_id).get("holds", "").split():
+                yield f"I12: {task_id} stands among the permits of {key} and does not know of it"
+        text = definitions.get(key) or definitions.get(key.partition(":")[0], "")
+        words = text.split(" ")
+        most, since = (int(words[0]), int(words[5])) if len(words) == 6 else (0, 0)
+        begun = sum(int(runs[task_id]["started"]) > since for task_id in ids & runs.keys())
+        if most and begun > most:
+            yield f"I12: {begun} tasks run with {key}, which has room for {most}"
+    yield from _check_blocked(view)
+
+
+def _check_blocked(view: View) -> Iterator[str]:
+    jams, waiting = view.get("jams", {}), dict(view.all("blocked"))
+    for key in jams.keys() ^ waiting.keys():
+        yield f"I12: {key} has blocked tasks and is not looked at again, or the other way round"
+    if jams and not view.get("scheduled", {}).get(LIMIT_TIMER, float("inf")) <= min(jams.values()):
+        yield "I12: nobody is woken for the first of the jams"
+    for key, ids in waiting.items():
+        for task_id in ids:
+            if view.status(task_id) is not TaskStatus.WAITING or view.state(task_id).get("blocked") != key:
+                yield f"I12: {task_id} stands among the blocked of {key} and does not wait for it"
+    for task_id in view.sets[TaskStatus.WAITING]:
+        state = view.state(task_id)
+        if state.get("waits") == FOR_ROOM and task_id not in waiting.get(state.get("blocked", ""), ()):
+            yield f"I12: {task_id} waits for room, and stands among the blocked of no limit"
 
 
 def _verdict(policy: str, *, total: int, need: int, completed: int, failed: int) -> str | None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from taskq.protocol.audit import IN_SEQUENCE
+from taskq.protocol.audit import FOR_ROOM, IN_SEQUENCE
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.replies import Sizes
 from taskq.states import TaskStatus
@@ -33,6 +33,8 @@ _STATUSES = (
 _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
 _LATER = (TaskStatus.SCHEDULED, TaskStatus.RETRY)
 _SIEVE_BYTES = 8 << 20
+# as check.lua reads them
+_STATE_FIELDS = ("status", "list", "unique", "started", "sequence", "waits", "blocked", "holds")
 
 
 class Facts(NamedTuple):
@@ -50,6 +52,8 @@ class Facts(NamedTuple):
         key_holder: who holds the unique key that its state names.
         kept: whether it has a checkpoint or signals that do not expire.
         rank: its place in the sequence of its ordering key, from 0; None: it stands in none.
+        blocked: whether it stands among the blocked of the limit that its state names; ``permitted``: whether it has
+            all permits that its state names.
     """
 
     task_id: str
@@ -67,6 +71,8 @@ class Facts(NamedTuple):
     key_holder: str
     kept: bool = False
     rank: int | None = None
+    blocked: bool = False
+    permitted: bool = True
 
     @property
     def pending(self) -> bool:
@@ -114,11 +120,7 @@ def parse_names(reply: list[Any]) -> tuple[str, list[str]]:
 
 def _facts(item: list[Any]) -> Facts:
     digits, fields = _text(item[1]), [None if field is None else _text(field) for field in item[5]]
-    state = {
-        name: field
-        for name, field in zip(("status", "list", "unique", "started", "sequence", "waits"), fields, strict=True)
-        if field is not None
-    }
+    state = {name: field for name, field in zip(_STATE_FIELDS, fields, strict=True) if field is not None}
     members = tuple(status for status, digit in zip(_STATUSES, digits, strict=False) if digit == "1")
     flags = (item[7] == 1, item[8] == 1, _text(item[9]) != "", item[10] == 1)
     return Facts(
@@ -134,6 +136,8 @@ def _facts(item: list[Any]) -> Facts:
         _text(item[11]),
         item[12] == 1,
         item[13] if item[13] >= 0 else None,
+        item[14] == 1,
+        item[15] == 1,
     )
 
 
@@ -190,6 +194,11 @@ def _judge_live(facts: Facts, status: TaskStatus) -> Iterator[str]:
         yield from _judge_running(facts)
     if "unique" in facts.state and facts.key_holder != facts.task_id:
         yield f"index: claims the unique key {facts.state['unique']}, which it does not hold"
+    if "holds" in facts.state and not (status == TaskStatus.RUNNING and facts.permitted):
+        has = "lacks" if status == TaskStatus.RUNNING else "holds"
+        yield f"I12: is {status} and {has} permits of {facts.state['holds']}"
+    if status == TaskStatus.WAITING and facts.state.get("waits") == FOR_ROOM and not facts.blocked:
+        yield "I12: waits for room, and stands among the blocked of no limit"
     if "sequence" in facts.state:
         yield from _judge_rank(facts, status, facts.state["sequence"])
 

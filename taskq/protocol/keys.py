@@ -48,6 +48,13 @@ FAMILIES: dict[str, str] = {
     "tombstones": "tombstones",  # set of ids that were cancelled while they stood in a list
     "queues": "queues",  # set of the names of queues in use
     "sequence": "sequence:",  # sorted set, live tasks with the same ordering key in order; only the first may start
+    "limits": "limits",  # hash, name of a limit -> its definition
+    "limited": "limited",  # string, the types that have a limit, * for all of them
+    "permits": "permits:",  # set, ids of the running tasks that are counted by one key of a limit
+    "blocked": "blocked:",  # sorted set, ids of the tasks that wait until a limit has room, in their order
+    "jams": "jams",  # sorted set, key of a limit with blocked tasks -> ms at which it is looked at next
+    "rate": "rate:",  # string with TTL, ms at which the bucket of a key is full again
+    "starts": "starts:",  # list with TTL, ms of the last starts of a key with a sliding window
     "unique": "unique:",  # string, unique key -> id of the live task that holds it
     "waiters": "waiters:",  # set with TTL, reply lists of the clients that wait for one id
     "awaited": "awaited",  # string with TTL: exists while any client waits for any result

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
 from taskq.model.history import MOST_MINUTES, MOST_QUEUES
-from taskq.protocol import sessions, workflow
+from taskq.protocol import admission, sessions, workflow
 from taskq.protocol.checks import Checks
 from taskq.protocol.checks import LeaseTimes as LeaseTimes  # noqa: PLC0414 - for those who beat and reap
 from taskq.protocol.keys import FAMILIES, Keys, lists_of
@@ -74,6 +74,7 @@ ARGUMENTS: dict[str, str] = {
     "remember": "most most_queues default_lists*",
     "history": "count",
     **workflow.ARGUMENTS,
+    **admission.ARGUMENTS,
     **sessions.ARGUMENTS,
 }
 
@@ -87,10 +88,7 @@ SCRIPTS = load_scripts()
 
 
 class Submission(NamedTuple):
-    """One task on its way in; due is ms since the epoch as text, "+500" for 500 ms from now, "0" for now.
-
-    Without a key the word for it is empty.
-    """
+    """One task on its way in; due is ms since the epoch as text, "+500": 500 ms from now, "0": now. No key is empty."""
 
     task_id: str
     envelope: str
@@ -98,6 +96,7 @@ class Submission(NamedTuple):
     due: str
     unique_key: str
     ordering_key: str = ""
+    limit_keys: str = ""
 
 
 class SubmitReply(NamedTuple):
@@ -127,7 +126,7 @@ def _identity(reply: Any) -> Any:
     return reply
 
 
-class Protocol(Checks, workflow.WorkflowOperations):
+class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperations):
     """The operations of one namespace.
 
     Args:
@@ -362,12 +361,12 @@ def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument]
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
     kinds = {task[2:] for task in tasks}
-    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", "", ""):  # nearly always
+    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", "", "", ""):  # nearly always
         plain: list[Argument] = [kind[0], len(tasks)]
         for task in tasks:
             plain += task[:2]
         return 1, 0, plain, list(range(len(tasks)))
-    if any(due != "0" or unique or ordering for _, due, unique, ordering in kinds):
+    if any(due != "0" or any(keys) for _, due, *keys in kinds):
         return 0, len(tasks), [word for task in tasks for word in task], list(range(len(tasks)))
     groups: dict[str, list[Argument]] = {}
     orders: dict[str, list[int]] = {}

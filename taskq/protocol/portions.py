@@ -8,14 +8,14 @@ from taskq.protocol.operations import Submission
 
 # Within 5 ms on a slow core, listeners to events included.
 MOST_TASKS = 1_000
-# Tasks with a due time or a unique key cost twice as much.
+# Tasks with a due time or a key cost twice as much.
 MOST_OTHERS = 500
 MOST_CHARS = 2**21
 
 
 def portions(tasks: Sequence[Submission]) -> Iterator[Sequence[Submission]]:
     """Cut a batch into what one call carries each; nearly always that is all of it."""
-    most = MOST_TASKS if {task[3:] for task in tasks} == {("0", "", "")} else MOST_OTHERS
+    most = MOST_TASKS if {task[3:] for task in tasks} == {("0", "", "", "")} else MOST_OTHERS
     if len(tasks) <= most and sum([len(task[1]) for task in tasks]) <= MOST_CHARS:
         yield tasks
         return

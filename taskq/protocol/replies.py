@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
+from taskq.model.limit import Limit, LimitInfo
 
 
 class OutOfStep(ProtocolError):
@@ -142,9 +143,52 @@ class WorkerCard:
     lease_ms: int
 
 
+class FullLimit(NamedTuple):
+    """The limit that a task is blocked by: its key, how many wait before it, its definition, some of those who run."""
+
+    key: str
+    ahead: int
+    definition: str
+    holders: tuple[str, ...]
+    look_ms: int
+
+
+class OpenFamily(NamedTuple):
+    """What a task waits for: how many, how many of them have ended, and some of those that have not."""
+
+    total: int
+    ended: int
+    open: tuple[str, ...]
+
+
+class Circumstances(NamedTuple):
+    """What holds a task up.
+
+    Attributes:
+        now_ms: server time.
+        place: in its list from 0 (-1: not there), the length of that list and of those before it.
+        paused: whether its list is.
+        due: ms since the epoch, empty if it is not delayed.
+        order: its place in its sequence, -1 for none, and who is the first of it.
+        limit: that it is blocked by.
+        family: that it waits for.
+        ends: of tasks in the last half minute or so, ``span_ms``.
+    """
+
+    now_ms: int
+    place: tuple[int, int, int]
+    paused: bool
+    due: str
+    order: tuple[int, str]
+    limit: FullLimit | None
+    family: OpenFamily | None
+    ends: int
+    span_ms: int
+
+
 # the words of a record, see lua/lib/running.lua
 _RECORD = ("fence", "worker", "list", "attempts", "started", "flags")
-_FLAGS = {"h": "history", "c": "cancel"}
+_FLAGS = {"h": "history", "c": "cancel", "l": "limited"}
 # attempt and retries of a task that has never run
 _NEW = [1, 0]
 
@@ -206,6 +250,35 @@ def parse_record(record: bytes | str | None) -> dict[str, str]:
     fields = {"status": "running", **dict(zip(_RECORD, words, strict=True))}
     flags = fields.pop("flags")
     return fields | {name: "1" for letter, name in _FLAGS.items() if letter in flags}
+
+
+def parse_limits(reply: list[Any]) -> list[LimitInfo]:
+    """Return the limits with what was counted; a key that no limit has any more counts nowhere."""
+    found = {name: Limit.parse(name, text) for name, text in sorted(pairs(reply[0]).items())}
+    counts: dict[str, dict[str, tuple[int, int]]] = {name: {} for name in found}
+    flat = reply[1]
+    for at in range(0, len(flat), 3):
+        key = flat[at].decode("utf-8", "replace")
+        name = key if key in found else key.partition(":")[0]
+        if name in counts and (flat[at + 1] or flat[at + 2]):
+            counts[name][key] = (flat[at + 1], flat[at + 2])
+    return [LimitInfo(limit, counts[name]) for name, limit in found.items()]
+
+
+def parse_circumstances(reply: list[Any]) -> Circumstances:
+    """Return what explain answered."""
+    limit, family = reply[5], reply[6]
+    return Circumstances(
+        reply[0],
+        (reply[1][0], reply[1][1], reply[1][2]),
+        reply[2] == 1,
+        reply[3].decode(),
+        (reply[4][0], texts(reply[4][1:])[0]),
+        FullLimit(limit[0].decode(), limit[1], limit[2].decode(), texts(limit[3]), limit[4]) if limit else None,
+        OpenFamily(int(family[1]), family[2], texts(family[3])) if family else None,
+        reply[7],
+        reply[8],
+    )
 
 
 def parse_sizes(reply: list[Any]) -> Sizes:

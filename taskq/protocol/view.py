@@ -10,15 +10,16 @@ from taskq.protocol.replies import parse_record
 from taskq.states import LIVE, TERMINAL, TaskStatus
 
 KINDS: dict[str, str] = {
-    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "history", "session"), "list"),
-    **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited", "large"), "string"),
-    **dict.fromkeys(
-        ("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters", "family", "gathered"),
-        "hash",
-    ),
-    **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters"), "set"),
-    **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas", "sequence"), "zset"),
+    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "starts"), "list"),
+    **dict.fromkeys(("history", "session"), "list"),
+    **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited", "large", "rate", "limited"), "string"),
+    **dict.fromkeys(("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters"), "hash"),
+    **dict.fromkeys(("family", "gathered", "limits"), "hash"),
+    **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters", "permits"), "set"),
+    **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas", "sequence", "blocked", "jams"), "zset"),
 }
+# stands in the schedule for the limits with blocked tasks
+LIMIT_TIMER = "@limits"
 _WHOLE_NAMES = {FAMILIES[family]: family for family in KINDS if not FAMILIES[family].endswith(":")}
 _FIRST_WORDS = {FAMILIES[family][:-1]: family for family in KINDS if FAMILIES[family].endswith(":")}
 
@@ -110,7 +111,7 @@ class View:
         for worker, ids in self.all("processing"):
             for task_id in ids:
                 places.setdefault(task_id, []).append(f"processing:{worker}")
-        for task_id in self.get("scheduled", {}):
+        for task_id in self.get("scheduled", {}).keys() - {LIMIT_TIMER}:
             places.setdefault(task_id, []).append("scheduled")
         return places, unmet
 

@@ -34,12 +34,14 @@ _INDEXES = {
     "worker": "workers",
     "unique": "unique",
     "sequence": "sequence",
+    "permits": "permits",
+    "blocked": "blocked",
     "retained": "retained",
     "queue": "queue",
     "bell": "bell",
 }
 _OF_TASKS = ("task", "state", "result", "checkpoint", "signals")
-_INVARIANT = {"workers": "I8", "retained": "I5", "bell": "I7", "sequence": "I11"}
+_INVARIANT = {"workers": "I8", "retained": "I5", "bell": "I7", "sequence": "I11", "permits": "I12", "blocked": "I12"}
 # the order in which statuses are looked at: what is mended may become pending, and the lists come with the pending ones
 _AFTER_LISTS = tuple(status for status in TaskStatus if status in LIVE and status != TaskStatus.PENDING)
 
@@ -51,7 +53,7 @@ class Violation:
     """One thing that is wrong.
 
     Attributes:
-        invariant: ``I1`` to ``I11``, ``index`` or ``key``.
+        invariant: ``I1`` to ``I12``, ``index`` or ``key``.
         subject: the id of a task, or the name of a key, worker, ...
         message: what is wrong.
         done: what was done about it.

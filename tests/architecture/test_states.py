@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from taskq.model.limit import Limit
 from taskq.protocol.replies import Settlement
 from taskq.protocol.workflow import Child, FamilyPlan, Node
 from taskq.states import LIVE, TERMINAL, TRANSITIONS, Outcome, TaskStatus
@@ -84,6 +85,31 @@ def sequence(submit: Move) -> Move:
         bench.run(bench.protocol.cancel("ahead", "{}", TTL_MS))
 
     return move
+
+
+def claim_in_vain(bench: Bench) -> None:
+    """Its limit is full."""
+    if status_of(bench) is TaskStatus.PENDING:
+        bench.wipe()
+        block(bench)
+
+
+def block(bench: Bench) -> None:
+    bench.run(bench.protocol.set_limit(Limit("k", concurrency=1)))
+    bench.submit(task("ahead", limits="k"), task("a", limits="k"))
+    bench.register("w2")
+    bench.claim("w2", 2)
+
+
+def make_room(bench: Bench) -> None:
+    if status_of(bench) is not TaskStatus.WAITING:
+        return
+    bench.wipe()
+    block(bench)
+    assert status_of(bench) is TaskStatus.WAITING
+    bench.evict("w2")
+    bench.run(bench.protocol.remove_limit("k"))
+    bench.run(bench.protocol.promote())
 
 
 def replay_behind(bench: Bench) -> None:
@@ -175,7 +201,8 @@ def claim(bench: Bench) -> None:
 
 MOVES: dict[str, list[Move]] = {
     "submit": [lambda b: b.submit_ids("a"), lambda b: b.submit(task("a", due=b.at(60))), submit_behind],
-    "claim": [claim],
+    "claim": [claim, claim_in_vain],
+    "limit": [make_room],
     "cancel": [lambda b: b.run(b.protocol.cancel("a", "{}", TTL_MS))],
     "promote": [promote],
     "replay": [lambda b: b.run(b.protocol.replay([("a", "normal")])), replay_behind],

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from taskq.model.limit import Limit
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Claim, Settlement, TurnReply
@@ -25,6 +26,8 @@ LIST = st.sampled_from(ALL_LISTS)
 OUTCOME = st.sampled_from(["complete", "complete", "fail", "cancel", "retry", "retry", "snooze", "release"])
 TWICE = st.booleans()
 LIMIT = st.sampled_from([1, 100])
+RATE = st.sampled_from([None, None, "1/m", "3/m"])
+LIMITED = st.sampled_from(["", "", "a", "b:1", "b:2", "a b:1"])
 KEY = st.sampled_from(["", "", "k1", "k2"])
 
 
@@ -80,7 +83,16 @@ class Machine(RuleBasedStateMachine):
         )
         due = draw(st.sampled_from(["0", "0", "0", "+30000"]))
         tasks = [
-            task(task_id, priority, queue=queue, due=due, unique=draw(KEY), ordering=draw(KEY)) for task_id in draw(IDS)
+            task(
+                task_id,
+                priority,
+                queue=queue,
+                due=due,
+                unique=draw(KEY),
+                ordering=draw(KEY),
+                limits=draw(LIMITED),
+            )
+            for task_id in draw(IDS)
         ]
         reply = self.run(draw, self.bench.protocol.submit(tasks, draw(st.sampled_from([0, 0, 3]))))
         assert len(reply.ids) == len(tasks) or reply.full or reply.crowded
@@ -96,6 +108,14 @@ class Machine(RuleBasedStateMachine):
         state, task_id = self.bench.state(), draw(ID)
         if any(task_id in state.get(f"status:{status}", ()) for status in TERMINAL):
             self.bench.expire(task_id)
+
+    def set_limit(self, draw: Any) -> None:
+        name, most, rate = draw(st.sampled_from(["a", "b", "b:1"])), draw(st.integers(0, 3)), draw(RATE)
+        if most or rate:
+            limit = Limit(name, concurrency=most or None, rate=rate, sliding=rate is not None and draw(st.booleans()))
+            self.run(draw, self.bench.protocol.set_limit(limit))
+        else:
+            self.run(draw, self.bench.protocol.remove_limit(name), whole=False)
 
     # -- workers --
 
@@ -224,12 +244,18 @@ class Machine(RuleBasedStateMachine):
             bench.run(bench.protocol.evict(worker, False, 100, LIMITS))
         bench.move_clock(100_000)
         bench.register("last")
-        while claims := bench.claim("last", 10, ALL_LISTS):
-            bench.end("last", *(settle(claim) for claim in claims))
+        for _ in range(20):
+            while claims := bench.claim("last", 10, ALL_LISTS):
+                bench.end("last", *(settle(claim) for claim in claims))
+            bench.move_clock(60)  # for the rates
         state = bench.state()
         assert not [name for name in state if name in {f"status:{status}" for status in LIVE}]
         assert not [
-            name for name in state if name.startswith(("queue:", "processing:", "scheduled", "unique:", "sequence:"))
+            name
+            for name in state
+            if name.startswith(
+                ("queue:", "processing:", "scheduled", "unique:", "sequence:", "permits:", "blocked:", "jams")
+            )
         ]
 
 
@@ -238,7 +264,7 @@ ACTIONS = [
     action
     for action in (
         *("submit", "turn", "late_turn", "settle_outside", "progress", "beat", "repair", "register"),
-        *("cancel", "await_result", "lose_ended", "time_passes", "reap", "silence", "promote", "sweep"),
+        *("cancel", "set_limit", "await_result", "lose_ended", "time_passes", "reap", "silence", "promote", "sweep"),
         *("evict", "replay", "discard", "purge", "pause"),
     )
     for _ in range(WEIGHTS.get(action, 1))

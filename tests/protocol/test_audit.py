@@ -288,7 +288,7 @@ WRONG: list[tuple[str, Callable[[Keys], None], str]] = [
     (
         "waiting in a list",
         within("queue:low", lambda q: q.append("o2")),
-        "I1: o2 waits in its sequence, and stands in queue:low",
+        "I1: o2 waits for others, and stands in queue:low",
     ),
     ("first and waiting", within("sequence:k", lambda z: z.pop(0)), "I11: o2 has place 1 in the sequence of k"),
     ("first not in it", within("sequence:k", lambda z: z.pop(0)), "I11: o1 has the ordering key 'k' and does not"),

@@ -20,9 +20,26 @@ def test_a_call_is_one_evalsha_with_the_root_as_its_key() -> None:
 
 def test_submit() -> None:
     operation = protocol.submit(
-        [Submission("a", "{}", "high", "0", ""), Submission("b", "[]", "low", "+5", "k", "o")], 9
+        [Submission("a", "{}", "high", "0", ""), Submission("b", "[]", "low", "+5", "k", "o", "l m")], 9
     )
-    assert operation.args == (9, 1, 0, 2, "a", "{}", "high", "0", "", "", "b", "[]", "low", "+5", "k", "o")
+    assert operation.args == (
+        9,
+        1,
+        0,
+        2,
+        "a",
+        "{}",
+        "high",
+        "0",
+        *("", "", ""),
+        "b",
+        "[]",
+        "low",
+        "+5",
+        "k",
+        "o",
+        "l m",
+    )
     assert operation.parse([1, [1, b"holder"]]) == SubmitReply(("a", "holder"))
     assert operation.parse([1, [0, 1]]) == SubmitReply(("a", "b"))
     assert operation.parse([-1, [2]]) == SubmitReply((), conflicts=(1,))

@@ -149,6 +149,8 @@ def test_only_scripts_that_write_nothing_say_so() -> None:
         "exchanges",
         "hear",
         "history",
+        "read_limits",
+        "explain",
         "ids",
         "indexes",
         "inspect",

@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 import redis
 
+from taskq.model.limit import Limit
 from taskq.protocol.audit import audit
 from taskq.protocol.workflow import CommitPlan
 from taskq.settings import Settings
@@ -36,6 +37,9 @@ def bench(redis_url: str, prefix: str, redis_client: redis.Redis) -> Iterator[Be
         bench.run(bench.protocol.commit(plan, (), 0))
         bench.submit_ids("run3")
         bench.claim("w1", 1)
+        assert bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
+        bench.submit(*(task(f"l{n}", limits="few") for n in range(3)))
+        assert [claim.task_id for claim in bench.claim("w2", 2)] == ["l0"]
         bench.submit(task("later", due="+60000"))
         bench.submit_ids("a", "b", "t", "c")
         bench.submit(task("m", "low", queue="mail"))
@@ -148,6 +152,14 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "a key of nobody": (change("SET", "unique", "lost", "nobody"), "index", "lost"),
     "a key that is not held": (change("DEL", "unique", "key"), "index", "retry"),
     "a key that another one holds": (change("SET", "unique", "key2", "retry"), "index", "key2"),
+    "a permit of nobody": (change("SADD", "permits", "few", "nobody"), "I12", "few"),
+    "a permit of one that has ended": (change("SADD", "permits", "few", "complete"), "I12", "few"),
+    "running, and its permit is gone": (change("DEL", "permits", "few"), "I12", "l0"),
+    "waiting for room, and blocked nowhere": (change("ZREM", "blocked", "few", "l2"), "I12", "l2"),
+    "blocked and not waiting": (change("ZADD", "blocked", "few", 1, "a"), "I12", "few"),
+    "blocked and never looked at": (change("DEL", "jams", ""), "I12", "few"),
+    "blocked and nobody is woken": (change("ZREM", "scheduled", "", "@limits"), "I12", "few"),
+    "a rate that does not expire": (change("SET", "rate", "few", 1), "I5", "rate:few"),
     "a sequence that is gone": (change("DEL", "sequence", "k"), "I11", "o1"),
     "waiting, in no sequence": (change("ZREM", "sequence", "k", "o2"), "I11", "o2"),
     "the first of a sequence is not in it": (change("ZREM", "sequence", "k", "o0"), "I11", "o0"),

@@ -1,11 +1,11 @@
 -- cancel: end a task that waits, ask one that runs to stop
 -- FLAGS   allow-oom
--- USES    task state status scheduled tombstones worker running
--- INCLUDE terminate events running
+-- USES    task state status scheduled tombstones worker running blocked jams
+-- INCLUDE terminate events running blocked
 -- ARGV    id result ttl:number
 -- REPLY   what was found: cancelled, requested (it is running), missing, or the terminal status it has
 -- result is the JSON that a pending task leaves. A list entry stays behind as a tombstone, which the claim skips.
-local state, run = call('HMGET', STATE .. id, 'status', 'unique'), read_record(call('HGET', RUNNING, id))
+local state, run = call('HMGET', STATE .. id, 'status', 'unique', 'blocked'), read_record(call('HGET', RUNNING, id))
 local status = state[1]
 if call('EXISTS', TASK .. id) == 0 then return 'missing' end
 if run then
@@ -23,7 +23,12 @@ if status == 'completed' or status == 'failed' or status == 'cancelled' then ret
 call('SCARD', TOMBSTONES)
 call('ZCARD', SCHEDULED)
 call('SCARD', STATUS .. status)
+if state[3] then
+  call('ZCARD', BLOCKED .. state[3])
+  call('ZCARD', JAMS)
+end
 check_end(id, 'cancelled', state[2], ttl)
+leave_blocked(id, state[3])
 if status == 'pending' then call('SADD', TOMBSTONES, id) else call('ZREM', SCHEDULED, id) end
 terminate(id, 'cancelled', status, result, ttl)
 return 'cancelled'

@@ -1,6 +1,7 @@
--- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, sagas, bells, sequences
+-- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, sagas, bells, ...
 -- FLAGS   no-writes
 -- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas sequence
+-- USES    permits blocked jams scheduled
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
 local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
@@ -41,6 +42,20 @@ local JUDGE = {
     if first and not (in_one_of(LIVE, first) and call('HGET', STATE .. first, 'sequence') == name) then
       return first .. ' is the first of it, and not live or of another'
     end
+  end,
+  permits = function(name)
+    for _, id in ipairs(call('SRANDMEMBER', PERMITS .. name, 100)) do
+      local held = call('HGET', STATE .. id, 'holds') or ''
+      if not string.find(' ' .. held .. ' ', ' ' .. name .. ' ', 1, true) then return id .. ' holds one and does not run' end
+    end
+  end,
+  blocked = function(name)
+    for _, id in ipairs(call('ZRANGE', BLOCKED .. name, '0', '99')) do
+      local state = call('HMGET', STATE .. id, 'status', 'blocked')
+      if state[1] ~= 'waiting' or state[2] ~= name then return id .. ' does not wait for it' end
+    end
+    local at, woken = call('ZSCORE', JAMS, name), call('ZSCORE', SCHEDULED, '@limits')
+    if not at or not woken or tonumber(woken) > tonumber(at) then return 'nobody looks at it again' end
   end,
   bell = function(name) return call('LLEN', BELL .. name) > 8 and 'too long' end,
 }

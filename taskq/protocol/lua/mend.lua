@@ -1,8 +1,8 @@
 -- mend: put one task right: where it is, in which status set, and which of its keys expire
 -- FLAGS   allow-oom
 -- USES    task state result status running scheduled dead workers leases processing queue unique counters tombstones
--- USES    retention retained checkpoint signals sagas sequence
--- INCLUDE clock text bell running retention sequence join
+-- USES    retention retained checkpoint signals sagas sequence permits blocked
+-- INCLUDE clock text bell leave retention sequence join
 -- ARGV    id list ttl:number holders*
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- The truth is what most depends on: a run that its worker still holds; else an end with a result; else the schedule;
@@ -22,7 +22,7 @@ for _, status in ipairs(ENDED) do
   if member[status] then ended = ended or status end
 end
 local body, state_ttl, result = call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id)
-local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits')
+local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'holds')
 local record = call('HGET', RUNNING, id)
 local run, due, dead = read_record(record), call('ZSCORE', SCHEDULED, id), call('ZSCORE', DEAD, id)
 local held = run and call('LPOS', PROCESSING .. run.worker, id)
@@ -39,6 +39,7 @@ local key_holder = state[3] and call('GET', UNIQUE .. state[3])
 call('LLEN', QUEUE .. waits_in)
 call('HLEN', COUNTERS)
 call('EXISTS', TOMBSTONES)
+if run then permits_of(id, run) end
 call('ZCARD', SAGAS)
 local key, rank = state[5], nil
 if key then
@@ -61,8 +62,9 @@ elseif ended and (result ~= -2 or not live) or not live and not ended and result
 elseif due and (member.scheduled or member.retry or state[1] == 'scheduled' or state[1] == 'retry' or not live) then
   truth = (state[1] == 'retry' or member.retry and state[1] ~= 'scheduled') and 'retry' or 'scheduled'
 elseif member.waiting and live == 'waiting' then
-  if not key or state[6] ~= '@sequence' then return {} end
-  truth = 'waiting'
+  local for_room = state[6] == '@limit'
+  if for_room and call('ZSCORE', BLOCKED .. (state[7] or ''), id) or not for_room and state[6] ~= '@sequence' then return {} end
+  truth = for_room and 'pending' or 'waiting'
 else
   truth = 'pending'
 end
@@ -207,6 +209,15 @@ if state[3] and key_holder ~= id then
   note(key_holder and 'its unique key belongs to another task' or 'its unique key is held again')
 end
 
+if truth == 'running' then
+  local missing = 0
+  for limit_key in string.gmatch(state[8] or '', '[^ ]+') do missing = missing + call('SADD', PERMITS .. limit_key, id) end
+  if missing > 0 then note('its permits are counted again') end
+elseif state[8] then
+  for limit_key in string.gmatch(state[8], '[^ ]+') do call('SREM', PERMITS .. limit_key, id) end
+  call('HDEL', STATE .. id, 'holds')
+  note('its permits given back')
+end
 if key then put_into_sequence() end
 if truth == 'waiting' then return done end
 
@@ -228,6 +239,7 @@ if truth == 'running' then
 end
 if run then
   leave_running(id, run, truth, run.attempt - 1)
+  fill_up()
 elseif truth ~= 'pending' and (state[1] ~= truth or not state[2]) then
   call('HSET', STATE .. id, 'status', truth, 'list', waits_in)
   note('its state says ' .. truth)
@@ -236,7 +248,8 @@ elseif truth == 'pending' and call('EXISTS', STATE .. id) == 1 and state[1] ~= '
   note('its state says pending')
 end
 -- what was running or scheduled stands in no list; of anything else the walk through the lists tells
-if truth == 'pending' and not member.pending and (record or due or member.running or member.scheduled or member.retry) then
+if truth == 'pending' and not member.pending and (record or due or member.running or member.scheduled or member.retry
+    or member.waiting) then
   call('LPUSH', QUEUE .. waits_in, id)
   ring(waits_in)
   note('back at the head of ' .. waits_in)

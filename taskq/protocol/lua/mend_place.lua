@@ -1,8 +1,8 @@
 -- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
 -- FLAGS   allow-oom
 -- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
--- USES    schedules sagas sequence
--- INCLUDE clock text bell retention sequence
+-- USES    schedules sagas sequence permits blocked jams
+-- INCLUDE clock text bell retention sequence limits
 -- ARGV    verb name detail lease:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- An entry too many becomes a tombstone, which the claim drops: to take it out of the middle of a list would cost time in
@@ -58,6 +58,26 @@ local MEND = {
     check_sequence(name)
     leave_sequence(first, name)
     return first .. ' taken out of it'
+  end,
+  permits = function()
+    check_limits(name)
+    local before = call('SCARD', PERMITS .. name)
+    for _, id in ipairs(call('SRANDMEMBER', PERMITS .. name, 1000)) do
+      local held = call('HGET', STATE .. id, 'holds') or ''
+      if not string.find(' ' .. held .. ' ', ' ' .. name .. ' ', 1, true) then call('SREM', PERMITS .. name, id) end
+    end
+    local gone = before - call('SCARD', PERMITS .. name)
+    if gone > 0 and call('EXISTS', BLOCKED .. name) == 1 then look_again(name, now) end
+    return gone > 0 and digits(gone) .. ' permits given back'
+  end,
+  blocked = function()
+    check_limits(name)
+    for _, id in ipairs(call('ZRANGE', BLOCKED .. name, '0', '999')) do
+      local state = call('HMGET', STATE .. id, 'status', 'blocked')
+      if state[1] ~= 'waiting' or state[2] ~= name then call('ZREM', BLOCKED .. name, id) end
+    end
+    if call('EXISTS', BLOCKED .. name) == 1 then look_again(name, now) else call('ZREM', JAMS, name) end
+    return 'is looked at now'
   end,
   retained = function() return call('ZADD', RETENTION, name, name) == 1 and 'listed for the sweep' end,
   queue = function() return call('SADD', QUEUES, string.match(name, '^(.*):')) == 1 and 'its queue listed' end,

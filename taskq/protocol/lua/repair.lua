@@ -1,7 +1,7 @@
 -- repair: hand back what stands in a worker's processing list but is not held by it; give each worker a lease
 -- FLAGS   allow-oom
 -- USES    processing state status queue worker workers leases running
--- INCLUDE clock text leaseclock bell events running
+-- INCLUDE clock text leaseclock bell events leave
 -- ARGV    worker token lease:number period:number held*
 -- REPLY   {ids handed back}
 -- The worker calls it after a reconnect with all that it holds; at most 1000 ids are looked at.
@@ -13,7 +13,10 @@ local records = #ids > 0 and call('HMGET', RUNNING, unpack(ids)) or {}
 for i, id in ipairs(ids) do
   runs[i] = read_record(records[i]) or {}
   call('HLEN', STATE .. id)
-  if runs[i].list then call('LLEN', QUEUE .. runs[i].list) end
+  if runs[i].list then
+    call('LLEN', QUEUE .. runs[i].list)
+    permits_of(id, runs[i])
+  end
 end
 for _, status in ipairs({'running', 'pending'}) do call('SCARD', STATUS .. status) end
 call('ZCARD', LEASES)
@@ -37,4 +40,5 @@ for i = #ids, 1, -1 do
     end
   end
 end
+fill_up()
 return back

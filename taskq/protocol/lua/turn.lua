@@ -1,7 +1,7 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    tombstones scheduled retention retained events large
+-- USES    tombstones scheduled retention retained events large limited
 -- INCLUDE clock bodies text events bell settle promote sweep running claim
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
@@ -23,10 +23,10 @@ local SWEPT = 8  -- ids that are looked at for each that is settled, so that mem
 repeat
   local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
   if card[1] ~= token or card[3] or seq <= tonumber(card[2] or 0) then break end
-  local waited, large = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE) > 0, false
+  local waited, large, limited = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE, LIMITED) > 0, false, nil
   if waited then
     if call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
-    waited, large = call('EXISTS', AWAITED) == 1, call('EXISTS', LARGE) == 1
+    waited, large, limited = call('EXISTS', AWAITED) == 1, call('EXISTS', LARGE) == 1, call('GET', LIMITED)
   end
   read_clock()
   local head = call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')
@@ -98,6 +98,13 @@ repeat
       if not bodies[n] then usual = false end
     end
     if not usual then break end
+    if limited then
+      for n = 1, count do
+        local kind = string.match(bodies[n], '^([^"]*)"', 18 + #ids[n]) or ''
+        if limited == '*' or string.find(limited, ' ' .. kind .. ' ', 1, true) then usual = false end
+      end
+      if not usual then break end
+    end
     if settles == 0 then
       call('HLEN', RUNNING)
       call('SCARD', STATUS .. 'running')
@@ -221,6 +228,7 @@ sweep(math.min(settled() * SWEPT, 1000))
 settle_all()
 local _, wait = promote(100, rescheduled and until_next() or due)
 local claims = claim(candidates)
+if jammed then wait = until_next() end
 
 if (ring_on == 1 or claims.cut) and lists > 0 then
   -- work left behind rings on, so that one hint wakes as many workers as there is work for; no work at all clears the

@@ -1,12 +1,13 @@
 -- evict: take the tasks away from one worker, newest first, to the heads of their lists
 -- USES processing state status queue worker workers leases counters running
--- INCLUDE clock text bell terminate events running
+-- INCLUDE clock text bell terminate events leave
 -- charge 1: the worker died, each task counts a crash, and one over the limit is a dead letter; 0: handed back.
 -- Returns how many were requeued, how many died, and whether the worker is gone.
 local function poison(id, run, crashes, dead_ttl)
+  leave_running(id, run, 'failed', run.attempt)
   terminate(id, 'failed', 'running', '{"task_id":"' .. id .. '","status":"failed","result":null,"error":"poison: '
     .. digits(crashes) .. ' workers died while they ran this task","duration":null,"worker_id":"' .. run.worker
-    .. '","attempts":' .. digits(run.attempt) .. ',"completed_at":"' .. iso(now) .. '"}', dead_ttl, run)
+    .. '","attempts":' .. digits(run.attempt) .. ',"completed_at":"' .. iso(now) .. '"}', dead_ttl)
   call('HSET', STATE .. id, 'reason', 'poison')
 end
 
@@ -17,7 +18,10 @@ local function held_by(worker, charge, limit, max_crashes, dead_ttl)
   for i, id in ipairs(ids) do
     local run, state = read_record(records[i]), call('HMGET', STATE .. id, 'crashes', 'unique')
     runs[i], crashes[i] = run or {}, (tonumber(state[1]) or 0) + charge
-    if run then call('LLEN', QUEUE .. run.list) end
+    if run then
+      call('LLEN', QUEUE .. run.list)
+      permits_of(id, run)
+    end
     if charge == 1 and crashes[i] >= max_crashes then check_end(id, 'failed', state[2], dead_ttl) end
   end
   call('SCARD', STATUS .. 'running')
@@ -52,6 +56,7 @@ local function evict(held_tasks, charge, max_crashes, dead_ttl)
       if charge == 1 then call('HSET', STATE .. id, 'crashes', crashes) end
     end
   end
+  fill_up()
   if requeued + died > 0 and charge == 1 then call('HINCRBY', COUNTERS, 'recovered', requeued + died) end
   local gone = call('LLEN', held) == 0
   if gone then

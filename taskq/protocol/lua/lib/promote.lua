@@ -1,6 +1,6 @@
 -- promote: move what has fallen due to the tails of its lists, and what has waited for a signal too long to their heads
 -- USES scheduled state status queue
--- INCLUDE clock bell events
+-- INCLUDE clock bell events limits
 local function until_next()
   local head = call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')
   return head[1] and math.max(0, tonumber(head[2]) - now) or -1
@@ -13,6 +13,7 @@ local function fallen_due(limit, wait)
   ids = call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, limit)
   for i, id in ipairs(ids) do
     states[i] = call('HMGET', STATE .. id, 'status', 'list', 'waits', 'late')
+    if id == '@limits' then check_jams() end
     if states[i][2] then call('LLEN', QUEUE .. states[i][2]) end
   end
   for _, status in ipairs({'pending', 'scheduled', 'retry', 'waiting'}) do call('SCARD', STATUS .. status) end
@@ -26,7 +27,7 @@ local function promote(limit, wait)
   local moved, rung = 0, {}
   for i, id in ipairs(ids) do
     local status, list = states[i][1], states[i][2]
-    call('ZREM', SCHEDULED, id)
+    if id == '@limits' then look_at_jams() else call('ZREM', SCHEDULED, id) end
     if status == 'scheduled' or status == 'retry' or status == 'waiting' then
       if status == 'waiting' then
         call('LPUSH', QUEUE .. list, id)

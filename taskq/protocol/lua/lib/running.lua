@@ -1,10 +1,11 @@
 -- running: what is known of a task only while it runs, one line for each in one hash
--- USES running state
--- "fence worker list attempt started flags"; flags is '-', or h if the task has a state besides, c if it is asked to stop.
+-- USES running
+-- "fence worker list attempt started flags"; flags is '-', or h if the task has a state besides, c if it is asked to stop,
+-- l if it holds permits of limits.
 -- One hash for all, so that a turn reads, writes and deletes its tasks with one call each.
 local function read_record(record)
   local fence, worker, list, attempt, started, flags =
-    string.match(record or '', '^(%S+) (%S+) (%S+) (%d+) (%d+) ([-hc]+)$')
+    string.match(record or '', '^(%S+) (%S+) (%S+) (%d+) (%d+) ([-hcl]+)$')
   if not fence then return nil end
   return {fence = fence, worker = worker, list = list, attempt = tonumber(attempt), started = started, flags = flags}
 end
@@ -13,10 +14,4 @@ local function add_flag(id, run, flag)
   if string.find(run.flags, flag, 1, true) then return end
   call('HSET', RUNNING, id, table.concat({run.fence, run.worker, run.list, run.attempt, run.started,
     string.gsub(run.flags, '-', '') .. flag}, ' '))
-end
-
--- the run is over, the task is not forgotten: what it has been through goes into its state
-local function leave_running(id, run, status, attempts)
-  call('HDEL', RUNNING, id)
-  call('HSET', STATE .. id, 'status', status, 'list', run.list, 'attempts', attempts, 'started', run.started)
 end

@@ -1,7 +1,7 @@
 -- settle: apply the outcomes of attempts whose fence still holds
 -- USES processing queue state status task result counters awaited paused tombstones retention retained scheduled unique
 -- USES waiters running checkpoint family signals
--- INCLUDE clock terminate schedule bell events running family sequence
+-- INCLUDE clock terminate schedule bell events leave family sequence
 -- In ARGV stand first the completions, in groups: fence, TTL in ms and size of the group, then id and result for each.
 -- Then come the other outcomes, five words each: id, fence, outcome, body, number; number is a TTL for an end and a delay
 -- for a later run, or the time after which one that waits is woken (0: never), in ms. Everything is read, and so type-checked, before the first write: the server does not roll back.
@@ -12,7 +12,7 @@ local LEAVE = {retry = 'retry', snooze = 'scheduled', release = 'pending', wait 
 local ENDS = {fail = 'failed', cancel = 'cancelled'}
 
 -- completions are settled by the batch: ids, results and TTLs in the same order, ids by TTL, and what only few have:
--- unique key, parents, families and ordering key
+-- unique key, parents, families, ordering key and permits
 local completed, results, ttls, by_ttl, histories, ties = {}, {}, {}, {}, {}, {}
 -- whether a completion may put a task that waits for it into a list
 local awakening = false
@@ -37,15 +37,16 @@ local function check_completion(id, run, result, ttl)
   if run.flags ~= '-' then
     local at = #histories
     histories[at + 1], histories[at + 2], histories[at + 3] = STATE .. id, CHECKPOINT .. id, SIGNALS .. id
-    ties[n] = call('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence')
+    ties[n] = call('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence', 'holds')
     if ties[n][1] then call('GET', UNIQUE .. ties[n][1]) end
     if ties[n][2] then
       awakening = true
       check_parents(ties[n][2])
     end
-    if ties[n][4] then
+    if ties[n][4] or ties[n][5] then
       awakening = true
       check_sequence(ties[n][4])
+      check_limits(ties[n][5])
     end
   end
   completed[n], results[n], ttls[n], same[#same + 1] = id, result, ttl, id
@@ -53,6 +54,7 @@ end
 
 local function check_other(id, run, outcome, body, number)
   local unique = call('HGET', STATE .. id, 'unique')
+  permits_of(id, run)
   if ENDS[outcome] then
     check_end(id, ENDS[outcome], unique, number)
   elseif LEAVE[outcome] and number then
@@ -138,7 +140,10 @@ local function settle_completed()
     end
     if someone_waits then announce(id, results[n]) end
     emit_completed(id, holder_of[id])
-    if ties[n] then leave_sequence(id, ties[n][4]) end
+    if ties[n] then
+      leave_sequence(id, ties[n][4])
+      give_back(id, ties[n][5])
+    end
   end
   call('HDEL', RUNNING, unpack(completed))
   call('SREM', STATUS .. 'running', unpack(completed))
@@ -187,9 +192,11 @@ local function settle_all()
   for _, other in ipairs(going) do
     local id, run, outcome, body, number = unpack(other)
     if ENDS[outcome] then
-      terminate(id, ENDS[outcome], 'running', body, number, run)
+      leave_running(id, run, ENDS[outcome], run.attempt)
+      terminate(id, ENDS[outcome], 'running', body, number)
     else
       go_on(id, run, outcome, body, number)
     end
   end
+  fill_up()
 end

@@ -1,6 +1,6 @@
 -- terminate: end a task: result, expiry, status set, unique key, waiting clients
 -- USES task state result status dead counters unique waiters reply retained retention checkpoint signals
--- INCLUDE clock retention events running family sequence
+-- INCLUDE clock retention events family sequence
 -- The caller has taken the id out of the place it was in, and has called check_end before its first write.
 local function announce(id, result)
   local waiters = call('SMEMBERS', WAITERS .. id)
@@ -31,8 +31,8 @@ local function check_end(id, status, unique, ttl)
   check_sequence(ties[2])
 end
 
--- run: its record, if it was running
-local function terminate(id, status, from, result, ttl, run)
+-- of a running one, leave_running comes first
+local function terminate(id, status, from, result, ttl)
   call('SET', RESULT .. id, result, 'PX', ttl)
   call('PEXPIRE', TASK .. id, ttl)
   local state = STATE .. id
@@ -42,7 +42,6 @@ local function terminate(id, status, from, result, ttl, run)
     -- what was to be kept as long as the task
     for _, key in ipairs({CHECKPOINT .. id, SIGNALS .. id}) do call('PEXPIRE', key, ttl, 'LT') end
   end
-  if run then leave_running(id, run, status, run.attempt) end
   call('HSET', state, 'status', status, 'ended', digits(now))
   call('PEXPIRE', state, ttl)
   call('SMOVE', STATUS .. from, STATUS .. status, id)

@@ -1,0 +1,1 @@
+"""What may start, when, and why not: limits, and the explanation of a task."""

@@ -1,0 +1,48 @@
+"""The verbs of ``AdmissionVerbs``, awaited."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from taskq.admission import explain, limits
+from taskq.admission.explain import Explanation
+from taskq.admission.verbs import AdmissionVerbs
+from taskq.flows import Flow
+from taskq.model.limit import Limit, LimitInfo
+from taskq.workflow.averbs import documented_as
+
+T = TypeVar("T")
+
+
+class AsyncAdmissionVerbs:
+    """The verbs for code on an event loop."""
+
+    spread: Any  # set by the queue: its partitions
+
+    async def run_flow(self, flow: Flow[T]) -> T:
+        """Drive a flow to its end and return its value."""
+        raise NotImplementedError
+
+    @documented_as(AdmissionVerbs.set_limit)
+    async def set_limit(
+        self,
+        name: str,
+        *,
+        concurrency: int | None = None,
+        rate: str | None = None,
+        burst: int | None = None,
+        sliding: bool = False,
+    ) -> None:
+        await self.run_flow(limits.set_limit(self.spread, Limit(name, concurrency, rate, burst, sliding)))
+
+    @documented_as(AdmissionVerbs.remove_limit)
+    async def remove_limit(self, name: str) -> bool:
+        return await self.run_flow(limits.remove_limit(self.spread, name))
+
+    @documented_as(AdmissionVerbs.list_limits)
+    async def list_limits(self) -> list[LimitInfo]:
+        return await self.run_flow(limits.list_limits(self.spread))
+
+    @documented_as(AdmissionVerbs.explain)
+    async def explain(self, task_id: str) -> Explanation:
+        return await self.run_flow(explain.explain(self.spread.of(task_id), task_id))

@@ -1,0 +1,202 @@
+"""Why a task does what it does: one question, one answer, written once for both clients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from taskq.errors import CorruptTask
+from taskq.flows import Context, Flow
+from taskq.model.limit import Limit
+from taskq.model.moment import iso_utc, seconds_to_ms
+from taskq.model.task import Task, from_envelope, outline
+from taskq.model.views import status_dict, whole
+from taskq.protocol.keys import list_name, lists_of
+from taskq.protocol.replies import Circumstances, Inspection, WorkerCard
+from taskq.states import TaskStatus
+
+# The card of a worker shows no more of its types than this many characters.
+_CUT = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a task is where it is.
+
+    Attributes:
+        task_id: of the task.
+        status: its status; empty if it is not known.
+        reason: one word: ``queued``, ``paused``, ``no_worker``, ``unknown_type``, ``corrupt``, ``scheduled``,
+            ``parked``, ``retry``, ``limit``, ``order``, ``children``, ``dependencies``, ``waiting``, ``running``,
+            ``dead``, ``completed``, ``cancelled`` or ``unknown``.
+        message: the whole reason, for people.
+        details: the numbers and names in it.
+    """
+
+    task_id: str
+    status: str
+    reason: str
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a dict that JSON can say."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """All that is known of a task."""
+
+    task: Task
+    status: dict[str, Any]
+    state: dict[str, str]
+    found: Circumstances
+    workers: Sequence[WorkerCard]
+    damage: str
+
+    def because(self, reason: str, message: str, **details: Any) -> Explanation:
+        return Explanation(self.task.task_id, self.status["status"], reason, message, details)
+
+
+def explain(context: Context, task_id: str) -> Flow[Explanation]:
+    """Return why a task is where it is."""
+    inspected: list[Inspection] = yield context.protocol.inspect([task_id])
+    item = inspected[0]
+    if item.envelope is None:
+        hint = "it never existed under this prefix, or it ended and its retention is over (TASKQ_RESULT_TTL)"
+        return Explanation(task_id, "", "unknown", f"there is no task {task_id}: {hint}")
+    task = outline(item.envelope, task_id)
+    own = list_name(task.queue, task.priority)
+    names = lists_of(task.queue)
+    ttl_ms = seconds_to_ms(context.settings.result_ttl_seconds, "result_ttl_seconds")
+    found: Circumstances = yield context.protocol.explain(task_id, own, ttl_ms, names[: names.index(own)])
+    _, workers = yield context.protocol.cards()
+    damage = ""
+    try:
+        from_envelope(item.envelope, seal=context.seal)
+    except CorruptTask as error:
+        damage = str(error)
+    status = status_dict(task, item.state, item.result, context.seal)
+    case = _Case(task, status, item.state, found, workers, damage)
+    return _BY_STATUS[TaskStatus(status["status"])](case)
+
+
+def _pending(case: _Case) -> Explanation:
+    name = case.state.get("list") or list_name(case.task.queue, case.task.priority)
+    if case.damage:
+        return case.because("corrupt", f"its next attempt ends as a dead letter: {case.damage}")
+    if case.found.paused:
+        return case.because(
+            "paused", f"the list {name} is paused: `taskq queue resume` lets workers claim again", list=name
+        )
+    serving = [card for card in case.workers if name in card.card.get("lists", name).split()]
+    if not serving:
+        return case.because("no_worker", f"no live worker serves the list {name}: start one", list=name)
+    types = [card.card.get("types", "") for card in serving]
+    if all(0 < len(text) < _CUT and case.task.task_type not in text.split() for text in types):
+        return case.because(
+            "unknown_type",
+            f"none of {len(serving)} live workers of the list {name} knows the type {case.task.task_type}",
+            type=case.task.task_type,
+            workers=[card.worker_id for card in serving[:10]],
+        )
+    return _queued(case, name)
+
+
+def _queued(case: _Case, name: str) -> Explanation:
+    place, length, before = case.found.place
+    if place < 0:
+        return case.because(
+            "queued", f"it is behind more than 10,000 others in the list {name}", list=name, length=length
+        )
+    ahead = place + before
+    details: dict[str, Any] = {"list": name, "position": place + 1, "ahead": ahead}
+    message = f"it is number {place + 1} of {length} in the list {name}"
+    if before:
+        message += f", and {before} more urgent tasks go first"
+    if case.found.ends:
+        rate = case.found.ends * 1000 / case.found.span_ms
+        seconds = round(ahead / rate, 1)
+        details["expected_seconds"] = seconds
+        message += f"; at {rate:.1f} ends a second it starts in about {seconds:g} s"
+    return case.because("queued", message, **details)
+
+
+def _later(case: _Case) -> Explanation:
+    due = iso_utc(int(float(case.found.due))) if case.found.due else "an unknown time"
+    reason = case.status["reason"]
+    if case.status["status"] == TaskStatus.RETRY:
+        retries, most = whole(case.state.get("retries")), case.task.max_retries
+        error = str(case.status["error"] or "its handler raised").strip().splitlines()[-1]
+        message = f"retry {retries} of {most} starts at {due}, because: {error}"
+        return case.because("retry", message, due=due, retry=retries, of=most, error=error)
+    if reason:
+        return case.because("parked", f"it starts at {due}, because: {reason}", due=due, why=reason)
+    return case.because("scheduled", f"it is delayed and starts at {due}", due=due)
+
+
+def _waiting(case: _Case) -> Explanation:
+    state, found = case.state, case.found
+    waits = state.get("waits", "")
+    if waits == "@sequence":
+        rank, first = found.order
+        message = f"{rank} with the ordering key {state.get('sequence')} go before it, the first of them is {first}"
+        return case.because("order", message, key=state.get("sequence"), ahead=rank, first=first)
+    if found.limit is not None and waits == "@limit":
+        limit = Limit.parse(found.limit.key, found.limit.definition)
+        words = [f"{limit.concurrency} at a time" if limit.concurrency else "", limit.rate or ""]
+        message = f"the limit {found.limit.key} ({' and '.join(word for word in words if word) or 'removed'}) is full"
+        if found.limit.holders:
+            message += f": {', '.join(found.limit.holders)} run with it"
+        message += f"; {found.limit.ahead} wait before it"
+        if limit.rate and found.limit.look_ms > 0:
+            message += f", the next start is looked for in {found.limit.look_ms / 1000:.1f} s"
+        holders = list(found.limit.holders)
+        return case.because("limit", message, key=found.limit.key, ahead=found.limit.ahead, holders=holders)
+    if found.family is not None:
+        total, ended, open_ones = found.family.total, found.family.ended, list(found.family.open)
+        what = "dependencies" if waits.endswith("/0") else "children"
+        message = f"{total - ended} of {total} {what} have not ended yet: {', '.join(open_ones)}"
+        return case.because(what, message, total=total, ended=ended, open=open_ones)
+    return case.because("waiting", f"it waits for {waits or 'nothing that is known: run `taskq fsck`'}", waits=waits)
+
+
+def _running(case: _Case) -> Explanation:
+    worker, since = case.status["worker_id"], case.status["started_at"]
+    card = next((card for card in case.workers if card.worker_id == worker), None)
+    if card is None:
+        lease = "which is not registered any more; `taskq fsck` tells more"
+    elif card.lease_ms < 0:
+        lease = "whose lease has run out: it is about to be taken back"
+    else:
+        lease = f"whose lease lasts {card.lease_ms / 1000:.0f} s more"
+    asked = ", and it has been asked to stop" if case.state.get("cancel") else ""
+    message = f"it runs on {worker} since {since}, {lease}{asked}"
+    return case.because("running", message, worker=worker, since=since, attempt=whole(case.state.get("attempts")))
+
+
+def _ended(case: _Case) -> Explanation:
+    status, error = case.status["status"], str(case.status["error"] or "").strip()
+    why = ": ".join(word for word in (case.status["reason"], error.splitlines()[-1] if error else "") if word)
+    at = case.status["completed_at"]
+    if status == TaskStatus.FAILED:
+        return case.because(
+            "dead", f"it is a dead letter since {at}, because: {why}; `taskq dlq replay` runs it again", at=at, why=why
+        )
+    return case.because(
+        status, f"it has {'completed' if not why else 'ended'} at {at}{': ' + why if why else ''}", at=at
+    )
+
+
+_BY_STATUS = {
+    TaskStatus.PENDING: _pending,
+    TaskStatus.SCHEDULED: _later,
+    TaskStatus.RETRY: _later,
+    TaskStatus.WAITING: _waiting,
+    TaskStatus.RUNNING: _running,
+    TaskStatus.COMPLETED: _ended,
+    TaskStatus.FAILED: _ended,
+    TaskStatus.CANCELLED: _ended,
+}

@@ -1,0 +1,87 @@
+"""The verbs of ``TaskQueue`` that say what may start."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from taskq.admission import explain, limits
+from taskq.admission.explain import Explanation
+from taskq.flows import Flow
+from taskq.model.limit import Limit, LimitInfo
+
+T = TypeVar("T")
+
+
+class AdmissionVerbs:
+    """The verbs for code that may block."""
+
+    spread: Any  # set by the queue: its partitions
+
+    def run_flow(self, flow: Flow[T]) -> T:
+        """Drive a flow to its end and return its value."""
+        raise NotImplementedError
+
+    def set_limit(
+        self,
+        name: str,
+        *,
+        concurrency: int | None = None,
+        rate: str | None = None,
+        burst: int | None = None,
+        sliding: bool = False,
+    ) -> None:
+        """Limit how many tasks of a kind run or start, over all workers; replaces the limit of that name.
+
+        What runs already goes on; what waits for room is looked at again at once.
+
+        Args:
+            name: what is counted: tasks with this name in their ``limit_keys``, and those of each key ``<name>:<more>``
+                by itself; ``type:<type>`` counts the tasks of a type, ``type`` those of each type by itself.
+            concurrency: how many may run at a time; None: any number.
+            rate: how many may start within a time, such as ``"100/s"``, ``"10/m"`` or ``"500/15m"``; None: any number.
+            burst: how many may start at once after a pause; None: as many as the rate says.
+            sliding: whether no span of that time, wherever it begins, may have more starts than the rate says; else
+                room comes back evenly (token bucket).
+
+        Raises:
+            InvalidTask: for a name, number or rate that cannot be used, or if there are 1,000 limits.
+            ServerUnavailable: if the server cannot be asked.
+        """
+        self.run_flow(limits.set_limit(self.spread, Limit(name, concurrency, rate, burst, sliding)))
+
+    def remove_limit(self, name: str) -> bool:
+        """Remove a limit; what waits for it starts.
+
+        Args:
+            name: of the limit.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            ServerUnavailable: if the server cannot be asked.
+        """
+        return self.run_flow(limits.remove_limit(self.spread, name))
+
+    def list_limits(self) -> list[LimitInfo]:
+        """Return all limits, each with how many tasks run with it and wait for room.
+
+        Raises:
+            ServerUnavailable: if the server cannot be asked.
+        """
+        return self.run_flow(limits.list_limits(self.spread))
+
+    def explain(self, task_id: str) -> Explanation:
+        """Return why a task is where it is, and what it waits for. Reads only, and never much.
+
+        Args:
+            task_id: which one.
+
+        Returns:
+            Its ``reason`` in a word, the whole of it as ``message``, names and numbers in ``details``; the reason is
+            ``unknown`` if there is no such task.
+
+        Raises:
+            ServerUnavailable: if the server cannot be asked.
+        """
+        return self.run_flow(explain.explain(self.spread.of(task_id), task_id))

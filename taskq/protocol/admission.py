@@ -1,0 +1,40 @@
+"""The calls to the server that say what may start: limits, and what holds a task up. No I/O here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo
+from taskq.protocol.operation import Argument, Operation
+from taskq.protocol.replies import Circumstances, parse_circumstances, parse_limits
+
+# as in operations.py, which loads these scripts with the others
+ARGUMENTS: dict[str, str] = {
+    "limits": "verb name wanted most",
+    "read_limits": "most",
+    "explain": "id list ttl ahead*",
+}
+
+
+class AdmissionOperations:
+    """The part of ``Protocol`` for limits and explanations."""
+
+    def _build(self, name: str, args: Iterable[Argument], parse: Callable[[Any], Any] = ...) -> Operation[Any]:
+        raise NotImplementedError
+
+    def set_limit(self, limit: Limit) -> Operation[bool]:
+        """Add or replace a limit; return False if there are as many as there may be."""
+        return self._build("limits", ("set", limit.name, limit.text(), MAX_LIMITS), lambda reply: reply == 1)
+
+    def remove_limit(self, name: str) -> Operation[bool]:
+        """Remove a limit; return whether there was one."""
+        return self._build("limits", ("remove", name, "", MAX_LIMITS), lambda reply: reply == 1)
+
+    def explain(self, task_id: str, list_name: str, ttl_ms: int, ahead: Sequence[str]) -> Operation[Circumstances]:
+        """Return what holds a task up; ``ahead`` names the lists that are claimed from before its own."""
+        return self._build("explain", (task_id, list_name, ttl_ms, *ahead), parse_circumstances)
+
+    def list_limits(self) -> Operation[list[LimitInfo]]:
+        """Return all limits, and how many run and wait with each of their keys."""
+        return self._build("read_limits", (MAX_LIMITS,), parse_limits)

@@ -1,0 +1,38 @@
+-- explain: what holds one task up, as of one instant
+-- FLAGS   no-writes
+-- USES    state queue paused scheduled sequence blocked permits limits jams family children gathered retained
+-- INCLUDE clock text
+-- ARGV    id list ttl:number ahead*
+-- REPLY   {now ms, {place in its list from 0 or -1, length of the list, length of those before it}, 1 if the list is paused,
+--         due ms or '', {place in its sequence or -1, who is the first of it}, {key of its limit, place, definition, who
+--         run, ms to the next look}, {name of its family, total, ended, open children}, ends in the last half minute, and how
+--         many ms that is}
+-- ahead names the lists that are claimed from before its own. At most 10,000 entries of the list are looked at, 5 holders,
+-- 100 children. Ends are those whose results are kept for ttl ms.
+local state = call('HMGET', STATE .. id, 'list', 'sequence', 'waits', 'blocked')
+list = state[1] or list
+local before = 0
+for i = first_ahead, #ARGV do before = before + call('LLEN', QUEUE .. ARGV[i]) end
+local place = {call('LPOS', QUEUE .. list, id, 'MAXLEN', 10000) or -1, call('LLEN', QUEUE .. list), before}
+
+local order, limit, family = {-1, ''}, {}, {}
+if state[2] then
+  order = {call('ZRANK', SEQUENCE .. state[2], id) or -1, call('ZRANGE', SEQUENCE .. state[2], 0, 0)[1] or ''}
+end
+local key, waits = state[4], state[3]
+if key then
+  local definition = call('HGET', LIMITS, key) or call('HGET', LIMITS, string.match(key, '^[^:]*')) or ''
+  limit = {key, call('ZRANK', BLOCKED .. key, id) or -1, definition, call('SRANDMEMBER', PERMITS .. key, 5),
+    (tonumber(call('ZSCORE', JAMS, key) or 0) or 0) - now}
+elseif waits and string.byte(waits) ~= 64 then
+  local found, open = call('HMGET', FAMILY .. waits, 'total', 'completed', 'failed'), {}
+  local members = call('LRANGE', CHILDREN .. waits, 0, 99)
+  local results = #members > 0 and call('HMGET', GATHERED .. waits, unpack(members)) or {}
+  for n, member in ipairs(members) do
+    if results[n] == '' and #open < 5 then open[#open + 1] = member end
+  end
+  family = {waits, found[1] or '0', (tonumber(found[2]) or 0) + (tonumber(found[3]) or 0), open}
+end
+local ends, slot = 0, (math.floor((now + ttl) / 10000) + 1) * 10000
+for n = 0, 2 do ends = ends + call('LLEN', RETAINED .. digits(slot - n * 10000)) end
+return {now, place, call('SISMEMBER', PAUSED, list), call('ZSCORE', SCHEDULED, id) or '', order, limit, family, ends, 20000 + (now + ttl) % 10000}

@@ -1,0 +1,193 @@
+-- limits: how many tasks of a kind may run at a time, and how many may start within a time
+-- USES limits permits jams blocked rate starts state status queue scheduled
+-- INCLUDE clock text bell events schedule
+-- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
+-- permits:<key> holds who runs with it. A claim that finds no room takes the task out of its list into blocked:<key>;
+-- whatever makes room moves the first of them back to the heads of their lists in the same step. jams says for each key
+-- with blocked tasks when to look at it again: rates make room by time alone, and a task that was moved back may meet
+-- another full limit, or nobody who runs it. The earliest of these times stands in the schedule as '@limits'.
+local LOOK_MS, SOON_MS, MOST = 60000, 1000, 100
+local RANKS = {urgent = 0, high = 1, normal = 2, low = 3}
+-- what one script needs to know of a key once: its definition, how many hold a permit, that all of it was checked
+local definitions, holders, sound, freed, jammed = {}, {}, {}, {}, false
+
+-- "<most at a time or 0> <-, bucket or window> <starts> <ms> <burst> ...", by the whole key or by its name
+local function definition(key)
+  local known = definitions[key]
+  if known ~= nil then return known end
+  local text = call('HGET', LIMITS, key) or call('HGET', LIMITS, string.match(key, '^[^:]*'))
+  local most, kind, starts, period, burst = string.match(text or '', '^(%d+) (%S+) (%d+) (%d+) (%d+)')
+  known = most and {most = tonumber(most), kind = kind, starts = tonumber(starts), period = tonumber(period),
+    burst = tonumber(burst)} or false
+  definitions[key] = known
+  return known
+end
+
+-- A bucket is kept as the time at which it is full again: later than it can be, the clock was set back.
+local function full_again(key, limit)
+  local step, full = limit.period / limit.starts, tonumber(call('GET', RATE .. key) or 0) or 0
+  return full < now + step * limit.burst + 1000 and math.max(now, full) or now, step
+end
+
+-- Returns how many may start now (MOST: as many as like), and when there is room for one more than that.
+local function room(key)
+  local limit, free, again = definition(key), MOST, now + LOOK_MS
+  if not limit then return free, again end
+  if limit.most > 0 then
+    holders[key] = holders[key] or call('SCARD', PERMITS .. key)
+    free = math.min(free, limit.most - holders[key])
+  end
+  if limit.kind == 'bucket' then
+    local full, step = full_again(key, limit)
+    local tokens = math.floor((now - full) / step + limit.burst + 0.000001)
+    free, again = math.min(free, tokens), math.ceil(full + (tokens + 1 - limit.burst) * step)
+  elseif limit.kind == 'window' then
+    local past, first = 0, nil
+    for _, start in ipairs(call('LRANGE', STARTS .. key, '0', '9')) do
+      start = tonumber(start) or 0
+      -- later than now: the clock was set back
+      if start <= now - limit.period or start > now + 1000 then past = past + 1 else first = first or start end
+    end
+    free = math.min(free, limit.starts - call('LLEN', STARTS .. key) + past)
+    if first then again = first + limit.period end
+  end
+  return free, math.max(again, now + 1)
+end
+
+-- reads only: all that is touched when there is room with some keys, or may be
+local function check_limits(keys)
+  if not keys or sound[keys] then return end
+  call('HLEN', LIMITS)
+  call('ZCARD', JAMS)
+  call('ZCARD', SCHEDULED)
+  call('SCARD', STATUS .. 'waiting')
+  call('SCARD', STATUS .. 'pending')
+  for key in string.gmatch(keys, '[^ ]+') do
+    room(key)
+    call('SCARD', PERMITS .. key)
+    call('ZCARD', BLOCKED .. key)
+  end
+  sound[keys] = true
+end
+
+local function look_again(key, at)
+  jammed = true
+  call('ZADD', JAMS, 'LT', digits(at), key)
+  call('ZADD', SCHEDULED, 'LT', digits(at), '@limits')
+end
+
+local function take(key, id)
+  local limit = definition(key)
+  if limit.most > 0 then holders[key] = holders[key] + call('SADD', PERMITS .. key, id) end
+  if limit.kind == 'bucket' then
+    local full, step = full_again(key, limit)
+    call('SET', RATE .. key, string.format('%.3f', full + step), 'PX', digits(math.ceil(full + step - now)))
+  elseif limit.kind == 'window' then
+    if call('RPUSH', STARTS .. key, digits(now)) > limit.starts then call('LTRIM', STARTS .. key, -limit.starts, '-1') end
+    call('PEXPIRE', STARTS .. key, digits(limit.period))
+  end
+end
+
+-- Takes a permit or a start of each limit, or of none. Returns the key that is full and when to look again; or nil, and
+-- the keys whose permits it holds from now on.
+local function admit(id, keys)
+  for key in string.gmatch(keys, '[^ ]+') do
+    local free, again = room(key)
+    if free < 1 then return key, again end
+  end
+  local held = {}
+  for key in string.gmatch(keys, '[^ ]+') do
+    local limit = definition(key)
+    if limit then
+      take(key, id)
+      if limit.most > 0 then held[#held + 1] = key end
+    end
+  end
+  return nil, table.concat(held, ' ')
+end
+
+-- Out of its list; it keeps its place among the blocked if it has been there before: by priority, then by time.
+local function block(id, list, key, again, since)
+  if not since then
+    since = string.format('%d', (RANKS[string.match(list, '[^:]*$')] or 3) * 2251799813685248 + now_us - 1700000000000000)
+    -- two of one turn
+    local last = call('ZREVRANGEBYSCORE', BLOCKED .. key, since + 1000, since, 'WITHSCORES', 'LIMIT', '0', '1')
+    if last[2] then since = string.format('%d', last[2] + 1) end
+  end
+  call('ZADD', BLOCKED .. key, since, id)
+  call('SMOVE', STATUS .. 'pending', STATUS .. 'waiting', id)
+  call('HSET', STATE .. id, 'status', 'waiting', 'waits', '@limit', 'blocked', key, 'since', since, 'list', list)
+  look_again(key, again)
+  emit_status(id, 'waiting', 'pending')
+end
+
+local function back_to_its_list(id, key)
+  local state = redis.pcall('HMGET', STATE .. id, 'status', 'waits', 'list')
+  local known = not state.err and state[1] == 'waiting' and state[2] == '@limit'
+  -- a list that a foreign hand has damaged: it waits on
+  if known and type(redis.pcall('LLEN', QUEUE .. state[3])) ~= 'number' then return end
+  call('ZREM', BLOCKED .. key, id)
+  if not known then return end
+  call('SMOVE', STATUS .. 'waiting', STATUS .. 'pending', id)
+  call('HDEL', STATE .. id, 'waits', 'blocked')
+  call('HSET', STATE .. id, 'status', 'pending')
+  call('LPUSH', QUEUE .. state[3], id)
+  ring(state[3])
+  emit_status(id, 'pending', 'waiting')
+end
+
+-- as many of the blocked as there is room for go back to the heads of their lists, the first of them last
+local function unblock(key, most)
+  local free, again = room(key)
+  local ids = free > 0 and call('ZRANGE', BLOCKED .. key, '0', math.min(free, most) - 1) or {}
+  for i = #ids, 1, -1 do back_to_its_list(ids[i], key) end
+  if call('EXISTS', BLOCKED .. key) == 0 then
+    call('ZREM', JAMS, key)
+  elseif #ids == 0 then
+    look_again(key, again)
+  else
+    look_again(key, #ids == MOST and now or math.min(again, now + SOON_MS))
+  end
+end
+
+-- The run is over: its permits are free again. For whom is decided when all of them are known (fill_up); a task that
+-- goes back to the head of its list is the next one itself: a space before the key tells.
+local function give_back(id, keys, comes_again)
+  for key in string.gmatch(keys or '', '[^ ]+') do
+    if call('SREM', PERMITS .. key, id) == 1 then
+      holders[key] = nil
+      freed[#freed + 1] = comes_again and ' ' .. key or key
+    end
+  end
+end
+
+local function fill_up()
+  local counts = {}
+  for _, key in ipairs(freed) do counts[key] = (counts[key] or 0) + 1 end
+  for _, word in ipairs(freed) do
+    local key, count = string.match(word, '[^ ]+'), counts[word]
+    counts[word] = nil
+    if count and call('EXISTS', BLOCKED .. key) == 1 then
+      if word == key then unblock(key, count) else look_again(key, now + SOON_MS) end
+    end
+  end
+  freed = {}
+end
+
+-- the time in the schedule has come: reads only
+local function due_jams()
+  return call('ZRANGEBYSCORE', JAMS, '-inf', digits(now), 'LIMIT', '0', '10')
+end
+
+local function check_jams()
+  for _, key in ipairs(due_jams()) do check_limits(key) end
+end
+
+local function look_at_jams()
+  for _, key in ipairs(due_jams()) do
+    call('ZADD', JAMS, digits(now + LOOK_MS), key)
+    unblock(key, MOST)
+  end
+  local first = call('ZRANGE', JAMS, '0', '0', 'WITHSCORES')
+  if first[2] then call('ZADD', SCHEDULED, first[2], '@limits') else call('ZREM', SCHEDULED, '@limits') end
+end

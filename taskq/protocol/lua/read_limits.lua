@@ -1,0 +1,15 @@
+-- read_limits: all limits, and how many run and wait with their keys
+-- FLAGS   no-writes
+-- USES    limits permits blocked jams
+-- ARGV    most:number
+-- REPLY   {{name, definition, ...}, {key, who run, who are blocked, ...}} of each name and of that many jams at most
+local found, counts, seen = call('HGETALL', LIMITS), {}, {}
+local function count(key)
+  if seen[key] then return end
+  seen[key] = true
+  local n = #counts
+  counts[n + 1], counts[n + 2], counts[n + 3] = key, call('SCARD', PERMITS .. key), call('ZCARD', BLOCKED .. key)
+end
+for i = 1, #found, 2 do count(found[i]) end
+for _, key in ipairs(call('ZRANGE', JAMS, '0', most - 1)) do count(key) end
+return {found, counts}

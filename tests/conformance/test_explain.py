@@ -1,0 +1,193 @@
+"""explain: the right reason for each case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from taskq import Explanation, Task
+from taskq.flows import due_in
+from taskq.protocol.keys import lists_of
+from taskq.protocol.operations import LeaseTimes
+from taskq.protocol.replies import Settlement
+from taskq.protocol.workflow import Child, FamilyPlan
+from tests.conformance.clients import Client, Hands, NewClient
+
+
+def serve(hands: Hands, name: str, lists: list[str], types: str = "agent_query") -> None:
+    """Register a worker that serves some lists and knows some types."""
+    card = {"lists": " ".join(lists), "types": types}
+    hands.run(hands.protocol.register(name, "token", LeaseTimes(30_000, 5_000), "uuid", card))
+
+
+def queued(client: Client, hands: Hands) -> str:
+    client.submit_batch([Task(), Task(priority="urgent")])
+    return client.submit_task(Task())
+
+
+def paused(client: Client, hands: Hands) -> str:
+    client.pause(priority="low")
+    return client.submit_task(Task(priority="low"))
+
+
+def no_worker(client: Client, hands: Hands) -> str:
+    hands.run(hands.protocol.register(hands.name, "token", LeaseTimes(30_000, 5_000), "uuid", {"lists": "urgent"}))
+    return client.submit_task(Task(queue="mail"))
+
+
+def unknown_type(client: Client, hands: Hands) -> str:
+    serve(hands, hands.name, lists_of(None), "send echo")
+    return client.submit_task(Task(task_type="resize"))
+
+
+def corrupt(client: Client, hands: Hands) -> str:
+    task_id = client.submit_task(Task(payload="good"))
+    key = hands.protocol.keys.key("task", task_id)
+    pool: redis.Redis = redis.Redis.from_url(client.settings.redis_url)
+    pool.set(key, pool.get(key).replace(b"good", b"evil"))
+    pool.close()
+    return task_id
+
+
+def scheduled(client: Client, hands: Hands) -> str:
+    return client.submit_later(Task(), due_in(60))
+
+
+def end(client: Client, hands: Hands, outcome: str, *, body: str = "", delay_ms: int = 60_000) -> str:
+    task_id = client.submit_task(Task(max_retries=5))
+    hands.claim()
+    hands.end(task_id, outcome, error=body, delay_ms=delay_ms)
+    return task_id
+
+
+def parked(client: Client, hands: Hands) -> str:
+    return end(client, hands, "snooze", body="no handler for type 'x'")
+
+
+def retry(client: Client, hands: Hands) -> str:
+    return end(client, hands, "retry", body="Traceback\nTimeoutError: too slow")
+
+
+def dead(client: Client, hands: Hands) -> str:
+    return end(client, hands, "fail", body="ValueError: no such city")
+
+
+def completed(client: Client, hands: Hands) -> str:
+    return end(client, hands, "complete")
+
+
+def cancelled(client: Client, hands: Hands) -> str:
+    task_id = client.submit_task(Task())
+    client.cancel_task(task_id)
+    return task_id
+
+
+def running(client: Client, hands: Hands) -> str:
+    task_id = client.submit_task(Task())
+    hands.claim()
+    return task_id
+
+
+def limited(client: Client, hands: Hands) -> str:
+    client.set_limit("smtp", concurrency=1)
+    client.submit_batch([Task(task_id="holder", limit_keys=["smtp"]), Task(limit_keys=["smtp"])])
+    task_id = client.submit_task(Task(limit_keys=["smtp"]))
+    hands.claim()
+    return task_id
+
+
+def too_fast(client: Client, hands: Hands) -> str:
+    client.set_limit("api", rate="2/m", burst=1)
+    client.submit_task(Task(limit_keys=["api"]))
+    task_id = client.submit_task(Task(limit_keys=["api"]))
+    hands.claim()
+    return task_id
+
+
+def in_order(client: Client, hands: Hands) -> str:
+    client.submit_batch([Task(task_id="first", ordering_key="k"), Task(ordering_key="k")])
+    return client.submit_task(Task(ordering_key="k"))
+
+
+def dependent(client: Client, hands: Hands) -> str:
+    client.submit_batch([Task(task_id="one"), Task(task_id="two")])
+    task_id = client.submit_task(Task(depends_on=["one", "two"]))
+    hands.claim(1)
+    hands.end("one")
+    return task_id
+
+
+def unknown(client: Client, hands: Hands) -> str:
+    return "nobody"
+
+
+CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
+    (queued, "queued", r"number 2 of 2 in the list normal, and 1 more urgent tasks go first"),
+    (paused, "paused", r"the list low is paused: `taskq queue resume`"),
+    (no_worker, "no_worker", r"no live worker serves the list mail:normal"),
+    (unknown_type, "unknown_type", r"none of 1 live workers of the list normal knows the type resize"),
+    (corrupt, "corrupt", r"ends as a dead letter: .* does not match its SHA-256 checksum"),
+    (scheduled, "scheduled", r"it is delayed and starts at 20\d\d-.*Z"),
+    (parked, "parked", r"starts at 20.*, because: no handler for type 'x'"),
+    (retry, "retry", r"retry 1 of 5 starts at 20.*, because: TimeoutError: too slow"),
+    (dead, "dead", r"dead letter since 20.*, because: ValueError: no such city; `taskq dlq replay`"),
+    (completed, "completed", r"it has completed at 20"),
+    (cancelled, "cancelled", r"it has ended at 20.*: cancelled before it started"),
+    (running, "running", r"runs on hands since 20.*Z, whose lease lasts \d+ s more"),
+    (limited, "limit", r"the limit smtp \(1 at a time\) is full: holder run with it; 1 wait before it"),
+    (too_fast, "limit", r"the limit api \(2/m\) is full; 0 wait before it, the next start is looked for in [\d.]+ s"),
+    (in_order, "order", r"2 with the ordering key k go before it, the first of them is first"),
+    (dependent, "dependencies", r"1 of 2 dependencies have not ended yet: two"),
+    (unknown, "unknown", r"there is no task nobody: it never existed"),
+]
+
+
+@pytest.mark.parametrize(("case", "reason", "message"), CASES, ids=[case.__name__ for case, _, _ in CASES])
+def test_the_reason(
+    client: Client, hands: Hands, case: Callable[[Client, Hands], str], reason: str, message: str
+) -> None:
+    if case not in (no_worker, unknown_type):
+        serve(hands, "another", lists_of(None))
+    found: Explanation = client.explain(case(client, hands))
+    assert found.reason == reason, found.message
+    assert re.search(message, found.message), found.message
+    assert found.to_dict()["details"] == found.details
+
+
+def test_a_parent_that_waits_for_its_children(client: Client, hands: Hands) -> None:
+    parent = client.submit_task(Task())
+    (task_id,) = hands.claim()
+    claim = hands.held[task_id]
+    name = f"{parent}/1"
+    plan = FamilyPlan(name, 2, "wait_all", 0, parent, claim.fence)
+    hands.run(hands.protocol.fanout(plan, 0, [Child(i, "{}", "low") for i in ("c1", "c2")], 0))
+    hands.run(hands.protocol.settle([Settlement(parent, claim.fence, "wait", name, 0)]))
+    found = client.explain(parent)
+    assert (found.reason, found.details) == ("children", {"total": 2, "ended": 0, "open": ["c1", "c2"]})
+
+
+def test_a_worker_whose_lease_has_run_out_or_that_is_gone(client: Client, hands: Hands) -> None:
+    task_id = running(client, hands)
+    pool: redis.Redis = redis.Redis.from_url(client.settings.redis_url)
+    leases = hands.protocol.keys.key("leases")
+    pool.zadd(leases, {hands.name: 1})
+    assert "whose lease has run out: it is about to be taken back" in client.explain(task_id).message
+    pool.srem(hands.protocol.keys.key("workers"), hands.name)
+    assert "which is not registered any more; `taskq fsck`" in client.explain(task_id).message
+    pool.close()
+
+
+def test_when_it_starts_by_the_measured_rate(new_client: NewClient, hands: Hands) -> None:
+    client = new_client(result_ttl_seconds=60.0)  # as the hands keep results
+    serve(hands, "another", lists_of(None))
+    client.submit_batch([Task() for _ in range(30)])
+    hands.work()
+    client.submit_batch([Task() for _ in range(9)])
+    found = client.explain(client.submit_task(Task()))
+    assert re.search(
+        r"number 10 of 10 in the list normal; at 1\.\d ends a second it starts in about [6-9]", found.message
+    )
+    assert 6 <= found.details["expected_seconds"] <= 9
