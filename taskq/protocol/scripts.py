@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -38,6 +39,7 @@ _MARKER = "-- FRAGMENTS\n"
 # a short way that needs the time takes the fragment for it already here
 _CLOCK_MARKER = "-- CLOCK\n"
 # and what it seldom needs into the branch that does, so that the others do not pay for it
+_FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
 _COPY = re.compile(r"-- COPY ([a-z_]+)\n")
 _TOKEN = re.compile(rf"{_STRING_OR_COMMENT.pattern}|{_WORD.pattern}")
 _KEYS = {family.upper(): suffix for family, suffix in FAMILIES.items()}
@@ -195,6 +197,7 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
     # a short way may stand before the fragments, so that it does not pay for them
     before, marker, after = body.strip().rpartition(_MARKER)
     texts = list(fragments.values())
+    _check_functions(name, [*texts, after])
     text = "\n".join([before.strip(), *texts, after.strip()] if marker else [*texts, body.strip()])
     source = "\n".join([shebang, _bindings(header.argv), _spell_keys(text), ""])
     return Script(
@@ -204,6 +207,15 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
         sha=hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(),
         read_only="no-writes" in header.flags,
     )
+
+
+def _check_functions(name: str, texts: list[str]) -> None:
+    """Refuse two functions of one name: the later one would be called in the place of the other, without a word."""
+    seen: set[str] = set()
+    for function in itertools.chain.from_iterable(map(_FUNCTION.findall, texts)):
+        if function in seen:
+            raise ProtocolError(f"{name}.lua and its fragments have two functions {function}: rename one")
+        seen.add(function)
 
 
 def _copies(include: str, fragments: dict[str, str]) -> list[str]:

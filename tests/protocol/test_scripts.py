@@ -52,6 +52,12 @@ def edit(folder: Path, old: str, new: str, name: str = "give.lua") -> None:
     path.write_text(text.replace(old, new))
 
 
+def test_two_functions_of_one_name(folder: Path) -> None:
+    edit(folder, "local first =", "local function helper() return 1 end\nlocal first =")
+    with pytest.raises(ProtocolError, match="two functions helper"):
+        load("give", ARGV)
+
+
 @pytest.mark.usefixtures("folder")
 def test_a_good_script() -> None:
     script = load("give", ARGV)
