@@ -11,6 +11,7 @@ from taskq import InvalidTask, QueueFull, Task
 from taskq.flows import due_in
 from taskq.testing.faults.proxy import Proxy
 from tests.conformance.clients import Client, Hands, NewClient
+from tests.waiting import eventually
 
 
 def line(client: Client, count: int, **options: Any) -> list[str]:
@@ -83,9 +84,16 @@ def test_a_purge_takes_those_behind_as_well(client: Client, hands: Hands) -> Non
     assert hands.work() == [again]
 
 
+def now_ms(hands: Hands) -> int:
+    """Return the time of the server."""
+    return int(hands.run(hands.protocol.snapshot())[0])
+
+
 def test_replayed_ones_go_to_the_end_in_the_order_of_their_deaths(client: Client, hands: Hands) -> None:
     first, second = line(client, 2)
     assert hands.work("fail", error="no") == [first]
+    died_ms = now_ms(hands)
+    eventually(lambda: now_ms(hands) > died_ms, what="another millisecond")  # deaths have no finer order
     assert hands.work("fail", error="no") == [second]
     (third,) = line(client, 1)
     assert client.replay_dead() == 2

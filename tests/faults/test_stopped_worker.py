@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from dataclasses import replace
@@ -54,13 +55,14 @@ def test_a_frozen_worker_wakes_up_to_find_its_results_refused(
 
     for task_id in ids:
         frozen.sees(rf"the outcome of task {task_id} was refused: its lease was lost")
-    new_id = frozen.sees(rf"worker {old_id} lost its lease and is back as \S+").split()[-1]
+    frozen.sees(rf"worker {old_id} lost its lease and is back as \S+")
     assert check(ledger, queue).violations == ()
     assert [queue.get_task_result(task_id) for task_id in ids] == results, "a stale attempt must not overwrite"
     assert queue.get_queue_stats().counters["completed"] == 2
     other.stop()
     (after,) = ledger.submit(queue, [Task(task_type="work")])
-    assert queue.wait_for_result(after, timeout=10)["worker_id"] == new_id
+    # on a busy machine it may have to come back more than once
+    assert queue.wait_for_result(after, timeout=10)["worker_id"] in re.findall(r"is back as (\S+)", frozen.output)
     assert frozen.stop() == 0
     assert frozen.total("refused") == 2
 
