@@ -20,10 +20,12 @@ from taskq.model.views import QueueStats, WorkerInfo
 from taskq.observe.pages import TaskFilter
 from taskq.queue import TaskQueue
 from taskq.scheduler import ScheduleInfo, TaskScheduler
+from taskq.states import TaskStatus
 from taskq.web.charts import overview_charts
 from taskq.web.options import DashboardOptions
 from taskq.web.redaction import Redaction
 
+WAITS = frozenset({TaskStatus.PENDING, TaskStatus.SCHEDULED, TaskStatus.RETRY, TaskStatus.WAITING})
 SPANS = {60: "1 h", 360: "6 h", 1440: "24 h"}
 MOST_GROUPED = 1000
 _HISTORY_SECONDS = 10.0
@@ -213,9 +215,7 @@ class Board:
             TaskNotFound: if there is no such task.
         """
         details = await self.queue.get_task_details(task_id)
-        # not every release of the engine can say why a task waits
-        explain = getattr(self.queue, "explain", None)
-        why = await explain(task_id) if explain is not None and details.status["status"] != "completed" else None
+        why = (await self.queue.explain(task_id)).message if details.status["status"] in WAITS else None
         expires = iso_utc(details.task.deadline_ms) if details.task.deadline_ms else None
         return {"details": details, "status": details.status, "task": details.task, "expires": expires, "why": why}
 

@@ -41,6 +41,17 @@ def test_fifty_stalls_make_nobody_look_dead(bench: Bench, seed: int) -> None:
     assert false_reaps == 0
 
 
+def test_small_steps_back_do_not_add_up(bench: Bench) -> None:
+    bench.register("w1", "w2")
+    for _ in range(20):
+        bench.move_clock(-0.5)
+        beat(bench, "w1")
+    # the audit after each call has found no lease too far ahead; and time goes on
+    bench.move_clock(LEASE_SECONDS / 2)
+    beat(bench, "w1")
+    assert reap(bench) == 0
+
+
 @pytest.mark.parametrize("stall", [0.0, 0.5, 2.0], ids=["without stalls", "half a lease", "two leases"])
 def test_who_is_dead_is_found_between_stalls(bench: Bench, stall: float) -> None:
     """Time in which the server stood still does not count; of the other, a lease and one beat."""

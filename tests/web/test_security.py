@@ -314,6 +314,14 @@ class TestSecrets:
             assert "hunter2" not in text
             assert "amqp://app:" in text
 
+    def test_errors_of_retries_too(self, site: Site, queue: TaskQueue, hands: Hands) -> None:
+        task_id = queue.submit_task(Task(max_retries=3))
+        hands.work("retry", error="OSError: amqp://app:hunter2@mq refused")
+        text = site.text(f"/tasks/{task_id}")
+        assert "Why it waits" in text
+        assert "hunter2" not in text
+        assert "amqp://app:" in text
+
     def test_nothing_at_all(self, new_site: NewSite, queue: TaskQueue) -> None:
         task_id = queue.submit_task(Task(payload={"note": "canary-7"}, metadata={"m": "canary-7"}))
         assert "canary-7" not in new_site(hide_payloads=True).text(f"/tasks/{task_id}")

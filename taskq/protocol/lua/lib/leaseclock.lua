@@ -2,14 +2,15 @@
 -- USES meta
 -- INCLUDE clock text
 -- Every beat and reap ticks it. A gap of more than three periods between two ticks, or a step back, means that nobody
--- could beat (the server stalled, restarted, failed over or had its clock set): that time ages no lease.
+-- could beat (the server stalled, restarted, failed over or had its clock set): that time ages no lease. Small steps back
+-- make it stand still, or many of them would add up.
 local function lease_now(period)
   local seen = call('HMGET', META, 'lease_tick', 'lease_credit')
   local last, credit = tonumber(seen[1] or now), tonumber(seen[2] or 0)
   local gap = now - last
-  local stalled = gap > period * 3 or gap < -1000
-  if stalled then credit = credit + gap - period end
-  return now - credit, stalled and credit
+  local aged = (gap > period * 3 or gap < -1000) and period or math.max(gap, 0)
+  credit = credit + gap - aged
+  return now - credit, aged ~= gap and credit
 end
 
 local function tick(period)
