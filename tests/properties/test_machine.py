@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from typing import Any
 
 import redis
@@ -76,7 +77,15 @@ class Machine(RuleBasedStateMachine):
     # -- clients --
 
     def submit(self, draw: Any) -> None:
-        """One id always has the same body, whatever else it is submitted with."""
+        """One id always has the same body, whatever else it is submitted with.
+
+        An id whose tombstone stands in a list still, when all that was known of it has expired, is not used again here:
+        it would have two entries. A claim drops what is too many, the audit counts it.
+        """
+        client = self.bench.client
+        left = {
+            i for i in client.smembers(self.bench.key("tombstones")) if not client.exists(self.bench.key("task", i))
+        }
         priority, queue = (
             draw(st.sampled_from(["urgent", "normal", "low"])),
             draw(st.sampled_from([None, None, "mail"])),
@@ -93,7 +102,10 @@ class Machine(RuleBasedStateMachine):
                 limits=draw(LIMITED),
             )
             for task_id in draw(IDS)
+            if task_id not in left
         ]
+        if not tasks:
+            return
         reply = self.run(draw, self.bench.protocol.submit(tasks, draw(st.sampled_from([0, 0, 3]))))
         assert len(reply.ids) == len(tasks) or reply.full or reply.crowded
 
@@ -281,6 +293,8 @@ def test_no_history_breaks_an_invariant(redis_url: str, prefix: str, redis_clien
         Machine,
         settings=settings(
             max_examples=60,
+            # new histories wherever somebody looks at what they find, the same where a build must not depend on luck
+            derandomize=bool(os.environ.get("CI")),
             stateful_step_count=40,
             deadline=None,
             phases=PHASES,
