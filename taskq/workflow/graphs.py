@@ -14,7 +14,7 @@ from taskq.model.partition import at_home, home_of
 from taskq.model.task import Task
 from taskq.partitions import Spread
 from taskq.protocol.workflow import Node
-from taskq.workflow.families import FAIL_FAST, WAIT_ALL
+from taskq.workflow.families import FAIL_FAST, WAIT_ALL, check_no_limits
 
 # The script works for some milliseconds on so many ids, and nobody else is served meanwhile.
 MAX_IDS = 2000
@@ -78,6 +78,7 @@ def _check(tasks: Sequence[Task]) -> None:
         known.add(task.task_id)
         if task.unique_key is not None:
             raise InvalidTask("a task among others that depend on each other has a unique_key: leave it out")
+        check_no_limits(task)
         if task.ordering_key is not None:
             raise InvalidTask(
                 "a task among others that depend on each other has an ordering_key, and might wait for one that waits "

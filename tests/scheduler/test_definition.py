@@ -147,9 +147,12 @@ class TestRun:
         assert run.deadline_ms == 3_600_000 + 600_000
         assert FULL.metadata == {"owner": "ops"}
 
-    def test_a_template_cannot_have_a_unique_key(self) -> None:
-        with pytest.raises(InvalidTask, match="unique_key"):
-            template_of(Task(unique_key="k"))
+    @pytest.mark.parametrize("keys", [{"unique_key": "k"}, {"ordering_key": "k"}, {"limit_keys": ["k"]}])
+    def test_a_template_cannot_have_keys(self, keys: dict[str, Any]) -> None:
+        with pytest.raises(InvalidTask, match=f"cannot have an? {next(iter(keys))}|cannot have {next(iter(keys))}"):
+            template_of(Task(**keys))
+
+    def test_a_template_is_a_task(self) -> None:
         with pytest.raises(InvalidTask, match="not a dict"):
             template_of({})  # type: ignore[arg-type]  # what a user may do
 
