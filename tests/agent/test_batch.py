@@ -266,6 +266,6 @@ def test_arguments_are_checked(options: dict[str, Any]) -> None:
 
 def test_what_is_no_function_of_an_item_is_refused() -> None:
     with pytest.raises(InvalidTask, match="not a function"):
-        batch_handler(7)  # type: ignore[arg-type]
+        batch_handler(7)  # type: ignore[arg-type]  # what a user may do
     with pytest.raises(InvalidTask, match=r"write it as fn\(item\) or fn\(item, ctx\)"):
         batch_handler(lambda a, b, c: None)

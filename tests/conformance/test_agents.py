@@ -267,7 +267,12 @@ def test_only_the_end_of_a_long_answer_is_shown_and_not_every_piece(asked: Calla
 
     def handler(query: str, ctx: AgentContext) -> Iterator[str]:
         send = ctx.progress
-        ctx.progress = lambda shown: counted.append(shown) or send(shown)  # type: ignore[method-assign,func-returns-value]
+
+        def counting(shown: Any, message: str | None = None) -> bool:
+            counted.append(shown)
+            return send(shown, message)
+
+        ctx.progress = counting  # type: ignore[method-assign]  # what it is told is counted
         for _ in range(2000):
             yield "x" * 30
         eventually(lambda: True)
@@ -334,7 +339,7 @@ def test_arguments_are_checked(client: Client, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidTask):
         AgentExecutor(plain, **options)
     with pytest.raises(InvalidTask, match="is a int, not a function"):
-        AgentExecutor(7)  # type: ignore[arg-type]
+        AgentExecutor(7)  # type: ignore[arg-type]  # what a user may do
 
 
 # -- sessions --
