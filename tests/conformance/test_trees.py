@@ -103,6 +103,13 @@ def test_a_saga_is_listed_shown_and_driven(client: Client, hands: Hands) -> None
     assert {one.task_id: str(one.state) for one in client.list_sagas()} == {going: "running", stuck: "stuck"}
     assert [one.task_id for one in client.list_sagas(state="stuck")] == [stuck]
     assert len(client.list_sagas(limit=1)) == 1
+    first = client.find_sagas(limit=1)
+    second = client.find_sagas(cursor=first.cursor, limit=1)
+    assert [one.task_id for one in (*first.sagas, *second.sagas)] == [stuck, going]
+    assert [one.task_id for one in client.find_sagas("running").sagas] == [going]
+    assert client.find_sagas("completed").to_dict() == {"sagas": (), "cursor": "", "looked_at": 2}
+    with pytest.raises(InvalidTask, match="is no cursor"):
+        client.find_sagas(cursor="x")
     assert client.resume_saga(stuck).state == "compensating"
     assert client.abort_saga(stuck).state == "compensating", "it goes back already"
     assert client.abort_saga(going).state == "running", "it is told, and turns round when it comes to that"
