@@ -355,13 +355,20 @@ def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
+# due, unique_key, ordering_key, limit_keys of a task that has none of them
+_PLAIN = ("0", "", "", "")
+
+
 def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], list[int]]:
     """Return the number of groups, of other tasks, the words for them, and where each stands in ``tasks``.
 
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
+    if len(tasks) == 1 and tasks[0][3:] == _PLAIN:  # the price of all that follows is one of a single submit's largest
+        task_id, envelope, list_name, *_ = tasks[0]
+        return 1, 0, [list_name, 1, task_id, envelope], [0]
     kinds = {task[2:] for task in tasks}
-    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", "", "", ""):  # nearly always
+    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == _PLAIN:  # nearly always
         plain: list[Argument] = [kind[0], len(tasks)]
         for task in tasks:
             plain += task[:2]
