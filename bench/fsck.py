@@ -63,7 +63,8 @@ def measure(url: str, client: redis.Redis, queue: TaskQueue, *options: str) -> N
     memory_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(
         f"fsck {' '.join(options)}: {seconds:.0f} s, {found['checked']:,} things checked in {sent['calls']:,} calls of "
-        f"{sent['usec_per_call'] / 1000:.2f} ms on average, {memory_mb:.0f} MB at most, {len(found['violations'])} violations, exit code {run.returncode}"
+        f"{sent['usec_per_call'] / 1000:.2f} ms each, {memory_mb:.0f} MB, {found['count']} violations, "
+        f"exit code {run.returncode}"
     )
     print(
         f"  {len(slow)} calls took {MOST_MS:g} ms or more by the clock of the server"
