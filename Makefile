@@ -88,6 +88,9 @@ bench-scale: $(VENV)/.dev ## cost per task over backlog, workers, payload, proce
 bench-check: $(VENV)/.dev ## a short run beside the figures of the last release; fails if one is clearly worse
 	@$(BIN)/python -m bench.check $(FLAGS)
 
+release-check: $(VENV)/.dev ## build, look into, install and try what would be released; minutes
+	@$(BIN)/python scripts/release_check.py
+
 clean: ## remove the environment and all caches
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
