@@ -152,7 +152,7 @@ def pythons(declared: list[str]) -> Iterator[tuple[str, str | None]]:
 def types_are_seen(python: Path, folder: Path) -> str:
     """mypy and pyright see through the installed wheel what users are promised to see."""
     run(python, "-m", "pip", "install", "--quiet", "mypy>=1.13", PYRIGHT)
-    copied = folder / "typing"
+    copied = folder / "seen"  # a package called typing would hide that of Python
     shutil.copytree(ROOT / "tests" / "typing", copied)
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     said = run(python, copied / "checker.py", "mypy", cwd=copied)

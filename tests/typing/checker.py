@@ -26,7 +26,7 @@ def expected() -> dict[int, str]:
 def said_by_mypy(arguments: Sequence[str] = ()) -> dict[int, str]:
     """Return the same as mypy sees it."""
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", *arguments, str(CASES)]
-    text = subprocess.run(command, cwd=CASES.parents[2], capture_output=True, text=True, check=False).stdout
+    text = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     said: dict[int, str] = {}
     for number, kind, rest in re.findall(r"^[^:\n]+:(\d+): (error|note): (.*)$", text, re.MULTILINE):
         revealed = re.match(r'Revealed type is "(.*)"', rest)
