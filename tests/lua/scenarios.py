@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from taskq.model.limit import Limit
+from taskq.model.wish import DRAIN, Wish
 from taskq.protocol import sessions
 from taskq.protocol.channels import lengths
 from taskq.protocol.keys import lists_of
@@ -337,6 +338,17 @@ def beat(bench: Bench) -> Operation[Any]:
 def beat_after_a_loss(bench: Bench) -> Operation[Any]:
     bench.claim_one("a")
     return bench.protocol.beat(TIMES, [("w1", "tok-w1")], Witness(UUID, bench.now_ms() + 5_000, frozenset()))
+
+
+def wish(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.run(bench.protocol.wish("w1", Wish(concurrency=3)))
+    return bench.protocol.wish("w1", Wish(DRAIN))
+
+
+def card(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    return bench.protocol.card("w1", "tok-w1", {"state": "draining", "granted": "drain 3 -"})
 
 
 def _poison_in_its_last_run(bench: Bench) -> None:
@@ -935,6 +947,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     purge,
     pause,
     resume,
+    wish,
+    card,
     await_result,
     add_schedule,
     remove_schedule,

@@ -95,7 +95,7 @@ class Clock:
         return self.now
 
 
-REPORT = {"silent": 0.0, "running": 0, "away": False, "refused": 0, "metrics": {}}
+REPORT = {"silent": 0.0, "running": 0, "away": False, "slots": 10, "draining": False, "refused": 0, "metrics": {}}
 
 
 def test_what_the_probes_say_of_processes() -> None:
