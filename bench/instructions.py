@@ -1,4 +1,4 @@
-"""``python -m bench.instructions [server [case]]``: instructions of the server per task, whatever else the machine does.
+"""``python -m bench.instructions [server [case]]``: instructions of the server per task, however busy the machine.
 
 Counted with callgrind (valgrind on PATH): see docs/decisions/0008. Turns of ten, each of which settles the ten before
 it and claims the next, by the operations themselves; the submits before them are counted in a column of their own.
