@@ -97,7 +97,6 @@ class Submission(NamedTuple):
     due: str
     unique_key: str
     ordering_key: str = ""
-    limit_keys: str = ""
 
 
 class SubmitReply(NamedTuple):
@@ -353,7 +352,7 @@ def _text(value: bytes | str) -> str:
 
 
 # due, unique_key, ordering_key, limit_keys of a task that has none of them
-_PLAIN = ("0", "", "", "")
+_PLAIN = ("0", "", "")
 
 
 def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], list[int]]:

@@ -18,7 +18,7 @@ def portions(tasks: Sequence[Submission]) -> Iterator[Sequence[Submission]]:
     if len(tasks) == 1:
         yield tasks
         return
-    most = MOST_TASKS if {task[3:] for task in tasks} == {("0", "", "", "")} else MOST_OTHERS
+    most = MOST_TASKS if {task[3:] for task in tasks} == {("0", "", "")} else MOST_OTHERS
     if len(tasks) <= most and sum([len(task[1]) for task in tasks]) <= MOST_CHARS:
         yield tasks
         return
