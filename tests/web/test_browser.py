@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from taskq import Task, TaskQueue, TaskScheduler
+from taskq import Task, TaskQueue, TaskScheduler, TaskWorker
 from tests.conformance.clients import Hands
 from tests.web.conftest import NewSite, Site
 from tests.web.xss import XSS
@@ -127,6 +128,26 @@ def test_actions_on_limits_and_sagas(page: Any, acting: Site, queue: TaskQueue, 
     page.get_by_role("button", name="Resume").click()
     page.get_by_text("The saga goes on where it was stuck").wait_for()
     page.locator("summary", has_text="Cancel").wait_for()
+
+
+def test_actions_on_workers(page: Any, acting: Site, queue: TaskQueue) -> None:
+    worker = TaskWorker(queue)
+    thread = threading.Thread(target=worker.start)
+    thread.start()
+    try:
+        page.goto(f"{acting.url}/workers")
+        page.get_by_role("button", name="Drain").click()
+        page.get_by_text("Asked to drain").wait_for()
+        page.locator("td", has_text="draining").wait_for()
+        page.get_by_role("button", name="Resume").click()
+        page.get_by_text("Asked to go on").wait_for()
+        page.locator("td", has_text="alive").wait_for()
+        page.locator("summary", has_text="Stop").click()
+        page.locator("details[open]").get_by_role("button", name="Stop").click()
+        page.get_by_text("No worker runs.").wait_for()
+    finally:
+        worker.stop()
+        thread.join(20)
 
 
 def test_a_list_is_not_moved_under_the_reader(page: Any, acting: Site, queue: TaskQueue, hands: Hands) -> None:
