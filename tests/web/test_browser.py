@@ -42,16 +42,27 @@ def wide(page: Any) -> int:
 @pytest.mark.parametrize("width", [375, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_and_can_be_read(
-    page: Any, acting: Site, busy: dict[str, str], width: int, scheme: str
+    page: Any, acting: Site, queue: TaskQueue, busy: dict[str, str], width: int, scheme: str
 ) -> None:
+    queue.submit_batch(
+        [Task(queue="newsletter", priority=word) for word in ("low", "normal", "high") for _ in range(120)]
+    )
+    queue.pause("newsletter", "low")
     page.set_viewport_size({"width": width, "height": 812})
     page.emulate_media(color_scheme=scheme)
     for path in [*PATHS, f"/tasks/{busy['running']}", f"/tasks/{busy['failed']}", f"/tasks/{busy['saga']}"]:
         page.goto(acting.url + path)
         assert wide(page) <= 0, path
+        assert page.evaluate(OUTSIDE) == [], path
         faint = page.evaluate(CONTRAST)
         assert not faint, (path, scheme, faint)
 
+
+# Cells of tables that stick out of the panel that they stand in.
+OUTSIDE = """() => Array.from(document.querySelectorAll("main td, main th")).filter((cell) => {
+  const panel = cell.closest("section, .rows, main").getBoundingClientRect(), box = cell.getBoundingClientRect();
+  return cell.checkVisibility() && box.width > 1 && (box.right > panel.right + 1 || box.left < panel.left - 1);
+}).map((cell) => cell.textContent)"""
 
 # Text against the nearest background that is painted; 4.5 is what WCAG AA asks for.
 CONTRAST = """() => {
