@@ -272,9 +272,7 @@ def _times(task: Task) -> str:
 
 def _keys_json(task: Task) -> str:
     text = f'"unique_key":"{task.unique_key}",' if task.unique_key is not None else ""
-    if task.ordering_key is not None:
-        text += f'"ordering_key":"{task.ordering_key}",'
-    return text
+    return text if task.ordering_key is None else f'{text}"ordering_key":"{task.ordering_key}",'
 
 
 def _context(task_id: str, task_type: str, queue: str | None) -> tuple[str, ...]:
