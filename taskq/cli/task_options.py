@@ -40,6 +40,8 @@ _OPTIONS = (
 )
 
 
+# only of a task that is submitted now, not of a schedule
+_ABOUT_THE_KEY = ("unique_policy", "unique_ttl", "unique_window", "idempotency")
 _FIELDS = (
     "priority",
     "queue",
@@ -74,7 +76,7 @@ def build_task(
         task_id: None: one is made up.
         unique_key, ordering_key: None: none.
         limit_keys: of the limits that it is counted by.
-        options: those of ``task_options``; others are not looked at.
+        options: those of ``task_options``, and what is said about the unique key; others are not looked at.
 
     Raises:
         InvalidTask: for a value that cannot be used.
@@ -82,6 +84,7 @@ def build_task(
     """
     task_type, payload = type_and_payload(words)
     fields = {name: options[name] for name in _FIELDS if options[name] is not None}
+    fields |= {name: options[name] for name in _ABOUT_THE_KEY if options.get(name) is not None}
     fields |= {"task_id": task_id or "", "unique_key": unique_key, "ordering_key": ordering_key}
     fields["limit_keys"] = limit_keys
     return Task(task_type=task_type, payload=values.read_payload(payload), **fields)

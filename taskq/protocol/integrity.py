@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from taskq.protocol.audit import FOR_ROOM, IN_SEQUENCE
+from taskq.protocol.audit import FOR_KEY, FOR_ROOM, IN_SEQUENCE, lets_go_by_time
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.replies import Sizes
 from taskq.states import TaskStatus
@@ -34,7 +34,7 @@ _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
 _LATER = (TaskStatus.SCHEDULED, TaskStatus.RETRY)
 _SIEVE_BYTES = 8 << 20
 # as check.lua reads them
-_STATE_FIELDS = ("status", "list", "unique", "started", "sequence", "waits", "blocked", "holds")
+_STATE_FIELDS = ("status", "list", "unique", "started", "sequence", "waits", "blocked", "holds", "succeeds", "rules")
 
 
 class Facts(NamedTuple):
@@ -53,7 +53,7 @@ class Facts(NamedTuple):
         kept: whether it has a checkpoint or signals that do not expire.
         rank: its place in the sequence of its ordering key, from 0; None: it stands in none.
         blocked: whether it stands among the blocked of the limit that its state names; ``permitted``: whether it has
-            all permits that its state names.
+            all permits that its state names; ``succeeds``: whether it is the successor that its state names.
     """
 
     task_id: str
@@ -73,6 +73,7 @@ class Facts(NamedTuple):
     rank: int | None = None
     blocked: bool = False
     permitted: bool = True
+    succeeds: bool = False
 
     @property
     def pending(self) -> bool:
@@ -138,6 +139,7 @@ def _facts(item: list[Any]) -> Facts:
         item[13] if item[13] >= 0 else None,
         item[14] == 1,
         item[15] == 1,
+        item[16] == 1,
     )
 
 
@@ -192,13 +194,16 @@ def _judge_live(facts: Facts, status: TaskStatus) -> Iterator[str]:
         yield f"I2: is {status}, and its state does not say for which list"
     if status == TaskStatus.RUNNING:
         yield from _judge_running(facts)
-    if "unique" in facts.state and facts.key_holder != facts.task_id:
+    lets_go = lets_go_by_time(facts.state.get("rules", ""))
+    if "unique" in facts.state and facts.key_holder != facts.task_id and not lets_go:
         yield f"index: claims the unique key {facts.state['unique']}, which it does not hold"
     if "holds" in facts.state and not (status == TaskStatus.RUNNING and facts.permitted):
         has = "lacks" if status == TaskStatus.RUNNING else "holds"
         yield f"I12: is {status} and {has} permits of {facts.state['holds']}"
     if status == TaskStatus.WAITING and facts.state.get("waits") == FOR_ROOM and not facts.blocked:
         yield "I12: waits for room, and stands among the blocked of no limit"
+    if status == TaskStatus.WAITING and facts.state.get("waits") == FOR_KEY and not facts.succeeds:
+        yield "index: waits for a unique key, and is the successor of nobody"
     if "sequence" in facts.state:
         yield from _judge_rank(facts, status, facts.state["sequence"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from taskq.protocol.operations import Submission
+from taskq.protocol.submits import PLAIN, Submission
 
 # Within 5 ms on a slow core, listeners to events included.
 MOST_TASKS = 1_000
@@ -15,7 +15,7 @@ MOST_CHARS = 2**21
 
 def portions(tasks: Sequence[Submission]) -> Iterator[Sequence[Submission]]:
     """Cut a batch into what one call carries each; nearly always that is all of it."""
-    most = MOST_TASKS if {task[3:] for task in tasks} == {("0", "", "", "")} else MOST_OTHERS
+    most = MOST_TASKS if {task[3:] for task in tasks} == {PLAIN} else MOST_OTHERS
     if len(tasks) <= most and sum([len(task[1]) for task in tasks]) <= MOST_CHARS:
         yield tasks
         return

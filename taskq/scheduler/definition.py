@@ -21,7 +21,18 @@ from taskq.model.task import Task
 from taskq.states import TaskPriority
 
 # Each run has its own id and time of creation; see ``template_of`` for the key.
-_PER_RUN = frozenset({"task_id", "created_at", "unique_key", "ordering_key"})
+_PER_RUN = frozenset(
+    {
+        "task_id",
+        "created_at",
+        "unique_key",
+        "unique_policy",
+        "unique_ttl",
+        "unique_window",
+        "idempotency",
+        "ordering_key",
+    }
+)
 # As the envelope calls it.
 _STORED_NAMES = {"task_type": "type"}
 _TEMPLATE_FIELDS = tuple(field for field in fields(Task) if field.init and field.name not in _PER_RUN)

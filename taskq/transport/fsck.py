@@ -32,7 +32,7 @@ _MOST_SHOWN = 10_000
 _PASSING_MS = 60_000
 _INDEXES = {
     "worker": "workers",
-    "unique": "unique",
+    **{name: name for name in ("unique", "successor")},
     "sequence": "sequence",
     "permits": "permits",
     "blocked": "blocked",

@@ -13,6 +13,7 @@ from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Settlement, Witness
 from taskq.protocol.sessions import Exchange
 from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan, Node
+from tests.lua.unique_scenarios import UNIQUE_SCENARIOS
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
 
 Scenario = Callable[[Bench], Operation[Any]]
@@ -1008,4 +1009,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     notice,
     remember,
     history,
+    *UNIQUE_SCENARIOS,
 )

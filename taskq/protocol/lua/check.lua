@@ -1,13 +1,13 @@
 -- check: a page of ids and all that is known of each, as of one instant
 -- FLAGS   no-writes
--- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique
+-- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique successor
 -- USES    retention slots checkpoint signals sagas sequence permits blocked
 -- ARGV    source name cursor count:number ids*
 -- REPLY   {next cursor or '0', {per id: id, a digit per status and one for tombstone, ms to live of envelope, state and
 --         result, {fields of the state}, record, 1 if its worker holds it, 1 if that one is known and has a lease, due ms,
 --         1 if a dead letter, holder of its unique key, 1 if its checkpoint or signals do not expire, place in its
 --         sequence from 0 or -1, 1 if it stands among the blocked that its state names, 1 if it has all permits that its
---         state names}}
+--         state names, 1 if it is the successor that its state names}}
 -- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing or ids; list or members,
 -- whose reply is {next cursor, {id, digits, ...}}; or one whose reply is {next cursor, {names}}: retained, retention,
 -- workers, leases, slots or sagas.
@@ -88,15 +88,17 @@ for n, id in ipairs(ids) do
     held = call('LPOS', PROCESSING .. worker, id) and 1 or 0
     known = call('SISMEMBER', WORKERS, worker) == 1 and call('ZSCORE', LEASES, worker) and 1 or 0
   end
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started', 'sequence', 'waits', 'blocked', 'holds')
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started', 'sequence', 'waits', 'blocked', 'holds',
+    'succeeds', 'rules')
   if state[3] then holder = call('GET', UNIQUE .. state[3]) or '' end
   local kept = call('PTTL', CHECKPOINT .. id) == -1 or call('PTTL', SIGNALS .. id) == -1
   local blocked, has_all = state[7] and call('ZSCORE', BLOCKED .. state[7], id) and 1 or 0, 1
   for key in string.gmatch(state[8] or '', '[^ ]+') do
     if call('SISMEMBER', PERMITS .. key, id) == 0 then has_all = 0 end
   end
+  local succeeds = state[9] and call('GET', SUCCESSOR .. state[9]) == id and 1 or 0
   facts[n] = {id, table.concat(digits), call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id),
     state, record or '', held, known, due[n] or '', dead[n] and 1 or 0, holder, kept and 1 or 0,
-    state[5] and call('ZRANK', SEQUENCE .. state[5], id) or -1, blocked, has_all}
+    state[5] and call('ZRANK', SEQUENCE .. state[5], id) or -1, blocked, has_all, succeeds}
 end
 return {next_cursor, facts}
