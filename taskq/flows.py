@@ -350,7 +350,8 @@ def purge(context: Context, queue: str | None, priority: TaskPriority | str | in
     purged = 0
     for name in names:
         purged += yield from _purge_list(context, name)
-    cursor, waiting = "0", 0
+    waiting: int = 0
+    cursor = "0"
     while True:
         count, cursor = yield context.protocol.purge_waiting(cursor, names, _PURGED_AT_ONCE)
         waiting += count

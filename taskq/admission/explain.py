@@ -29,8 +29,8 @@ class Explanation:
         task_id: of the task.
         status: its status; empty if it is not known.
         reason: one word: ``queued``, ``paused``, ``no_worker``, ``unknown_type``, ``corrupt``, ``scheduled``,
-            ``parked``, ``retry``, ``limit``, ``unique``, ``order``, ``children``, ``dependencies``, ``waiting``, ``running``,
-            ``dead``, ``completed``, ``cancelled`` or ``unknown``.
+            ``parked``, ``retry``, ``limit``, ``unique``, ``order``, ``children``, ``dependencies``, ``waiting``,
+            ``running``, ``dead``, ``completed``, ``cancelled`` or ``unknown``.
         message: the whole reason, for people.
         details: the numbers and names in it.
     """
@@ -141,7 +141,8 @@ def _later(case: _Case) -> Explanation:
 def _put_off(task: Task) -> str:
     if task.unique_policy != UniquePolicy.DEBOUNCE:
         return ""
-    return f"; another one with the unique key {task.unique_key} takes its place, and starts {task.unique_window:g} s later"
+    window = f"{task.unique_window:g} s"
+    return f"; another one with the unique key {task.unique_key} takes its place, and starts {window} later"
 
 
 def _waiting(case: _Case) -> Explanation:

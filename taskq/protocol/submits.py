@@ -52,7 +52,7 @@ def submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument],
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
     kinds = {task[2:] for task in tasks}
-    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", "", "", ""):  # nearly always
+    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == PLAIN:  # nearly always
         plain: list[Argument] = [kind[0], len(tasks)]
         for task in tasks:
             plain += task[:2]

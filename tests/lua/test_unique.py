@@ -12,7 +12,7 @@ from taskq.protocol.replies import Claim
 from taskq.protocol.submits import Submission, SubmitReply
 from taskq.protocol.workflow import Child, FamilyPlan
 from taskq.states import TaskStatus
-from tests.lua.unique_scenarios import KEEP_MS, keyed
+from tests.lua.scenarios.unique import KEEP_MS, keyed
 from tests.state import TTL_MS, Bench, settle, task
 
 

@@ -155,7 +155,9 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "a successor that is not noted": (change("DEL", "successor", "key2"), "index", "next"),
     "a successor that nobody is": (change("SET", "successor", "key", "nobody"), "index", "key"),
     "a successor whose holder is gone": (
-        both(change("SET", "unique", "key2", "nobody"), change("HSET", "state", "next", "behind", "nobody")), "index", "key2",
+        both(change("SET", "unique", "key2", "nobody"), change("HSET", "state", "next", "behind", "nobody")),
+        "index",
+        "key2",
     ),
     "a key that another one holds": (change("SET", "unique", "key2", "retry"), "index", "key2"),
     "a permit of nobody": (change("SADD", "permits", "few", "nobody"), "I12", "few"),

@@ -134,7 +134,7 @@ def mend_one_that_is_no_successor(bench: Bench) -> Operation[Any]:
     return bench.protocol.mend("next", "normal", TTL_MS, ())
 
 
-UNIQUE_SCENARIOS = (
+SCENARIOS = (
     submit_and_wait_for_the_holder,
     submit_and_replace,
     settle_starts_the_successor,
