@@ -144,7 +144,7 @@ DUTIES: dict[Role, Duties] = {
     ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, *_LOOKS, "limits", "pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
+        (*_SUBMITS, *_LOOKS, "limits", "pause", "purge", "purge_waiting", "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

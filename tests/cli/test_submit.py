@@ -140,7 +140,7 @@ def test_a_live_unique_key_shows_the_first_task(run: Run, queue: TaskQueue) -> N
     first = run("submit", "echo", "--unique-key", "k").stdout
     second = run("submit", "echo", "--unique-key", "k")
     assert second.stdout == first
-    assert "a task with the key k is live" in second.stderr
+    assert "a task with the key k is there already" in second.stderr
     assert queue.get_queue_stats().pending_tasks == 1
 
 
