@@ -2,7 +2,7 @@
 -- FLAGS   allow-oom
 -- USES    task state result status running scheduled dead workers leases processing queue unique counters tombstones
 -- USES    retention retained checkpoint signals sagas sequence permits blocked successor
--- INCLUDE clock text bell leave retention sequence join unique
+-- INCLUDE clock text bell leave retention sequence join awaited unique
 -- ARGV    id list ttl:number holders*
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- The truth is what most depends on: a run that its worker still holds; else an end with a result; else the schedule;
@@ -22,7 +22,7 @@ for _, status in ipairs(ENDED) do
   if member[status] then ended = ended or status end
 end
 local body, state_ttl, result = call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id)
-local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'holds',
+local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'holds', 'wakes',
   'succeeds', 'rules')
 local record = call('HGET', RUNNING, id)
 local run, due, dead = read_record(record), call('ZSCORE', SCHEDULED, id), call('ZSCORE', DEAD, id)
@@ -38,7 +38,7 @@ end
 local waits_in = run and run.list or state[2] or list
 local key_holder = state[3] and call('GET', UNIQUE .. state[3])
 check_unique(state[3])
-local succeeds = state[9] and call('GET', SUCCESSOR .. state[9]) == id
+local succeeds = state[10] and call('GET', SUCCESSOR .. state[10]) == id
 call('LLEN', QUEUE .. waits_in)
 call('HLEN', COUNTERS)
 call('EXISTS', TOMBSTONES)
@@ -65,10 +65,12 @@ elseif ended and (result ~= -2 or not live) or not live and not ended and result
 elseif due and (member.scheduled or member.retry or state[1] == 'scheduled' or state[1] == 'retry' or not live) then
   truth = (state[1] == 'retry' or member.retry and state[1] ~= 'scheduled') and 'retry' or 'scheduled'
 elseif member.waiting and live == 'waiting' then
-  local waits = state[6]
-  if waits == '@limit' and call('ZSCORE', BLOCKED .. (state[7] or ''), id) or waits == '@unique' and succeeds
-    or waits ~= '@limit' and waits ~= '@unique' and waits ~= '@sequence' then return {} end
-  truth = waits == '@sequence' and 'waiting' or 'pending'
+  local awaited, told = state[6] or '', false
+  if awaited == '@limit' and call('ZSCORE', BLOCKED .. (state[7] or ''), id) or awaited == '@unique' and succeeds then
+    return {}
+  end
+  if string.sub(awaited, 1, 1) ~= '@' then told = has_come(id, awaited) end
+  truth = (told or awaited == '@limit' or awaited == '@unique') and 'pending' or 'waiting'
 else
   truth = 'pending'
 end
@@ -89,7 +91,8 @@ if truth ~= 'running' and record then
   call('HDEL', RUNNING, id)
   note('its record deleted')
 end
-if due and truth ~= 'scheduled' and truth ~= 'retry' then
+-- one that waits for a signal may wait until a time
+if due and truth ~= 'scheduled' and truth ~= 'retry' and not (truth == 'waiting' and string.find(state[6] or '', ' ', 1, true)) then
   call('ZREM', SCHEDULED, id)
   note('taken out of the schedule')
 end
@@ -108,7 +111,7 @@ end
 
 local function release_key()
   if key_holder == id then release_unique(id, state[3], 0) end
-  leave_succession(id, state[9])
+  leave_succession(id, state[10])
   if rank then leave_sequence(id, key) end
 end
 
@@ -209,13 +212,13 @@ if result ~= -2 then
   call('DEL', RESULT .. id)
   note('its result deleted')
 end
-if state[9] then
-  leave_succession(id, state[9])
+if state[10] then
+  leave_succession(id, state[10])
   call('HDEL', STATE .. id, 'succeeds', 'behind', 'waits')
-  if call('EXISTS', UNIQUE .. state[9]) == 0 then hold_key(id, state[9], state[10]) end
+  if call('EXISTS', UNIQUE .. state[10]) == 0 then hold_key(id, state[10], state[11]) end
   note('it does not wait for a unique key any more')
 end
-if state[3] and key_holder ~= id and not string.find(state[10] or '', '^%S+ [1-9]') then
+if state[3] and key_holder ~= id and not string.find(state[11] or '', '^%S+ [1-9]') then
   if not key_holder then call('SET', UNIQUE .. state[3], id) else call('HDEL', STATE .. id, 'unique') end
   note(key_holder and 'its unique key belongs to another task' or 'its unique key is held again')
 end
@@ -230,7 +233,13 @@ elseif state[8] then
   note('its permits given back')
 end
 if key then put_into_sequence() end
-if truth == 'waiting' then return done end
+if truth == 'waiting' then
+  if state[9] and not due and string.find(state[6], ' ', 1, true) then
+    schedule(id, tonumber(state[9]), waits_in)
+    note('back in the schedule')
+  end
+  return done
+end
 
 if truth == 'running' then
   local known = call('EXISTS', STATE .. id) == 1
