@@ -9,6 +9,7 @@ import click
 
 from taskq.cli import values
 from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task
+from taskq.model.uniqueness import FIELDS as UNIQUENESS
 from taskq.states import TaskType
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,8 +41,6 @@ _OPTIONS = (
 )
 
 
-# only of a task that is submitted now, not of a schedule
-_ABOUT_THE_KEY = ("unique_policy", "unique_ttl", "unique_window", "idempotency")
 _FIELDS = (
     "priority",
     "queue",
@@ -84,7 +83,7 @@ def build_task(
     """
     task_type, payload = type_and_payload(words)
     fields = {name: options[name] for name in _FIELDS if options[name] is not None}
-    fields |= {name: options[name] for name in _ABOUT_THE_KEY if options.get(name) is not None}
+    fields |= {name: options[name] for name in UNIQUENESS if options.get(name) is not None}
     fields |= {"task_id": task_id or "", "unique_key": unique_key, "ordering_key": ordering_key}
     fields["limit_keys"] = limit_keys
     return Task(task_type=task_type, payload=values.read_payload(payload), **fields)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
-from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from taskq.errors import CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge
-from taskq.model.codec import decode, decode_at, encode
+from taskq.model.codec import checksum, decode, decode_at, encode
 from taskq.model.crypto import Seal, reveal
 from taskq.model.dependencies import check_depends_on
 from taskq.model.limit import check_limit_keys
 from taskq.model.moment import iso_utc, parse_iso, plain_seconds
-from taskq.model.names import check_name
-from taskq.model.uniqueness import Uniqueness, UniquePolicy
+from taskq.model.names import check_name, checked_type, new_id
+from taskq.model.uniqueness import FIELDS, Uniqueness, UniquePolicy
 from taskq.states import TaskPriority, TaskType
 
 MAX_RETRIES = 3
@@ -30,13 +27,6 @@ _EXISTING = UniquePolicy.EXISTING.value
 _PAYLOAD = '"payload":'
 # An encrypted envelope has no payload, so that a program without keys cannot take the one for the other.
 _SEALED = '"sealed":"'
-
-
-def _new_id() -> str:
-    """Return a random UUID (version 4), at a third of the price of ``str(uuid.uuid4())``."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,11 +99,11 @@ class Task:
     fresh_id: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.task_type = check_name(str(self.task_type), "task type")
+        self.task_type = checked_type(str(self.task_type))
         if type(self.priority) is not TaskPriority:
             self.priority = TaskPriority.parse(self.priority)
         if not self.task_id:
-            self.task_id = _new_id()
+            self.task_id = new_id()
             self.fresh_id = True
         else:
             check_name(self.task_id, "task id")
@@ -146,7 +136,7 @@ class Task:
     def _check_uniqueness(self) -> None:
         self.uniqueness.check(self.unique_key, self.ordering_key)
         self.unique_policy = str(self.unique_policy)
-        for name in _ABOUT_THE_KEY[1:]:
+        for name in FIELDS[1:]:
             value = getattr(self, name)
             setattr(self, name, None if value is None else plain_seconds(value, name))
 
@@ -163,6 +153,12 @@ class Task:
             raise InvalidTask(f"max_retries is {self.max_retries!r:.60}: use a whole number from 0 to 1,000,000")
         if self.retry_delay != RETRY_DELAY_SECONDS:
             self.retry_delay = plain_seconds(self.retry_delay, "retry_delay")
+        if not (self.timeout is self.expires_in is self.result_ttl is None):
+            self._check_times()
+        if not isinstance(self.metadata, dict):
+            raise InvalidTask(f"metadata is a {type(self.metadata).__name__}: use a dict")
+
+    def _check_times(self) -> None:
         for name in ("timeout", "expires_in", "result_ttl"):
             value = getattr(self, name)
             if value is not None:
@@ -170,8 +166,6 @@ class Task:
                 if seconds == 0:
                     raise InvalidTask(f"{name} is {value!r:.60}: use a number of seconds above 0, or None")
                 setattr(self, name, seconds)
-        if not isinstance(self.metadata, dict):
-            raise InvalidTask(f"metadata is a {type(self.metadata).__name__}: use a dict")
 
     @property
     def deadline_ms(self) -> int | None:
@@ -199,17 +193,8 @@ def alike(pattern: Task, payload: Any) -> Task:
     task.ordering_key, task.limit_keys = pattern.ordering_key, pattern.limit_keys
     task.unique_policy, task.unique_ttl = pattern.unique_policy, pattern.unique_ttl
     task.unique_window, task.idempotency = pattern.unique_window, pattern.idempotency
-    task.task_id, task.fresh_id = _new_id(), True
+    task.task_id, task.fresh_id = new_id(), True
     return task
-
-
-def checksum(payload_json: str) -> str:
-    """Return the checksum of a payload as it stands in the envelope: the first 128 bits of its SHA-256, in base64
-    without padding.
-
-    It finds damage, not forgery; with all 256 bits a task of common size needs the next larger block of memory.
-    """
-    return b2a_base64(hashlib.sha256(payload_json.encode()).digest()[:16], newline=False)[:22].decode("ascii")
 
 
 def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
@@ -229,6 +214,9 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
     """
     payload = encode(task.payload, "payload")
     head = f'{{"id":"{task.task_id}","type":"{task.task_type}","created_at":"{task.created_at}",'
+    if task.limit_keys:
+        # always here: scripts look for them (lua/lib/room.lua)
+        head += f'"limit_keys":{encode(list(task.limit_keys), "limit_keys")},'
     if task.priority is not TaskPriority.NORMAL:
         head += f'"priority":"{task.priority.label}",'
     if task.queue is not None:
@@ -266,13 +254,10 @@ def _times(task: Task) -> str:
 def _keys_json(task: Task) -> str:
     text = ""
     if task.unique_key is not None:
-        text = f'"unique_key":"{task.unique_key}",'
-        for name, value in zip(_ABOUT_THE_KEY, task.uniqueness, strict=True):
-            if value is not None and value != _EXISTING:
-                text += f'"{name}":{encode(value, name)},'
+        text = f'"unique_key":"{task.unique_key}",{task.uniqueness.json()}'
     if task.ordering_key is not None:
         text += f'"ordering_key":"{task.ordering_key}",'
-    return f'{text}"limit_keys":{encode(list(task.limit_keys), "limit_keys")},' if task.limit_keys else text
+    return text
 
 
 def _context(task_id: str, task_type: str, queue: str | None) -> tuple[str, ...]:
@@ -396,5 +381,4 @@ def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
     return task
 
 
-_ABOUT_THE_KEY = ("unique_policy", "unique_ttl", "unique_window", "idempotency")
 _BY_LABEL = {priority.label: priority for priority in TaskPriority}

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from taskq.errors import InvalidTask
+from taskq.model.codec import encode
 from taskq.model.moment import seconds_to_ms
 
 
@@ -30,6 +31,10 @@ _WINDOWED = (UniquePolicy.DEBOUNCE, UniquePolicy.THROTTLE)
 _WAITING = (UniquePolicy.REPLACE, UniquePolicy.QUEUE_ONE, UniquePolicy.DEBOUNCE)
 
 
+# what the fields of a ``Task``, and of its envelope, are called
+FIELDS = ("unique_policy", "unique_ttl", "unique_window", "idempotency")
+
+
 class Uniqueness(NamedTuple):
     """All that is said about the unique key of a task; times in seconds, None: as long as it is live, or not at all."""
 
@@ -46,11 +51,7 @@ class Uniqueness(NamedTuple):
         """
         if self.policy not in tuple(UniquePolicy):
             raise InvalidTask(f"unique_policy is {self.policy!r:.60}: use one of {', '.join(UniquePolicy)}")
-        for name, value in (
-            ("unique_ttl", self.ttl),
-            ("unique_window", self.window),
-            ("idempotency", self.idempotency),
-        ):
+        for name, value in zip(FIELDS[1:], self[1:], strict=True):
             if value is not None and seconds_to_ms(value, name) < 1:
                 raise InvalidTask(f"{name} is {value!r:.60}: use a number of seconds above 0, or None")
         if unique_key is None and self != PLAIN:
@@ -67,6 +68,13 @@ class Uniqueness(NamedTuple):
                 f"unique_policy={self.policy} cannot be had with an ordering_key: the task would wait in two places. "
                 "Leave out the ordering_key, or use existing, reject or throttle"
             )
+
+    def json(self) -> str:
+        """Return it as a part of an envelope; what is as by default is left out."""
+        said = zip(FIELDS, self, strict=True)
+        return "".join(
+            f'"{name}":{encode(value, name)},' for name, value in said if value not in (None, UniquePolicy.EXISTING)
+        )
 
     def rules(self, keep_ms: int) -> str:
         """Return it as the scripts read it, see ``lua/lib/unique.lua``; empty for the key alone.

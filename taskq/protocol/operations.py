@@ -31,6 +31,7 @@ from taskq.protocol.replies import (
 )
 from taskq.protocol.scripts import Script, load
 from taskq.protocol.submits import Submission, SubmitReply, parse_submit, submit_words
+from taskq.protocol.words import settle_words
 
 PROTOCOL_VERSION = 1
 
@@ -208,13 +209,13 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
 
         ``ring_on`` says whether the worker may have taken a hint from a bell since its last turn.
         """
-        groups, others, words = _settle_words(settles)
+        groups, others, words = settle_words(settles)
         args = (worker, token, seq, want, int(ring_on), len(lists), groups, others, *lists, *words)
         return self._build("turn", args, lambda reply: parse_turn(token, seq, reply))
 
     def settle(self, settles: Sequence[Settlement]) -> Operation[tuple[str, ...]]:
         """Apply outcomes outside of a turn; return the ids whose fence no longer holds."""
-        groups, others, words = _settle_words(settles)
+        groups, others, words = settle_words(settles)
         return self._build("settle", (groups, others, *words), texts)
 
     def beat(
@@ -310,21 +311,3 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
 
 def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _settle_words(settles: Sequence[Settlement]) -> tuple[int, int, list[Argument]]:
-    """Return the number of groups, of other outcomes, and the words for them; see lua/lib/settle.lua."""
-    groups: dict[tuple[str, int], list[Argument]] = {}
-    others: list[Argument] = []
-    for settle in settles:
-        if settle.outcome == "complete":
-            group = (settle.fence, settle.number)
-            if group not in groups:
-                groups[group] = []
-            groups[group] += (settle.task_id, settle.body)
-        else:
-            others += settle
-    words: list[Argument] = []
-    for (fence, ttl_ms), pairs_of_words in groups.items():
-        words += (fence, ttl_ms, len(pairs_of_words) // 2, *pairs_of_words)
-    return len(groups), len(others) // 5, words + others

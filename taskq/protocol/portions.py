@@ -15,6 +15,9 @@ MOST_CHARS = 2**21
 
 def portions(tasks: Sequence[Submission]) -> Iterator[Sequence[Submission]]:
     """Cut a batch into what one call carries each; nearly always that is all of it."""
+    if len(tasks) == 1:
+        yield tasks
+        return
     most = MOST_TASKS if {task[3:] for task in tasks} == {PLAIN} else MOST_OTHERS
     if len(tasks) <= most and sum([len(task[1]) for task in tasks]) <= MOST_CHARS:
         yield tasks

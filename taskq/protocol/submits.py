@@ -9,7 +9,7 @@ from taskq.errors import ProtocolError
 from taskq.protocol.operation import Argument
 
 # due time and keys of a task that may start now
-PLAIN = ("0", "", "", "", "")
+PLAIN = ("0", "", "", "")
 
 
 class Submission(NamedTuple):
@@ -24,7 +24,6 @@ class Submission(NamedTuple):
     due: str
     unique_key: str
     ordering_key: str = ""
-    limit_keys: str = ""
     rules: str = ""
 
 
@@ -51,6 +50,8 @@ def submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument],
 
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
+    if len(tasks) == 1 and tasks[0][3:] == PLAIN:  # for half the price
+        return 1, 0, [tasks[0][2], 1, *tasks[0][:2]], [0]
     kinds = {task[2:] for task in tasks}
     if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == PLAIN:  # nearly always
         plain: list[Argument] = [kind[0], len(tasks)]

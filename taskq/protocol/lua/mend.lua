@@ -22,7 +22,7 @@ for _, status in ipairs(ENDED) do
   if member[status] then ended = ended or status end
 end
 local body, state_ttl, result = call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id)
-local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'holds', 'wakes',
+local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'wakes',
   'succeeds', 'rules')
 local record = call('HGET', RUNNING, id)
 local run, due, dead = read_record(record), call('ZSCORE', SCHEDULED, id), call('ZSCORE', DEAD, id)
@@ -38,11 +38,11 @@ end
 local waits_in = run and run.list or state[2] or list
 local key_holder = state[3] and call('GET', UNIQUE .. state[3])
 check_unique(state[3])
-local succeeds = state[10] and call('GET', SUCCESSOR .. state[10]) == id
+local succeeds = state[9] and call('GET', SUCCESSOR .. state[9]) == id
 call('LLEN', QUEUE .. waits_in)
 call('HLEN', COUNTERS)
 call('EXISTS', TOMBSTONES)
-if run then permits_of(id, run) end
+if run then check_limits(run.held) end
 call('ZCARD', SAGAS)
 local key, rank = state[5], nil
 if key then
@@ -111,7 +111,7 @@ end
 
 local function release_key()
   if key_holder == id then release_unique(id, state[3], 0) end
-  leave_succession(id, state[10])
+  leave_succession(id, state[9])
   if rank then leave_sequence(id, key) end
 end
 
@@ -212,30 +212,26 @@ if result ~= -2 then
   call('DEL', RESULT .. id)
   note('its result deleted')
 end
-if state[10] then
-  leave_succession(id, state[10])
+if state[9] then
+  leave_succession(id, state[9])
   call('HDEL', STATE .. id, 'succeeds', 'behind', 'waits')
-  if call('EXISTS', UNIQUE .. state[10]) == 0 then hold_key(id, state[10], state[11]) end
+  if call('EXISTS', UNIQUE .. state[9]) == 0 then hold_key(id, state[9], state[10]) end
   note('it does not wait for a unique key any more')
 end
-if state[3] and key_holder ~= id and not string.find(state[11] or '', '^%S+ [1-9]') then
+if state[3] and key_holder ~= id and not string.find(state[10] or '', '^%S+ [1-9]') then
   if not key_holder then call('SET', UNIQUE .. state[3], id) else call('HDEL', STATE .. id, 'unique') end
   note(key_holder and 'its unique key belongs to another task' or 'its unique key is held again')
 end
 
 if truth == 'running' then
   local missing = 0
-  for limit_key in string.gmatch(state[8] or '', '[^ ]+') do missing = missing + call('SADD', PERMITS .. limit_key, id) end
+  for limit_key in string.gmatch(run.held or '', '[^ ]+') do missing = missing + call('SADD', PERMITS .. limit_key, id) end
   if missing > 0 then note('its permits are counted again') end
-elseif state[8] then
-  for limit_key in string.gmatch(state[8], '[^ ]+') do call('SREM', PERMITS .. limit_key, id) end
-  call('HDEL', STATE .. id, 'holds')
-  note('its permits given back')
 end
 if key then put_into_sequence() end
 if truth == 'waiting' then
-  if state[9] and not due and string.find(state[6], ' ', 1, true) then
-    schedule(id, tonumber(state[9]), waits_in)
+  if state[8] and not due and string.find(state[6], ' ', 1, true) then
+    schedule(id, tonumber(state[8]), waits_in)
     note('back in the schedule')
   end
   return done
@@ -250,8 +246,8 @@ if truth == 'running' then
   if known ~= (string.find(run.flags, 'h', 1, true) ~= nil) then
     run.flags = string.gsub(run.flags, '[-h]', '')
     if known then add_flag(id, run, 'h') else
-      call('HSET', RUNNING, id, table.concat({run.fence, run.worker, run.list, run.attempt, run.started,
-        run.flags == '' and '-' or run.flags}, ' '))
+      if run.flags == '' then run.flags = '-' end
+      write_record(id, run)
     end
     note('its record put right')
   end

@@ -11,7 +11,7 @@
 local codes, states = {}, {}
 for i = first_ids, #ARGV, 2 do
   local id = ARGV[i]
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families', 'sequence', 'limits', 'rules')
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families', 'sequence', 'rules')
   states[#states + 1] = state
   call('LLEN', QUEUE .. (state[2] or ARGV[i + 1]))
   if state[3] then call('GET', UNIQUE .. state[3]) end
@@ -44,10 +44,9 @@ for n, state in ipairs(states) do
     call('DEL', STATE .. id, RESULT .. id)
     local holder = state[3] and call('GET', UNIQUE .. state[3])
     if state[3] and (not holder or holder == id) then
-      hold_key(id, state[3], state[8])
-      if state[8] then call('HSET', STATE .. id, 'status', 'pending', 'rules', state[8]) end
+      hold_key(id, state[3], state[7])
+      if state[7] then call('HSET', STATE .. id, 'status', 'pending', 'rules', state[7]) end
     end
-    if state[7] then call('HSET', STATE .. id, 'status', 'pending', 'limits', state[7]) end
     if state[4] then call('HSET', STATE .. id, 'status', 'pending', 'parents', state[4]) end
     if state[5] then call('HSET', STATE .. id, 'status', 'pending', 'families', state[5]) end
     -- what it has noted and was told is kept as long as the task again

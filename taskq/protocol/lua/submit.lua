@@ -7,8 +7,8 @@
 --         code -1 and {index of each task whose id holds another body}; code -2 and {full list, its length};
 --         code -3 and {ordering key, tasks of it}: they are as many as may be; code -4 and {index of a task, who holds its key}
 -- In rest stand first the tasks that may start now, in groups: list and size of the group, then id and body for each.
--- Then come the others, eight words each: id, body, list, due ms (0: now; '+ms': from now), unique key, ordering key, keys of
--- limits with spaces between them, and what else is said of the unique key ('' for none; see lib/unique).
+-- Then come the others, seven words each: id, body, list, due ms (0: now; '+ms': from now), unique key, ordering key and what
+-- else is said of the unique key ('' for none; see lib/unique).
 -- reused is 1 if an id may have been used before, or stands here twice. No allow-oom flag: a full server refuses new
 -- work before anything is written, and goes on draining.
 local MOST = 4000  -- words that one command is given
@@ -100,16 +100,15 @@ end
 local tasks, at = {}, first_rest
 for _ = 1, groups do
   for i = at + 2, at + 2 * ARGV[at + 1], 2 do
-    tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[at], due = '0', unique = '', key = '', limits = '',
-      rules = ''}
+    tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[at], due = '0', unique = '', key = '', rules = ''}
   end
   at = at + 2 + 2 * ARGV[at + 1]
 end
 -- whoever takes the place of others takes it from those before it in this call, too: the last one for each key
 local last_of, with_rules = {}, false
-for i = at, at + (others - 1) * 8, 8 do
+for i = at, at + (others - 1) * 7, 7 do
   local task = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[i + 2], due = ARGV[i + 3], unique = ARGV[i + 4],
-    key = ARGV[i + 5], limits = ARGV[i + 6], rules = ARGV[i + 7]}
+    key = ARGV[i + 5], rules = ARGV[i + 6]}
   tasks[#tasks + 1] = task
   if task.rules ~= '' then
     with_rules = true
@@ -164,7 +163,7 @@ for i, task in ipairs(tasks) do
     end
     if unique ~= '' then holders[unique] = id end
     if behind then task.succeeds, task.behind, task.later, sequences = behind, true, false, true end
-    if unique ~= '' or task.later or task.key ~= '' or task.limits ~= '' then call('HLEN', STATE .. id) end
+    if unique ~= '' or task.later or task.key ~= '' then call('HLEN', STATE .. id) end
     if task.key ~= '' then
       local before = members[task.key] or call('ZCARD', SEQUENCE .. task.key)
       if max_length > 0 and before >= max_length then return {-3, {task.key, before}} end
@@ -227,9 +226,6 @@ for _, task in ipairs(fresh) do
   elseif task.unique ~= '' then
     call('SET', UNIQUE .. task.unique, id)
     call('HSET', STATE .. id, 'unique', task.unique)
-  end
-  if task.limits ~= '' then
-    call('HSET', STATE .. id, 'status', task.behind and 'waiting' or 'pending', 'limits', task.limits)
   end
   if task.key ~= '' then join_sequence(id, task.key) end
   if task.behind then
