@@ -177,8 +177,7 @@ class Task:
         """When the task expires, ms since the epoch; None if it never does."""
         if self.expires_in is None:
             return None
-        created = datetime.fromisoformat(self.created_at)
-        return int((created + timedelta(seconds=self.expires_in)).timestamp() * 1000)
+        return int((datetime.fromisoformat(self.created_at) + timedelta(seconds=self.expires_in)).timestamp() * 1000)
 
 
 def _plain_seconds(value: float | timedelta, name: str) -> float:
