@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 PAGE = 100
 _PURGED_AT_ONCE = 250
+# how many tasks one look at a page reads before it says how to go on, and how many it may have
+MOST_LOOKED_AT, MOST_ON_A_PAGE = 1000, 500
 # A registration outlives the silence between two of them, and a lost notice is made good at the next one.
 _MAIL_SECONDS = 10.0
 _MAIL_TTL_MS = 30_000

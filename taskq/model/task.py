@@ -172,8 +172,7 @@ class Task:
         """When the task expires, ms since the epoch; None if it never does."""
         if self.expires_in is None:
             return None
-        created = datetime.fromisoformat(self.created_at)
-        return int((created + timedelta(seconds=self.expires_in)).timestamp() * 1000)
+        return int((datetime.fromisoformat(self.created_at) + timedelta(seconds=self.expires_in)).timestamp() * 1000)
 
 
 def AgentTask(**options: Any) -> Task:
@@ -255,9 +254,7 @@ def _keys_json(task: Task) -> str:
     text = ""
     if task.unique_key is not None:
         text = f'"unique_key":"{task.unique_key}",{task.uniqueness.json()}'
-    if task.ordering_key is not None:
-        text += f'"ordering_key":"{task.ordering_key}",'
-    return text
+    return text if task.ordering_key is None else f'{text}"ordering_key":"{task.ordering_key}",'
 
 
 def _context(task_id: str, task_type: str, queue: str | None) -> tuple[str, ...]:

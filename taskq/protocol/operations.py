@@ -62,7 +62,7 @@ ARGUMENTS: dict[str, str] = {
     "progress": "id fence progress",
     "takeover": "worker token seq idle rest*",
     "lengths": "lists*",
-    "schedules": "verb name definition",
+    "schedules": "verb name definition former",
     "fire": "name definition slot id body list",
     "snapshot": "pattern limit",
     "check": "source name cursor count ids*",
@@ -273,7 +273,7 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
         """Return server time in ms, definitions by name, and the last slot fired by name."""
         return self._build(
             "schedules",
-            ("list", "", ""),
+            ("list", "", "", ""),
             lambda reply: (
                 reply[0],
                 pairs(reply[1]),
@@ -281,13 +281,13 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
             ),
         )
 
-    def add_schedule(self, name: str, definition: str) -> Operation[int]:
-        """Add or replace a recurring definition."""
-        return self._build("schedules", ("add", name, definition))
+    def add_schedule(self, name: str, definition: str, former: str = "") -> Operation[int]:
+        """Add a recurring definition, or swap it for a ``former`` one: it keeps its last slot; 0: it is another now."""
+        return self._build("schedules", ("swap" if former else "add", name, definition, former))
 
     def remove_schedule(self, name: str) -> Operation[int]:
         """Remove a recurring definition; return 1 if there was one."""
-        return self._build("schedules", ("remove", name, ""))
+        return self._build("schedules", ("remove", name, "", ""))
 
     def fire(self, name: str, definition: str, slot_ms: int, task: Submission) -> Operation[int]:
         """Submit the task of a slot: 1 done, 0 another scheduler was first, -1 the definition has changed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from taskq.model.limit import Limit
@@ -35,7 +34,7 @@ def _silent(operation: Operation[TurnReply]) -> Operation[TurnReply]:
     """Return the same turn of a worker that has taken no hint."""
     worker, token, seq, want, ring_on, *rest = operation.args
     assert ring_on == 1
-    return replace(operation, args=(worker, token, seq, want, 0, *rest))
+    return operation._replace(args=(worker, token, seq, want, 0, *rest))
 
 
 def nothing_at_all(bench: Bench) -> Operation[TurnReply]:
