@@ -124,13 +124,8 @@ def verify(
         )
         tell(f"{product} at {endpoint.shown}, seed {seed}, namespaces {prefix}-*")
         suites: list[Tally] = []
-        losses: list[LossWindow] = []
-        interrupted = False
-        try:
-            _run(plan, options, tell, suites)
-            losses = untried(queue, reading)
-        except KeyboardInterrupt:
-            interrupted = True
+        interrupted = _run_or_interrupted(plan, options, tell, suites)
+        losses: list[LossWindow] = [] if interrupted else untried(queue, reading)
     return Report(
         endpoint.shown,
         product,
@@ -160,6 +155,14 @@ def _try_once(queue: TaskQueue) -> ServerReading:
             "that: ACL SETUSER verify on '>password' '~taskq-verify-*' '&taskq-verify-*' +@all"
         ) from None
     return reading
+
+
+def _run_or_interrupted(plan: Plan, options: VerifyOptions, tell: Callable[[str], None], suites: list[Tally]) -> bool:
+    try:
+        _run(plan, options, tell, suites)
+    except KeyboardInterrupt:
+        return True
+    return False
 
 
 def _run(plan: Plan, options: VerifyOptions, tell: Callable[[str], None], suites: list[Tally]) -> None:
