@@ -112,11 +112,6 @@ def verify(
     prefix = f"taskq-verify-{secrets.token_hex(4)}"
     with TaskQueue(settings=replace(settings, prefix=prefix)) as queue, tempfile.TemporaryDirectory(prefix) as folder:
         endpoint = queue.namespace.endpoint
-        if endpoint.clustered:
-            raise SettingsError(
-                "taskq verify stands between workers and server, and the clients of a cluster would go round it: name "
-                "a single server of the same version and configuration"
-            )
         reading = _try_once(queue)
         product = " ".join(reading.product).strip() or "a server that does not say its version"
         plan = Plan(
@@ -140,6 +135,11 @@ def verify(
 
 def _try_once(queue: TaskQueue) -> ServerReading:
     """Read what the server is and submit a task, so that what cannot work is known before anything is started."""
+    if queue.namespace.endpoint.clustered:
+        raise SettingsError(
+            "taskq verify stands between workers and server, and the clients of a cluster would go round it: name "
+            "a single server of the same version and configuration"
+        )
     try:
         queue.get_queue_stats()
         reading = read_server(queue.transport, queue.namespace.protocol.keys)
