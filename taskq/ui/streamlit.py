@@ -162,12 +162,8 @@ def _turn_pages(more: str) -> None:
     if not pages and not more:
         return
     left, right = st.columns(2)
-    if left.button("Previous page", disabled=not pages, key="taskq_previous"):
-        pages.pop()
-        st.rerun(scope="fragment")
-    if right.button("Next page", disabled=not more, key="taskq_next"):
-        pages.append(more)
-        st.rerun(scope="fragment")
+    left.button("Previous page", disabled=not pages, key="taskq_previous", on_click=pages.pop)
+    right.button("Next page", disabled=not more, key="taskq_next", on_click=pages.append, args=(more,))
 
 
 def _row(task: dict[str, Any]) -> dict[str, Any]:
