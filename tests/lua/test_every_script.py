@@ -109,7 +109,8 @@ def test_a_key_of_the_wrong_type_never_leaves_half_a_transition(new_bench: NewBe
     keys = keys_of(healthy.state())
     _, expected = healthy.act(operation)
     keys |= keys_of(healthy.state())
-    if operation.script.name in ("turn", "settle", "promote"):  # one step of these can lead to the next in the same call
+    # one step of these can lead to the next in the same call
+    if operation.script.name in ("turn", "settle", "promote"):
         keys |= {f"status:{status}" for status in ("pending", "scheduled", "retry", "waiting")} | {"scheduled"}
     for key in sorted(keys):
         if (scenario.__name__, family_of(key)) in ANSWERED_OTHERWISE:
