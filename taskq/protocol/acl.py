@@ -107,6 +107,7 @@ _LOOKS = (
     "cards",
     "schedules",
     "read_limits",
+    "read_circuits",
     "explain",
 )
 # without survey: its SCAN would show the names of all keys on the server, also those of others
@@ -145,7 +146,20 @@ DUTIES: dict[Role, Duties] = {
     ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, *_LOOKS, "limits", "pause", "wish", "purge", "replay", "discard", *_CHECKS, *_MENDS),
+        (
+            *_SUBMITS,
+            *_LOOKS,
+            "limits",
+            "circuits",
+            "pause",
+            "gate",
+            "wish",
+            "purge",
+            "replay",
+            "discard",
+            *_CHECKS,
+            *_MENDS,
+        ),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
+from taskq.model.circuit import Circuit, CircuitInfo, CircuitState
 from taskq.model.limit import Limit, LimitInfo
 
 
@@ -145,6 +146,13 @@ class WorkerCard:
     lease_ms: int
 
 
+class Circuits(NamedTuple):
+    """All circuits, and the keys that are paused."""
+
+    circuits: tuple[CircuitInfo, ...]
+    paused: tuple[str, ...]
+
+
 class FullLimit(NamedTuple):
     """The limit that a task is blocked by: its key, how many wait before it, its definition, some of those who run."""
 
@@ -266,6 +274,19 @@ def parse_limits(reply: list[Any]) -> list[LimitInfo]:
         if name in counts and (flat[at + 1] or flat[at + 2]):
             counts[name][key] = (flat[at + 1], flat[at + 2])
     return [LimitInfo(limit, counts[name]) for name, limit in found.items()]
+
+
+def parse_circuits(reply: list[Any]) -> Circuits:
+    """Return the circuits, each with the keys for which it is not closed."""
+    now_ms, rules, gates, paused = reply
+    parsed = {name: Circuit.parse(name, text) for name, text in sorted(pairs(rules).items())}
+    known = {name: CircuitInfo(circuit, {}) for name, circuit in parsed.items() if circuit is not None}
+    for at in range(0, len(gates), 3):
+        key, gate = texts(gates[at : at + 2])
+        name = key if key in known else key.partition(":")[0]
+        if name in known:
+            known[name].keys[key] = CircuitState.parse(gate, gates[at + 2], now_ms)
+    return Circuits(tuple(known.values()), texts(paused))
 
 
 def parse_circumstances(reply: list[Any]) -> Circumstances:
