@@ -105,7 +105,6 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
         due,
         task.unique_key or "",
         task.ordering_key or "",
-        " ".join(task.limit_keys),
     )
 
 

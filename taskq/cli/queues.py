@@ -68,7 +68,7 @@ def ls(session: Session) -> None:
 @queue.command("pause")
 @_which_scope
 @with_session
-def pause(session: Session, **options: Any) -> None:
+def pause(session: Session, /, **options: Any) -> None:
     """Stop claims; running tasks go on, submits are accepted.
 
     \b
@@ -84,7 +84,7 @@ def pause(session: Session, **options: Any) -> None:
 @queue.command("resume")
 @_which_scope
 @with_session
-def resume(session: Session, **options: Any) -> None:
+def resume(session: Session, /, **options: Any) -> None:
     """Let workers claim again what `taskq queue pause` has stopped: a queue, a type or everything."""
     _pause_or_resume(session, False, **options)
 

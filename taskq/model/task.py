@@ -221,6 +221,9 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
     """
     payload = encode(task.payload, "payload")
     head = f'{{"id":"{task.task_id}","type":"{task.task_type}","created_at":"{task.created_at}",'
+    if task.limit_keys:
+        # always here: scripts look for them (lua/lib/room.lua)
+        head += f'"limit_keys":{encode(list(task.limit_keys), "limit_keys")},'
     if task.priority is not TaskPriority.NORMAL:
         head += f'"priority":"{task.priority.label}",'
     if task.queue is not None:
@@ -259,7 +262,7 @@ def _keys_json(task: Task) -> str:
     text = f'"unique_key":"{task.unique_key}",' if task.unique_key is not None else ""
     if task.ordering_key is not None:
         text += f'"ordering_key":"{task.ordering_key}",'
-    return f'{text}"limit_keys":{encode(list(task.limit_keys), "limit_keys")},' if task.limit_keys else text
+    return text
 
 
 def _context(task_id: str, task_type: str, queue: str | None) -> tuple[str, ...]:

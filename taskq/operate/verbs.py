@@ -35,10 +35,10 @@ class OperateVerbs:
         task_type: str | None = None,
         everything: bool = False,
     ) -> int:
-        """Stop claims until ``resume``, of a queue, of a type or of everything; running tasks go on, submits are accepted.
+        """Stop claims of a queue, of a type or of everything until ``resume``; what runs goes on, submits are accepted.
 
-        Tasks of a paused type leave their lists when a worker comes upon them, so those behind them run; they keep their
-        places, and no attempt is charged.
+        Tasks of a paused type leave their lists when a worker comes upon them, so those behind them run; they keep
+        their places, and no attempt is charged.
 
         Args:
             queue: its name; None: the default queue.

@@ -110,6 +110,7 @@ _LOOKS = (
     "read_circuits",
     "explain",
 )
+_STEERS = ("limits", "circuits", "pause", "gate", "wish")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
@@ -149,11 +150,7 @@ DUTIES: dict[Role, Duties] = {
         (
             *_SUBMITS,
             *_LOOKS,
-            "limits",
-            "circuits",
-            "pause",
-            "gate",
-            "wish",
+            *_STEERS,
             "purge",
             "replay",
             "discard",

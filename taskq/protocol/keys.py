@@ -56,7 +56,7 @@ FAMILIES: dict[str, str] = {
     "gates": "gates",  # hash, key -> since when it is paused, !key -> how its circuit is unless it is closed
     "circuits": "circuits",  # hash, name of a circuit -> its rule
     "faults": "faults:",  # list with TTL, ms of the last failures that a circuit counts by one key
-    "woken": "woken",  # hash, key -> the last that went back to its list, if more wait behind it; @id -> that key
+    "woken": "woken",  # hash, key -> the last that went back to its list, if more wait behind it
     "rate": "rate:",  # string with TTL, ms at which the bucket of a key is full again
     "starts": "starts:",  # list with TTL, ms of the last starts of a key with a sliding window
     "unique": "unique:",  # string, unique key -> id of the live task that holds it

@@ -96,7 +96,6 @@ class Submission(NamedTuple):
     due: str
     unique_key: str
     ordering_key: str = ""
-    limit_keys: str = ""
 
 
 class SubmitReply(NamedTuple):
@@ -357,7 +356,7 @@ def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument]
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
     kinds = {task[2:] for task in tasks}
-    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", "", "", ""):  # nearly always
+    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", "", ""):  # nearly always
         plain: list[Argument] = [kind[0], len(tasks)]
         for task in tasks:
             plain += task[:2]

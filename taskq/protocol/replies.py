@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
@@ -177,12 +179,15 @@ class Circumstances(NamedTuple):
     Attributes:
         now_ms: server time.
         place: in its list from 0 (-1: not there), the length of that list and of those before it.
-        paused: whether its list is.
+        paused: whether its list is, or all are.
         due: ms since the epoch, empty if it is not delayed.
         order: its place in its sequence, -1 for none, and who is the first of it.
         limit: that it is blocked by.
         family: that it waits for.
         ends: of tasks in the last half minute or so, ``span_ms``.
+        all_paused: whether all lists are.
+        type_paused: whether its type is.
+        circuits: by key those that are not closed.
     """
 
     now_ms: int
@@ -194,11 +199,14 @@ class Circumstances(NamedTuple):
     family: OpenFamily | None
     ends: int
     span_ms: int
+    all_paused: bool = False
+    type_paused: bool = False
+    circuits: Mapping[str, CircuitState] = MappingProxyType({})
 
 
-# the words of a record, see lua/lib/running.lua
-_RECORD = ("fence", "worker", "list", "attempts", "started", "flags")
-_FLAGS = {"h": "history", "c": "cancel", "l": "limited"}
+# the first words of a record, see lua/lib/running.lua; then come the keys whose permits it holds, and flags
+_RECORD = ("fence", "worker", "list", "attempts", "started")
+_FLAGS = {"h": "history", "c": "cancel"}
 # attempt and retries of a task that has never run
 _NEW = [1, 0]
 
@@ -256,10 +264,12 @@ def parse_rows(reply: list[Any]) -> list[tuple[Inspection, int | None]]:
 def parse_record(record: bytes | str | None) -> dict[str, str]:
     """Return the record of a running task as fields of a state; nothing if there is none or it is not one of ours."""
     words = (record.decode("utf-8", "replace") if isinstance(record, bytes) else record or "").split(" ")
-    if len(words) != len(_RECORD):
+    held, flags = words[len(_RECORD) : -1], words[-1]
+    if len(words) <= len(_RECORD) or bool(held) != ("l" in flags):
         return {}
-    fields = {"status": "running", **dict(zip(_RECORD, words, strict=True))}
-    flags = fields.pop("flags")
+    fields = {"status": "running", **dict(zip(_RECORD, words[: len(_RECORD)], strict=True))}
+    if held:
+        fields["holds"] = " ".join(held)
     return fields | {name: "1" for letter, name in _FLAGS.items() if letter in flags}
 
 
@@ -291,17 +301,21 @@ def parse_circuits(reply: list[Any]) -> Circuits:
 
 def parse_circumstances(reply: list[Any]) -> Circumstances:
     """Return what explain answered."""
-    limit, family = reply[5], reply[6]
+    now_ms, limit, family = reply[0], reply[5], reply[6]
+    gates = texts(reply[9])
     return Circumstances(
-        reply[0],
+        now_ms,
         (reply[1][0], reply[1][1], reply[1][2]),
-        reply[2] == 1,
+        reply[2] > 0,
         reply[3].decode(),
         (reply[4][0], texts(reply[4][1:])[0]),
         FullLimit(limit[0].decode(), limit[1], limit[2].decode(), texts(limit[3]), limit[4]) if limit else None,
         OpenFamily(int(family[1]), family[2], texts(family[3])) if family else None,
         reply[7],
         reply[8],
+        reply[2] > 1,
+        any(gates[1::3]),
+        {key: CircuitState.parse(gate, 0, now_ms) for key, gate in zip(gates[::3], gates[2::3], strict=True) if gate},
     )
 
 

@@ -1,6 +1,6 @@
 -- circuits: set, remove, open and close circuits
 -- FLAGS   allow-oom
--- USES    circuits gates blocked jams limited counters scheduled
+-- USES    circuits gates blocked limited counters limits
 -- INCLUDE limits limited
 -- ARGV    verb name wanted most:number
 -- REPLY   set: 1, or 0 if there are as many as may be; remove, close: 1 if there was one, or it was not closed;
@@ -10,6 +10,8 @@
 call('GET', LIMITED)
 call('HLEN', COUNTERS)
 call('HLEN', GATES)
+call('HLEN', LIMITS)
+call('HLEN', CIRCUITS)
 check_limits(name)
 if verb == 'set' then
   if call('HLEN', CIRCUITS) >= most and call('HEXISTS', CIRCUITS, name) == 0 then return 0 end
@@ -31,7 +33,8 @@ end
 local keys = {}
 for _, word in ipairs(call('HKEYS', GATES)) do
   local key = string.match(word, '^!(.*)$')
-  if key and #keys < 1000 and (key == name or verb == 'remove' and string.match(key, '^[^:]*') == name) then
+  local others = key and verb == 'remove' and string.match(key, '^[^:]*') == name and call('HEXISTS', CIRCUITS, key) == 0
+  if #keys < 1000 and (key == name or others) then
     check_limits(key)
     keys[#keys + 1] = key
   end

@@ -1,6 +1,6 @@
 -- gate: stop or resume claims of what is counted by a key
 -- FLAGS   allow-oom
--- USES    gates blocked limited scheduled
+-- USES    gates blocked limited circuits limits
 -- INCLUDE limits limited
 -- ARGV    paused key
 -- REPLY   1 if that changed, else 0
@@ -8,6 +8,8 @@
 -- the one before it has been claimed.
 local before = call('HGET', GATES, key)
 call('GET', LIMITED)
+call('HLEN', CIRCUITS)
+call('HLEN', LIMITS)
 check_limits(key)
 if (paused == '1') == (before ~= false) then return 0 end
 if paused == '1' then
