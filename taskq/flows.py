@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from taskq.errors import InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
 from taskq.middleware import Middleware, before_submit
@@ -58,8 +59,10 @@ Step = Operation[Any] | Durable | Mail
 Flow = Generator[Step, Any, T]
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+_NO_SHAPES: Mapping[str, Shape] = MappingProxyType({})
+
+
+class Context(NamedTuple):
     """What every flow needs: operations, settings, what signs and encrypts, the partition, what observes submits."""
 
     protocol: Protocol
@@ -67,7 +70,7 @@ class Context:
     seal: Seal | None
     partition: int = 0
     middleware: Sequence[Middleware] = ()
-    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = _NO_SHAPES
 
 
 def due_in(delay_seconds: float) -> str:
