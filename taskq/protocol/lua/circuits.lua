@@ -31,8 +31,9 @@ if verb == 'open' then
   return 1
 end
 local keys = {}
-for _, word in ipairs(call('HKEYS', GATES)) do
-  local key = string.match(word, '^!(.*)$')
+local gates = call('HGETALL', GATES)
+for i = 1, #gates, 2 do
+  local key = string.match(gates[i], '^!(.*)$')
   local others = key and verb == 'remove' and string.match(key, '^[^:]*') == name and call('HEXISTS', CIRCUITS, key) == 0
   if #keys < 1000 and (key == name or others) then
     check_limits(key)

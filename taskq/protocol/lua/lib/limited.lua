@@ -4,8 +4,9 @@
 local function write_limited()
   local types, keyed = '', ''
   for _, hash in ipairs({LIMITS, GATES, CIRCUITS}) do
-    for _, word in ipairs(call('HKEYS', hash)) do
-      word = string.match(word, '^!?(.*)$')
+    local words = call('HGETALL', hash)
+    for i = 1, #words, 2 do
+      local word = string.match(words[i], '^!?(.*)$')
       local kind = string.match(word, '^type:(.*)$')
       if word == 'type' then types = types .. '*' elseif kind then types = types .. ' ' .. kind .. ' ' else keyed = '#' end
     end
