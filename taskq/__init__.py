@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         BadSignature,
         CannotDecrypt,
         CorruptTask,
+        DuplicateTask,
         EmbeddedServerError,
         InvalidTask,
         NotDurable,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from taskq.model.limit import Limit, LimitInfo
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
     from taskq.model.task import AgentTask, Task
+    from taskq.model.uniqueness import UniquePolicy
     from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
     from taskq.observe.details import Relatives, TaskDetails
     from taskq.observe.pages import TaskFilter, TaskPage
@@ -81,7 +83,7 @@ if TYPE_CHECKING:
         WorkerPool,
     )
     from taskq.workflow.families import Quorum
-    from taskq.workflow.sagas import SagaInfo
+    from taskq.workflow.sagas import SagaInfo, SagaPage
     from taskq.workflow.trees import TaskTree, TreeFamily
 
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
@@ -113,6 +115,7 @@ _HOME = {
     "AttemptLost": "taskq.worker",
     "ChildrenFailed": "taskq.worker",
     "CorruptTask": "taskq.errors",
+    "DuplicateTask": "taskq.errors",
     "DeadLetter": "taskq.model.views",
     "Discard": "taskq.model.retry",
     "Durability": "taskq.states",
@@ -136,6 +139,7 @@ _HOME = {
     "ScalingOptions": "taskq.worker",
     "Saga": "taskq.worker",
     "SagaInfo": "taskq.workflow.sagas",
+    "SagaPage": "taskq.workflow.sagas",
     "ScheduleInfo": "taskq.scheduler",
     "ServerError": "taskq.errors",
     "ServerFull": "taskq.errors",
@@ -165,6 +169,7 @@ _HOME = {
     "TaskWorker": "taskq.worker",
     "TaskqError": "taskq.errors",
     "TreeFamily": "taskq.workflow.trees",
+    "UniquePolicy": "taskq.model.uniqueness",
     "UnsupportedDurability": "taskq.errors",
     "UnsupportedServer": "taskq.errors",
     "UntrustedServer": "taskq.errors",
@@ -198,6 +203,7 @@ __all__ = [
     "CorruptTask",
     "DeadLetter",
     "Discard",
+    "DuplicateTask",
     "Durability",
     "EmbeddedServerError",
     "Explanation",
@@ -224,6 +230,7 @@ __all__ = [
     "RetryPolicy",
     "Saga",
     "SagaInfo",
+    "SagaPage",
     "ScalingOptions",
     "ScheduleInfo",
     "SchemaMismatch",
@@ -255,6 +262,7 @@ __all__ = [
     "TaskWorker",
     "TaskqError",
     "TreeFamily",
+    "UniquePolicy",
     "UnsupportedDurability",
     "UnsupportedServer",
     "UntrustedServer",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from taskq.model.limit import Limit
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
-from taskq.protocol.operations import Submission
 from taskq.protocol.replies import Claim, TurnReply
+from taskq.protocol.submits import Submission
 from tests.state import LISTS, Bench, envelope, settle, task
 
 Situation = Callable[[Bench], Operation[TurnReply]]
@@ -35,7 +34,7 @@ def _silent(operation: Operation[TurnReply]) -> Operation[TurnReply]:
     """Return the same turn of a worker that has taken no hint."""
     worker, token, seq, want, ring_on, *rest = operation.args
     assert ring_on == 1
-    return replace(operation, args=(worker, token, seq, want, 0, *rest))
+    return operation._replace(args=(worker, token, seq, want, 0, *rest))
 
 
 def nothing_at_all(bench: Bench) -> Operation[TurnReply]:
