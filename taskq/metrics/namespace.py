@@ -103,7 +103,8 @@ class NamespaceReader:
 def known_figures() -> tuple[list[Figure], list[Figure]]:
     """Return the gauges and the counters of a reading as of an empty namespace: names, and what they mean."""
     nothing = QueueStats(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, None)
-    return [*_workers(nothing, (), 0), *_server(ServerLoad())], [*_counters({}), _evicted(ServerLoad())]
+    gauges = [*_workers(nothing, (), 0), *_server(ServerLoad()), _open_circuits(())]
+    return gauges, [*_counters({}), _evicted(ServerLoad())]
 
 
 def alive(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
