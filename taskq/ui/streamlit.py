@@ -162,8 +162,12 @@ def _turn_pages(more: str) -> None:
     if not pages and not more:
         return
     left, right = st.columns(2)
-    left.button("Previous page", disabled=not pages, key="taskq_previous", on_click=pages.pop)
+    left.button("Previous page", disabled=not pages, key="taskq_previous", on_click=_back, args=(pages,))
     right.button("Next page", disabled=not more, key="taskq_next", on_click=pages.append, args=(more,))
+
+
+def _back(pages: list[str]) -> None:
+    pages.pop()
 
 
 def _row(task: dict[str, Any]) -> dict[str, Any]:
