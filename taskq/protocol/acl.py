@@ -133,6 +133,7 @@ DUTIES: dict[Role, Duties] = {
             "card",
             "remember",
             "lengths",
+            "ages",
             "cards",
             "inspect",
             *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "commit", "signal", "hear"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from taskq.errors import ProtocolError
+from taskq.errors import InvalidTask, ProtocolError
 from taskq.model.limit import Limit, LimitInfo
+from taskq.model.moment import parse_iso
 
 
 class OutOfStep(ProtocolError):
@@ -188,6 +190,7 @@ class Circumstances(NamedTuple):
     span_ms: int
 
 
+_CREATED = re.compile(rb'"created_at":"([^"]*)"')
 # the first words of a record, see lua/lib/running.lua; then come the keys whose permits it holds, and flags
 _RECORD = ("fence", "worker", "list", "attempts", "started")
 _FLAGS = {"h": "history", "c": "cancel"}
@@ -268,6 +271,21 @@ def parse_limits(reply: list[Any]) -> list[LimitInfo]:
         if name in counts and (flat[at + 1] or flat[at + 2]):
             counts[name][key] = (flat[at + 1], flat[at + 2])
     return [LimitInfo(limit, counts[name]) for name, limit in found.items()]
+
+
+def parse_ages(reply: list[Any]) -> list[float | None]:
+    """Return for how many seconds each has waited; what cannot be read for ever, so that a turn looks at it."""
+    now_ms, *heads = reply
+    return [_age(now_ms, *head) if head else None for head in heads]
+
+
+def _age(now_ms: int, head: bytes, queued: bytes) -> float:
+    created = _CREATED.search(head)
+    try:
+        since_ms = int(queued) if queued else parse_iso(created[1].decode()) if created else 0
+    except (ValueError, InvalidTask):
+        since_ms = 0
+    return (now_ms - since_ms) / 1000
 
 
 def parse_circumstances(reply: list[Any]) -> Circumstances:

@@ -87,6 +87,7 @@ class Child:
                 timeout_grace_seconds=options.timeout_grace_seconds,
                 weights=options.weights,
                 reserve=options.reserve,
+                aging_seconds=options.aging_seconds,
             ),
             link,
             options.partitions,
