@@ -39,7 +39,7 @@ def recorded() -> dict[str, str | None]:
     for row in filter(None, map(_ROW.match, TABLE.read_text(encoding="utf-8").splitlines())):
         script, kind, guard, killer = row.groups()
         alike[script, kind, guard] += 1
-        mutant = Mutant(Path(f"{script}.lua"), kind, guard.replace("\\|", "|"), alike[script, kind, guard], (0, 0))
+        mutant = Mutant(Path(f"{script}.lua"), kind, guard.replace("\\|", "|"), alike[script, kind, guard])
         found[mutant.name] = f"tests/{killer[1:-1]}".replace("\\|", "|") if killer.startswith("`") else None
     return found
 

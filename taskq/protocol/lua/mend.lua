@@ -38,7 +38,6 @@ local waits_in = run and run.list or state[2] or list
 local key_holder = state[3] and call('GET', UNIQUE .. state[3])
 call('LLEN', QUEUE .. waits_in)
 call('HLEN', COUNTERS)
-call('EXISTS', TOMBSTONES)
 if run then permits_of(id, run) end
 call('ZCARD', SAGAS)
 local key, rank = state[5], nil
@@ -104,7 +103,7 @@ end
 
 local function release_key()
   if key_holder == id then call('DEL', UNIQUE .. state[3]) end
-  if rank then leave_sequence(id, key) end
+  leave_sequence(id, key)
 end
 
 -- its entry in a list is dropped when a claim meets it, or comes alive when its turn comes

@@ -5,7 +5,6 @@
 -- ARGV    paused lists*
 -- REPLY   number of lists whose state changed
 local changed = 0
-call('SCARD', PAUSED)
 for i = first_lists, #ARGV do call('LLEN', QUEUE .. ARGV[i]) end
 for i = first_lists, #ARGV do
   if paused == '1' then

@@ -99,6 +99,14 @@ def mend_permits(bench: Bench) -> Operation[Any]:
     return bench.protocol.mend("l0", "normal", TTL_MS)
 
 
+def mend_a_run_that_is_over(bench: Bench) -> Operation[Any]:
+    """Its permit is for one that waits."""
+    _limited(bench, 2, concurrency=1)
+    bench.claim("w1", 5)
+    bench.client.delete(bench.key("processing", "w1"))
+    return bench.protocol.mend("l0", "normal", TTL_MS)
+
+
 def mend_a_jam(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
@@ -121,5 +129,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     list_limits,
     explain,
     mend_permits,
+    mend_a_run_that_is_over,
     mend_a_jam,
 )
