@@ -37,7 +37,7 @@ UUID = "namespace-uuid"
 
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
-_TIME_FIELDS = frozenset({"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp"})
+_TIME_FIELDS = frozenset({"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "wakes"})
 _TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas", "jams"})
 
 

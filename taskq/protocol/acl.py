@@ -130,6 +130,7 @@ DUTIES: dict[Role, Duties] = {
             "check",
             "notice",
             "takeover",
+            "card",
             "remember",
             "lengths",
             "cards",
@@ -144,7 +145,7 @@ DUTIES: dict[Role, Duties] = {
     ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, *_LOOKS, "limits", "pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
+        (*_SUBMITS, *_LOOKS, "limits", "pause", "wish", "purge", "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

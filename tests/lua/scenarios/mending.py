@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from taskq.protocol.operation import Operation
-from taskq.protocol.workflow import CommitPlan
+from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan
 from tests.lua.scenarios.beginnings import Scenario
 from tests.state import TIMES, TTL_MS, Bench, settle, task
 
@@ -60,6 +60,27 @@ def mend_expiry(bench: Bench) -> Operation[Any]:
     return bench.protocol.mend_expiry("queue", "normal", 60_000)
 
 
+def mend_wait(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("a"), "wait", "1 go", 60_000))
+    bench.client.zrem(bench.key("scheduled"), "a")
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
+def mend_wait_for_what_has_come(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("a"), "wait", "1 go", 0))
+    bench.client.hset(bench.key("signals", "a"), "go", "1")
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
+def mend_wait_for_what_is_gone(bench: Bench) -> Operation[Any]:
+    claim = bench.claim_one("a")
+    family = FamilyPlan("a/1", 1, "wait_all", 0, "a", claim.fence)
+    bench.run(bench.protocol.fanout(family, 0, [Child("child", "C", "low")], 0))
+    bench.end("w1", settle(claim, "wait", "a/1", 0))
+    bench.client.delete(*(bench.key(name, "a/1") for name in ("family", "children", "gathered")))
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     mend_running,
     mend_lost,
@@ -68,4 +89,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     mend_place,
     mend_what_nothing_would_forget,
     mend_expiry,
+    mend_wait,
+    mend_wait_for_what_has_come,
+    mend_wait_for_what_is_gone,
 )

@@ -53,7 +53,7 @@ def check(bench: Bench) -> Operation[Any]:
 
 def check_list(bench: Bench) -> Operation[Any]:
     something_of_everything(bench)
-    return bench.protocol.members("list", "normal")
+    return bench.protocol.entries("normal", "0", 100)
 
 
 def survey(bench: Bench) -> Operation[Any]:
