@@ -43,6 +43,18 @@ def settle_makes_room(bench: Bench) -> Operation[Any]:
     return bench.protocol.settle([settle(c, o) for c, o in zip(bench.claim("w1", 5), outcomes, strict=True)])
 
 
+def settle_completes_and_makes_room(bench: Bench) -> Operation[Any]:
+    _limited(bench, 2, concurrency=1)
+    return bench.protocol.settle([settle(claim) for claim in bench.claim("w1", 5)])
+
+
+def settle_after_its_limit_is_gone(bench: Bench) -> Operation[Any]:
+    _limited(bench, 1, concurrency=1)
+    claims = bench.claim("w1", 5)
+    bench.run(bench.protocol.remove_limit("k"))
+    return bench.protocol.settle([settle(claim) for claim in claims])
+
+
 def evict_gives_permits_back(bench: Bench) -> Operation[Any]:
     _limited(bench, 3, concurrency=1)
     bench.claim("w1", 5)
@@ -120,6 +132,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     turn_meets_a_full_window,
     turn_makes_room,
     settle_makes_room,
+    settle_completes_and_makes_room,
+    settle_after_its_limit_is_gone,
     evict_gives_permits_back,
     repair_gives_permits_back,
     promote_lets_in,

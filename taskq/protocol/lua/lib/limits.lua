@@ -57,7 +57,6 @@ end
 -- reads only: all that is touched when there is room with some keys, or may be
 local function check_limits(keys)
   if not keys or sound[keys] then return end
-  call('HLEN', LIMITS)
   call('ZCARD', JAMS)
   call('ZCARD', SCHEDULED)
   call('SCARD', STATUS .. 'waiting')
@@ -83,7 +82,8 @@ local function take(key, id)
     local full, step = full_again(key, limit)
     call('SET', RATE .. key, string.format('%.3f', full + step), 'PX', digits(math.ceil(full + step - now)))
   elseif limit.kind == 'window' then
-    if call('RPUSH', STARTS .. key, digits(now)) > limit.starts then call('LTRIM', STARTS .. key, -limit.starts, '-1') end
+    call('RPUSH', STARTS .. key, digits(now))
+    call('LTRIM', STARTS .. key, -limit.starts, '-1')
     call('PEXPIRE', STARTS .. key, digits(limit.period))
   end
 end
@@ -154,10 +154,9 @@ end
 -- goes back to the head of its list is the next one itself: a space before the key tells.
 local function give_back(id, keys, comes_again)
   for key in string.gmatch(keys or '', '[^ ]+') do
-    if call('SREM', PERMITS .. key, id) == 1 then
-      holders[key] = nil
-      freed[#freed + 1] = comes_again and ' ' .. key or key
-    end
+    call('SREM', PERMITS .. key, id)
+    holders[key] = nil
+    freed[#freed + 1] = comes_again and ' ' .. key or key
   end
 end
 
