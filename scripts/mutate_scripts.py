@@ -43,12 +43,13 @@ from replaced_scripts import Replacement
 from taskq.testing.faults.server import ServerProcess
 
 # the quick ones, that are about the scripts
+_SUBJECTS = ("checkpoints", "explain", "fanout", "find", "graphs", "limits", "look", "ordering", "signals", "trees")
 TESTS = (
     "tests/lua",
     "tests/protocol",
     "tests/transport/test_fsck.py",
     "tests/transport/test_sampling.py",
-    *(f"tests/conformance/test_{subject}.py" for subject in ("explain", "find", "graphs", "look", "trees")),
+    *(f"tests/conformance/test_{subject}.py" for subject in _SUBJECTS),
 )
 _PLAIN = ("appendonly no", "maxclients 4000")
 # each test ends by itself, after half a minute at most
