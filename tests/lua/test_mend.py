@@ -182,14 +182,6 @@ class TestPermits:
         bench.client.delete(bench.key("permits", "few"))
         assert mend(bench, "in", "w1") == (["its permits are counted again"], {"permits:few": ["+in"]})
 
-    def test_those_of_one_that_does_not_run_are_given_back(self, bench: Bench) -> None:
-        bench.submit(task("a", limits="few"))
-        bench.client.hset(bench.key("state", "a"), "holds", "few")
-        bench.client.sadd(bench.key("permits", "few"), "a", "b")
-        done, changed = mend(bench, "a")
-        assert done == ["its permits given back"]
-        assert changed == {"permits:few": ["-a"], "state:a": {"holds": None}}
-
 
 def mend_place(bench: Bench, verb: str, name: str, detail: str = "") -> tuple[list[str], State]:
     bench.audited = False

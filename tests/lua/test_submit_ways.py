@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -97,7 +96,7 @@ def test_the_short_way_ends_where_the_long_one_does(
     for script in (ONLY_SHORT, ONLY_LONG):
         bench = new_bench()
         before(bench)
-        ends.append(end_of(bench, replace(submit(bench, *tasks, most=most), script=script)))
+        ends.append(end_of(bench, submit(bench, *tasks, most=most)._replace(script=script)))
     assert ends[0] == ends[1]
 
 
@@ -110,23 +109,23 @@ def test_what_is_unusual_is_left_to_the_long_way_as_it_is(
     before(other)
     state = bench.state()
     with pytest.raises(ServerError, match=LONG_WAY):
-        bench.transport.run(replace(submit(bench, *tasks, most=most), script=ONLY_SHORT))
+        bench.transport.run(submit(bench, *tasks, most=most)._replace(script=ONLY_SHORT))
     assert bench.state() == state
     assert end_of(bench, submit(bench, *tasks, most=most)) == end_of(
-        other, replace(submit(other, *tasks, most=most), script=ONLY_LONG)
+        other, submit(other, *tasks, most=most)._replace(script=ONLY_LONG)
     )
 
 
 @pytest.mark.parametrize("tasks", [(ONE,), TWO], ids=["one", "two"])
 def test_an_id_that_may_have_been_used_before_takes_the_long_way(bench: Bench, tasks: tuple[Submission, ...]) -> None:
     with pytest.raises(ServerError, match=LONG_WAY):
-        bench.transport.run(replace(submit(bench, *tasks, reused=True), script=ONLY_SHORT))
+        bench.transport.run(submit(bench, *tasks, reused=True)._replace(script=ONLY_SHORT))
 
 
 def test_more_than_one_command_can_carry_takes_the_long_way(bench: Bench) -> None:
     tasks = [task(f"t{n}") for n in range(2001)]
     with pytest.raises(ServerError, match=LONG_WAY):
-        bench.transport.run(replace(submit(bench, *tasks), script=ONLY_SHORT))
+        bench.transport.run(submit(bench, *tasks)._replace(script=ONLY_SHORT))
 
 
 @pytest.mark.parametrize("tasks", [(ONE,), BATCH], ids=["one", "batch"])
@@ -137,7 +136,7 @@ def test_both_ways_tell_the_same(new_bench: NewBench, tasks: tuple[Submission, .
         with closing(bench.client.pubsub(ignore_subscribe_messages=True)) as pubsub:
             pubsub.subscribe(bench.protocol.events_channel)
             eventually(lambda: pubsub.subscribed and pubsub.get_message(timeout=1) is None, what="the subscription")
-            bench.run(replace(submit(bench, *tasks), script=script))
+            bench.run(submit(bench, *tasks)._replace(script=script))
             bench.client.publish(bench.protocol.events_channel, "end")
             messages = iter(lambda: eventually(lambda: pubsub.get_message(timeout=1), what="a message")["data"], "end")
             told.append({event["data"]["task_id"]: event["data"] for event in map(json.loads, messages)})
