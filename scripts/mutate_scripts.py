@@ -118,14 +118,21 @@ class Trials:
         if self._seen is None:
             self._seen = self._look()
         proven = {self.killers.get(other.name) for other in self._mutants if other.path == mutant.path}
-        likely = "wrong_type" if mutant.kind == "check" else f"test_{mutant.path.stem}"
+        likely = ("wrong_type",) if mutant.kind == "check" else (f"test_{mutant.path.stem}", f"{mutant.path.stem}_ways")
         found = [name for name, (_, seen) in self._seen.items() if misses(mutant, seen)]
         alike: Counter[frozenset[str]] = Counter()
         nth = {}
         for name in sorted(found, key=lambda name: self._seen[name][0]):
             alike[self._seen[name][1]] += 1
             nth[name] = alike[self._seen[name][1]]
-        found.sort(key=lambda name: (name not in proven, likely not in name, nth[name] // 3, self._seen[name][0]))
+        found.sort(
+            key=lambda name: (
+                name not in proven,
+                not any(word in name for word in likely),
+                nth[name] // 3,
+                self._seen[name][0],
+            )
+        )
         spent = itertools.accumulate(self._seen[name][0] for name in found)
         return [self._items[name] for name, seconds in zip(found, spent, strict=True) if seconds < self._most_seconds]
 
