@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         BadSignature,
         CannotDecrypt,
         CorruptTask,
+        DuplicateTask,
         EmbeddedServerError,
         InvalidTask,
         NotDurable,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from taskq.model.limit import Limit, LimitInfo
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
     from taskq.model.task import AgentTask, Task
+    from taskq.model.uniqueness import UniquePolicy
     from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
     from taskq.observe.details import Relatives, TaskDetails
     from taskq.observe.pages import TaskFilter, TaskPage
@@ -113,6 +115,7 @@ _HOME = {
     "AttemptLost": "taskq.worker",
     "ChildrenFailed": "taskq.worker",
     "CorruptTask": "taskq.errors",
+    "DuplicateTask": "taskq.errors",
     "DeadLetter": "taskq.model.views",
     "Discard": "taskq.model.retry",
     "Durability": "taskq.states",
@@ -166,6 +169,7 @@ _HOME = {
     "TaskWorker": "taskq.worker",
     "TaskqError": "taskq.errors",
     "TreeFamily": "taskq.workflow.trees",
+    "UniquePolicy": "taskq.model.uniqueness",
     "UnsupportedDurability": "taskq.errors",
     "UnsupportedServer": "taskq.errors",
     "UntrustedServer": "taskq.errors",
@@ -199,6 +203,7 @@ __all__ = [
     "CorruptTask",
     "DeadLetter",
     "Discard",
+    "DuplicateTask",
     "Durability",
     "EmbeddedServerError",
     "Explanation",
@@ -257,6 +262,7 @@ __all__ = [
     "TaskWorker",
     "TaskqError",
     "TreeFamily",
+    "UniquePolicy",
     "UnsupportedDurability",
     "UnsupportedServer",
     "UntrustedServer",

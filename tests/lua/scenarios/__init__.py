@@ -14,12 +14,27 @@ from tests.lua.scenarios import (
     submits,
     tasks,
     turns,
+    unique,
     workers,
 )
 from tests.lua.scenarios.beginnings import Scenario
 
 __all__ = ["SCENARIOS", "Scenario"]
 
-_SUBJECTS = (submits, turns, ordering, limiting, workers, tasks, schedules, families, sagas, reads, mending, minutes)
+_SUBJECTS = (
+    submits,
+    turns,
+    ordering,
+    unique,
+    limiting,
+    workers,
+    tasks,
+    schedules,
+    families,
+    sagas,
+    reads,
+    mending,
+    minutes,
+)
 
 SCENARIOS: tuple[Scenario, ...] = tuple(scenario for subject in _SUBJECTS for scenario in subject.SCENARIOS)
