@@ -201,3 +201,7 @@ class TestStrangers:
     def test_there_are_none(self, bench: Bench) -> None:
         bench.submit_ids("a", "b")
         assert bench.run(bench.protocol.strangers(["a", "b"])) == ("0", [])
+
+
+def test_where_nothing_has_ended_the_page_is_empty(bench: Bench) -> None:
+    assert bench.run(bench.protocol.ids(f"ended {TTL_MS}", "0", 10)) == ("0", ())
