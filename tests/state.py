@@ -265,7 +265,7 @@ class Bench:
             moments = {member: self._moment(score) for member, score in content.items()}
             return {self._moment(m): v for m, v in moments.items()} if name == "retention" else moments
         family = name.partition(":")[0]
-        if KINDS.get(family) == entry.kind and family in ("rate", "starts", "blocked", "limits"):
+        if KINDS.get(family) == entry.kind and family in ("rate", "starts", "blocked", "limits", "faults", "gates"):
             return self._of_limits(family, content)
         if entry.kind == "string":
             return _without_time(content)
@@ -290,7 +290,9 @@ class Bench:
         """Return starts as moments, the blocked in their order, limits without the time at which they were set."""
         if family == "rate":
             return self._moment(content)
-        if family == "starts":
+        if family == "gates":
+            return {key: re.sub(r"\d{13}", lambda found: self._moment(found[0]), gate) for key, gate in content.items()}
+        if family in ("starts", "faults"):
             return [self._moment(start) for start in content]
         if family == "blocked":
             return sorted(content, key=content.get)

@@ -107,8 +107,10 @@ _LOOKS = (
     "cards",
     "schedules",
     "read_limits",
+    "read_circuits",
     "explain",
 )
+_STEERS = ("limits", "circuits", "pause", "gate", "wish")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
@@ -146,7 +148,7 @@ DUTIES: dict[Role, Duties] = {
     ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, *_LOOKS, "limits", "pause", "wish", *_PURGES, "replay", "discard", *_CHECKS, *_MENDS),
+        (*_SUBMITS, *_LOOKS, *_STEERS, *_PURGES, "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),
