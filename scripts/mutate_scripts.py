@@ -43,7 +43,20 @@ from replaced_scripts import Replacement
 from taskq.testing.faults.server import ServerProcess
 
 # the quick ones, that are about the scripts
-_SUBJECTS = ("checkpoints", "explain", "fanout", "find", "graphs", "limits", "look", "ordering", "signals", "trees")
+_SUBJECTS = (
+    "checkpoints",
+    "explain",
+    "fanout",
+    "find",
+    "graphs",
+    "limits",
+    "look",
+    "unique",
+    "circuits",
+    "ordering",
+    "signals",
+    "trees",
+)
 TESTS = (
     "tests/lua",
     "tests/protocol",
@@ -51,6 +64,9 @@ TESTS = (
     "tests/transport/test_sampling.py",
     *(f"tests/conformance/test_{subject}.py" for subject in _SUBJECTS),
 )
+# fragments and scripts whose tests have another name
+_ABOUT = {"policy": "unique", "room": "limits", "counted": "limits", "mend_place": "mend", "terminate": "settle"}
+_ABOUT |= {"evict": "reap", "intake": "commit", "retention": "sweep", "schedule": "submit", "large": "claim"}
 _PLAIN = ("appendonly no", "maxclients 4000")
 # each test ends by itself, after half a minute at most
 _SECONDS = 3600
@@ -118,7 +134,9 @@ class Trials:
         if self._seen is None:
             self._seen = self._look()
         proven = {self.killers.get(other.name) for other in self._mutants if other.path == mutant.path}
-        likely = ("wrong_type",) if mutant.kind == "check" else (f"test_{mutant.path.stem}", f"{mutant.path.stem}_ways")
+        stem = mutant.path.stem
+        about = _ABOUT.get(stem, stem)
+        likely = ("wrong_type",) if mutant.kind == "check" else (f"test_{about}", f"{stem}_ways")
         found = [name for name, (_, seen) in self._seen.items() if misses(mutant, seen)]
         alike: Counter[frozenset[str]] = Counter()
         nth = {}
