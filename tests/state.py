@@ -38,7 +38,9 @@ UUID = "namespace-uuid"
 
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
-_TIME_FIELDS = frozenset({"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "due", "wakes"})
+_TIME_FIELDS = frozenset(
+    {"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "due", "wakes", "queued"}
+)
 _TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas", "jams"})
 
 

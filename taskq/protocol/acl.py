@@ -136,6 +136,7 @@ DUTIES: dict[Role, Duties] = {
             "card",
             "remember",
             "lengths",
+            "ages",
             "cards",
             "inspect",
             *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "commit", "signal", "hear"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from taskq.errors import ProtocolError
+from taskq.errors import InvalidTask, ProtocolError
 from taskq.model.circuit import Circuit, CircuitInfo, CircuitState
 from taskq.model.limit import Limit, LimitInfo
+from taskq.model.moment import parse_iso
 
 
 class OutOfStep(ProtocolError):
@@ -209,6 +211,7 @@ class Circumstances(NamedTuple):
     circuits: Mapping[str, CircuitState] = MappingProxyType({})
 
 
+_CREATED = re.compile(rb'"created_at":"([^"]*)"')
 # the first words of a record, see lua/lib/running.lua; then come the keys whose permits it holds, and flags
 _RECORD = ("fence", "worker", "list", "attempts", "started")
 _FLAGS = {"h": "history", "c": "cancel"}
@@ -289,6 +292,21 @@ def parse_limits(reply: list[Any]) -> list[LimitInfo]:
         if name in counts and (flat[at + 1] or flat[at + 2]):
             counts[name][key] = (flat[at + 1], flat[at + 2])
     return [LimitInfo(limit, counts[name]) for name, limit in found.items()]
+
+
+def parse_ages(reply: list[Any]) -> list[float | None]:
+    """Return for how many seconds each has waited; what cannot be read for ever, so that a turn looks at it."""
+    now_ms, *heads = reply
+    return [_age(now_ms, *head) if head else None for head in heads]
+
+
+def _age(now_ms: int, head: bytes, queued: bytes) -> float:
+    created = _CREATED.search(head)
+    try:
+        since_ms = int(queued) if queued else parse_iso(created[1].decode()) if created else 0
+    except (ValueError, InvalidTask):
+        since_ms = 0
+    return (now_ms - since_ms) / 1000
 
 
 def parse_circuits(reply: list[Any]) -> Circuits:
