@@ -107,7 +107,9 @@ class Machine(RuleBasedStateMachine):
         )
         due = draw(st.sampled_from(["0", "0", "0", "+30000"]))
         tasks = [
-            self.unique(draw, task(task_id, priority, queue=queue, due=due, ordering=draw(KEY), limits=LIMITED[task_id]))
+            self.unique(
+                draw, task(task_id, priority, queue=queue, due=due, ordering=draw(KEY), limits=LIMITED[task_id])
+            )
             for task_id in draw(IDS)
             if task_id not in left
         ]
