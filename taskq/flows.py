@@ -21,7 +21,7 @@ from taskq.model.partition import at_home
 from taskq.model.result import parse_result, result_json
 from taskq.model.schema import Shape
 from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, outline, to_envelope
-from taskq.model.views import ListStats, QueueStats, WorkerInfo, age_seconds, status_dict
+from taskq.model.views import ListStats, QueueStats, WorkerInfo, status_dict
 from taskq.protocol.durability import Durable, Guarantee
 from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
@@ -285,7 +285,7 @@ def stats(context: Context) -> Flow[QueueStats]:
     lists = []
     for depth in sizes.lists:
         queue, priority = split_list_name(depth.name)
-        age = age_seconds(depth.oldest, sizes.now_ms) if depth.length else None
+        age = None if depth.since_ms is None else max(0, sizes.now_ms - depth.since_ms) / 1000
         lists.append(ListStats(queue or DEFAULT_QUEUE, priority.label, depth.length, age, depth.paused))
     return QueueStats(
         **{f"{name}_tasks": size for name, size in status.items()},
@@ -315,6 +315,11 @@ def workers(context: Context) -> Flow[list[WorkerInfo]]:
 def _lists(queue: str | None, priority: TaskPriority | str | int | None) -> list[str]:
     name = None if queue in (None, DEFAULT_QUEUE) else check_name(queue, "queue name")
     return lists_of(name) if priority is None else [list_name(name, TaskPriority.parse(priority))]
+
+
+def one_list(queue: str | None, priority: TaskPriority | str | int) -> str:
+    """Return the name of the list of a priority in a queue."""
+    return _lists(queue, priority)[0]
 
 
 def pause(context: Context, paused: bool, queue: str | None, priority: TaskPriority | str | int | None) -> Flow[int]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import redis
 
+from taskq.model.moment import iso_utc
 from taskq.protocol.audit import audit
 from taskq.protocol.channels import takeover
 from taskq.protocol.keys import Keys, list_name, lists_of
@@ -37,7 +38,9 @@ UUID = "namespace-uuid"
 
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
-_TIME_FIELDS = frozenset({"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp"})
+_TIME_FIELDS = frozenset(
+    {"ready", "@looked", "started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp"}
+)
 _TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas", "jams"})
 
 
@@ -55,6 +58,12 @@ def task(
     """Return a task to submit; scripts do not look into its body."""
     list_key = list_name(queue, TaskPriority.parse(priority))
     return Submission(task_id, body or f"body of {task_id}", list_key, due, unique, ordering, limits)
+
+
+def created(bench: Bench, task_id: str, seconds: float, priority: str = "normal", **options: Any) -> Submission:
+    """Return a task that was created some seconds from now, in the past if negative."""
+    moment = iso_utc(int(bench.now_ms() + seconds * 1000))
+    return task(task_id, priority, body=f'{{"id":"{task_id}","type":"x","created_at":"{moment}"}}', **options)
 
 
 def settle(claim: Claim, outcome: str = "complete", body: str | None = None, number: int = TTL_MS) -> Settlement:
@@ -292,6 +301,8 @@ class Bench:
 
     def _field(self, field: str, value: str) -> str:
         if field in _TIME_FIELDS:
+            return self._moment(value)
+        if field.endswith((" age", " start")):
             return self._moment(value)
         if field == "since":
             return "#"

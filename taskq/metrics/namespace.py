@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from taskq.errors import TaskqError
 from taskq.metrics.hint import Hint, Load
+from taskq.model.threshold import SlaReading
 from taskq.model.views import ListStats, QueueStats, WorkerInfo, whole
 from taskq.queue import TaskQueue
 from taskq.states import TaskStatus
@@ -31,6 +32,7 @@ _OF_TASKS = {
     "lost_bodies": "Tasks whose envelope somebody has deleted.",
 }
 _OTHERS = {
+    "sla_breaches": "Times that tasks began to wait longer than they may.",
     "strays": "Ids in lists that did not belong there.",
     "violations": "Broken invariants that samples have found; taskq fsck shows which.",
     "rollbacks": "Times that the server was found to have lost writes it had answered.",
@@ -49,6 +51,7 @@ class NamespaceReading:
         gauges, counters: name without the ``taskq_``, what it means, value.
         statuses: status -> tasks.
         lists: the priority lists.
+        sla: what was measured beside each threshold.
     """
 
     prefix: str
@@ -58,6 +61,7 @@ class NamespaceReading:
     counters: Sequence[Figure] = ()
     statuses: dict[str, int] = field(default_factory=dict)
     lists: Sequence[ListStats] = ()
+    sla: Sequence[SlaReading] = ()
 
 
 class NamespaceReader:
@@ -81,6 +85,7 @@ class NamespaceReader:
         prefix, began = self._queue.settings.prefix, time.monotonic()
         try:
             stats, workers = self._queue.get_queue_stats(), self._queue.list_workers()
+            sla = self._queue.check_sla()
             load = read_load(self._queue.transport)
         except TaskqError as error:
             log.warning("metrics: %s", error)
@@ -94,6 +99,7 @@ class NamespaceReader:
             counters=[*_counters(stats.counters), _evicted(load)],
             statuses={status.value: getattr(stats, f"{status.value}_tasks") for status in TaskStatus},
             lists=stats.lists,
+            sla=sla,
         )
 
 

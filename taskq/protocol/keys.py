@@ -53,6 +53,8 @@ FAMILIES: dict[str, str] = {
     "permits": "permits:",  # set, ids of the running tasks that are counted by one key of a limit
     "blocked": "blocked:",  # sorted set, ids of the tasks that wait until a limit has room, in their order
     "jams": "jams",  # sorted set, key of a limit with blocked tasks -> ms at which it is looked at next
+    "sla": "sla",  # hash, priority list -> how old its oldest task and how late a start may be, in ms
+    "breaches": "breaches",  # hash, threshold that is broken -> since when, ms
     "rate": "rate:",  # string with TTL, ms at which the bucket of a key is full again
     "starts": "starts:",  # list with TTL, ms of the last starts of a key with a sliding window
     "unique": "unique:",  # string, unique key -> id of the live task that holds it

@@ -13,7 +13,7 @@ from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Settlement, Witness
 from taskq.protocol.sessions import Exchange
 from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan, Node
-from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, settle, task
+from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, created, settle, task
 
 Scenario = Callable[[Bench], Operation[Any]]
 WAIT_MS = 30_000
@@ -285,6 +285,42 @@ def list_limits(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
     return bench.protocol.list_limits()
+
+
+def _late(bench: Bench) -> None:
+    bench.submit(created(bench, "old", -90), created(bench, "late", -90, "low"))
+    bench.register("w1")
+    bench.claim("w1", 1, ["low"])
+    bench.run(bench.protocol.set_sla("normal", 60_000, 0))
+    bench.run(bench.protocol.set_sla("low", 0, 60_000))
+
+
+def set_sla(bench: Bench) -> Operation[Any]:
+    return bench.protocol.set_sla("normal", 5_000, 0)
+
+
+def remove_sla(bench: Bench) -> Operation[Any]:
+    _late(bench)
+    bench.run(bench.protocol.watch(5_000))
+    return bench.protocol.remove_sla("normal")
+
+
+def check_sla(bench: Bench) -> Operation[Any]:
+    _late(bench)
+    return bench.protocol.check_sla()
+
+
+def watch_a_breach(bench: Bench) -> Operation[Any]:
+    _late(bench)
+    return bench.protocol.watch(5_000)
+
+
+def watch_its_end(bench: Bench) -> Operation[Any]:
+    _late(bench)
+    bench.run(bench.protocol.watch(5_000))
+    bench.claim("w1", 1, ["normal"])
+    bench.move_clock(70)
+    return bench.protocol.watch(5_000)
 
 
 def explain(bench: Bench) -> Operation[Any]:
@@ -908,6 +944,11 @@ SCENARIOS: tuple[Scenario, ...] = (
     set_limit,
     remove_limit,
     list_limits,
+    set_sla,
+    remove_sla,
+    check_sla,
+    watch_a_breach,
+    watch_its_end,
     explain,
     turn_loses_the_first,
     settle_the_first_fails,

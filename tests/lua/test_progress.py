@@ -65,6 +65,7 @@ def test_it_is_kept_when_the_task_goes_on(bench: Bench) -> None:
         "list": "normal",
         "attempts": "1",
         "started": "t+0",
+        "ready": "t+0",
         "retries": "1",
         "error": "result of a",
     }

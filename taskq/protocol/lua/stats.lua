@@ -1,9 +1,9 @@
 -- stats: sizes of everything, as of one instant
 -- FLAGS   no-writes
--- USES    status queue queues task workers dead paused tombstones counters
--- INCLUDE clock
+-- USES    status queue queues workers dead paused tombstones counters
+-- INCLUDE clock text waited
 -- ARGV    default_lists*
--- REPLY   {now ms, {status, size, ...}, {list, length, head of the oldest envelope, 1 if paused, ...}, {counter, value, ...}, workers, dead, tombstones}
+-- REPLY   {now ms, {status, size, ...}, {list, length, since when the oldest waits in ms or '', 1 if paused, ...}, {counter, value, ...}, workers, dead, tombstones}
 local lists = {}
 for i = first_default_lists, #ARGV do lists[#lists + 1] = ARGV[i] end
 for _, queue in ipairs(call('SMEMBERS', QUEUES)) do
@@ -18,6 +18,8 @@ end
 for _, list in ipairs(lists) do
   local n, length = #depths, call('LLEN', QUEUE .. list)
   depths[n + 1], depths[n + 2], depths[n + 4] = list, length, paused[list] or 0
-  depths[n + 3] = length > 0 and call('GETRANGE', TASK .. call('LINDEX', QUEUE .. list, 0), 0, 511) or ''
+  local oldest = length > 0 and oldest_of(list)
+  local since = oldest and waits_since(oldest)
+  depths[n + 3] = since and digits(since) or ''
 end
 return {now, sizes, depths, call('HGETALL', COUNTERS), call('SCARD', WORKERS), call('ZCARD', DEAD), call('SCARD', TOMBSTONES)}

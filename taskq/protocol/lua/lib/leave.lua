@@ -18,4 +18,5 @@ local function leave_running(id, run, status, attempts)
     call('HDEL', STATE .. id, 'holds')
   end
   call('HSET', STATE .. id, 'status', status, 'list', run.list, 'attempts', attempts, 'started', run.started)
+  if status == 'pending' then call('HSET', STATE .. id, 'ready', digits(now)) end
 end
