@@ -19,7 +19,7 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help install run test test-both test-server test-streamlit quick check lint format verify verify-slice soak bench bench-compare bench-scale bench-check clean
+.PHONY: help install run test test-both test-server test-streamlit quick check lint format verify verify-slice soak mutants mutants-check bench bench-compare bench-scale bench-check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,12 @@ verify-slice: $(VENV)/.dev ## as much of it as fits into three minutes
 
 soak: $(VENV)/.dev ## thirty minutes of random faults, the server killed as well; kept in docs/reliability.md
 	@$(BIN)/python scripts/reliability.py soak --minutes 30 --record
+
+mutants: $(VENV)/.dev ## each guard of the scripts taken out in turn: which test misses it; writes docs/mutants.md
+	@$(BIN)/python scripts/mutate_scripts.py --record
+
+mutants-check: $(VENV)/.dev ## whether each guard of the scripts is in that record, with a test that misses it
+	@$(BIN)/python scripts/mutate_scripts.py --check
 
 bench: $(VENV)/.dev ## speed beside the bare baselines
 	@$(BIN)/python -m bench

@@ -1,166 +1,114 @@
 """Take each guard out of the scripts in turn and see which test turns red: a guard that no test misses is unproven.
 
     python scripts/mutate_scripts.py                     # all; prints who kills what, and the survivors
-    python scripts/mutate_scripts.py --only submit,reap  # files whose name contains one of these
-    python scripts/mutate_scripts.py --list              # what would be tried
+    python scripts/mutate_scripts.py --only submit,lib/claim
+    python scripts/mutate_scripts.py --new               # what docs/mutants.md has no killer of
     python scripts/mutate_scripts.py --record            # writes docs/mutants.md as well
+    python scripts/mutate_scripts.py --check             # compares docs/mutants.md with the scripts, and tries nothing
 
-One pytest collects the tests once. A first fork runs them all on the scripts as they are and sees, through MONITOR,
-which test sends which scripts; the tests that fail there are left out. Then each mutant has a fork of its own, in which
-the scripts are replaced, and which runs only the tests that send one of those, the likely and the quick ones first, to
-the first that fails. That test has to fail twice. Exit code 1 if a mutant survives that the file
-``scripts/mutants_that_change_nothing.txt`` does not name.
-
-With --results FILE what was found is kept there, and mutants that were killed already are not tried again. With --most
-SECONDS only so much of the tests is tried with each mutant: what survives that has to be tried again without it.
+One pytest collects the tests once. Each mutant has a fork of it, in which the scripts are replaced, and which runs
+tests to the first that fails: the one that docs/mutants.md names, and if that does not fail, all that can miss the
+guard, the likely and the quick ones first. Which these are a first fork finds out with scripts that tell what each
+guard was found to be; tests that fail there are left out. A killer that is new has to fail twice. Exit code 1 if a
+mutant survives that the file ``scripts/mutants_that_change_nothing.txt`` does not name.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import itertools
+import hashlib
 import json
-import math
 import os
 import select
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-from mutants import ROOT, SCRIPTS, Mutant, Results, all_mutants, record_all, survivors
-from replaced_scripts import Replacement, same_but_for_a_comment
+from guard_coverage import Watch, misses, numbered
+from guards import ROOT, Mutant, all_mutants
+from mutation_record import reasons, record_all, recorded, unrecorded
+from replaced_scripts import Replacement
 
-from taskq.protocol.scripts import Script
-from taskq.testing.faults.server import HOST, ServerProcess
+from taskq.testing.faults.server import ServerProcess
 
-TESTS = (
-    "tests/lua",
-    "tests/protocol",
-    "tests/architecture/test_states.py",
-    "tests/conformance",
-    "tests/transport/test_fsck.py",
-    "tests/transport/test_sampling.py",
-)
+# the quick ones, that are about the scripts
+TESTS = ("tests/lua", "tests/protocol", "tests/transport/test_fsck.py", "tests/transport/test_sampling.py")
+_PLAIN = ("appendonly no", "maxclients 4000")
 # each test ends by itself, after half a minute at most
 _SECONDS = 3600
-_PLAIN = ("appendonly no", "maxclients 4000")
-_MARK = b'"ECHO" "mark-'
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the first run has seen of one test: how long it took, and which scripts it has sent."""
-
-    seconds: float
-    scripts: frozenset[str]
+_NEVER_ENDS = "(it never ends)"
 
 
 class Trials:
     """A plugin of pytest that tries mutants in the place of running the tests.
 
     Args:
-        results: what is to be tried, and told what was found.
+        mutants: what is tried.
         server: that the tests use.
-        cache: a file for what the first run sees.
-        most_seconds: of the tests that are tried with one mutant.
+        notes: a file that keeps what each test meets, so that another run need not find out again.
     """
 
-    def __init__(
-        self, results: Results, server: ServerProcess, cache: Path | None = None, most_seconds: float = math.inf
-    ) -> None:
-        self._mutants = results.left
-        self._killers = results.killers
-        self._tell = results.tell
+    def __init__(self, mutants: Sequence[Mutant], server: ServerProcess, notes: Path | None = None) -> None:
+        self.killers = recorded()
+        self.tried = 0
+        self._mutants = mutants
         self._server = server
-        self._cache = cache
-        self._most_seconds = most_seconds
+        self._notes = notes
         self._failed: list[str] = []
-        self._items: list[pytest.Item] = []
-        self._seen: dict[str, Seen] = {}
+        self._items: dict[str, pytest.Item] = {}
+        self._seen: dict[str, tuple[float, frozenset[str]]] | None = None
+        self._numbers: dict[str, int] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self._failed.append(report.nodeid)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self._items = list(session.items)
-        known = json.loads(self._cache.read_text()) if self._cache and self._cache.exists() else {}
-        unknown = [item for item in self._items if item.nodeid not in known]
-        known |= in_fork(lambda: self._look(unknown), 1800)
-        if self._cache:
-            self._cache.write_text(json.dumps(known))
-        self._seen = {name: Seen(what[0], frozenset(what[1])) for name, what in known.items() if what}
-        print(f"{len(self._seen)} of {len(self._items)} tests are of use", file=sys.stderr, flush=True)
+        self._items = {item.nodeid: item for item in session.items}
+        begun = time.monotonic()
         for mutant in self._mutants:
-            self._tell(mutant, self._killer_of(mutant))
+            self.tried += 1
+            killer = self.killers[mutant.name] = self._killer_of(mutant)
+            passed = f"{self.tried} {time.monotonic() - begun:.0f} s"
+            print(f"{passed} {mutant.name} -> {killer or 'SURVIVES'}", file=sys.stderr, flush=True)
         return True
 
-    # -- the first run --
-
-    def _look(self, items: Sequence[pytest.Item]) -> dict[str, tuple[float, list[str]] | None]:
-        """Run tests on scripts that differ by a comment; return what was seen of each, None of those that fail."""
-        Replacement(same_but_for_a_comment()).apply()
-        watch, times = Watch(self._server), []
-        for n in range(len(items)):
-            watch.mark(n)
-            times.append(self._run(n, items))
-        sent = watch.stop()
-        return {
-            item.nodeid: None if item.nodeid in self._failed else (seconds, sorted(sent.get(n, ())))
-            for n, (item, seconds) in enumerate(zip(items, times, strict=True))
-        }
-
-    def _run(self, n: int, items: Sequence[pytest.Item]) -> float:
-        begun = time.monotonic()
-        following = items[n + 1] if n + 1 < len(items) else None
-        items[n].config.hook.pytest_runtest_protocol(item=items[n], nextitem=following)
-        return time.monotonic() - begun
-
-    # -- each mutant --
-
     def _killer_of(self, mutant: Mutant) -> str | None:
-        replacement = Replacement({mutant.path.relative_to(SCRIPTS): mutant.text()})
+        replacement = Replacement({mutant.path: mutant.text()})
         try:
-            candidates = self._candidates(mutant, replacement.changed)
+            before = self._items.get(self.killers.get(mutant.name) or "")
+            if before and self._first_failure(replacement, [before]):
+                return before.nodeid
+            candidates = self._candidates(mutant)
             while candidates:
                 killer = self._first_failure(replacement, candidates)
-                if killer is None:
-                    return None
-                twice = [item for item in candidates if item.nodeid == killer]
-                if not twice or self._first_failure(replacement, twice):
+                if killer is None or killer == _NEVER_ENDS:
                     return killer
-                candidates = candidates[candidates.index(twice[0]) + 1 :]  # it failed for another reason
+                at = next(n for n, item in enumerate(candidates) if item.nodeid == killer)
+                if self._first_failure(replacement, [candidates[at]]):
+                    return killer
+                candidates = candidates[at + 1 :]  # it failed for another reason
             return None
         finally:
             replacement.close()
 
-    def _candidates(self, mutant: Mutant, changed: frozenset[str]) -> list[pytest.Item]:
-        """Return the tests that send a changed script: those that killed others of this file, the likely, the quick."""
-        proven = {killer for other, killer in self._killers.items() if other.path == mutant.path}
-        likely = "every_script" if mutant.kind == "check" else f"test_{mutant.path.stem}"
-        seen = [(item, self._seen[item.nodeid]) for item in self._items if item.nodeid in self._seen]
-        of_use = [(item, what.seconds) for item, what in seen if changed & what.scripts]
-        of_use.sort(
-            key=lambda each: (
-                each[0].nodeid not in proven,
-                likely not in each[0].nodeid,
-                TESTS[0] not in each[0].nodeid,
-                each[1],
-            )
-        )
-        spent = list(itertools.accumulate(seconds for _, seconds in of_use))
-        return [item for (item, _), seconds in zip(of_use, spent, strict=True) if seconds < self._most_seconds]
+    def _candidates(self, mutant: Mutant) -> list[pytest.Item]:
+        """Return the tests that can miss a guard: those that killed others of this file, the likely, the quick."""
+        if self._seen is None:
+            self._seen = self._look()
+        number = self._numbers[mutant.name]
+        proven = {self.killers.get(other.name) for other in self._mutants if other.path == mutant.path}
+        likely = "wrong_type" if mutant.kind == "check" else f"test_{mutant.path.stem}"
+        found = [(name, seconds) for name, (seconds, seen) in self._seen.items() if misses(mutant, number, seen)]
+        found.sort(key=lambda it: (it[0] not in proven, likely not in it[0], it[1]))
+        return [self._items[name] for name, _ in found]
 
     def _first_failure(self, replacement: Replacement, items: Sequence[pytest.Item]) -> str | None:
         for source in replacement.sources:  # a test may take it for granted that the server knows the script
@@ -177,9 +125,37 @@ class Trials:
         try:
             found: str | None = in_fork(attempt, _SECONDS)
         except TimeoutError:
-            found = "(it never ends)"
+            found = _NEVER_ENDS
         self._heal()
         return found
+
+    def _run(self, n: int, items: Sequence[pytest.Item]) -> float:
+        begun = time.monotonic()
+        following = items[n + 1] if n + 1 < len(items) else None
+        items[n].config.hook.pytest_runtest_protocol(item=items[n], nextitem=following)
+        return time.monotonic() - begun
+
+    def _look(self) -> dict[str, tuple[float, frozenset[str]]]:
+        """Return how long each test takes and what it meets, for those that pass and meet anything."""
+        self._numbers, texts = numbered()
+        now = {name: _digest(str(item.path), *texts.values()) for name, item in self._items.items()}
+        noted = json.loads(self._notes.read_text()) if self._notes and self._notes.exists() else {}
+        told = {name: noted[name] for name, digest in now.items() if name in noted and noted[name][0] == digest}
+        unknown = [item for name, item in self._items.items() if name not in told]
+
+        def attempt() -> dict[str, tuple[str, float, list[str]]]:
+            watch, told = Watch(self._server), {}
+            for n, item in enumerate(unknown):
+                seconds, seen = self._run(n, unknown), watch.seen()
+                told[item.nodeid] = now[item.nodeid], seconds, [] if item.nodeid in self._failed else seen
+            return told
+
+        told |= in_fork(attempt, _SECONDS)
+        if self._notes:
+            self._notes.write_text(json.dumps(told))
+        seen = {name: (seconds, frozenset(met)) for name, (_, seconds, met) in told.items() if met}
+        print(f"{len(seen)} of {len(self._items)} tests are of use", file=sys.stderr, flush=True)
+        return seen
 
     def _heal(self) -> None:
         """Have a server that answers: a mutant may have kept it busy for ever."""
@@ -191,39 +167,8 @@ class Trials:
         self._server.start()
 
 
-class Watch:
-    """Sees which scripts a server is sent between two marks."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self._server = server
-        self._names = {s.sha.encode(): s.name for s in gc.get_objects() if isinstance(s, Script)}
-        self._sent: dict[int, set[str]] = {}
-        self._line = socket.create_connection((HOST, server.port))
-        self._line.sendall(b"MONITOR\r\n")
-        self._thread = Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def mark(self, n: int) -> None:
-        self._server.command("ECHO", f"mark-{n}")
-
-    def stop(self) -> dict[int, set[str]]:
-        """Return the names of the scripts after each mark."""
-        self.mark(-1)
-        self._thread.join(30)
-        self._line.close()
-        return self._sent
-
-    def _read(self) -> None:
-        now = -1
-        for line in self._line.makefile("rb"):
-            if _MARK in line:
-                now = int(line.partition(_MARK)[2].partition(b'"')[0])
-                if now < 0:
-                    return
-            elif b'"EVALSHA" "' in line:
-                name = self._names.get(line.partition(b'"EVALSHA" "')[2].partition(b'"')[0])
-                if name:
-                    self._sent.setdefault(now, set()).add(name)
+def _digest(path: str, *texts: str) -> str:
+    return hashlib.sha256("".join([Path(path).read_text(encoding="utf-8"), *texts]).encode()).hexdigest()
 
 
 def in_fork(job: Callable[[], Any], seconds: float) -> Any:
@@ -263,53 +208,53 @@ def in_fork(job: Callable[[], Any], seconds: float) -> Any:
     return json.loads(answer)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="parts of file names, with commas between them")
-    parser.add_argument("--kinds", default="check,return,always,never")
-    parser.add_argument("--results", type=Path, help="a file to go on from")
-    parser.add_argument("--most", type=float, default=math.inf, metavar="SECONDS", help="of tests with one mutant")
-    parser.add_argument("--record", action="store_true", help="write docs/mutants.md and docs/reliability.md")
-    parser.add_argument("--no-run", action="store_true", help="try nothing, go by what is in --results")
-    parser.add_argument("--list", action="store_true")
-    arguments = parser.parse_args()
-    wanted = [word for word in arguments.only.split(",") if word]
-    mutants = [
-        mutant
-        for mutant in all_mutants()
-        if mutant.kind in arguments.kinds.split(",")
-        and (not wanted or any(word in mutant.path.stem for word in wanted))
-    ]
-    if arguments.list:
-        print("\n".join(f"{mutant.path}:{mutant.line} {mutant.kind}: {mutant.before.strip()}" for mutant in mutants))
-        print(f"{len(mutants)} mutants")
-        return 0
-    again = arguments.most == math.inf and not arguments.no_run
-    results = Results(mutants, arguments.results, again=again)
-    if arguments.no_run:
-        results.left.clear()
-    product = try_all(results, arguments.results, arguments.most)
-    left = survivors(results.killers)
-    if arguments.record:
-        record_all(mutants, results.killers, product)
-    print(f"{len(mutants)} mutants, {len(left)} survive")
-    for mutant in left:
-        print(f"survives: {mutant.name}")
-    return 1 if left else 0
-
-
-def try_all(results: Results, path: Path | None, most_seconds: float) -> str:
-    """Try what is left; return name and version of the server."""
+def try_all(mutants: Sequence[Mutant], notes: Path | None) -> tuple[dict[str, str | None], str]:
+    """Try mutants; return the killers of all that were ever tried, and name and version of the server."""
     with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder) / "server", extra_config=_PLAIN) as server:
         os.environ["TASKQ_TEST_REDIS_URL"] = server.url
-        trials = Trials(results, server, path and path.with_suffix(".seen.json"), most_seconds)
+        trials = Trials(mutants, server, notes)
         os.chdir(ROOT)
-        if results.left:
-            options = ["-q", "-s", "-p", "no:cacheprovider", "-m", "not slow", "--timeout", "30"]
-            pytest.main([*options, *TESTS], plugins=[trials])
+        options = ["-q", "-s", "-p", "no:cacheprovider", "-m", "not slow", "--timeout", "30"]
+        code = pytest.main([*options, *TESTS], plugins=[trials])
+        if trials.tried < len(mutants):
+            raise SystemExit(f"stopped after {trials.tried} of {len(mutants)} mutants: pytest ended with {code}")
         told = server.command("INFO", "server").decode()
     product = "Valkey" if "valkey_version:" in told else "Redis"
-    return f"{product} {told.partition(f'{product.lower()}_version:')[2].split()[0]}"
+    return trials.killers, f"{product} {told.partition(f'{product.lower()}_version:')[2].split()[0]}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="files, with commas between them: submit,lib/claim")
+    parser.add_argument("--kinds", default="check,return,always,never")
+    parser.add_argument("--new", action="store_true", help="only what docs/mutants.md has no killer of")
+    parser.add_argument("--notes", type=Path, help="a file that keeps what each test meets, for the next run")
+    parser.add_argument("--record", action="store_true", help="write docs/mutants.md and docs/reliability.md")
+    parser.add_argument("--list", action="store_true", help="show what would be tried")
+    parser.add_argument("--check", action="store_true", help="compare docs/mutants.md with the scripts")
+    arguments = parser.parse_args()
+    everything, known = all_mutants(), recorded()
+    if arguments.check:
+        complaints = unrecorded(everything)
+        print("\n".join(sorted(complaints)) or f"all {len(everything)} mutants are in the record, and none survives")
+        return 1 if complaints else 0
+    mutants = [
+        mutant
+        for mutant in everything
+        if mutant.kind in arguments.kinds.split(",")
+        and (not arguments.only or str(mutant.path.with_suffix("")) in arguments.only.split(","))
+        and mutant.name not in reasons()
+        and not (arguments.new and known.get(mutant.name))
+    ]
+    if arguments.list:
+        print("\n".join([*(mutant.name for mutant in mutants), f"{len(mutants)} mutants"]))
+        return 0
+    killers, product = try_all(mutants, arguments.notes)
+    if arguments.record:
+        record_all(everything, killers, product)
+    left = [mutant.name for mutant in mutants if not killers[mutant.name]]
+    print("\n".join([f"{len(mutants)} mutants, {len(left)} survive", *(f"survives: {name}" for name in left)]))
+    return 1 if left else 0
 
 
 if __name__ == "__main__":

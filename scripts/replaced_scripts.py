@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mutants import ROOT, SCRIPTS
+from guards import SCRIPTS
 
 from taskq.protocol import scripts
 from taskq.protocol.scripts import Script
@@ -28,13 +28,11 @@ class Replacement:
     def __init__(self, texts: dict[Path, str]) -> None:
         self._loaded = [script for script in gc.get_objects() if isinstance(script, Script)]
         self._lua = Path(tempfile.mkdtemp())
-        shutil.copytree(ROOT / SCRIPTS, self._lua, dirs_exist_ok=True)
+        shutil.copytree(SCRIPTS, self._lua, dirs_exist_ok=True)
         for path, text in texts.items():
             (self._lua / path).write_text(text, encoding="utf-8")
         kinds = {(script.name, script.argv) for script in self._loaded}
-        pairs = [
-            (_load(ROOT / SCRIPTS, *kind, clock), _load(self._lua, *kind, clock)) for kind in kinds for clock in _CLOCKS
-        ]
+        pairs = [(_load(SCRIPTS, *kind, clock), _load(self._lua, *kind, clock)) for kind in kinds for clock in _CLOCKS]
         self._fresh = {old.source: new for old, new in pairs}
         self.changed = frozenset(old.name for old, new in pairs if old.source != new.source)
         self.sources = frozenset(new.source for old, new in pairs if old.source != new.source)
@@ -52,7 +50,7 @@ class Replacement:
             held = list(vars(module).values()) if name.startswith("tests.") else []
             if any(value is script for value in held for script in derived):
                 importlib.reload(module)
-        scripts.LUA = ROOT / SCRIPTS
+        scripts.LUA = SCRIPTS
 
     def close(self) -> None:
         shutil.rmtree(self._lua)
@@ -64,19 +62,10 @@ def _load_ours(name: str, argv: tuple[str, ...], clock: str) -> Script:
 
 
 def _load(folder: Path, name: str, argv: tuple[str, ...], clock: str) -> Script:
-    if folder == ROOT / SCRIPTS:
+    if folder == SCRIPTS:
         return _load_ours(name, argv, clock)
     before, scripts.LUA = scripts.LUA, folder
     try:
         return scripts.load(name, argv, clock)
     finally:
         scripts.LUA = before
-
-
-def same_but_for_a_comment() -> dict[Path, str]:
-    """Return the text of each file with a comment more."""
-    files = (ROOT / SCRIPTS).rglob("*.lua")
-    return {
-        path.relative_to(ROOT / SCRIPTS): path.read_text(encoding="utf-8") + "-- changed, and yet the same\n"
-        for path in files
-    }

@@ -39,7 +39,7 @@ UUID = "namespace-uuid"
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
 _TIME_FIELDS = frozenset(
-    {"ready", "@looked", "started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp"}
+    {"ready", "@looked", "started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "wakes"}
 )
 _TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas", "jams"})
 

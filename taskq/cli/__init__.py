@@ -33,6 +33,7 @@ COMMANDS = {
         "acl": ("taskq.cli.acl", "Print the rights that a worker, a producer, ... needs on the server."),
         "fsck": ("taskq.cli.fsck", "Check that every task is where it belongs, and mend what is damaged."),
         "doctor": ("taskq.cli.doctor", "Check the server and the namespace, and say what to change."),
+        "migrate": ("taskq.cli.migrate", "Move the jobs that wait in RQ or Celery."),
         "bench": ("taskq.cli.bench", "Measure what a submit, a run and a round trip cost on your server."),
         "verify": ("taskq.cli.verify", "Try on your server whether a fault can lose a task or run it twice."),
     },

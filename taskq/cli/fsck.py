@@ -13,7 +13,8 @@ from taskq.cli.progress import Advance, progress_bar
 from taskq.cli.session import Session, with_session
 from taskq.queue import TaskQueue
 from taskq.states import TaskStatus
-from taskq.transport.fsck import Fsck, Report
+from taskq.transport.findings import Report
+from taskq.transport.fsck import Fsck
 
 _SHOWN = 200
 

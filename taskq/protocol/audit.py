@@ -135,7 +135,8 @@ def _waits(view: View, task_id: str, places: list[str]) -> bool:
     awaited = view.state(task_id).get("waits", "")
     _, space, signal = awaited.partition(" ")
     if space:
-        return places in ([], ["scheduled"]) and not {signal, "@abort"} & view.get(f"signals:{task_id}", {}).keys()
+        timed = [["scheduled"]] if "wakes" in view.state(task_id) else [[], ["scheduled"]]
+        return places in timed and not {signal, "@abort"} & view.get(f"signals:{task_id}", {}).keys()
     family = view.get(f"family:{awaited}", {})
     return not places and family.get("task") == task_id and "done" not in family
 

@@ -40,11 +40,13 @@ class Checks:
         """Return the next cursor ("0": the end) and what is known of a page of ids; sources: see ``check.lua``."""
         return self._build("check", (source, name, cursor, count, *ids), parse_facts)
 
-    def members(
-        self, source: str, name: str = "", cursor: str = "0", count: int = 500, ids: Sequence[str] = ()
-    ) -> Operation[tuple[str, list[Member]]]:
-        """Return the next cursor and a page of a ``list``, or some ids as ``members``."""
-        return self._build("check", (source, name, cursor, count, *ids), parse_members)
+    def entries(self, list_name: str, cursor: str, count: int) -> Operation[tuple[str, list[Member]]]:
+        """Return the next cursor and a page of a priority list, from its tail."""
+        return self._build("check", ("list", list_name, cursor, count), parse_members)
+
+    def strangers(self, ids: Sequence[str]) -> Operation[tuple[str, list[str]]]:
+        """Return "0" and those of some ids that no status set has."""
+        return self._build("check", ("strangers", "", "0", 0, *ids), parse_names)
 
     def names(
         self, source: str, name: str = "", cursor: str = "0", count: int = 500
@@ -52,7 +54,7 @@ class Checks:
         """Return the next cursor and a page of names: retained ids, slots of retention, workers, leases, slots."""
         return self._build("check", (source, name, cursor, count), parse_names)
 
-    def survey(self, cursor: str, count: int = 500) -> Operation[tuple[str, list[tuple[str, str, int]]]]:
+    def survey(self, cursor: str, count: int = 250) -> Operation[tuple[str, list[tuple[str, str, int]]]]:
         """Return the next cursor and some keys: name without the root, type, and ms to live or -1."""
         return self._build(
             "survey",

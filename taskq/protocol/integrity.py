@@ -34,7 +34,7 @@ _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
 _LATER = (TaskStatus.SCHEDULED, TaskStatus.RETRY)
 _SIEVE_BYTES = 8 << 20
 # as check.lua reads them
-_STATE_FIELDS = ("status", "list", "unique", "started", "sequence", "waits", "blocked", "holds")
+_STATE_FIELDS = ("status", "list", "unique", "started", "sequence", "waits", "blocked", "holds", "wakes")
 
 
 class Facts(NamedTuple):
@@ -50,10 +50,11 @@ class Facts(NamedTuple):
         due: whether it stands in the schedule.
         dead: whether it is a dead letter.
         key_holder: who holds the unique key that its state names.
-        kept: whether it has a checkpoint or signals that do not expire.
+        kept: whether it is not live, and has a checkpoint or signals that do not expire.
         rank: its place in the sequence of its ordering key, from 0; None: it stands in none.
         blocked: whether it stands among the blocked of the limit that its state names; ``permitted``: whether it has
             all permits that its state names.
+        come: whether it waits for a signal that it was told, or for a family that is done or gone.
     """
 
     task_id: str
@@ -73,11 +74,17 @@ class Facts(NamedTuple):
     rank: int | None = None
     blocked: bool = False
     permitted: bool = True
+    come: bool = False
 
     @property
     def pending(self) -> bool:
         """Whether it is in the set of the pending ones."""
         return TaskStatus.PENDING in self.statuses
+
+    @property
+    def waits_until(self) -> bool:
+        """Whether its wait for a signal is to end by itself."""
+        return "wakes" in self.state and " " in self.state.get("waits", "")
 
     @property
     def worker(self) -> str:
@@ -92,20 +99,16 @@ class Facts(NamedTuple):
 
 
 class Member(NamedTuple):
-    """An id, whether any status set has it, and in how many places of the lists it should stand."""
+    """An entry of a list, and in how many places of the lists its id should stand."""
 
     task_id: str
-    known: bool
     expected: int
 
 
 def parse_members(reply: list[Any]) -> tuple[str, list[Member]]:
-    """Return what ``check`` answered for the sources ``list`` and ``members``."""
-    words = [_text(word) for word in reply[1]]
-    return _text(reply[0]), [
-        Member(task_id, "1" in digits[:8], int(digits[0]) + int(digits[8]))
-        for task_id, digits in zip(words[::2], words[1::2], strict=True)
-    ]
+    """Return what ``check`` answered for the source ``list``."""
+    words = reply[1]
+    return _text(reply[0]), [Member(_text(i), expected) for i, expected in zip(words[::2], words[1::2], strict=True)]
 
 
 def parse_facts(reply: list[Any]) -> tuple[str, list[Facts]]:
@@ -138,6 +141,7 @@ def _facts(item: list[Any]) -> Facts:
         item[13] if item[13] >= 0 else None,
         item[14] == 1,
         item[15] == 1,
+        item[16] == 1,
     )
 
 
@@ -199,6 +203,10 @@ def _judge_live(facts: Facts, status: TaskStatus) -> Iterator[str]:
         yield f"I12: is {status} and {has} permits of {facts.state['holds']}"
     if status == TaskStatus.WAITING and facts.state.get("waits") == FOR_ROOM and not facts.blocked:
         yield "I12: waits for room, and stands among the blocked of no limit"
+    if facts.come:
+        yield f"I1: waits for {facts.state['waits']}, which has come"
+    elif status == TaskStatus.WAITING and facts.waits_until and not facts.due:
+        yield f"I1: waits for {facts.state['waits']} until a time, and does not stand in the schedule"
     if "sequence" in facts.state:
         yield from _judge_rank(facts, status, facts.state["sequence"])
 

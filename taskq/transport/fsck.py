@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 
 from taskq.errors import AccessDenied, ServerError
 from taskq.model.moment import seconds_to_ms
@@ -20,6 +19,7 @@ from taskq.protocol.operations import Protocol
 from taskq.protocol.view import KINDS, family_of
 from taskq.settings import Settings
 from taskq.states import LIVE, TERMINAL, TaskStatus
+from taskq.transport.findings import Report, Violation
 from taskq.transport.standing import PAGE, Lists, Misplaced
 from taskq.transport.upkeep import Run, lease_times
 
@@ -28,7 +28,8 @@ _NOT_WALKED = (
     "index leads to are found when an administrator runs this"
 )
 _BATCH = 1000
-_MOST_SHOWN = 10_000
+# of what may have a hundred members looked at each
+_FEW = 5
 _PASSING_MS = 60_000
 _INDEXES = {
     "worker": "workers",
@@ -46,66 +47,6 @@ _INVARIANT = {"workers": "I8", "retained": "I5", "bell": "I7", "sequence": "I11"
 _AFTER_LISTS = tuple(status for status in TaskStatus if status in LIVE and status != TaskStatus.PENDING)
 
 Progress = Callable[[str, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One thing that is wrong.
-
-    Attributes:
-        invariant: ``I1`` to ``I12``, ``index`` or ``key``.
-        subject: the id of a task, or the name of a key, worker, ...
-        message: what is wrong.
-        done: what was done about it.
-        left: whether it is still wrong.
-    """
-
-    invariant: str
-    subject: str
-    message: str
-    done: tuple[str, ...] = ()
-    left: bool = True
-
-
-@dataclass(slots=True)
-class Report:
-    """What a run has found.
-
-    Attributes:
-        checked: how many times something was looked at: keys, members of status sets, entries of lists.
-        violations: the first of them; ``count`` and ``left`` count them all.
-        seconds: how long it took.
-        notes: what was not looked at.
-    """
-
-    checked: int = 0
-    count: int = 0
-    left: int = 0
-    violations: list[Violation] = field(default_factory=list)
-    seconds: float = 0.0
-    notes: list[str] = field(default_factory=list)
-
-    def take(self, other: Report, where: str) -> None:
-        """Add what another run has found.
-
-        Args:
-            other: its report.
-            where: what to say behind each message, so that one knows which run it was.
-        """
-        self.checked += other.checked
-        self.seconds += other.seconds
-        self.notes += [f"{note}{where}" for note in other.notes]
-        self.count += other.count
-        self.left += other.left
-        room = _MOST_SHOWN - len(self.violations)
-        self.violations += [replace(found, message=f"{found.message}{where}") for found in other.violations[:room]]
-
-    def add(self, violation: Violation) -> None:
-        """Add a violation; beyond some thousands they are only counted."""
-        self.count += 1
-        self.left += violation.left
-        if len(self.violations) < _MOST_SHOWN:
-            self.violations.append(violation)
 
 
 class Fsck:
@@ -213,8 +154,9 @@ class Fsck:
         self._report.add(Violation("I5", key, f"has {'no' if must else 'a'} TTL", done, not done))
 
     def _check_names(self, source: str, names: Sequence[str]) -> None:
-        for at in range(0, len(names), PAGE):
-            page = names[at : at + PAGE]
+        size = _FEW if source in ("permits", "blocked") else PAGE
+        for at in range(0, len(names), size):
+            page = names[at : at + size]
             wrong = self._run(self._protocol.indexes(self._times, source, page))
             suspects = [name for name, word in zip(page, wrong, strict=True) if word]
             if suspects:

@@ -10,9 +10,10 @@ import redis
 
 from taskq.model.limit import Limit
 from taskq.protocol.audit import audit
-from taskq.protocol.workflow import CommitPlan
+from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan
 from taskq.settings import Settings
-from taskq.transport.fsck import Fsck, Report
+from taskq.transport.findings import Report
+from taskq.transport.fsck import Fsck
 from tests.state import LEASE_MS, LISTS, TTL_MS, Bench, changes, settle, task
 
 Damage = Callable[[Bench], object]
@@ -40,6 +41,11 @@ def bench(redis_url: str, prefix: str, redis_client: redis.Redis) -> Iterator[Be
         assert bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
         bench.submit(*(task(f"l{n}", limits="few") for n in range(3)))
         assert [claim.task_id for claim in bench.claim("w2", 2)] == ["l0"]
+        bench.submit_ids("ask")
+        (ask,) = bench.claim("w1", 1)
+        family = FamilyPlan("ask/1", 1, "wait_all", 0, "ask", ask.fence)
+        bench.run(bench.protocol.fanout(family, 0, [Child("child", "C", "low")], 0))
+        bench.end("w1", settle(ask, "wait", "ask/1", 0))
         bench.submit(task("later", due="+60000"))
         bench.submit_ids("a", "b", "t", "c")
         bench.submit(task("m", "low", queue="mail"))
@@ -98,6 +104,17 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "scheduled without a time": (change("ZREM", "scheduled", "", "later"), "I1", "later"),
     "retry without a time": (change("ZREM", "scheduled", "", "retry"), "I1", "retry"),
     "unknown in the schedule": (change("ZADD", "scheduled", "", 1, "nobody"), "I2", "nobody"),
+    "waiting until a time, and not in the schedule": (change("ZREM", "scheduled", "", "wait"), "I1", "wait"),
+    "waiting for a signal that it was told": (change("HSET", "signals", "wait", "go", "1"), "I1", "wait"),
+    "waiting for a family that is gone": (
+        both(change("DEL", "family", "ask/1"), change("DEL", "children", "ask/1"), change("DEL", "gathered", "ask/1")),
+        "I1", "ask",
+    ),
+    "waiting for a family that is done": (
+        both(change("HSET", "gathered", "ask/1", "child", "{}"), change("HSET", "family", "ask/1", "done", "completed",
+             "completed", 1), change("HDEL", "state", "child", "parents")), "I1", "ask",
+    ),
+    "waiting, its envelope expires": (change("PEXPIRE", "task", "wait", 90000), "I5", "wait"),
     "running in the schedule": (change("ZADD", "scheduled", "", 1, "run1"), "I1", "run1"),
     "in two status sets": (change("SADD", "status", "completed", "a"), "I2", "a"),
     "running and pending": (change("SADD", "status", "pending", "run1"), "I2", "run1"),
@@ -278,4 +295,4 @@ def test_everything_at_once_can_still_be_run(bench: Bench) -> None:
     run(bench, repair=True)
     assert findings(bench) == []
     claimed = [claim.task_id for claim in bench.claim("w2", 400, [*LISTS, "mail:low"])]
-    assert sorted(claimed) == sorted({"a", "b", "c", "m", "o0", *(f"x{n}" for n in range(250))})
+    assert sorted(claimed) == sorted({"a", "b", "c", "m", "o0", "child", *(f"x{n}" for n in range(250))})

@@ -2,18 +2,20 @@
 -- FLAGS   no-writes
 -- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique
 -- USES    retention slots checkpoint signals sagas sequence permits blocked
+-- INCLUDE awaited
 -- ARGV    source name cursor count:number ids*
 -- REPLY   {next cursor or '0', {per id: id, a digit per status and one for tombstone, ms to live of envelope, state and
 --         result, {fields of the state}, record, 1 if its worker holds it, 1 if that one is known and has a lease, due ms,
---         1 if a dead letter, holder of its unique key, 1 if its checkpoint or signals do not expire, place in its
---         sequence from 0 or -1, 1 if it stands among the blocked that its state names, 1 if it has all permits that its
---         state names}}
--- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing or ids; list or members,
--- whose reply is {next cursor, {id, digits, ...}}; or one whose reply is {next cursor, {names}}: retained, retention,
--- workers, leases, slots or sagas.
+--         1 if a dead letter, holder of its unique key, 1 if it is not live and its checkpoint or signals do not expire,
+--         place in its sequence from 0 or -1, 1 if it stands among the blocked that its state names, 1 if it has all
+--         permits that its state names, 1 if it waits for what has come already}}
+-- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing or ids; list, whose reply
+-- is {next cursor, {id, how many entries of it there should be, ...}}; or one whose reply is {next cursor, {names}}:
+-- retained, retention, workers, leases, slots, sagas, or strangers, those of some ids that no status set has.
 -- Lists are walked from their tails: what is taken from the head meanwhile moves nothing, what comes to the tail is seen
 -- twice, but nothing is missed.
 local STATUSES = {'pending', 'scheduled', 'running', 'retry', 'waiting', 'completed', 'failed', 'cancelled'}
+local LARGEST_FIRST = {'pending', 'completed', 'scheduled', 'waiting', 'failed', 'retry', 'cancelled', 'running'}
 
 local function members_of(page, step)
   local found = {}
@@ -39,8 +41,20 @@ local NAMES = {
   leases = function() return members_of(call('ZSCAN', LEASES, cursor, 'COUNT', count), 2) end,
   sagas = function() return members_of(call('ZSCAN', SAGAS, cursor, 'COUNT', count), 2) end,
   slots = function() return members_of(call('HSCAN', SLOTS, cursor, 'COUNT', count), 2) end,
+  strangers = function()
+    local _, left = given()
+    for _, status in ipairs(LARGEST_FIRST) do
+      if #left == 0 then break end
+      local flags, others = call('SMISMEMBER', STATUS .. status, unpack(left)), {}
+      for n, id in ipairs(left) do
+        if flags[n] == 0 then others[#others + 1] = id end
+      end
+      left = others
+    end
+    return '0', left
+  end,
 }
-local SHORT, READ = {list = true, members = true}, {
+local READ = {
   sample = function() return '0', call('SRANDMEMBER', STATUS .. name, count) end,
   status = function() return members_of(call('SSCAN', STATUS .. name, cursor, 'COUNT', count), 1) end,
   tombstones = function() return members_of(call('SSCAN', TOMBSTONES, cursor, 'COUNT', count), 1) end,
@@ -59,25 +73,18 @@ local SHORT, READ = {list = true, members = true}, {
   list = function() return from_tail(call('LLEN', QUEUE .. name),
     call('LRANGE', QUEUE .. name, -cursor - count, -cursor - 1)) end,
   ids = given,
-  members = given,
 }
 if NAMES[source] then return {NAMES[source]()} end
 local next_cursor, ids = READ[source]()
 if #ids == 0 then return {next_cursor, {}} end
 
-local flags = {}
--- of what stands in a list it only matters whether it is pending
-for s = 1, source == 'list' and 1 or 8 do flags[s] = call('SMISMEMBER', STATUS .. STATUSES[s], unpack(ids)) end
-flags[9] = call('SMISMEMBER', TOMBSTONES, unpack(ids))
-if SHORT[source] then
-  local words = {}
-  for n, id in ipairs(ids) do
-    local digits = {}
-    for s = 1, 9 do digits[s] = flags[s] and flags[s][n] or 0 end
-    words[2 * n - 1], words[2 * n] = id, table.concat(digits)
-  end
+local flags = {[9] = call('SMISMEMBER', TOMBSTONES, unpack(ids))}
+if source == 'list' then
+  local pending, words = call('SMISMEMBER', STATUS .. 'pending', unpack(ids)), {}
+  for n, id in ipairs(ids) do words[2 * n - 1], words[2 * n] = id, pending[n] + flags[9][n] end
   return {next_cursor, words}
 end
+for s = 1, 8 do flags[s] = call('SMISMEMBER', STATUS .. STATUSES[s], unpack(ids)) end
 local records, due = call('HMGET', RUNNING, unpack(ids)), call('ZMSCORE', SCHEDULED, unpack(ids))
 local dead, facts = call('ZMSCORE', DEAD, unpack(ids)), {}
 for n, id in ipairs(ids) do
@@ -88,15 +95,19 @@ for n, id in ipairs(ids) do
     held = call('LPOS', PROCESSING .. worker, id) and 1 or 0
     known = call('SISMEMBER', WORKERS, worker) == 1 and call('ZSCORE', LEASES, worker) and 1 or 0
   end
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started', 'sequence', 'waits', 'blocked', 'holds')
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started', 'sequence', 'waits', 'blocked', 'holds',
+    'wakes')
   if state[3] then holder = call('GET', UNIQUE .. state[3]) or '' end
-  local kept = call('PTTL', CHECKPOINT .. id) == -1 or call('PTTL', SIGNALS .. id) == -1
+  -- those of a live task may be kept as long as the task
+  local live = flags[1][n] + flags[2][n] + flags[3][n] + flags[4][n] + flags[5][n] > 0
+  local kept = not live and (call('PTTL', CHECKPOINT .. id) == -1 or call('PTTL', SIGNALS .. id) == -1)
   local blocked, has_all = state[7] and call('ZSCORE', BLOCKED .. state[7], id) and 1 or 0, 1
   for key in string.gmatch(state[8] or '', '[^ ]+') do
     if call('SISMEMBER', PERMITS .. key, id) == 0 then has_all = 0 end
   end
   facts[n] = {id, table.concat(digits), call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id),
     state, record or '', held, known, due[n] or '', dead[n] and 1 or 0, holder, kept and 1 or 0,
-    state[5] and call('ZRANK', SEQUENCE .. state[5], id) or -1, blocked, has_all}
+    state[5] and call('ZRANK', SEQUENCE .. state[5], id) or -1, blocked, has_all,
+    flags[5][n] == 1 and state[6] and string.sub(state[6], 1, 1) ~= '@' and has_come(id, state[6]) and 1 or 0}
 end
 return {next_cursor, facts}

@@ -2,7 +2,7 @@
 -- FLAGS   allow-oom
 -- USES    task state result status running scheduled dead workers leases processing queue unique counters tombstones
 -- USES    retention retained checkpoint signals sagas sequence permits blocked
--- INCLUDE clock text bell leave retention sequence join
+-- INCLUDE clock text bell leave retention sequence join awaited
 -- ARGV    id list ttl:number holders*
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- The truth is what most depends on: a run that its worker still holds; else an end with a result; else the schedule;
@@ -22,7 +22,7 @@ for _, status in ipairs(ENDED) do
   if member[status] then ended = ended or status end
 end
 local body, state_ttl, result = call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id)
-local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'holds')
+local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'holds', 'wakes')
 local record = call('HGET', RUNNING, id)
 local run, due, dead = read_record(record), call('ZSCORE', SCHEDULED, id), call('ZSCORE', DEAD, id)
 local held = run and call('LPOS', PROCESSING .. run.worker, id)
@@ -62,9 +62,10 @@ elseif ended and (result ~= -2 or not live) or not live and not ended and result
 elseif due and (member.scheduled or member.retry or state[1] == 'scheduled' or state[1] == 'retry' or not live) then
   truth = (state[1] == 'retry' or member.retry and state[1] ~= 'scheduled') and 'retry' or 'scheduled'
 elseif member.waiting and live == 'waiting' then
-  local for_room = state[6] == '@limit'
-  if for_room and call('ZSCORE', BLOCKED .. (state[7] or ''), id) or not for_room and state[6] ~= '@sequence' then return {} end
-  truth = for_room and 'pending' or 'waiting'
+  local awaited, told = state[6] or '', false
+  if awaited == '@limit' and call('ZSCORE', BLOCKED .. (state[7] or ''), id) then return {} end
+  if string.sub(awaited, 1, 1) ~= '@' then told = has_come(id, awaited) end
+  truth = (told or awaited == '@limit') and 'pending' or 'waiting'
 else
   truth = 'pending'
 end
@@ -85,7 +86,8 @@ if truth ~= 'running' and record then
   call('HDEL', RUNNING, id)
   note('its record deleted')
 end
-if due and truth ~= 'scheduled' and truth ~= 'retry' then
+-- one that waits for a signal may wait until a time
+if due and truth ~= 'scheduled' and truth ~= 'retry' and not (truth == 'waiting' and string.find(state[6] or '', ' ', 1, true)) then
   call('ZREM', SCHEDULED, id)
   note('taken out of the schedule')
 end
@@ -219,7 +221,13 @@ elseif state[8] then
   note('its permits given back')
 end
 if key then put_into_sequence() end
-if truth == 'waiting' then return done end
+if truth == 'waiting' then
+  if state[9] and not due and string.find(state[6], ' ', 1, true) then
+    schedule(id, tonumber(state[9]), waits_in)
+    note('back in the schedule')
+  end
+  return done
+end
 
 if truth == 'running' then
   local known = call('EXISTS', STATE .. id) == 1

@@ -1,7 +1,7 @@
 -- settle: apply the outcomes of attempts whose fence still holds
 -- USES processing queue state status task result counters awaited paused tombstones retention retained scheduled unique
 -- USES waiters running checkpoint family signals
--- INCLUDE clock terminate schedule bell events leave family sequence
+-- INCLUDE clock terminate schedule bell events leave family sequence awaited
 -- In ARGV stand first the completions, in groups: fence, TTL in ms and size of the group, then id and result for each.
 -- Then come the other outcomes, five words each: id, fence, outcome, body, number; number is a TTL for an end and a delay
 -- for a later run, or the time after which one that waits is woken (0: never), in ms. Everything is read, and so type-checked, before the first write: the server does not roll back.
@@ -152,21 +152,14 @@ local function settle_completed()
   if #histories > 0 then call('DEL', unpack(histories)) end
 end
 
--- What a task waits for, a family or a signal ('<number> <name>'), may have come before it could say so. A signal that
--- begins with @ is for whoever waits for any.
-local function has_come(id, awaited)
-  local signal = string.match(awaited, ' (.+)$')
-  if signal then return call('HEXISTS', SIGNALS .. id, signal) + call('HEXISTS', SIGNALS .. id, '@abort') > 0 end
-  local family = call('HMGET', FAMILY .. awaited, 'total', 'done')
-  return not family[1] or family[2]
-end
-
 local function go_on(id, run, outcome, body, number)
   local hash, status, back = STATE .. id, LEAVE[outcome], outcome == 'release'
   if outcome == 'wait' then
     back = has_come(id, body)
     status = back and 'pending' or status
     call('HSET', hash, 'waits', body)
+    -- the schedule may be damaged; this tells that something is missing there
+    if number > 0 then call('HSET', hash, 'wakes', digits(now + number)) else call('HDEL', hash, 'wakes') end
     body = ''
   end
   call('SMOVE', STATUS .. 'running', STATUS .. status, id)

@@ -1,0 +1,42 @@
+"""For each script situations in which it has something to do, and the call that does it."""
+
+from __future__ import annotations
+
+from tests.lua.scenarios import (
+    families,
+    limiting,
+    mending,
+    minutes,
+    ordering,
+    reads,
+    sagas,
+    schedules,
+    submits,
+    tasks,
+    thresholds,
+    turns,
+    workers,
+)
+from tests.lua.scenarios.beginnings import Scenario
+
+__all__ = ["SCENARIOS", "Scenario"]
+
+_SUBJECTS = (
+    *(
+        submits,
+        turns,
+        ordering,
+        limiting,
+        thresholds,
+        workers,
+        tasks,
+        schedules,
+        families,
+        sagas,
+        reads,
+        mending,
+        minutes,
+    ),
+)
+
+SCENARIOS: tuple[Scenario, ...] = tuple(scenario for subject in _SUBJECTS for scenario in subject.SCENARIOS)

@@ -1,0 +1,125 @@
+"""Limits, and tasks that wait for room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from taskq.model.limit import Limit
+from taskq.protocol.operation import Operation
+from tests.lua.scenarios.beginnings import Scenario
+from tests.state import LIMITS, TIMES, TTL_MS, Bench, settle, task
+
+
+def _limited(bench: Bench, count: int, **options: Any) -> None:
+    """Set a limit of the key k and submit tasks with it."""
+    bench.run(bench.protocol.set_limit(Limit("k", **options)))
+    bench.submit(*(task(f"l{n}", limits="k") for n in range(count)))
+    bench.register("w1")
+
+
+def submit_limited(bench: Bench) -> Operation[Any]:
+    return bench.protocol.submit([task("a", limits="k m"), task("b", limits="k", ordering="o", unique="u")], 0)
+
+
+def turn_meets_a_full_limit(bench: Bench) -> Operation[Any]:
+    _limited(bench, 4, concurrency=2, rate="1/h", burst=3)
+    return bench.turn_op("w1", 5)
+
+
+def turn_meets_a_full_window(bench: Bench) -> Operation[Any]:
+    _limited(bench, 3, rate="2/h", sliding=True)
+    bench.claim("w1", 1)
+    return bench.turn_op("w1", 5)
+
+
+def turn_makes_room(bench: Bench) -> Operation[Any]:
+    _limited(bench, 4, concurrency=2)
+    return bench.turn_op("w1", 5, [settle(claim) for claim in bench.claim("w1", 5)])
+
+
+def settle_makes_room(bench: Bench) -> Operation[Any]:
+    _limited(bench, 5, concurrency=3)
+    outcomes = ("fail", "retry", "release")
+    return bench.protocol.settle([settle(c, o) for c, o in zip(bench.claim("w1", 5), outcomes, strict=True)])
+
+
+def evict_gives_permits_back(bench: Bench) -> Operation[Any]:
+    _limited(bench, 3, concurrency=1)
+    bench.claim("w1", 5)
+    return bench.protocol.evict("w1", True, 10, LIMITS)
+
+
+def repair_gives_permits_back(bench: Bench) -> Operation[Any]:
+    _limited(bench, 3, concurrency=1)
+    bench.claim("w1", 5)
+    bench.move_clock(20)
+    return bench.protocol.repair("w1", "tok-w1", TIMES, [])
+
+
+def promote_lets_in(bench: Bench) -> Operation[Any]:
+    _limited(bench, 3, rate="2/m", burst=1)
+    bench.claim("w1", 5)
+    bench.move_clock(30)
+    return bench.protocol.promote()
+
+
+def cancel_a_blocked_one(bench: Bench) -> Operation[Any]:
+    _limited(bench, 2, concurrency=1)
+    bench.claim("w1", 5)
+    return bench.protocol.cancel("l1", "{}", TTL_MS)
+
+
+def set_limit(bench: Bench) -> Operation[Any]:
+    _limited(bench, 2, concurrency=1)
+    bench.claim("w1", 5)
+    return bench.protocol.set_limit(Limit("k", concurrency=2))
+
+
+def remove_limit(bench: Bench) -> Operation[Any]:
+    bench.run(bench.protocol.set_limit(Limit("type:echo", concurrency=2)))
+    return bench.protocol.remove_limit("type:echo")
+
+
+def list_limits(bench: Bench) -> Operation[Any]:
+    _limited(bench, 2, concurrency=1)
+    bench.claim("w1", 5)
+    return bench.protocol.list_limits()
+
+
+def explain(bench: Bench) -> Operation[Any]:
+    _limited(bench, 2, concurrency=1)
+    bench.claim("w1", 5)
+    return bench.protocol.explain("l1", "normal", TTL_MS, ["urgent", "high"])
+
+
+def mend_permits(bench: Bench) -> Operation[Any]:
+    _limited(bench, 2, concurrency=1)
+    bench.claim("w1", 5)
+    bench.client.delete(bench.key("permits", "k"))
+    return bench.protocol.mend("l0", "normal", TTL_MS)
+
+
+def mend_a_jam(bench: Bench) -> Operation[Any]:
+    _limited(bench, 2, concurrency=1)
+    bench.claim("w1", 5)
+    bench.client.delete(bench.key("jams"))
+    return bench.protocol.mend_place("blocked", "k", "", TIMES.lease_ms)
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    submit_limited,
+    turn_meets_a_full_limit,
+    turn_meets_a_full_window,
+    turn_makes_room,
+    settle_makes_room,
+    evict_gives_permits_back,
+    repair_gives_permits_back,
+    promote_lets_in,
+    cancel_a_blocked_one,
+    set_limit,
+    remove_limit,
+    list_limits,
+    explain,
+    mend_permits,
+    mend_a_jam,
+)

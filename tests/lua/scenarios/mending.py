@@ -1,0 +1,76 @@
+"""What a foreign hand has damaged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from taskq.protocol.operation import Operation
+from taskq.protocol.workflow import Child, FamilyPlan
+from tests.lua.scenarios.beginnings import Scenario
+from tests.state import TIMES, TTL_MS, Bench, settle, task
+
+
+def mend_running(bench: Bench) -> Operation[Any]:
+    bench.claim_one("a")
+    bench.submit(task("b", unique="k"))
+    bench.client.lrem(bench.key("processing", "w1"), 1, "a")
+    return bench.protocol.mend("a", "normal", TTL_MS, ["w2"])
+
+
+def mend_lost(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", due=bench.at(60), unique="k"))
+    bench.client.delete(bench.key("task", "a"))
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
+def mend_ended(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("a"), "fail"))
+    bench.client.zrem(bench.key("dead"), "a")
+    bench.client.persist(bench.key("task", "a"))
+    bench.client.delete(bench.key("result", "a"))
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
+def mend_place(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a", "b")
+    bench.client.lrem(bench.key("queue", "normal"), 1, "b")
+    return bench.protocol.mend_place("push", "b", "normal", TIMES.lease_ms)
+
+
+def mend_expiry(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a")
+    bench.client.pexpire(bench.key("queue", "normal"), 60_000)
+    return bench.protocol.mend_expiry("queue", "normal", 60_000)
+
+
+def mend_wait(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("a"), "wait", "1 go", 60_000))
+    bench.client.zrem(bench.key("scheduled"), "a")
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
+def mend_wait_for_what_has_come(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("a"), "wait", "1 go", 0))
+    bench.client.hset(bench.key("signals", "a"), "go", "1")
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
+def mend_wait_for_what_is_gone(bench: Bench) -> Operation[Any]:
+    claim = bench.claim_one("a")
+    family = FamilyPlan("a/1", 1, "wait_all", 0, "a", claim.fence)
+    bench.run(bench.protocol.fanout(family, 0, [Child("child", "C", "low")], 0))
+    bench.end("w1", settle(claim, "wait", "a/1", 0))
+    bench.client.delete(*(bench.key(name, "a/1") for name in ("family", "children", "gathered")))
+    return bench.protocol.mend("a", "normal", TTL_MS)
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    mend_running,
+    mend_lost,
+    mend_ended,
+    mend_place,
+    mend_expiry,
+    mend_wait,
+    mend_wait_for_what_has_come,
+    mend_wait_for_what_is_gone,
+)
