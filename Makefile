@@ -19,7 +19,7 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help install run test test-both test-server test-streamlit quick check lint format verify verify-slice soak mutants mutants-check bench bench-compare bench-scale bench-check clean
+.PHONY: help install run test test-both test-server test-streamlit quick check lint format verify verify-slice soak mutants mutants-check bench bench-compare bench-scale bench-check release-check docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench-scale: $(VENV)/.dev ## cost per task over backlog, workers, payload, proce
 
 bench-check: $(VENV)/.dev ## a short run beside the figures of the last release; fails if one is clearly worse
 	@$(BIN)/python -m bench.check $(FLAGS)
+
+release-check: $(VENV)/.dev ## build, look into, install and try what would be released; minutes
+	@$(BIN)/python scripts/release_check.py
 
 clean: ## remove the environment and all caches
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

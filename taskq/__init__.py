@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         UnsupportedDurability,
         UnsupportedServer,
         UntrustedServer,
+        WorkerNotFound,
     )
     from taskq.handle import AsyncTaskHandle, TaskHandle
     from taskq.model.history import Minute
@@ -170,6 +171,7 @@ _HOME = {
     "UnsupportedServer": "taskq.errors",
     "UntrustedServer": "taskq.errors",
     "WorkerInfo": "taskq.model.views",
+    "WorkerNotFound": "taskq.errors",
     "WorkerOptions": "taskq.worker",
     "WorkerPool": "taskq.worker",
     "batch_handler": "taskq.agent",
@@ -260,6 +262,7 @@ __all__ = [
     "UnsupportedServer",
     "UntrustedServer",
     "WorkerInfo",
+    "WorkerNotFound",
     "WorkerOptions",
     "WorkerPool",
     "batch_handler",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from taskq import flows, partitions
 from taskq.admission.averbs import AsyncAdmissionVerbs
@@ -32,6 +32,7 @@ from taskq.workflow.averbs import AsyncWorkflowVerbs, documented_as
 T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
+X = TypeVar("X")
 
 
 class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs, AsyncAdmissionVerbs):
@@ -181,10 +182,31 @@ class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs, A
     def handle(self, task_id: str) -> AsyncTaskHandle:
         return AsyncTaskHandle(self, task_id)
 
+    @overload
+    def task(self, function: Callable[P, R], /) -> TaskDefinition[P, R, Awaitable[AsyncTaskHandle], P]: ...
+
+    @overload
+    def task(
+        self,
+        /,
+        *,
+        name: str | None = None,
+        pass_ctx: Literal[False] = False,
+        policy: RetryPolicy | None = None,
+        **defaults: Any,
+    ) -> Callable[[Callable[P, R]], TaskDefinition[P, R, Awaitable[AsyncTaskHandle], P]]: ...
+
+    @overload
+    def task(
+        self, /, *, name: str | None = None, pass_ctx: Literal[True], policy: RetryPolicy | None = None, **defaults: Any
+    ) -> Callable[
+        [Callable[Concatenate[X, P], R]], TaskDefinition[P, R, Awaitable[AsyncTaskHandle], Concatenate[X, P]]
+    ]: ...
+
     @documented_as(TaskQueue.task)
     def task(
         self,
-        function: Callable[P, R] | None = None,
+        function: Any = None,
         /,
         *,
         name: str | None = None,
@@ -193,9 +215,7 @@ class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs, A
         **defaults: Any,
     ) -> Any:
         options = TaskOptions(name, pass_ctx, policy or RetryPolicy())
-        decorate: Callable[..., TaskDefinition[P, R, Awaitable[AsyncTaskHandle]]] = functools.partial(
-            define, self.registry, send=self._send, options=options, defaults=defaults
-        )
+        decorate = functools.partial(define, self.registry, send=self._send, options=options, defaults=defaults)
         return decorate(function=function) if function is not None else lambda f: decorate(function=f)
 
     async def _send(self, task: Task) -> AsyncTaskHandle:

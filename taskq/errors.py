@@ -46,6 +46,13 @@ class TaskNotFound(TaskqError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class WorkerNotFound(TaskqError, KeyError):
+    """No worker with this id or name is registered."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of its argument
+        return str(self.args[0]) if self.args else ""
+
+
 class TaskFailed(TaskqError):
     """The task whose result was asked for ended as failed or cancelled.
 

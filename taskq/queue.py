@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from taskq import flows, partitions
 from taskq.admission.verbs import AdmissionVerbs
@@ -32,6 +32,7 @@ from taskq.workflow.verbs import WorkflowVerbs
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+X = TypeVar("X")
 Priority = TaskPriority | str | int
 
 
@@ -292,12 +293,23 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
         return TaskHandle(self, task_id)
 
     @overload
-    def task(self, function: Callable[P, R], /) -> TaskDefinition[P, R, TaskHandle]: ...
+    def task(self, function: Callable[P, R], /) -> TaskDefinition[P, R, TaskHandle, P]: ...
 
     @overload
     def task(
-        self, /, *, name: str | None = None, pass_ctx: bool = False, policy: RetryPolicy | None = None, **defaults: Any
-    ) -> Callable[[Callable[P, R]], TaskDefinition[P, R, TaskHandle]]: ...
+        self,
+        /,
+        *,
+        name: str | None = None,
+        pass_ctx: Literal[False] = False,
+        policy: RetryPolicy | None = None,
+        **defaults: Any,
+    ) -> Callable[[Callable[P, R]], TaskDefinition[P, R, TaskHandle, P]]: ...
+
+    @overload
+    def task(
+        self, /, *, name: str | None = None, pass_ctx: Literal[True], policy: RetryPolicy | None = None, **defaults: Any
+    ) -> Callable[[Callable[Concatenate[X, P], R]], TaskDefinition[P, R, TaskHandle, Concatenate[X, P]]]: ...
 
     def task(
         self,

@@ -19,6 +19,7 @@ from taskq.model.schema import Shape, shape_of
 from taskq.model.task import Task
 
 P = ParamSpec("P")
+C = ParamSpec("C")
 R = TypeVar("R")
 H = TypeVar("H")
 
@@ -178,10 +179,11 @@ def takes_two(function: Handler, name: str, first: str = "task") -> bool:
     return len(required) == 2 or (len(positional) >= 2 and positional[1].name == "ctx")
 
 
-class TaskDefinition(Generic[P, R, H]):
+class TaskDefinition(Generic[P, R, H, C]):
     """A function that is also a task.
 
-    Calling it runs it here and now; ``delay`` and ``submit`` enqueue a call.
+    Calling it runs it here and now; ``delay`` and ``submit`` enqueue a call. For type checkers ``P`` is what these take
+    and ``C`` what a plain call takes: the same, or with ``pass_ctx=True`` the context before it.
 
     Args:
         function: what it runs.
@@ -191,7 +193,7 @@ class TaskDefinition(Generic[P, R, H]):
     """
 
     def __init__(
-        self, function: Callable[P, R], task_type: str, send: Callable[[Task], H], options: dict[str, Any]
+        self, function: Callable[C, R], task_type: str, send: Callable[[Task], H], options: dict[str, Any]
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
@@ -199,7 +201,7 @@ class TaskDefinition(Generic[P, R, H]):
         self._options = options
         self.task_type = task_type
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: C.args, **kwargs: C.kwargs) -> R:
         return self._function(*args, **kwargs)
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> H:
@@ -210,7 +212,7 @@ class TaskDefinition(Generic[P, R, H]):
         """The same as ``delay``."""
         return self.delay(*args, **kwargs)
 
-    def options(self, **options: Any) -> TaskDefinition[P, R, H]:
+    def options(self, **options: Any) -> TaskDefinition[P, R, H, C]:
         """Return the same task with other defaults: ``send.options(priority="high").delay(1)``."""
         return TaskDefinition(self._function, self.task_type, self._send, {**self._options, **options})
 
@@ -243,7 +245,7 @@ def define(
     send: Callable[[Task], H],
     options: TaskOptions,
     defaults: dict[str, Any],
-) -> TaskDefinition[P, R, H]:
+) -> TaskDefinition[P, R, H, P]:
     """Register a decorated function and return its definition."""
     name = check_name(options.name or _type_of(function), "task type")
     Task(task_type=name, **defaults)  # a wrong default is better reported where it stands

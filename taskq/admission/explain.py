@@ -91,7 +91,17 @@ def _pending(case: _Case) -> Explanation:
         return case.because(
             "paused", f"the list {name} is paused: `taskq queue resume` lets workers claim again", list=name
         )
-    serving = [card for card in case.workers if name in card.card.get("lists", name).split()]
+    registered = [card for card in case.workers if name in card.card.get("lists", name).split()]
+    serving = [card for card in registered if not card.card.get("state")]
+    if registered and not serving:
+        ids = [card.worker_id for card in registered[:10]]
+        return case.because(
+            "no_worker",
+            f"all workers that serve the list {name} drain or stop: {', '.join(ids)}; `taskq worker resume` lets one "
+            "claim again",
+            list=name,
+            workers=ids,
+        )
     if not serving:
         return case.because("no_worker", f"no live worker serves the list {name}: start one", list=name)
     types = [card.card.get("types", "") for card in serving]

@@ -34,7 +34,12 @@ class _WithGlobalOptions(click.Command):
     """Adds the global options, in a section of their own."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*super().get_params(ctx), *GLOBAL_OPTIONS]
+        return [*super().get_params(ctx), *self._global_options()]
+
+    def _global_options(self) -> list[click.Option]:
+        """Return the global options; one of the command's own of the same name stands in for it."""
+        own = {parameter.name for parameter in self.params}
+        return [option for option in GLOBAL_OPTIONS if option.name not in own]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         everywhere = set(GLOBAL_OPTIONS)
@@ -46,7 +51,8 @@ class _WithGlobalOptions(click.Command):
         _section(formatter, "Options", [parameter.get_help_record(ctx) for parameter in own])
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
-        _section(formatter, "Options of every command", [option.get_help_record(ctx) for option in GLOBAL_OPTIONS])
+        records = [option.get_help_record(ctx) for option in self._global_options()]
+        _section(formatter, "Options of every command", records)
 
 
 def _section(formatter: click.HelpFormatter, title: str, records: Sequence[tuple[str, str] | None]) -> None:

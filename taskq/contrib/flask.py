@@ -83,12 +83,12 @@ class Taskq:
         return queue
 
     @overload
-    def task(self, function: Callable[P, R], /) -> TaskDefinition[P, R, TaskHandle]: ...
+    def task(self, function: Callable[P, R], /) -> TaskDefinition[P, R, TaskHandle, P]: ...
 
     @overload
     def task(
         self, /, *, name: str | None = None, policy: RetryPolicy | None = None, **defaults: Any
-    ) -> Callable[[Callable[P, R]], TaskDefinition[P, R, TaskHandle]]: ...
+    ) -> Callable[[Callable[P, R]], TaskDefinition[P, R, TaskHandle, P]]: ...
 
     def task(
         self,
@@ -112,7 +112,7 @@ class Taskq:
         """
         options = TaskOptions(name, policy=policy or RetryPolicy())
 
-        def decorate(function: Callable[P, R]) -> TaskDefinition[P, R, TaskHandle]:
+        def decorate(function: Callable[P, R]) -> TaskDefinition[P, R, TaskHandle, P]:
             return define(self.registry, self._in_context(function), self._send, options, defaults)
 
         return decorate if function is None else decorate(function)

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from taskq import dead, partitions
 from taskq.flows import Flow
-from taskq.model.views import DeadLetter
+from taskq.model.views import DeadLetter, WorkerInfo
+from taskq.model.wish import DRAIN, RUN, STOP, Wish
 from taskq.operate.verbs import OperateVerbs, Priority
+from taskq.operate.workers import get_workers, tell_workers
 from taskq.workflow.averbs import documented_as
 
 T = TypeVar("T")
@@ -50,3 +52,23 @@ class AsyncOperateVerbs:
     @documented_as(OperateVerbs.retry_task)
     async def retry_task(self, task_id: str) -> None:
         await self.run_flow(dead.retry_task(self.spread.of(task_id), task_id))
+
+    @documented_as(OperateVerbs.get_workers)
+    async def get_workers(self, name: str) -> list[WorkerInfo]:
+        return await self.run_flow(get_workers(self.spread, name))
+
+    @documented_as(OperateVerbs.drain_worker)
+    async def drain_worker(self, name: str) -> list[str]:
+        return await self.run_flow(tell_workers(self.spread, name, Wish(state=DRAIN)))
+
+    @documented_as(OperateVerbs.resume_worker)
+    async def resume_worker(self, name: str) -> list[str]:
+        return await self.run_flow(tell_workers(self.spread, name, Wish(state=RUN)))
+
+    @documented_as(OperateVerbs.stop_worker)
+    async def stop_worker(self, name: str) -> list[str]:
+        return await self.run_flow(tell_workers(self.spread, name, Wish(state=STOP)))
+
+    @documented_as(OperateVerbs.set_worker)
+    async def set_worker(self, name: str, *, concurrency: int | None = None, log_level: str | None = None) -> list[str]:
+        return await self.run_flow(tell_workers(self.spread, name, Wish(None, concurrency, log_level)))

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 from taskq import dead, partitions
 from taskq.flows import Flow
-from taskq.model.views import DeadLetter
+from taskq.model.views import DeadLetter, WorkerInfo
+from taskq.model.wish import DRAIN, RUN, STOP, Wish
+from taskq.operate.workers import get_workers, tell_workers
 from taskq.states import TaskPriority
 
 T = TypeVar("T")
@@ -100,3 +102,84 @@ class OperateVerbs:
             InvalidTask: if it has not ended, or has completed.
         """
         self.run_flow(dead.retry_task(self.spread.of(task_id), task_id))
+
+    def get_workers(self, name: str) -> list[WorkerInfo]:
+        """Return the worker of an id, or all workers of a name.
+
+        Args:
+            name: the id of a worker, or the name that was given to one or more of them.
+
+        Raises:
+            InvalidTask: for a name that no worker can have.
+            WorkerNotFound: if there is none of that id or name.
+        """
+        return self.run_flow(get_workers(self.spread, name))
+
+    def drain_worker(self, name: str) -> list[str]:
+        """Let a worker finish what it runs and claim nothing more; it stays registered until it is resumed or stopped.
+
+        It is told with its next beat, at most ``heartbeat_interval_seconds`` from now; ``list_workers`` shows the state
+        ``draining`` as soon as it has followed. A process that serves several partitions, or has reserved slots, is
+        several workers and follows with all of them.
+
+        Args:
+            name: the id of a worker, or the name that was given to one or more of them.
+
+        Returns:
+            The ids of those that are told.
+
+        Raises:
+            InvalidTask: for a name that no worker can have.
+            WorkerNotFound: if there is none of that id or name.
+        """
+        return self.run_flow(tell_workers(self.spread, name, Wish(state=DRAIN)))
+
+    def resume_worker(self, name: str) -> list[str]:
+        """Let a worker claim again that was drained.
+
+        Args:
+            name: the id of a worker, or the name that was given to one or more of them.
+
+        Returns:
+            The ids of those that are told, with their next beat.
+
+        Raises:
+            InvalidTask: for a name that no worker can have.
+            WorkerNotFound: if there is none of that id or name.
+        """
+        return self.run_flow(tell_workers(self.spread, name, Wish(state=RUN)))
+
+    def stop_worker(self, name: str) -> list[str]:
+        """Let a worker end as on SIGTERM: what runs may end within the grace period, then it is handed back.
+
+        Its process is not replaced, but in a pool, which keeps as many as its bounds say. It cannot be taken back.
+
+        Args:
+            name: the id of a worker, or the name that was given to one or more of them.
+
+        Returns:
+            The ids of those that are told, with their next beat.
+
+        Raises:
+            InvalidTask: for a name that no worker can have.
+            WorkerNotFound: if there is none of that id or name.
+        """
+        return self.run_flow(tell_workers(self.spread, name, Wish(state=STOP)))
+
+    def set_worker(self, name: str, *, concurrency: int | None = None, log_level: str | None = None) -> list[str]:
+        """Change how many tasks the process of a worker runs at a time, or what it logs, while it runs.
+
+        Args:
+            name: the id of a worker, or the name that was given to one or more of them.
+            concurrency: tasks at a time, 1 to 10,000; with fewer than now, what runs goes on. None: as it is.
+            log_level: the least severe message that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL. None: as it is.
+
+        Returns:
+            The ids of those that are told, with their next beat.
+
+        Raises:
+            InvalidTask: for a name that no worker can have.
+            SettingsError: for a number or a level that cannot be used.
+            WorkerNotFound: if there is none of that id or name.
+        """
+        return self.run_flow(tell_workers(self.spread, name, Wish(None, concurrency, log_level)))

@@ -131,6 +131,7 @@ DUTIES: dict[Role, Duties] = {
             "check",
             "notice",
             "takeover",
+            "card",
             "remember",
             "watch",
             "lengths",
@@ -146,7 +147,7 @@ DUTIES: dict[Role, Duties] = {
     ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, *_LOOKS, "limits", "sla", "pause", "purge", "replay", "discard", *_CHECKS, *_MENDS),
+        (*_SUBMITS, *_LOOKS, "limits", "sla", "pause", "wish", "purge", "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

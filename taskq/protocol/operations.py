@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from taskq.errors import ProtocolError
 from taskq.model.history import MOST_MINUTES, MOST_QUEUES
-from taskq.protocol import admission, sessions, workflow
+from taskq.protocol import admission, control, sessions, workflow
 from taskq.protocol.checks import Checks
 from taskq.protocol.checks import LeaseTimes as LeaseTimes  # noqa: PLC0414 - for those who beat and reap
 from taskq.protocol.keys import FAMILIES, Keys, lists_of
@@ -50,7 +50,6 @@ ARGUMENTS: dict[str, str] = {
     "replay": "reopen ids*",
     "discard": "ids*",
     "purge": "list limit",
-    "pause": "paused lists*",
     "await": "id reply_list ttl",
     "inspect": "ids*",
     "result": "id",
@@ -75,6 +74,7 @@ ARGUMENTS: dict[str, str] = {
     "history": "count",
     **workflow.ARGUMENTS,
     **admission.ARGUMENTS,
+    **control.ARGUMENTS,
     **sessions.ARGUMENTS,
 }
 
@@ -126,7 +126,7 @@ def _identity(reply: Any) -> Any:
     return reply
 
 
-class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperations):
+class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperations, control.ControlOperations):
     """The operations of one namespace.
 
     Args:
@@ -203,10 +203,6 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
     def ids(self, source: str, cursor: str, count: int) -> Operation[tuple[str, tuple[str, ...]]]:
         """Return the next cursor ("0": the end) and a page of ids of a source: a status, "dead", ...; see ids.lua."""
         return self._build("ids", (source, cursor, count), lambda reply: (_text(reply[0]), texts(reply[1])))
-
-    def pause(self, paused: bool, lists: Sequence[str]) -> Operation[int]:
-        """Stop or resume claims from lists; return how many changed."""
-        return self._build("pause", (int(paused), *lists))
 
     def purge(self, list_name: str, limit: int) -> Operation[tuple[int, bool]]:
         """Delete up to ``limit`` waiting tasks of a list; return how many, and whether there are more."""

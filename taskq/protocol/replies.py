@@ -93,6 +93,7 @@ class BeatReply:
         workers: per worker None if it is lost, else the ids that are to be cancelled.
         stamp_ms: of this beat; stamps only ever grow, unless writes are lost.
         rolled_back_ms: when writes were last found to be lost; 0: never.
+        wishes: per worker what somebody wants of it; empty: nothing.
     """
 
     uuid: str
@@ -102,6 +103,7 @@ class BeatReply:
     workers: tuple[tuple[str, ...] | None, ...]
     stamp_ms: int
     rolled_back_ms: int
+    wishes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,8 @@ def parse_turn(token: str, seq: int, reply: list[Any]) -> TurnReply:
 def parse_beat(reply: list[Any]) -> BeatReply:
     """Return what a beat answered."""
     workers = tuple(None if item == 0 else texts(item) for item in reply[4])
-    return BeatReply(reply[0].decode(), reply[1], reply[2] > 0, reply[3] > 0, workers, reply[5], reply[6])
+    uuid, now_ms, expired, due, _, stamp_ms, rolled_back_ms, wishes = reply
+    return BeatReply(uuid.decode(), now_ms, expired > 0, due > 0, workers, stamp_ms, rolled_back_ms, texts(wishes))
 
 
 def parse_inspections(reply: list[Any]) -> list[Inspection]:

@@ -32,6 +32,7 @@ from taskq.worker.process import (
     resident_bytes,
 )
 from taskq.worker.pulse import Pulse
+from taskq.worker.steering import Steering
 
 log = logging.getLogger("taskq.worker")
 
@@ -90,6 +91,9 @@ class Child:
             link,
             options.partitions,
         )
+        self._steering = Steering(
+            self._engine, link.tell, lambda: self._stop(options.grace_seconds), logging.getLogger()
+        )
         self._pulse = Pulse(self._engine)
         self._health_at = 0.0
         link.tell({"types": registry.types})
@@ -134,6 +138,8 @@ class Child:
                 self._engine.lost(worker)
             case {"shaky": _}:
                 self._engine.shaky()
+            case {"wish": wish}:
+                self._steering.follow(wish)
             case {"stop": grace}:
                 self._stop(grace)
 

@@ -20,13 +20,14 @@ from taskq.transport.bell import Bell
 from taskq.worker.attempt import COMMITTED, Attempt, Tally, TaskTimeout
 from taskq.worker.context import TaskContext
 from taskq.worker.dependents import guarded
-from taskq.worker.flight import MOST_PER_TURN, Flight, take_load
+from taskq.worker.flight import Flight, take_load
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
 from taskq.worker.options import EngineOptions
 from taskq.worker.plan import plan_of
 from taskq.worker.relay import Relay
-from taskq.worker.runners import InlineRunner, LoopRunner, Runner, ThreadRunner
+from taskq.worker.runners import LoopRunner
+from taskq.worker.slots import Slots
 from taskq.worker.waiter import Waiter
 from taskq.worker.watched import judge_for
 
@@ -67,16 +68,10 @@ class Engine:
         self._held: dict[str, Attempt] = {}
         self._settlements: deque[tuple[Attempt | None, Settlement]] = deque()
         self._loop = LoopRunner(self.judge, self.finished)
-        self._threads: Runner = (
-            InlineRunner(self.judge, self.finished)
-            if options.slots == 1
-            else ThreadRunner(self.judge, self.finished, options.slots)
-        )
+        self.slots = Slots(options.slots, self.judge, self.finished)
         # turns on their way, and what they ask for: the server works on one while the runners work on another's tasks
         self._flights: deque[Flight] = deque()
         self._asked = 0
-        # half of the slots a turn, so that the other half has a turn or runs meanwhile
-        self._share = min(MOST_PER_TURN, max(1, (options.slots + 1) // 2))
         self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
         self._claimed = 0
         # claimed, and not yet given to a runner
@@ -86,7 +81,6 @@ class Engine:
         self._stopping = False
         self._lost = False
         self._hold = False
-        self._resting = False
         self._due_ms = -1
         # whether the next turn is to ring for what it leaves: after a hint was taken, and now and then
         self._ring_on = True
@@ -116,9 +110,14 @@ class Engine:
         self.membership.give_up()
         self._waiter.wake()
 
-    def rest(self, resting: bool) -> None:
-        """Claim nothing for the time being, or go on; what runs goes on anyway."""
-        self._resting = resting
+    def rest(self, resting: bool, reason: str = "supervisor") -> None:
+        """Claim nothing for the time being, or go on if there is no other reason; what runs goes on anyway."""
+        self.slots.rest(resting, reason)
+        self._waiter.wake()
+
+    def resize(self, slots: int) -> None:
+        """Run this many tasks at a time from now on; what runs in one too many goes on."""
+        self.slots.resize(slots)
         self._waiter.wake()
 
     def cancel(self, task_ids: Sequence[str]) -> None:
@@ -182,14 +181,14 @@ class Engine:
         except ServerUnavailable as error:
             log.warning("ended without the server: %s", error)
         finally:
-            self._threads.stop()
+            self.slots.runner.stop()
             self._loop.stop()
             self._waiter.close()
             self._line.close()
 
     def _card(self) -> dict[str, str]:
         return {
-            "slots": str(self._options.slots),
+            "slots": str(self.slots.number),
             "lists": " ".join(self._options.lists),
             "types": " ".join(self._registry.types)[:4000],
             **self._options.card,
@@ -200,6 +199,8 @@ class Engine:
         while self._accepting() or self._held or self._settlements or self._flights:
             if self._lost and not self._flights:
                 self._come_back()
+                look = self._ring_on = True
+            if self.slots.adjust():
                 look = self._ring_on = True
             if not self._flights and not (look or self._settlements):
                 look = self._sleep()
@@ -214,11 +215,11 @@ class Engine:
         """Return whether all there is to do is a few tiny tasks, so that it costs less to do it here."""
         fresh = self._fresh
         alone = len(fresh) == len(self._held) and not (self._settlements or self._flights or self._fresh_coroutines)
-        return len(fresh) > 0 and alone and self._threads.light(fresh)
+        return len(fresh) > 0 and alone and self.slots.runner.light(fresh)
 
     def _run_here(self) -> None:
         for attempt in self._next_fresh():
-            self._threads.run_here(attempt)
+            self.slots.runner.run_here(attempt)
 
     def _next_fresh(self) -> Iterator[Attempt]:
         """Take one by one what no runner has yet; a thread that was relieved may be doing so, too."""
@@ -233,9 +234,9 @@ class Engine:
 
     def _free(self) -> int:
         """Return how many tasks may be claimed now."""
-        if not self._accepting() or self._resting or (self._hold and self._held):
+        if not self._accepting() or self.slots.resting or (self._hold and self._held):
             return 0
-        free = self._options.slots - len(self._held) - self._asked
+        free = max(0, self.slots.number - len(self._held) - self._asked)
         most = self._options.max_tasks
         return free if most is None else min(free, most - self._claimed - self._asked)
 
@@ -245,10 +246,10 @@ class Engine:
         if self._settlements or self._lost or (self._stopping and not self._held):
             self._waiter.get_up()
             return False
-        if self._threads.backlog():
+        if self.slots.runner.backlog():
             # a thread has more before it than the task it runs: if that takes long, another one has to help
             self._waiter.nap(_NAP_SECONDS)
-            self._threads.help()
+            self.slots.runner.help()
             return False
         # a hint that comes when every slot is taken belongs to somebody else: the turn it leads to rings again
         look = self._waiter.sleep(self._free() > 0, self._due_ms)
@@ -257,12 +258,12 @@ class Engine:
 
     def _worth_a_turn(self) -> bool:
         """Return whether enough has ended for a turn beside one that is on its way."""
-        return len(self._settlements) * 4 >= self._options.slots
+        return len(self._settlements) * 4 >= self.slots.number
 
     def _another(self) -> bool:
         """Wait for the turn on its way; return True if before its reply enough ends for a second one."""
         self._dispatch()
-        if len(self._flights) >= _MOST_FLIGHTS or self._lost or self._options.slots == 1:
+        if len(self._flights) >= _MOST_FLIGHTS or self._lost or self.slots.number == 1:
             return False
         self._waiter.lie_down()
         while not self._worth_a_turn():
@@ -280,7 +281,7 @@ class Engine:
         for attempt, _ in settled:
             if attempt is not None:
                 self._let_go(attempt)
-        want = min(self._free(), self._share)
+        want = min(self._free(), self.slots.share)
         ring_on = self._ring_on or time.monotonic() >= self._ring_at
         member = self.membership
         member.seq += 1
@@ -374,7 +375,7 @@ class Engine:
             self._loop.dispatch(self._fresh_coroutines)
             self._fresh_coroutines = []
         if plain := list(self._next_fresh()):
-            self._threads.dispatch(plain)
+            self.slots.runner.dispatch(plain)
 
     def _watch(self, attempt: Attempt, timeout: float) -> None:
         """Tell the guardian how to settle this task if its process has to be killed for its timeout."""

@@ -65,8 +65,8 @@ class SharingEngine(Engine):
 
     def _take_off(self) -> bool:
         held = len(self._held) - sum(attempt is not None for attempt, _ in list(self._settlements))
-        idle = not self._accepting() or self._resting or (self._hold and held > 0)
-        want = 0 if idle else min(self._share, self._options.slots - held)
+        idle = not self._accepting() or self.slots.resting or (self._hold and held > 0)
+        want = 0 if idle else max(0, min(self.slots.share, self.slots.number - held))
         self._invited = False
         self._granted = self._room.take(self, want, held, self._invite)
         before = self._claimed
@@ -81,7 +81,7 @@ class SharingEngine(Engine):
     def _sleep(self) -> bool:
         if not self._granted:
             # in the line: an invitation may be long in coming if another partition's server is away
-            self._granted = self._options.slots
+            self._granted = self.slots.number
             patience_ms = round(PATIENCE_SECONDS * 1000)
             self._due_ms = patience_ms if self._due_ms < 0 else min(self._due_ms, patience_ms)
         self._waiter.lie_down()  # what is said from here on wakes
@@ -95,11 +95,13 @@ class Fleet:
     """The engines of one process, with the verbs of one engine.
 
     Args:
-        engines: at least one.
+        engines: at least one; the first one serves all lists.
+        room: if they share all slots.
     """
 
-    def __init__(self, engines: Sequence[Engine]) -> None:
+    def __init__(self, engines: Sequence[Engine], room: Room | None = None) -> None:
         self._engines = engines
+        self._room = room
 
     @property
     def engines(self) -> Sequence[Engine]:
@@ -154,10 +156,26 @@ class Fleet:
         for engine in self._engines:
             engine.stop()
 
-    def rest(self, resting: bool) -> None:
-        """Claim nothing for the time being, or go on."""
+    def rest(self, resting: bool, reason: str = "supervisor") -> None:
+        """Claim nothing for the time being, or go on if there is no other reason."""
         for engine in self._engines:
-            engine.rest(resting)
+            engine.rest(resting, reason)
+
+    def resize(self, slots: int) -> None:
+        """Run this many tasks at a time from now on; reserved slots stay as many as they are.
+
+        Raises:
+            SettingsError: if no slot but the reserved ones would be left.
+        """
+        if self._room is not None:
+            self._room.resize(slots)
+            for engine in self._engines:
+                engine.resize(slots)
+            return
+        reserved = sum(engine.slots.number for engine in self._engines[1:])
+        if slots <= reserved:
+            raise SettingsError(f"{reserved} slots are reserved: the concurrency must be {reserved + 1} or more")
+        self._engines[0].resize(slots - reserved)
 
     def cancel(self, task_ids: Sequence[str]) -> None:
         """Ask running attempts to end."""
@@ -229,14 +247,14 @@ def engine_for(
         return Fleet([Engine(queue, registry, part, guard) for part in with_reserves(options)])
     if count == 1:
         return Engine(queue, registry, options, guard)
-    return Fleet(partition_engines(queue, registry, options, guard, indices))
+    room = Room(options.slots, options.max_tasks)
+    return Fleet(partition_engines(queue, registry, options, guard, indices, room), room)
 
 
 def partition_engines(
-    queue: TaskQueue, registry: Registry, options: EngineOptions, guard: Guard, partitions: Sequence[int]
+    queue: TaskQueue, registry: Registry, options: EngineOptions, guard: Guard, partitions: Sequence[int], room: Room
 ) -> list[Engine]:
     """Return an engine for each of some partitions, with one set of slots between them."""
-    room = Room(options.slots, options.max_tasks)
     return [
         SharingEngine(
             queue.partition(index),

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from taskq.errors import ServerUnavailable, TaskqError
@@ -51,6 +52,8 @@ class Ward:
         registered: whether the server is known to know it; before that, a beat in vain means nothing.
         beaten: when its registration or its last beat got through, in boot time seconds.
         warned: whether it was told since then that its lease may be over soon.
+        wish: what its process was told last that somebody wants of it.
+        shown: what its card is to show besides.
     """
 
     worker: str
@@ -61,6 +64,8 @@ class Ward:
     registered: bool = False
     beaten: float = field(default_factory=_now)
     warned: bool = False
+    wish: str = ""
+    shown: dict[str, str] = field(default_factory=dict)
 
 
 def guardian_of(queue: TaskQueue) -> Guardian:
@@ -126,8 +131,12 @@ class Guardian:
     def confirm(self, worker: str) -> None:
         """Take note that a worker has registered."""
         with self._lock:
-            if worker in self._wards:
-                self._wards[worker].registered, self._wards[worker].beaten = True, _now()
+            ward = self._wards.get(worker)
+            if ward is None:
+                return
+            ward.registered, ward.beaten = True, _now()
+        if ward.shown:
+            self._jobs.put(partial(self._show, ward))
 
     def forget(self, worker: str) -> None:
         """Beat for a worker no longer."""
@@ -138,6 +147,15 @@ class Guardian:
         """Return the ids of the workers whose process is reached by ``tell``."""
         with self._lock:
             return [ward.worker for ward in self._wards.values() if ward.tell == tell]
+
+    def show(self, worker: str, fields: dict[str, str]) -> None:
+        """Write onto the card of a worker, now or when it has registered."""
+        with self._lock:
+            ward = self._wards.get(worker)
+            if ward is None:
+                return
+            ward.shown.update(fields)
+        self._jobs.put(partial(self._show, ward))
 
     def bury(self, worker: str, charge: bool) -> None:
         """Bring back the tasks of a worker whose process has ended, at once.
@@ -198,7 +216,7 @@ class Guardian:
             log.debug("no beat: %s", error)
             return
         now = _now()
-        for ward, known, cancels in zip(wards, registered, reply.workers, strict=True):
+        for ward, known, cancels, wish in zip(wards, registered, reply.workers, reply.wishes, strict=True):
             if cancels is None:
                 if known:
                     ward.tell({"lost": ward.worker})
@@ -206,11 +224,22 @@ class Guardian:
             ward.beaten, ward.warned = now, False
             if cancels:
                 ward.tell({"cancel": list(cancels)})
+            if wish != ward.wish:
+                ward.wish = wish
+                ward.tell({"wish": wish})
         if self._upkeep.pending:
             self._jobs.put(self._keep_up)
         self._jobs.put(lambda: self._chronicle.step(reply.now_ms))
         self._jobs.put(lambda: self._vigil.step(reply.now_ms))
         self._jobs.put(self._sampler.step)
+
+    def _show(self, ward: Ward) -> None:
+        """Write what a card is to show; while the server is away, try again."""
+        try:
+            self._call(self._protocol.card(ward.worker, ward.token, dict(ward.shown)))
+        except ServerUnavailable:
+            self._jobs.put(partial(self._show, ward))
+            raise
 
     def _keep_up(self) -> None:
         """Make one step, and the rest after whatever else is waiting."""

@@ -59,6 +59,11 @@ class Guardians:
         """Return the ids of the workers whose process is reached by ``tell``."""
         return [worker for guardian in self._guardians.values() for worker in guardian.wards_of(tell)]
 
+    def show(self, worker: str, fields: dict[str, str]) -> None:
+        """Write onto the card of a worker, now or when it has registered."""
+        if worker in self._where:
+            self._where[worker].show(worker, fields)
+
     def bury(self, worker: str, charge: bool) -> None:
         """Bring back the tasks of a worker whose process has ended."""
         if worker in self._where:

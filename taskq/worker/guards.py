@@ -16,13 +16,16 @@ from taskq.worker.guardian import Ward
 from taskq.worker.guardians import guardian_for
 from taskq.worker.link import SocketLink
 from taskq.worker.options import WorkerOptions, dumps, to_wire
+from taskq.worker.steering import Steering
 
 log = logging.getLogger("taskq.worker")
 
 
-def hear(engine: AnyEngine, message: dict[str, Any]) -> None:
+def hear(engine: AnyEngine, steering: Steering, message: dict[str, Any]) -> None:
     """Pass on to an engine what its guardian says."""
     match message:
+        case {"wish": wish}:
+            steering.follow(wish)
         case {"cancel": ids}:
             engine.cancel(ids)
         case {"lost": worker}:
@@ -43,6 +46,7 @@ class ThreadGuard:
     def __init__(self, queue: TaskQueue, partitions: tuple[int, ...] = ()) -> None:
         self._guardian = guardian_for(queue, partitions)
         self.engine: AnyEngine | None = None
+        self.steering: Steering | None = None
         self._guardian.start()
 
     def tell(self, message: dict[str, Any]) -> None:
@@ -54,10 +58,12 @@ class ThreadGuard:
                 self._guardian.confirm(worker)
             case {"bye": worker}:
                 self._guardian.forget(worker)
+            case {"card": worker, "fields": fields}:
+                self._guardian.show(worker, fields)
 
     def _pass_on(self, message: dict[str, Any]) -> None:
-        if self.engine is not None:
-            hear(self.engine, message)
+        if self.engine is not None and self.steering is not None:
+            hear(self.engine, self.steering, message)
 
     def close(self) -> None:
         """Stop beating."""
@@ -83,6 +89,7 @@ class ProcessGuard:
         theirs.close()
         self._link = SocketLink(ours)
         self.engine: AnyEngine | None = None
+        self.steering: Steering | None = None
         self._closing = False
         self._link.listen(self._pass_on, self._gone)
 
@@ -91,8 +98,8 @@ class ProcessGuard:
         self._link.tell(message)
 
     def _pass_on(self, message: dict[str, Any]) -> None:
-        if self.engine is not None:
-            hear(self.engine, message)
+        if self.engine is not None and self.steering is not None:
+            hear(self.engine, self.steering, message)
 
     def _gone(self) -> None:
         if not self._closing:

@@ -23,6 +23,8 @@ class _Process:
     silent: float = 0.0
     running: int = 0
     away: bool = False
+    slots: int = 0
+    draining: bool = False
     refused: int = 0
     metrics: Snapshot = field(default_factory=dict)
 
@@ -31,7 +33,7 @@ class Health:
     """Of all processes of one worker.
 
     Args:
-        slots: of each process.
+        slots: of each process, as long as nobody has changed that.
         hung_seconds: silence of a claim loop that counts as its end.
         recovered: returns how many tasks of dead workers were brought back.
         clock: monotonic seconds.
@@ -60,7 +62,7 @@ class Health:
     def born(self, pid: int) -> None:
         """A process was started."""
         with self._lock:
-            self._processes[pid] = _Process()
+            self._processes[pid] = _Process(slots=self._slots)
 
     def registered(self, pid: int) -> None:
         """The server knows the worker of a process."""
@@ -73,7 +75,7 @@ class Health:
         with self._lock:
             process = self._processes[pid]
             process.heard = self._clock()
-            for name in ("silent", "running", "away", "refused", "metrics"):
+            for name in ("silent", "running", "away", "slots", "draining", "refused", "metrics"):
                 setattr(process, name, report[name])
 
     def ended(self, pid: int, how: str) -> None:
@@ -110,6 +112,8 @@ class Health:
             return ["no process has registered with the server yet"]
         if all(process.away for process in processes if process.ready):
             return ["the server does not answer"]
+        if all(process.draining for process in processes if process.ready):
+            return ["the worker was told to claim nothing: `taskq worker resume` lets it go on"]
         return self.live_problems()
 
     def reading(self) -> WorkerReading:
@@ -124,7 +128,7 @@ class Health:
             return WorkerReading(
                 totals=totals,
                 processes=len(processes),
-                slots=len(processes) * self._slots,
+                slots=sum(process.slots for process in processes),
                 running=sum(process.running for process in processes),
                 refused=self._past_refused + sum(process.refused for process in processes),
                 recovered=recovered,

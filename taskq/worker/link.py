@@ -4,9 +4,9 @@ The guardian lives in a process that runs no user code, so that a handler which 
 look dead. They share a socket pair and speak JSON lines.
 
 Worker to guardian: ``worker`` (id and token, before it registers), ``registered``, ``bye``, ``watch`` and ``unwatch``
-(a task with a timeout, and how to settle it if its process must be killed), ``types``, ``stats`` and ``failed``.
-Guardian to worker: ``cancel`` (ids), ``lost`` (worker id), ``shaky`` (no beat came through for most of a lease) and
-``stop``.
+(a task with a timeout, and how to settle it if its process must be killed), ``card`` (what the cards are to show),
+``types``, ``stats`` and ``failed``. Guardian to worker: ``cancel`` (ids), ``lost`` (worker id), ``shaky`` (no beat came
+through for most of a lease), ``wish`` (what somebody wants of it) and ``stop``.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ class Membership:
         token: proves that the id is ours.
         seq: number of the last turn.
         away: whether the server does not answer.
+        shown: what the card shows besides, since somebody wished it.
     """
 
     def __init__(self, line: Line, protocol: Protocol, settings: Settings, guard: Guard, name: str | None) -> None:
@@ -55,6 +56,7 @@ class Membership:
         self._leaving = threading.Event()
         self.reconnected = False
         self.away = False
+        self.shown: dict[str, str] = {}
         self._renew()
 
     def _renew(self) -> None:
@@ -110,16 +112,13 @@ class Membership:
         Args:
             card: what to show of it, besides host, pid and start.
         """
-        full = {
-            "host": socket.gethostname(),
-            "pid": str(os.getpid()),
-            "started": str(time.time_ns() // 1_000_000),
-            **card,
-        }
+        started = str(time.time_ns() // 1_000_000)
         fresh_uuid = secrets.token_hex(16)
         while True:
             # the guardian is told first: a worker that dies right after it registered must be known to somebody
             self._guard.tell({"worker": self.worker, "token": self.token})
+            # and only then: what is shown from here on, the guardian writes onto the card of this id
+            full = {"host": socket.gethostname(), "pid": str(os.getpid()), "started": started, **card, **self.shown}
             known, uuid, now_ms = self.run(
                 self._protocol.register(self.worker, self.token, self._times, fresh_uuid, full)
             )

@@ -65,6 +65,7 @@ class WorkerPool:
             self._ended.set()
 
     def _follow(self, supervisor: Supervisor) -> None:
+        supervisor.least = self._scaling.least
         threading.Thread(target=self._scale, args=(supervisor,), name="taskq pool", daemon=True).start()
 
     def _scale(self, supervisor: Supervisor) -> None:

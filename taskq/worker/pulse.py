@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from taskq.worker.engine import Engine
-from taskq.worker.fleet import AnyEngine, Fleet
+from taskq.worker.fleet import AnyEngine, Fleet, SharingEngine
 
 
 class Pulse:
@@ -34,7 +34,8 @@ class Pulse:
 
         Returns:
             ``silent``: seconds since a loop has taken a turn, or had a good reason for taking none, of the one for
-            which that is longest; ``running``: tasks at hand; ``away``: whether the server of one does not answer.
+            which that is longest; ``running``: tasks at hand; ``away``: whether the server of one does not answer;
+            ``slots``: tasks that it runs at a time; ``draining``: whether it is to claim nothing more.
         """
         for number, engine in enumerate(self._engines):
             seq, _ = self._seen[number]
@@ -43,8 +44,15 @@ class Pulse:
         return {
             "silent": max(now - at for _, at in self._seen),
             "running": sum(engine.running for engine in self._engines),
+            "slots": self._slots(),
+            "draining": all(engine.slots.resting for engine in self._engines),
             "away": any(engine.membership.away for engine in self._engines),
         }
+
+    def _slots(self) -> int:
+        """Return how many tasks the process runs at a time; engines of several partitions share all of them."""
+        numbers = [engine.slots.number for engine in self._engines]
+        return numbers[0] if isinstance(self._engines[0], SharingEngine) else sum(numbers)
 
 
 def _excused(engine: Engine) -> bool:
@@ -53,6 +61,6 @@ def _excused(engine: Engine) -> bool:
     The server is away; or the one slot is taken, by a handler that runs on the very thread of the loop; or the loop
     has lain down because no slot is free and nothing has ended.
     """
-    inline = engine._options.slots == 1 and bool(engine._held)
+    inline = engine.slots.inline and bool(engine._held)
     full = engine._waiter.asleep and not engine._settlements and engine._free() <= 0
     return engine.membership.away or inline or full

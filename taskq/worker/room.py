@@ -59,6 +59,14 @@ class Room:
         """Whether as many tasks were claimed as may be."""
         return self._left is not None and self._left <= 0
 
+    def resize(self, slots: int) -> None:
+        """Have this many slots from now on; what was granted of more stays granted."""
+        with self._lock:
+            self._slots = slots
+            invited = self._next_guests()
+        for guest in invited:
+            guest.invite()
+
     def take(self, who: object, want: int, held: int, invite: Callable[[], None]) -> int:
         """Take slots for the claims of a turn.
 

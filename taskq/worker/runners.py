@@ -239,6 +239,10 @@ class ThreadRunner:
             takes[task_type] = max(time.monotonic() - attempt.started, took * _FORGET)
             finished(attempt, settlement, took <= _TINY_SECONDS and bool(todo))
 
+    def resize(self, slots: int) -> None:
+        """Have up to this many threads; those that there are already sleep when there is nothing for them."""
+        self._slots = slots
+
     def light(self, attempts: Sequence[Attempt]) -> bool:
         """Whether these few are of types that usually take microseconds."""
         return len(attempts) <= _FEW and all(

@@ -76,6 +76,8 @@ def _handle(message: dict[str, Any], link: SocketLink, parent: int, guardian: An
             guardian.confirm(worker)
         case {"bye": worker}:
             guardian.forget(worker)
+        case {"card": worker, "fields": fields}:
+            guardian.show(worker, fields)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ class ChildProcess:
         self.ready = False
         self.being_killed = False
         self.retiring = False
+        self.wish = ""
         self.end_by: float | None = None
         self.failure: str | None = None
 
@@ -70,8 +71,12 @@ class ChildProcess:
 
     def stop(self, grace_seconds: float) -> None:
         """Ask the process to end; it is killed if it has not by the end of the grace and a little more."""
-        self.end_by = time.monotonic() + grace_seconds + _KILL_SECONDS
+        self.end_within(grace_seconds)
         self.link.tell({"stop": grace_seconds})
+
+    def end_within(self, grace_seconds: float) -> None:
+        """Have the process killed if it has not ended by the end of a grace and a little more."""
+        self.end_by = time.monotonic() + grace_seconds + _KILL_SECONDS
 
     def kill(self) -> None:
         """End the process at once."""
@@ -89,6 +94,9 @@ class Supervisor:
         guardian: beats for the workers.
         announce: called with the id of each worker that is ready and the types it serves.
         health: is told how the processes are; None: nobody asks.
+
+    Attributes:
+        least: processes that there are to be, although somebody wished that one of them stops.
     """
 
     def __init__(
@@ -107,10 +115,12 @@ class Supervisor:
         self._children: list[ChildProcess] = []
         self._selector = selectors.DefaultSelector()
         self._types: list[str] = []
-        self._restart_at: list[float] = []
+        # when, and what was wished of the one that it is to replace
+        self._restart_at: list[tuple[float, str]] = []
         self._quick_deaths = 0
         self._stopping = False
         self._target = options.processes
+        self.least = 0
         self._signals = _Signals()
         self._failure: str | None = None
         self._exit_code = EXIT_DONE
@@ -177,13 +187,17 @@ class Supervisor:
             child.stop(self._options.grace_seconds)
 
     def _pause(self) -> float:
-        moments = [at for child in self._children for at, _ in child.watched.values()] + self._restart_at
+        moments = [at for child in self._children for at, _ in child.watched.values()]
+        moments += [at for at, _ in self._restart_at]
         moments += [child.end_by for child in self._children if child.end_by is not None]
         # the bound is for platforms where the end of a process sends no signal in time
         return max(0.0, min([*moments, time.monotonic() + 1.0]) - time.monotonic())
 
-    def _spawn(self) -> None:
+    def _spawn(self, wish: str = "") -> None:
         child = ChildProcess(self._settings, self._options)
+        if wish:
+            child.wish = wish
+            child.link.tell({"wish": wish})
         self._children.append(child)
         self._selector.register(child.link, selectors.EVENT_READ, child)
         if self._health:
@@ -237,6 +251,14 @@ class Supervisor:
                 child.watched[fields[0]] = (at, Settlement(*fields))
             case {"unwatch": task_id}:
                 child.watched.pop(task_id, None)
+            case {"card": worker, "fields": fields}:
+                self._guardian.show(worker, fields)
+                child.wish = fields["granted"]
+                if fields.get("state") == "stopping" and not child.retiring:
+                    # it stops by itself; this is for the case that it does not
+                    child.retiring = True
+                    child.end_within(self._options.grace_seconds)
+                    self._target = max(self.least, self._target - 1)
             case {"failed": reason}:
                 child.failure = reason
 
@@ -280,7 +302,7 @@ class Supervisor:
                 other.stop(0.0)
         elif code == EXIT_RECYCLE or child.being_killed or (code == EXIT_DONE and not self._options.burst):
             # nobody has told us to stop, so a child that ended in order was asked to by somebody else
-            self._restart_at.append(time.monotonic())
+            self._restart_at.append((time.monotonic(), child.wish))
         elif code == EXIT_DONE:  # of a burst
             self._target -= 1
         else:
@@ -292,13 +314,13 @@ class Supervisor:
             log.error(
                 "worker process %d %s; starting another one%s", child.pid, how, f" in {pause:g} s" if pause else ""
             )
-            self._restart_at.append(time.monotonic() + pause)
+            self._restart_at.append((time.monotonic() + pause, child.wish))
 
     def _restart_due(self) -> None:
-        due = [at for at in self._restart_at if at <= time.monotonic()]
-        for at in due:
-            self._restart_at.remove(at)
-            self._spawn()
+        due = [entry for entry in self._restart_at if entry[0] <= time.monotonic()]
+        for entry in due:
+            self._restart_at.remove(entry)
+            self._spawn(entry[1])
 
 
 class _Signals:

@@ -21,6 +21,7 @@ from taskq.worker.guards import ProcessGuard, ThreadGuard
 from taskq.worker.options import EngineOptions, WorkerOptions
 from taskq.worker.plan import Fairness
 from taskq.worker.signals import StopOnSignals
+from taskq.worker.steering import Steering
 
 log = logging.getLogger("taskq.worker")
 
@@ -161,7 +162,7 @@ class TaskWorker(Installs):
 
     def _run(self, guard: ProcessGuard | ThreadGuard, options: EngineOptions) -> dict[str, int]:
         engine = engine_for(self.queue, self.registry, options, guard, self._options.partitions)
-        guard.engine = engine
+        guard.engine, guard.steering = engine, Steering(engine, guard.tell, self.stop)
         with self._lock:
             self._engine = engine
             if self._stopped_early:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from taskq import Task
+from taskq.protocol.operations import LeaseTimes
 from taskq.queue import TaskQueue
 from tests.cli.conftest import HANDLERS, Run, Spawn
 from tests.waiting import eventually
@@ -28,6 +30,58 @@ def test_ls(run: Run, run_json: Callable[..., Any], worker: subprocess.Popen[str
     (info,) = run_json("worker", "ls")
     assert shown[1].startswith(info["worker_id"])
     assert info["lease_seconds"] > 0
+
+
+def test_a_worker_is_shown_drained_resumed_and_set(
+    run: Run, run_json: Callable[..., Any], worker: subprocess.Popen[str], queue: TaskQueue
+) -> None:
+    (info,) = queue.list_workers()
+    told = run("worker", "drain", info.worker_id)
+    assert told.stdout == f"{info.worker_id}: finishes what it runs, and claims nothing more, from its next beat on\n"
+    eventually(lambda: "draining" in run("worker", "ls").stdout)
+    assert run_json("worker", "set", "worker", "--concurrency", "7", "--log-level", "debug") == {
+        "told": [info.worker_id]
+    }
+    eventually(lambda: queue.list_workers()[0].card.get("granted") == "drain 7 DEBUG")
+    lines = dict(re.split(" {2,}", line, maxsplit=1) for line in run("worker", "show", "worker").stdout.splitlines())
+    assert lines["worker"] == info.worker_id
+    assert (lines["state"], lines["slots"], lines["log level"]) == ("draining", "7", "DEBUG")
+    assert lines["wished"] == "drain 7 DEBUG"
+    assert run("worker", "resume", "worker").exit_code == 0
+    eventually(lambda: "alive" in run("worker", "ls").stdout)
+    (card,) = run_json("worker", "show", info.worker_id)
+    assert card["card"]["state"] == ""
+
+
+def test_a_wish_that_was_not_followed_yet_says_so(run: Run, queue: TaskQueue) -> None:
+    protocol = queue.namespace.protocol
+    queue.transport.run(protocol.register("mail-0000000a", "t", LeaseTimes(30_000, 5_000), "uuid", {}))
+    run("worker", "stop", "mail")
+    assert "stop - -  (not followed yet)" in run("worker", "show", "mail").stdout
+
+
+def test_a_worker_that_is_stopped_ends(run: Run, worker: subprocess.Popen[str], queue: TaskQueue) -> None:
+    task_id = queue.submit_task(Task(task_type="slow"))
+    eventually(lambda: queue.get_task_status(task_id)["status"] == "running")
+    assert "ends after what it runs" in run("worker", "stop", "worker").stdout
+    assert worker.wait(20) == 0
+    assert queue.get_task_status(task_id)["status"] == "pending", "handed back when the grace was over"
+    assert queue.list_workers() == []
+
+
+@pytest.mark.parametrize("verb", ["drain", "resume", "stop", "show", "set"])
+def test_a_worker_that_is_not_there_is_one_that_may_be_meant(run: Run, queue: TaskQueue, verb: str) -> None:
+    protocol = queue.namespace.protocol
+    queue.transport.run(protocol.register("mail-0000000a", "t", LeaseTimes(30_000, 5_000), "uuid", {}))
+    found = run("worker", verb, "mial", *(["--concurrency", "1"] if verb == "set" else []))
+    assert found.exit_code == 1
+    assert "there is no worker mial: did you mean mail?" in found.stderr
+
+
+def test_set_wants_to_know_what(run: Run) -> None:
+    assert "say what to change" in run("worker", "set", "any").stderr
+    assert "is not in the range" in run("worker", "set", "any", "--concurrency", "0").stderr
+    assert "is not one of" in run("worker", "set", "any", "--log-level", "loud").stderr
 
 
 def test_ls_of_none(run: Run, run_json: Callable[..., Any]) -> None:

@@ -12,10 +12,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from taskq.model.task import Task
 from taskq.queue import TaskQueue
+from tests.servers import free_port
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -133,6 +135,28 @@ def test_the_python_example(start: Start, tmp_path: Path) -> None:
     expected = re.findall(r"^print\(.*  # (.*)$", "".join(files), re.MULTILINE)
     assert len(expected) == 2
     assert start(program_line, tmp_path).output().splitlines() == expected
+
+
+def test_a_task_of_ones_own_is_in_the_dashboard(start: Start, tmp_path: Path) -> None:
+    heading = "Your own task in the dashboard"
+    (content,) = blocks(heading, "python")
+    (tmp_path / "greet.py").write_text(content)
+    setup, shell = blocks(heading, "sh")
+    assert setup.splitlines() == ["python3 -m venv .venv", ". .venv/bin/activate", "pip install '.[web]'"]
+    worker_line, dashboard_line, submit_line = shell.splitlines()
+    start(worker_line, tmp_path)
+    port = free_port()
+    start(f"{dashboard_line} --port {port}", tmp_path)
+    assert start(submit_line, tmp_path).output() == "Hello, Ada!\n"
+    (link,) = re.findall(r"<(http://127.0.0.1:8080/\S+)>", README)
+
+    def page() -> str:
+        try:
+            return httpx.get(link.replace("8080", str(port))).text
+        except httpx.TransportError:
+            return ""
+
+    eventually(lambda: "greet.greet" in page(), START_SECONDS, "the task in the dashboard")
 
 
 def test_three_workers_and_a_scheduler(start: Start, queue: TaskQueue) -> None:

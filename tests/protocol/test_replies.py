@@ -54,8 +54,8 @@ class TestTurn:
 
 
 def test_beat() -> None:
-    reply = parse_beat([b"uuid", 1000, 1, 0, [0, [], [b"a", b"b"]], 1001, 7])
-    assert reply == BeatReply("uuid", 1000, True, False, (None, (), ("a", "b")), 1001, 7)
+    reply = parse_beat([b"uuid", 1000, 1, 0, [0, [], [b"a", b"b"]], 1001, 7, [b"", b"", b"drain - -"]])
+    assert reply == BeatReply("uuid", 1000, True, False, (None, (), ("a", "b")), 1001, 7, ("", "", "drain - -"))
 
 
 def test_inspect() -> None:

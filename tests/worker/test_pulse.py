@@ -95,7 +95,7 @@ class Clock:
         return self.now
 
 
-REPORT = {"silent": 0.0, "running": 0, "away": False, "refused": 0, "metrics": {}}
+REPORT = {"silent": 0.0, "running": 0, "away": False, "slots": 2, "draining": False, "refused": 0, "metrics": {}}
 
 
 def test_what_the_probes_say_of_processes() -> None:
@@ -131,5 +131,10 @@ def test_one_of_two_processes_is_enough_to_be_ready() -> None:
     assert health.ready_problems() == []
     reading = health.reading()
     assert (reading.slots, reading.server_up, reading.refused, reading.recovered) == (4, False, 2, 3)
+    health.hear(2, {**REPORT, "slots": 5, "draining": True})
+    health.hear(1, {**REPORT, "slots": 3})
+    assert (health.reading().slots, health.ready_problems()) == (8, [])
+    health.hear(1, {**REPORT, "draining": True})
+    assert "the worker was told to claim nothing" in health.ready_problems()[0]
     health.stopping()
     assert health.ready_problems() == ["the worker is stopping"]

@@ -4,7 +4,7 @@
 -- INCLUDE clock text leaseclock events running
 -- ARGV    lease:number period:number seen_uuid seen_stamp:number rest*
 -- REPLY   {uuid of the namespace, now ms, 1 if a lease has run out, 1 if retention is due, {per worker: 0 lost, or {ids to cancel}},
---         stamp of this beat, ms of the last time that writes were found lost or 0}
+--         stamp of this beat, ms of the last time that writes were found lost or 0, {per worker: its wish or ''}}
 -- rest is three words per worker: id, token, 1 if the beat that gave seen_stamp was for it. seen_uuid and seen_stamp are
 -- what the last beat has answered ('' and 0: none yet). Stamps are times that never go back, in ms.
 local meta = call('HMGET', META, 'uuid', 'stamp', 'rolled_back')
@@ -13,13 +13,13 @@ local uuid, stored, rolled_back = meta[1] or '', tonumber(meta[2] or 0), tonumbe
 -- flush. Whoever remembers reports; within one lease it is the same loss.
 local lost = seen_stamp > stored or (seen_uuid ~= '' and seen_uuid ~= uuid)
 local stamp = math.max(now, stored, seen_stamp + 1)
-local replies, renewed = {}, {}
+local replies, wishes, renewed = {}, {}, {}
 call('ZCARD', LEASES)
 call('ZCARD', RETENTION)
 call('HLEN', COUNTERS)
 for i = first_rest, #ARGV, 3 do
   local worker = ARGV[i]
-  local card = call('HMGET', WORKER .. worker, 'token', 'cancels', 'beat')
+  local card = call('HMGET', WORKER .. worker, 'token', 'cancels', 'beat', 'wish')
   local cancels = {}
   if card[1] == ARGV[i + 1] then
     lost = lost or (ARGV[i + 2] == '1' and tonumber(card[3] or 0) < seen_stamp)
@@ -29,7 +29,8 @@ for i = first_rest, #ARGV, 3 do
     end
     renewed[#renewed + 1] = {worker, 'beat', digits(stamp), card[2] and 'cancels', table.concat(cancels, ' ')}
   end
-  replies[#replies + 1] = card[1] == ARGV[i + 1] and cancels or 0
+  local known = card[1] == ARGV[i + 1]
+  replies[#replies + 1], wishes[#wishes + 1] = known and cancels or 0, known and card[4] or ''
 end
 
 local virtual = tick(period)
@@ -46,4 +47,4 @@ for _, fields in ipairs(renewed) do
 end
 local expired = call('ZRANGEBYSCORE', LEASES, '-inf', virtual, 'LIMIT', 0, 1)
 local due = call('ZRANGEBYSCORE', RETENTION, '-inf', now, 'LIMIT', 0, 1)
-return {uuid, now, #expired, #due, replies, stamp, rolled_back}
+return {uuid, now, #expired, #due, replies, stamp, rolled_back, wishes}

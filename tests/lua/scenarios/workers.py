@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from taskq.model.wish import DRAIN, Wish
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Witness
 from tests.lua.scenarios.beginnings import WAIT_MS, Scenario, something_of_everything
@@ -107,6 +108,17 @@ def notice(bench: Bench) -> Operation[Any]:
     return bench.protocol.notice("nonce", 2)
 
 
+def wish(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.run(bench.protocol.wish("w1", Wish(concurrency=3)))
+    return bench.protocol.wish("w1", Wish(DRAIN))
+
+
+def card(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    return bench.protocol.card("w1", "tok-w1", {"state": "draining", "granted": "drain 3 -"})
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     beat_after_a_loss,
     register,
@@ -121,4 +133,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     cards,
     mend_worker,
     notice,
+    wish,
+    card,
 )
