@@ -21,7 +21,7 @@ from taskq.model.partition import at_home
 from taskq.model.result import parse_result, result_json
 from taskq.model.schema import Shape
 from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, outline, to_envelope
-from taskq.model.views import ListStats, QueueStats, WorkerInfo, status_dict
+from taskq.model.views import ListStats, PassedTasks, QueueStats, WorkerInfo, status_dict
 from taskq.protocol.durability import Durable, Guarantee
 from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
@@ -294,7 +294,15 @@ def stats(context: Context) -> Flow[QueueStats]:
         success_rate=counters.get("completed", 0) / ended if ended else None,
         lists=tuple(lists),
         counters=counters,
+        passed=tuple(_passed(*gate) for gate in sizes.gates),
     )
+
+
+def _passed(gate: str, tasks: int, runnable: bool) -> PassedTasks:
+    name, word = gate.removeprefix("@").rsplit("/", 1)
+    task_type, version = word.rsplit("@", 1)
+    queue, priority = split_list_name(name)
+    return PassedTasks(queue or DEFAULT_QUEUE, priority.label, task_type, int(version), tasks, runnable)
 
 
 def workers(context: Context) -> Flow[list[WorkerInfo]]:

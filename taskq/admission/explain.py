@@ -16,9 +16,6 @@ from taskq.protocol.keys import list_name, lists_of
 from taskq.protocol.replies import Circumstances, Inspection, WorkerCard
 from taskq.states import TaskStatus
 
-# The card of a worker shows no more of its types than this many characters.
-_CUT = 4_000
-
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -28,8 +25,8 @@ class Explanation:
         task_id: of the task.
         status: its status; empty if it is not known.
         reason: one word: ``queued``, ``paused``, ``no_worker``, ``unknown_type``, ``corrupt``, ``scheduled``,
-            ``parked``, ``retry``, ``limit``, ``order``, ``children``, ``dependencies``, ``waiting``, ``running``,
-            ``dead``, ``completed``, ``cancelled`` or ``unknown``.
+            ``parked``, ``retry``, ``limit``, ``passed``, ``order``, ``children``, ``dependencies``, ``waiting``,
+            ``running``, ``dead``, ``completed``, ``cancelled`` or ``unknown``.
         message: the whole reason, for people.
         details: the numbers and names in it.
     """
@@ -104,11 +101,11 @@ def _pending(case: _Case) -> Explanation:
         )
     if not serving:
         return case.because("no_worker", f"no live worker serves the list {name}: start one", list=name)
-    types = [card.card.get("types", "") for card in serving]
-    if all(0 < len(text) < _CUT and case.task.task_type not in text.split() for text in types):
+    if all("knows" in card.card and not _knows(card, case.task) for card in serving):
+        version = f" in version {case.task.version}" if case.task.version != 1 else ""
         return case.because(
             "unknown_type",
-            f"none of {len(serving)} live workers of the list {name} knows the type {case.task.task_type}",
+            f"none of {len(serving)} live workers of the list {name} knows the type {case.task.task_type}{version}",
             type=case.task.task_type,
             workers=[card.worker_id for card in serving[:10]],
         )
@@ -154,6 +151,8 @@ def _waiting(case: _Case) -> Explanation:
         rank, first = found.order
         message = f"{rank} with the ordering key {state.get('sequence')} go before it, the first of them is {first}"
         return case.because("order", message, key=state.get("sequence"), ahead=rank, first=first)
+    if found.limit is not None and found.limit.key.startswith("@"):
+        return _passed(case, found.limit.ahead)
     if found.limit is not None and waits == "@limit":
         limit = Limit.parse(found.limit.key, found.limit.definition)
         words = [f"{limit.concurrency} at a time" if limit.concurrency else "", limit.rate or ""]
@@ -171,6 +170,30 @@ def _waiting(case: _Case) -> Explanation:
         message = f"{total - ended} of {total} {what} have not ended yet: {', '.join(open_ones)}"
         return case.because(what, message, total=total, ended=ended, open=open_ones)
     return case.because("waiting", f"it waits for {waits or 'nothing that is known: run `taskq fsck`'}", waits=waits)
+
+
+def _knows(card: WorkerCard, task: Task) -> bool:
+    """Return whether a worker can run a task, as lua/lib/gates.lua decides it."""
+    for word in card.card.get("knows", "").split():
+        name, _, span = word.rpartition("@")
+        lowest, _, highest = span.partition("-")
+        if name == task.task_type:
+            return int(lowest) <= task.version <= int(highest)
+    return False
+
+
+def _passed(case: _Case, ahead: int) -> Explanation:
+    task, name = case.task, case.state.get("list", "")
+    what = f"{task.task_type}" + (f" version {task.version}" if task.version != 1 else "")
+    able = [
+        card.worker_id for card in case.workers if _knows(card, task) and name in card.card.get("lists", "").split()
+    ]
+    details = {"type": task.task_type, "version": task.version, "ahead": ahead, "workers": able[:10]}
+    if not able:
+        message = f"no live worker of the list {name} knows {what}: start one that does"
+        return case.because("unknown_type", message, **details)
+    message = f"a worker that does not know {what} has passed it over; {len(able)} do, and {ahead} go before it"
+    return case.because("passed", message, **details)
 
 
 def _running(case: _Case) -> Explanation:

@@ -104,6 +104,7 @@ def namespace_families(reading: NamespaceReading) -> Iterator[Metric]:
     if reading.up:
         yield from _lists(reading)
         yield from _sla(reading)
+        yield _passed(reading)
 
 
 def _lists(reading: NamespaceReading) -> Iterator[Metric]:
@@ -140,6 +141,17 @@ def _sla(reading: NamespaceReading) -> Iterator[Metric]:
         allowed.add_metric(place, item.allowed_seconds)
         broken.add_metric(place, int(item.broken_since is not None))
     yield from (waited, allowed, broken)
+
+
+def _passed(reading: NamespaceReading) -> Metric:
+    labels = ["prefix", "queue", "priority", "type", "version", "runnable"]
+    family = GaugeMetricFamily(
+        "taskq_tasks_passed", "Tasks that wait for a worker that knows their type and version.", labels=labels
+    )
+    for item in reading.passed:
+        place = [reading.prefix, item.queue, item.priority, item.task_type, str(item.version)]
+        family.add_metric([*place, str(int(item.runnable))], item.tasks)
+    return family
 
 
 def _build() -> Metric:

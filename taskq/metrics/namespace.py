@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from taskq.errors import TaskqError
 from taskq.metrics.hint import Hint, Load
 from taskq.model.threshold import SlaReading
-from taskq.model.views import ListStats, QueueStats, WorkerInfo, whole
+from taskq.model.views import ListStats, PassedTasks, QueueStats, WorkerInfo, whole
 from taskq.queue import TaskQueue
 from taskq.states import TaskStatus
 from taskq.transport.server_info import ServerLoad, read_load
@@ -52,6 +52,7 @@ class NamespaceReading:
         statuses: status -> tasks.
         lists: the priority lists.
         sla: what was measured beside each threshold.
+        passed: what waits for a worker that knows it.
     """
 
     prefix: str
@@ -62,6 +63,7 @@ class NamespaceReading:
     statuses: dict[str, int] = field(default_factory=dict)
     lists: Sequence[ListStats] = ()
     sla: Sequence[SlaReading] = ()
+    passed: Sequence[PassedTasks] = ()
 
 
 class NamespaceReader:
@@ -100,6 +102,7 @@ class NamespaceReader:
             statuses={status.value: getattr(stats, f"{status.value}_tasks") for status in TaskStatus},
             lists=stats.lists,
             sla=sla,
+            passed=stats.passed,
         )
 
 

@@ -35,6 +35,27 @@ class ListStats:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedTasks:
+    """Tasks that workers have passed over because they do not know the type, or this version of its payloads.
+
+    Attributes:
+        queue: name of the queue.
+        priority: name of the priority.
+        task_type: the type.
+        version: of the payloads.
+        tasks: how many wait for a worker that knows them.
+        runnable: whether any live worker does; if not, nothing will start them.
+    """
+
+    queue: str
+    priority: str
+    task_type: str
+    version: int
+    tasks: int
+    runnable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class QueueStats:
     """Numbers of a namespace, as of one instant.
 
@@ -42,6 +63,7 @@ class QueueStats:
         success_rate: completed tasks as a share of all that ran to an end since the namespace began; None before.
         counters: lifetime counters: submitted, completed, failed, cancelled, retried, recovered, replayed, purged,
             expired, ...
+        passed: what waits for a worker that knows it.
     """
 
     pending_tasks: int
@@ -57,6 +79,7 @@ class QueueStats:
     success_rate: float | None
     lists: tuple[ListStats, ...] = ()
     counters: dict[str, int] = field(default_factory=dict)
+    passed: tuple[PassedTasks, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as a dict that JSON can say."""

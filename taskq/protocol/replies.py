@@ -137,6 +137,7 @@ class Sizes:
     workers: int
     dead: int
     tombstones: int
+    gates: tuple[tuple[str, int, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +302,7 @@ def parse_circumstances(reply: list[Any]) -> Circumstances:
 
 def parse_sizes(reply: list[Any]) -> Sizes:
     """Return what stats answered."""
-    sizes, depths = reply[1], reply[2]
+    sizes, depths, gates = reply[1], reply[2], reply[7]
     return Sizes(
         now_ms=reply[0],
         statuses={sizes[i].decode(): sizes[i + 1] for i in range(0, len(sizes), 2)},
@@ -315,6 +316,7 @@ def parse_sizes(reply: list[Any]) -> Sizes:
         workers=reply[4],
         dead=reply[5],
         tombstones=reply[6],
+        gates=tuple((gates[i].decode(), gates[i + 1], gates[i + 2] == 1) for i in range(0, len(gates), 3)),
     )
 
 

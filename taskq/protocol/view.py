@@ -14,7 +14,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(("history", "session"), "list"),
     **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited", "large", "rate", "limited"), "string"),
     **dict.fromkeys(("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters"), "hash"),
-    **dict.fromkeys(("family", "gathered", "limits", "sla", "breaches"), "hash"),
+    **dict.fromkeys(("family", "gathered", "limits", "sla", "breaches", "gates"), "hash"),
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters", "permits"), "set"),
     **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas", "sequence", "blocked", "jams"), "zset"),
 }

@@ -1,9 +1,10 @@
 -- stats: sizes of everything, as of one instant
 -- FLAGS   no-writes
--- USES    status queue queues workers dead paused tombstones counters
+-- USES    status queue queues workers dead paused tombstones counters gates blocked
 -- INCLUDE clock text waited
 -- ARGV    default_lists*
--- REPLY   {now ms, {status, size, ...}, {list, length, since when the oldest waits in ms or '', 1 if paused, ...}, {counter, value, ...}, workers, dead, tombstones}
+-- REPLY   {now ms, {status, size, ...}, {list, length, since when the oldest waits in ms or '', 1 if paused, ...}, {counter, value, ...}, workers, dead, tombstones,
+--         {gate, tasks behind it, 1 if a live worker can run them, ...}}
 local lists = {}
 for i = first_default_lists, #ARGV do lists[#lists + 1] = ARGV[i] end
 for _, queue in ipairs(call('SMEMBERS', QUEUES)) do
@@ -22,4 +23,10 @@ for _, list in ipairs(lists) do
   local since = oldest and waits_since(oldest)
   depths[n + 3] = since and digits(since) or ''
 end
-return {now, sizes, depths, call('HGETALL', COUNTERS), call('SCARD', WORKERS), call('ZCARD', DEAD), call('SCARD', TOMBSTONES)}
+local found, gates = call('HGETALL', GATES), {}
+for i = 1, #found, 2 do
+  local n = #gates
+  gates[n + 1], gates[n + 2] = found[i], call('ZCARD', BLOCKED .. found[i])
+  gates[n + 3] = string.find(found[i + 1], ' [^ ?]') and 1 or 0
+end
+return {now, sizes, depths, call('HGETALL', COUNTERS), call('SCARD', WORKERS), call('ZCARD', DEAD), call('SCARD', TOMBSTONES), gates}

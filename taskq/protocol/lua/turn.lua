@@ -21,8 +21,8 @@ local SWEPT = 8  -- ids that are looked at for each that is settled, so that mem
 -- all of it; a test compares the two.
 -- CLOCK
 repeat
-  local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
-  if card[1] ~= token or card[3] or seq <= tonumber(card[2] or 0) then break end
+  local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo', 'gates')
+  if card[1] ~= token or card[3] or card[4] or seq <= tonumber(card[2] or 0) then break end
   local waited, large, limited = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE, LIMITED) > 0, false, nil
   if waited then
     if call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
@@ -196,8 +196,9 @@ repeat
 until true
 
 -- FRAGMENTS
-local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
+local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo', 'gates')
 if card[1] ~= token then return {0, seq} end
+gates = card[4] or nil
 local last = tonumber(card[2] or 0)
 if seq <= last then
   -- "<seq>|<first fence>|<hold>|<refused ids>", of the last two turns; what was claimed stands last in the worker's list

@@ -1,13 +1,15 @@
--- watch: tell when tasks wait longer than they may, and when that is over
+-- watch: tell when tasks wait longer than they may, or for a worker that knows them, and when that is over
 -- FLAGS   allow-oom
--- USES    sla breaches counters
--- INCLUDE events thresholds
+-- USES    sla breaches counters gates blocked workers bell
+-- INCLUDE events thresholds gates
 -- ARGV    period:number
 -- REPLY   1 if there is anything to watch, 0 if not
 -- Whoever beats asks; the first one of each period looks. So each breach is told of once, however many there are.
+local QUIET_MS = 30000
 local looked = tonumber(call('HGET', BREACHES, '@looked') or 0) or 0
 call('HLEN', COUNTERS)
-if call('HLEN', SLA) == 0 then
+call('SCARD', WORKERS)
+if call('HLEN', SLA) + call('HLEN', GATES) == 0 then
   call('DEL', BREACHES)
   return 0
 end
@@ -31,4 +33,14 @@ for _, row in ipairs(rows) do
 end
 -- of thresholds that are not there any more
 for name in pairs(broken) do call('HDEL', BREACHES, name) end
+-- a gate behind which nothing waits, and by which nobody has come for some time
+local found = call('HGETALL', GATES)
+for i = 1, #found, 2 do
+  local last = tonumber(string.match(found[i + 1], '^%d+') or 0)
+  if now - last > QUIET_MS and call('EXISTS', BLOCKED .. found[i]) == 0 then
+    for bell in string.gmatch(found[i + 1], ' ([^ ?]+)') do call('DEL', BELL .. bell) end
+    call('HDEL', GATES, found[i])
+  end
+end
+survey_gates()
 return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.lua.scenarios import (
     families,
+    gates,
     limiting,
     mending,
     minutes,
@@ -32,6 +33,7 @@ _SUBJECTS = (
         tasks,
         schedules,
         families,
+        gates,
         sagas,
         reads,
         mending,

@@ -1,5 +1,5 @@
 -- limits: how many tasks of a kind may run at a time, and how many may start within a time
--- USES limits permits jams blocked rate starts state status queue scheduled
+-- USES limits permits jams blocked rate starts state status queue scheduled gates
 -- INCLUDE clock text bell events schedule
 -- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
 -- permits:<key> holds who runs with it. A claim that finds no room takes the task out of its list into blocked:<key>;
@@ -31,6 +31,8 @@ end
 
 -- Returns how many may start now (MOST: as many as like), and when there is room for one more than that.
 local function room(key)
+  -- behind a gate it is a turn that makes room
+  if string.byte(key) == 64 then return call('HEXISTS', GATES, key) == 1 and 0 or MOST, now + LOOK_MS end
   local limit, free, again = definition(key), MOST, now + LOOK_MS
   if not limit then return free, again end
   if limit.most > 0 then
@@ -107,7 +109,7 @@ local function admit(id, keys)
 end
 
 -- Out of its list; it keeps its place among the blocked if it has been there before: by priority, then by time.
-local function block(id, list, key, again, since)
+local function block(id, list, key, again, since, from)
   if not since then
     since = string.format('%d', (RANKS[string.match(list, '[^:]*$')] or 3) * 2251799813685248 + now_us - 1700000000000000)
     -- two of one turn
@@ -115,10 +117,11 @@ local function block(id, list, key, again, since)
     if last[2] then since = string.format('%d', last[2] + 1) end
   end
   call('ZADD', BLOCKED .. key, since, id)
-  call('SMOVE', STATUS .. 'pending', STATUS .. 'waiting', id)
+  from = from or 'pending'
+  call('SMOVE', STATUS .. from, STATUS .. 'waiting', id)
   call('HSET', STATE .. id, 'status', 'waiting', 'waits', '@limit', 'blocked', key, 'since', since, 'list', list)
   look_again(key, again)
-  emit_status(id, 'waiting', 'pending')
+  emit_status(id, 'waiting', from)
 end
 
 local function back_to_its_list(id, key)
