@@ -91,6 +91,11 @@ bench-check: $(VENV)/.dev ## a short run beside the figures of the last release;
 release-check: $(VENV)/.dev ## build, look into, install and try what would be released; minutes
 	@$(BIN)/python scripts/release_check.py
 
+docs: $(VENV)/.docs ## the site of the docs in build/site; a broken link is an error
+	@$(BIN)/python scripts/docs_site.py assemble
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean --strict --config-file docs/mkdocs.yml
+	@$(BIN)/python scripts/docs_site.py check
+
 clean: ## remove the environment and all caches
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -109,6 +114,11 @@ $(VENV)/.dev: $(VENV)/.made setup.cfg pyproject.toml
 $(VENV)/.streamlit: $(VENV)/.dev
 	@echo "Installing streamlit into $(VENV) ..."
 	@$(PIP) install --editable '.[dev,streamlit]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	@echo "Installing mkdocs into $(VENV) ..."
+	@$(PIP) install --editable '.[dev,docs]'
 	@touch $@
 
 $(VENV)/.made:

@@ -82,7 +82,7 @@ if TYPE_CHECKING:
         WorkerPool,
     )
     from taskq.workflow.families import Quorum
-    from taskq.workflow.sagas import SagaInfo
+    from taskq.workflow.sagas import SagaInfo, SagaPage
     from taskq.workflow.trees import TaskTree, TreeFamily
 
 # Public names are imported when they are first used: a program pays only for its part, and the command line starts at
@@ -138,6 +138,7 @@ _HOME = {
     "ScalingOptions": "taskq.worker",
     "Saga": "taskq.worker",
     "SagaInfo": "taskq.workflow.sagas",
+    "SagaPage": "taskq.workflow.sagas",
     "ScheduleInfo": "taskq.scheduler",
     "ServerError": "taskq.errors",
     "ServerFull": "taskq.errors",
@@ -226,6 +227,7 @@ __all__ = [
     "RetryPolicy",
     "Saga",
     "SagaInfo",
+    "SagaPage",
     "ScalingOptions",
     "ScheduleInfo",
     "SchemaMismatch",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from taskq.errors import InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
 from taskq.middleware import Middleware, before_submit
@@ -34,6 +35,8 @@ from taskq.states import TaskPriority, TaskStatus
 T = TypeVar("T")
 
 PAGE = 100
+# how many tasks one look at a page reads before it says how to go on, and how many it may have
+MOST_LOOKED_AT, MOST_ON_A_PAGE = 1000, 500
 # A registration outlives the silence between two of them, and a lost notice is made good at the next one.
 _MAIL_SECONDS = 10.0
 _MAIL_TTL_MS = 30_000
@@ -58,8 +61,10 @@ Step = Operation[Any] | Durable | Mail
 Flow = Generator[Step, Any, T]
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+_NO_SHAPES: Mapping[str, Shape] = MappingProxyType({})
+
+
+class Context(NamedTuple):
     """What every flow needs: operations, settings, what signs and encrypts, the partition, what observes submits."""
 
     protocol: Protocol
@@ -67,7 +72,7 @@ class Context:
     seal: Seal | None
     partition: int = 0
     middleware: Sequence[Middleware] = ()
-    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = _NO_SHAPES
 
 
 def due_in(delay_seconds: float) -> str:
@@ -105,7 +110,6 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
         due,
         task.unique_key or "",
         task.ordering_key or "",
-        " ".join(task.limit_keys),
     )
 
 

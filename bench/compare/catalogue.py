@@ -58,9 +58,10 @@ PEERS = (
     Peer(
         name="bare",
         title="(bare yardstick)",
+        variants=({}, {"threads": 50}),
         guarantee="none",
-        remark="No task queue: RPUSH, pipelines of 100, one Lua call that stores 50 results and takes 50 tasks; "
-        "BLPOP and a reply list for round trips.",
+        remark="No task queue: RPUSH, pipelines of 100, one Lua call that stores 50 results and takes 50 tasks, run on "
+        "one thread or on 50; BLPOP and a reply list for round trips.",
     ),
     Peer(
         name="bullmq_node",

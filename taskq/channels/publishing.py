@@ -104,7 +104,7 @@ def _split(metadata: dict[str, Any]) -> tuple[dict[str, Any], TaskPriority]:
 def publish(context: Context, channel: Channel, tasks: Sequence[Task], waiting: Waiting) -> PublishFlow[list[str]]:
     """Store messages, all or none of each call, and return their ids; wait for room if asked to."""
     if channel.max_length is not None:
-        context = replace(context, settings=replace(context.settings, max_queue_length=channel.max_length))
+        context = context._replace(settings=replace(context.settings, max_queue_length=channel.max_length))
     deadline = None if waiting.timeout is None else time.monotonic() + waiting.timeout
     pause = _FIRST_LOOK_SECONDS
     most = context.settings.max_queue_length

@@ -12,7 +12,7 @@ from taskq.cli.output import age_text, seconds_since, show, show_json, table, wh
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
 from taskq.cli.task_options import build_task, task_options
-from taskq.scheduler import TaskScheduler
+from taskq.scheduler import ScheduleInfo, TaskScheduler
 
 # A scheduler that runs is never this late.
 _LATE_SECONDS = 30
@@ -20,7 +20,7 @@ _LATE_SECONDS = 30
 
 @click.group(cls=TaskqGroup)
 def schedule() -> None:
-    """List, add or remove recurring tasks; a running `taskq scheduler` submits them."""
+    """List, add, pause, run or remove recurring tasks; a running `taskq scheduler` submits them."""
 
 
 @schedule.command("ls")
@@ -49,7 +49,7 @@ def _row(item: dict[str, Any]) -> tuple[object, ...]:
         item["task_type"],
         item["queue"],
         item["priority"],
-        when_text(item["next_run"]),
+        "paused" if item["paused"] else when_text(item["next_run"]),
         age_text(item["last_run"]),
     )
 
@@ -86,6 +86,41 @@ def add(session: Session, /, name: str, words: tuple[str, ...], **options: Any) 
     else:
         show(f"{name} is due {added.description}, next {when_text(added.next_run)}")
         session.note("a running `taskq scheduler` submits its tasks")
+
+
+@schedule.command("pause")
+@click.argument("name")
+@with_session
+def pause(session: Session, name: str) -> None:
+    """Stop firing a schedule until it is resumed; its tasks that wait or run already go on."""
+    _show(session, TaskScheduler(session.queue).pause_schedule(name))
+
+
+@schedule.command("resume")
+@click.argument("name")
+@with_session
+def resume(session: Session, name: str) -> None:
+    """Fire a paused schedule again, from its next time on; what was missed is not made up for."""
+    _show(session, TaskScheduler(session.queue).resume_schedule(name))
+
+
+def _show(session: Session, info: ScheduleInfo) -> None:
+    if session.json:
+        show_json(info.to_dict())
+    else:
+        show(f"{info.name} is paused" if info.paused else f"{info.name} is due next {when_text(info.next_run)}")
+
+
+@schedule.command("run")
+@click.argument("name")
+@with_session
+def run(session: Session, name: str) -> None:
+    """Submit the task of a schedule now, besides its times; paused ones too. Prints the id of the task."""
+    task_id = TaskScheduler(session.queue).run_now(name)
+    if session.json:
+        show_json({"name": name, "task_id": task_id})
+    else:
+        show(task_id)
 
 
 @schedule.command("rm")

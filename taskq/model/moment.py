@@ -55,6 +55,8 @@ def to_epoch_ms(when: datetime) -> int:
         ) from None
 
 
+# What is done together has the same moments in it.
+@lru_cache(maxsize=16)
 def iso_utc(epoch_ms: int) -> str:
     """Return a moment as ISO 8601 in UTC with exactly three decimals, like ``2026-11-21T22:34:03.123Z``.
 

@@ -9,6 +9,7 @@ from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from taskq.errors import CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge
@@ -31,11 +32,19 @@ _PAYLOAD = '"payload":'
 _SEALED = '"sealed":"'
 
 
+_VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+
+
 def _new_id() -> str:
     """Return a random UUID (version 4), at a third of the price of ``str(uuid.uuid4())``."""
     digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
+
+
+# There are few types, and each stands in many tasks.
+@lru_cache(maxsize=256)
+def _checked_type(name: str) -> str:
+    return check_name(name, "task type")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,7 +110,7 @@ class Task:
     fresh_id: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.task_type = check_name(str(self.task_type), "task type")
+        self.task_type = _checked_type(str(self.task_type))
         if type(self.priority) is not TaskPriority:
             self.priority = TaskPriority.parse(self.priority)
         if not self.task_id:
@@ -154,6 +163,12 @@ class Task:
             raise InvalidTask(f"max_retries is {self.max_retries!r:.60}: use a whole number from 0 to 1,000,000")
         if self.retry_delay != RETRY_DELAY_SECONDS:
             self.retry_delay = _plain_seconds(self.retry_delay, "retry_delay")
+        if not (self.timeout is self.expires_in is self.result_ttl is None):
+            self._check_times()
+        if not isinstance(self.metadata, dict):
+            raise InvalidTask(f"metadata is a {type(self.metadata).__name__}: use a dict")
+
+    def _check_times(self) -> None:
         for name in ("timeout", "expires_in", "result_ttl"):
             value = getattr(self, name)
             if value is not None:
@@ -161,16 +176,13 @@ class Task:
                 if seconds == 0:
                     raise InvalidTask(f"{name} is {value!r:.60}: use a number of seconds above 0, or None")
                 setattr(self, name, seconds)
-        if not isinstance(self.metadata, dict):
-            raise InvalidTask(f"metadata is a {type(self.metadata).__name__}: use a dict")
 
     @property
     def deadline_ms(self) -> int | None:
         """When the task expires, ms since the epoch; None if it never does."""
         if self.expires_in is None:
             return None
-        created = datetime.fromisoformat(self.created_at)
-        return int((created + timedelta(seconds=self.expires_in)).timestamp() * 1000)
+        return int((datetime.fromisoformat(self.created_at) + timedelta(seconds=self.expires_in)).timestamp() * 1000)
 
 
 def _plain_seconds(value: float | timedelta, name: str) -> float:
@@ -226,6 +238,9 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
     """
     payload = encode(task.payload, "payload")
     head = f'{{"id":"{task.task_id}","type":"{task.task_type}","created_at":"{task.created_at}",'
+    if task.limit_keys:
+        # always here: scripts look for them (lua/lib/room.lua)
+        head += f'"limit_keys":{encode(list(task.limit_keys), "limit_keys")},'
     if task.version != 1:
         head += f'"version":{task.version},'
     if task.priority is not TaskPriority.NORMAL:
@@ -264,9 +279,7 @@ def _times(task: Task) -> str:
 
 def _keys_json(task: Task) -> str:
     text = f'"unique_key":"{task.unique_key}",' if task.unique_key is not None else ""
-    if task.ordering_key is not None:
-        text += f'"ordering_key":"{task.ordering_key}",'
-    return f'{text}"limit_keys":{encode(list(task.limit_keys), "limit_keys")},' if task.limit_keys else text
+    return text if task.ordering_key is None else f'{text}"ordering_key":"{task.ordering_key}",'
 
 
 def _context(task_id: str, task_type: str, queue: str | None) -> tuple[str, ...]:

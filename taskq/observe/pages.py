@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from taskq.errors import InvalidTask
-from taskq.flows import PAGE, Context, Flow
+from taskq.flows import MOST_LOOKED_AT, MOST_ON_A_PAGE, PAGE, Context, Flow
 from taskq.model.moment import iso_utc, seconds_to_ms, to_epoch_ms
 from taskq.model.result import result_outline
 from taskq.model.task import DEFAULT_QUEUE, outline
@@ -19,9 +19,6 @@ from taskq.protocol.keys import split_list_name
 from taskq.protocol.replies import Inspection, Sizes
 from taskq.states import TaskPriority, TaskStatus
 
-# how many tasks one call looks at before it says how to go on
-MOST_LOOKED_AT = 1000
-MOST_ON_A_PAGE = 500
 _MOST_IN_ONE_CALL = 50
 
 

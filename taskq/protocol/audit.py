@@ -41,6 +41,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from taskq.model.task import outline
 from taskq.protocol.view import LIMIT_TIMER, View, family_of, read_dump
 from taskq.states import TaskStatus
 
@@ -311,24 +312,33 @@ def _check_sequences(view: View) -> Iterator[str]:
 def _check_limits(view: View) -> Iterator[str]:
     definitions, runs = view.get("limits", {}), view.runs()
     holders = {key: set(ids) for key, ids in view.all("permits")}
-    for task_id in view.live:
-        state = view.state(task_id)
-        for key in state.get("holds", "").split():
-            if task_id not in holders.get(key, ()) or task_id not in runs:
-                yield f"I12: {task_id} is to hold a permit of {key}, and does not run or does not stand among them"
-        if task_id in runs and ("limited" in runs[task_id]) != ("holds" in state):
-            yield f"I12: the record of {task_id} and its state do not agree whether it holds permits"
+    for task_id, run in runs.items():
+        for key in run.get("holds", "").split():
+            if task_id not in holders.get(key, ()):
+                yield f"I12: {task_id} is to hold a permit of {key}, and does not stand among them"
     for key, ids in holders.items():
         for task_id in ids:
-            if key not in view.state(task_id).get("holds", "").split():
-                yield f"I12: {task_id} stands among the permits of {key} and does not know of it"
+            if key not in runs.get(task_id, {}).get("holds", "").split():
+                yield f"I12: {task_id} stands among the permits of {key} and does not run with it"
         text = definitions.get(key) or definitions.get(key.partition(":")[0], "")
         words = text.split(" ")
         most, since = (int(words[0]), int(words[5])) if len(words) == 6 else (0, 0)
         begun = sum(int(runs[task_id]["started"]) > since for task_id in ids & runs.keys())
         if most and begun > most:
             yield f"I12: {begun} tasks run with {key}, which has room for {most}"
+    yield from _check_counted(view, definitions, runs)
     yield from _check_blocked(view)
+
+
+def _check_counted(view: View, definitions: dict[str, str], runs: dict[str, dict[str, str]]) -> Iterator[str]:
+    """Yield who runs for the first time, has begun since a limit was set, and is not counted by it."""
+    for task_id, run in runs.items() if definitions else ():
+        task = outline(view.get(f"task:{task_id}", ""), task_id)
+        for key in (*task.limit_keys, f"type:{task.task_type}"):
+            most, *_, since = (definitions.get(key) or definitions.get(key.partition(":")[0], "0 0")).split(" ")
+            counts = most != "0" and int(run["started"]) > int(since) and run["attempts"] == "1"
+            if counts and key not in run.get("holds", "").split():
+                yield f"I12: {task_id} runs and is not counted by {key}"
 
 
 def _check_blocked(view: View) -> Iterator[str]:

@@ -34,7 +34,7 @@ _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
 _LATER = (TaskStatus.SCHEDULED, TaskStatus.RETRY)
 _SIEVE_BYTES = 8 << 20
 # as check.lua reads them
-_STATE_FIELDS = ("status", "list", "unique", "started", "sequence", "waits", "blocked", "holds", "wakes")
+_STATE_FIELDS = ("status", "list", "unique", "started", "sequence", "waits", "blocked", "wakes")
 
 
 class Facts(NamedTuple):
@@ -53,7 +53,7 @@ class Facts(NamedTuple):
         kept: whether it is not live, and has a checkpoint or signals that do not expire.
         rank: its place in the sequence of its ordering key, from 0; None: it stands in none.
         blocked: whether it stands among the blocked of the limit that its state names; ``permitted``: whether it has
-            all permits that its state names.
+            all permits that its record names.
         come: whether it waits for a signal that it was told, or for a family that is done or gone.
     """
 
@@ -198,9 +198,6 @@ def _judge_live(facts: Facts, status: TaskStatus) -> Iterator[str]:
         yield from _judge_running(facts)
     if "unique" in facts.state and facts.key_holder != facts.task_id:
         yield f"index: claims the unique key {facts.state['unique']}, which it does not hold"
-    if "holds" in facts.state and not (status == TaskStatus.RUNNING and facts.permitted):
-        has = "lacks" if status == TaskStatus.RUNNING else "holds"
-        yield f"I12: is {status} and {has} permits of {facts.state['holds']}"
     if status == TaskStatus.WAITING and facts.state.get("waits") == FOR_ROOM and not facts.blocked:
         yield "I12: waits for room, and stands among the blocked of no limit"
     if facts.come:
@@ -223,14 +220,16 @@ def _judge_rank(facts: Facts, status: TaskStatus, key: str) -> Iterator[str]:
 
 def _judge_running(facts: Facts) -> Iterator[str]:
     words = facts.record.split(" ")
-    if len(words) != 6 or not _FENCE.match(words[0]):
+    if len(words) < 6 or not _FENCE.match(words[0]):
         yield "I3: is running without a record and its fence"
         return
+    if not facts.permitted:
+        yield f"I12: is running and lacks permits of {' '.join(words[5:-1])}"
     if not facts.held:
         yield f"I3: runs on {facts.worker}, who does not hold it"
     if not facts.known:
         yield f"I3: runs on {facts.worker}, who is not registered or has no lease"
-    if ("h" in words[5]) != (facts.state_ms != GONE):
+    if ("h" in words[-1]) != (facts.state_ms != GONE):
         yield f"I3: its record {'speaks of' if 'h' in words[5] else 'knows nothing of'} its state"
 
 

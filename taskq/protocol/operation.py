@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from taskq.protocol.scripts import Script
 
@@ -14,8 +13,7 @@ T = TypeVar("T")
 Argument = str | bytes | int
 
 
-@dataclass(frozen=True, slots=True)
-class Operation(Generic[T]):
+class Operation(NamedTuple, Generic[T]):
     """One idempotent call of a script.
 
     Both transports run it; either may send it more than once with the same arguments, which has the same effect as

@@ -31,6 +31,7 @@ from taskq.protocol.replies import (
     texts,
 )
 from taskq.protocol.scripts import Script, load
+from taskq.protocol.words import settle_words
 
 PROTOCOL_VERSION = 1
 
@@ -60,7 +61,7 @@ ARGUMENTS: dict[str, str] = {
     "progress": "id fence progress",
     "takeover": "worker token seq idle rest*",
     "lengths": "lists*",
-    "schedules": "verb name definition",
+    "schedules": "verb name definition former",
     "fire": "name definition slot id body list",
     "snapshot": "pattern limit",
     "check": "source name cursor count ids*",
@@ -96,7 +97,6 @@ class Submission(NamedTuple):
     due: str
     unique_key: str
     ordering_key: str = ""
-    limit_keys: str = ""
 
 
 class SubmitReply(NamedTuple):
@@ -247,13 +247,13 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
 
         ``ring_on`` says whether the worker may have taken a hint from a bell since its last turn.
         """
-        groups, others, words = _settle_words(settles)
+        groups, others, words = settle_words(settles)
         args = (worker, token, seq, want, int(ring_on), len(lists), groups, others, *lists, *words)
         return self._build("turn", args, lambda reply: parse_turn(token, seq, reply))
 
     def settle(self, settles: Sequence[Settlement]) -> Operation[tuple[str, ...]]:
         """Apply outcomes outside of a turn; return the ids whose fence no longer holds."""
-        groups, others, words = _settle_words(settles)
+        groups, others, words = settle_words(settles)
         return self._build("settle", (groups, others, *words), texts)
 
     def beat(
@@ -311,7 +311,7 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
         """Return server time in ms, definitions by name, and the last slot fired by name."""
         return self._build(
             "schedules",
-            ("list", "", ""),
+            ("list", "", "", ""),
             lambda reply: (
                 reply[0],
                 pairs(reply[1]),
@@ -319,13 +319,13 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
             ),
         )
 
-    def add_schedule(self, name: str, definition: str) -> Operation[int]:
-        """Add or replace a recurring definition."""
-        return self._build("schedules", ("add", name, definition))
+    def add_schedule(self, name: str, definition: str, former: str = "") -> Operation[int]:
+        """Add a recurring definition, or swap it for a ``former`` one: it keeps its last slot; 0: it is another now."""
+        return self._build("schedules", ("swap" if former else "add", name, definition, former))
 
     def remove_schedule(self, name: str) -> Operation[int]:
         """Remove a recurring definition; return 1 if there was one."""
-        return self._build("schedules", ("remove", name, ""))
+        return self._build("schedules", ("remove", name, "", ""))
 
     def fire(self, name: str, definition: str, slot_ms: int, task: Submission) -> Operation[int]:
         """Submit the task of a slot: 1 done, 0 another scheduler was first, -1 the definition has changed."""
@@ -351,13 +351,19 @@ def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
+# due, unique_key, ordering_key, limit_keys of a task that has none of them
+_PLAIN = ("0", "", "")
+
+
 def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], list[int]]:
     """Return the number of groups, of other tasks, the words for them, and where each stands in ``tasks``.
 
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
+    if len(tasks) == 1 and tasks[0][3:] == _PLAIN:  # for half the price
+        return 1, 0, [tasks[0][2], 1, *tasks[0][:2]], [0]
     kinds = {task[2:] for task in tasks}
-    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == ("0", "", "", ""):  # nearly always
+    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == _PLAIN:  # nearly always
         plain: list[Argument] = [kind[0], len(tasks)]
         for task in tasks:
             plain += task[:2]
@@ -375,21 +381,3 @@ def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument]
     for list_name, members in groups.items():
         words += (list_name, len(members) // 2, *members)
     return len(groups), 0, words, [index for order in orders.values() for index in order]
-
-
-def _settle_words(settles: Sequence[Settlement]) -> tuple[int, int, list[Argument]]:
-    """Return the number of groups, of other outcomes, and the words for them; see lua/lib/settle.lua."""
-    groups: dict[tuple[str, int], list[Argument]] = {}
-    others: list[Argument] = []
-    for settle in settles:
-        if settle.outcome == "complete":
-            group = (settle.fence, settle.number)
-            if group not in groups:
-                groups[group] = []
-            groups[group] += (settle.task_id, settle.body)
-        else:
-            others += settle
-    words: list[Argument] = []
-    for (fence, ttl_ms), pairs_of_words in groups.items():
-        words += (fence, ttl_ms, len(pairs_of_words) // 2, *pairs_of_words)
-    return len(groups), len(others) // 5, words + others

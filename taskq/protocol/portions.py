@@ -15,7 +15,10 @@ MOST_CHARS = 2**21
 
 def portions(tasks: Sequence[Submission]) -> Iterator[Sequence[Submission]]:
     """Cut a batch into what one call carries each; nearly always that is all of it."""
-    most = MOST_TASKS if {task[3:] for task in tasks} == {("0", "", "", "")} else MOST_OTHERS
+    if len(tasks) == 1:
+        yield tasks
+        return
+    most = MOST_TASKS if {task[3:] for task in tasks} == {("0", "", "")} else MOST_OTHERS
     if len(tasks) <= most and sum([len(task[1]) for task in tasks]) <= MOST_CHARS:
         yield tasks
         return

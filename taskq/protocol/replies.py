@@ -193,9 +193,9 @@ class Circumstances(NamedTuple):
     span_ms: int
 
 
-# the words of a record, see lua/lib/running.lua
-_RECORD = ("fence", "worker", "list", "attempts", "started", "flags")
-_FLAGS = {"h": "history", "c": "cancel", "l": "limited"}
+# the first words of a record, see lua/lib/running.lua; then come the keys whose permits it holds, and flags
+_RECORD = ("fence", "worker", "list", "attempts", "started")
+_FLAGS = {"h": "history", "c": "cancel"}
 # attempt and retries of a task that has never run
 _NEW = [1, 0]
 
@@ -253,10 +253,12 @@ def parse_rows(reply: list[Any]) -> list[tuple[Inspection, int | None]]:
 def parse_record(record: bytes | str | None) -> dict[str, str]:
     """Return the record of a running task as fields of a state; nothing if there is none or it is not one of ours."""
     words = (record.decode("utf-8", "replace") if isinstance(record, bytes) else record or "").split(" ")
-    if len(words) != len(_RECORD):
+    held, flags = words[len(_RECORD) : -1], words[-1]
+    if len(words) <= len(_RECORD) or bool(held) != ("l" in flags):
         return {}
-    fields = {"status": "running", **dict(zip(_RECORD, words, strict=True))}
-    flags = fields.pop("flags")
+    fields = {"status": "running", **dict(zip(_RECORD, words[: len(_RECORD)], strict=True))}
+    if held:
+        fields["holds"] = " ".join(held)
     return fields | {name: "1" for letter, name in _FLAGS.items() if letter in flags}
 
 

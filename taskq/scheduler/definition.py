@@ -34,20 +34,24 @@ class Definition:
     Attributes:
         recurrence: when it is due.
         template: what each run is a copy of.
-        added_ms: server time at which it was added; no slot up to then is due.
+        added_ms: server time at which it was added, or resumed; no slot up to then is due.
+        paused: whether it is not fired for the time being.
     """
 
     recurrence: Recurrence
     template: Task
     added_ms: int
+    paused: bool = False
 
     def text(self) -> str:
         """Return the JSON that is stored; ``parse`` reads it back.
 
         ASCII only: the text is compared byte by byte, and ``HGETALL`` stays readable in every terminal.
         """
+        recurrence = self.recurrence.to_json()
+        # There, and not beside it: a scheduler that knows of no pause understands no more of it, and does not fire it.
         definition = {
-            "recurrence": self.recurrence.to_json(),
+            "recurrence": {**recurrence, "paused": True} if self.paused else recurrence,
             "added_ms": self.added_ms,
             "task": _template_json(self.template),
         }
@@ -67,13 +71,14 @@ class Definition:
     def due_slot(self, now_ms: int, last_ms: int | None) -> int | None:
         """Return the latest slot that is due and has not been fired; None if there is none.
 
-        Only the latest counts: after a downtime a job runs once, not once for each slot that was missed.
+        Only the latest counts: after a downtime a job runs once, not once for each slot that was missed. A paused one
+        has none.
 
         Args:
             now_ms: server time.
             last_ms: the last slot that was fired; None: none yet.
         """
-        return self.recurrence.latest_at_or_before(now_ms, self._earliest(last_ms))
+        return None if self.paused else self.recurrence.latest_at_or_before(now_ms, self._earliest(last_ms))
 
     def _earliest(self, last_ms: int | None) -> int:
         return max(self.added_ms, last_ms or 0)
@@ -98,15 +103,15 @@ class Definition:
         """Return what to store in the place of ``stored``; ``stored`` itself if nothing has changed.
 
         With the same rhythm the slots go on, and one that is due but not fired yet is not lost with the change of,
-        say, the payload. A new rhythm begins now.
+        say, the payload. A new rhythm begins now. What is paused stays so: a program that starts anew resumes nothing.
 
         Args:
             stored: the present definition of that name.
             last_ms: its last slot that was fired; None: none yet.
         """
         if not _same_rhythm(self.recurrence, stored.recurrence):
-            return self
-        going_on = replace(self, recurrence=stored.recurrence, added_ms=stored.added_ms)
+            return replace(self, paused=True) if stored.paused else self
+        going_on = replace(self, recurrence=stored.recurrence, added_ms=stored.added_ms, paused=stored.paused)
         if _canonical(going_on.text()) == _canonical(stored.text()):
             return stored
         return replace(going_on, added_ms=stored._earliest(last_ms))
@@ -181,7 +186,9 @@ def parse(text: str, name: str = "", seal: Seal | None = None) -> Definition:
         if seal is not None and seal.signs and stored["name"] != name:
             raise BadSignature(f"the schedule was signed under another name, {stored['name']!r:.140}")
         task = _opened(stored["task"], name, seal)
-        return Definition(from_json(stored["recurrence"]), _template(task), added_ms)
+        recurrence = dict(stored["recurrence"])
+        paused = recurrence.pop("paused", False) is True
+        return Definition(from_json(recurrence), _template(task), added_ms, paused)
     except KeyError as error:
         raise CorruptTask(f"the stored schedule has no {error}") from None
     except (InvalidTask, TypeError, ValueError, AttributeError) as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from taskq.errors import TaskqError
+from taskq.errors import InvalidTask, TaskqError
 from taskq.model.crypto import Seal
 from taskq.model.moment import iso_utc
 from taskq.model.task import DEFAULT_QUEUE
-from taskq.scheduler.definition import parse
+from taskq.scheduler.definition import Definition, parse
+
+_MOST_UPCOMING = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +25,12 @@ class ScheduleInfo:
         task_type: of its tasks.
         queue: of its tasks.
         priority: name of the priority of its tasks.
-        next_run: the slot that is fired next, ISO 8601, UTC; it lies in the past while no scheduler runs.
+        next_run: the slot that is fired next, ISO 8601, UTC; it lies in the past while no scheduler runs. None while it
+            is paused.
         last_run: the slot that was fired last; None before the first, and after the definition was replaced.
         problem: why it is not fired; None if nothing is wrong.
+        paused: whether it is not fired until ``resume_schedule``.
+        upcoming: the slots after ``next_run``, three at most.
     """
 
     name: str
@@ -35,6 +41,8 @@ class ScheduleInfo:
     next_run: str | None
     last_run: str | None
     problem: str | None = None
+    paused: bool = False
+    upcoming: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the schedule as a dict that JSON can say."""
@@ -54,8 +62,8 @@ def info_of(name: str, text: str, last_ms: int | None, now_ms: int, seal: Seal |
     try:
         last_run = iso_utc(last_ms) if last_ms is not None else None
         definition = parse(text, name, seal)
-        slot_ms = definition.due_slot(now_ms, last_ms)
-        next_run = iso_utc(definition.next_slot(last_ms) if slot_ms is None else slot_ms)
+        next_ms = definition.due_slot(now_ms, last_ms) or definition.next_slot(last_ms)
+        upcoming = () if definition.paused else tuple(map(iso_utc, _after(definition, max(next_ms, now_ms))))
     except TaskqError as error:
         return ScheduleInfo(name, "", "", "", "", None, None, str(error))
     task = definition.template
@@ -65,6 +73,18 @@ def info_of(name: str, text: str, last_ms: int | None, now_ms: int, seal: Seal |
         task.task_type,
         task.queue or DEFAULT_QUEUE,
         task.priority.label,
-        next_run,
+        None if definition.paused else iso_utc(next_ms),
         last_run,
+        paused=definition.paused,
+        upcoming=upcoming,
     )
+
+
+def _after(definition: Definition, epoch_ms: int) -> list[int]:
+    """Return the slots after a moment, fewer if there are no more in the next 50 years."""
+    found: list[int] = []
+    with contextlib.suppress(InvalidTask):
+        for _ in range(_MOST_UPCOMING):
+            epoch_ms = definition.recurrence.next_after(epoch_ms)
+            found.append(epoch_ms)
+    return found

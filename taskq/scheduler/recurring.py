@@ -125,6 +125,8 @@ class Recurring:
 
     def _fire_due(self, name: str, entry: _Entry, last_ms: int | None, now_ms: int) -> float:
         definition = self._read(name, entry, last_ms)
+        if definition.paused:
+            return self._check_interval
         if entry.next_ms > now_ms:
             return (entry.next_ms - now_ms) / 1000
         self._work_left -= 1

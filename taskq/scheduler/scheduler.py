@@ -195,9 +195,7 @@ class TaskScheduler:
         """
         context = self.queue.context
         now_ms, texts, _ = self.queue.transport.run(context.protocol.list_schedules())
-        if name not in texts:
-            raise InvalidTask(f"there is no schedule {name!r:.140}: `taskq schedule ls` shows them all")
-        template = parse(texts[name], name, context.seal).template
+        template = parse(_found(texts, name), name, context.seal).template
         task = alike(template, template.payload)
         task.created_at, task.metadata = iso_utc(now_ms), {**template.metadata, "schedule": name}
         return self.queue.submit_task(task)
@@ -215,6 +213,52 @@ class TaskScheduler:
             ServerUnavailable: if the server does not answer in time.
         """
         return self.queue.transport.run(self.queue.context.protocol.remove_schedule(name)) == 1
+
+    def pause_schedule(self, name: str) -> ScheduleInfo:
+        """Stop firing a recurring schedule until it is resumed; to add it again does not resume it.
+
+        Args:
+            name: of the schedule.
+
+        Returns:
+            The schedule as ``list_schedules`` shows it.
+
+        Raises:
+            InvalidTask: if there is no such schedule.
+            CorruptTask: if its definition cannot be understood.
+            ServerUnavailable: if the server does not answer in time.
+        """
+        return self._set_paused(name, paused=True)
+
+    def resume_schedule(self, name: str) -> ScheduleInfo:
+        """Fire a paused schedule again, from its next slot on; what was missed meanwhile is not made up for.
+
+        Args:
+            name: of the schedule.
+
+        Returns:
+            The schedule as ``list_schedules`` shows it.
+
+        Raises:
+            InvalidTask: if there is no such schedule.
+            CorruptTask: if its definition cannot be understood.
+            ServerUnavailable: if the server does not answer in time.
+        """
+        return self._set_paused(name, paused=False)
+
+    def _set_paused(self, name: str, *, paused: bool) -> ScheduleInfo:
+        run, protocol, seal = self.queue.transport.run, self.queue.context.protocol, self.queue.context.seal
+        while True:
+            now_ms, texts, slots = run(protocol.list_schedules())
+            stored_text = _found(texts, name)
+            stored = parse(stored_text, name, seal)
+            if stored.paused == paused:
+                return info_of(name, stored_text, slots.get(name), now_ms, seal)
+            added_ms = stored.added_ms if paused else now_ms
+            text = to_stored(replace(stored, paused=paused, added_ms=added_ms), name, seal)
+            # if somebody has changed it since it was listed, it is looked at once more
+            if run(protocol.add_schedule(name, text, former=stored_text)) == 1:
+                return info_of(name, text, slots.get(name), now_ms, seal)
 
     def run_once(self) -> int:
         """Start everything that is due now, and return; for a crontab, and for tests.
@@ -271,3 +315,9 @@ class TaskScheduler:
         self._stopped.set()
         if self._running is not None:
             self._running.set()
+
+
+def _found(texts: dict[str, str], name: str) -> str:
+    if name not in texts:
+        raise InvalidTask(f"there is no schedule {name!r:.140}: `taskq schedule ls` shows them all")
+    return texts[name]

@@ -7,6 +7,7 @@ A task of its own owns the wire, so cancelling a caller can neither tear a reply
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections import deque
@@ -48,6 +49,24 @@ class AsyncWire:
         self._reader: asyncio.StreamReader = self._connection._reader
         self._writer: asyncio.StreamWriter = self._connection._writer
         return self
+
+    def write(self, packed: bytes) -> None:
+        """Send bytes now as far as that goes without waiting, the rest soon. What is wrong shows in the next read.
+
+        The transport of uvloop would send all of them when the loop has come to everything else.
+        """
+        transport = self._writer.transport
+        if transport.is_closing():
+            return
+        if transport.get_write_buffer_size() == 0 and transport.get_extra_info("ssl_object") is None:
+            try:
+                packed = packed[os.write(transport.get_extra_info("socket").fileno(), packed) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                return
+        if packed:
+            self._writer.write(packed)
 
     async def send(self, packed: bytes) -> None:
         """Send bytes.
@@ -98,6 +117,8 @@ class AsyncTransport:
         settings: for timeouts.
     """
 
+    _worth_sending = 25  # so many calls leave at once: the server works on them while the loop comes to the others
+
     def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
         self.endpoint = endpoint
         self._settings = settings
@@ -105,6 +126,9 @@ class AsyncTransport:
         self._wake: asyncio.Event | None = None
         self._pump_task: asyncio.Task[None] | None = None
         self._wire: AsyncWire | None = None
+        # sent while the pump was asleep: what is in them it takes over
+        self._sent: list[Parcel] = []
+        self._asleep = False
 
     async def run(self, operation: Operation[T], timeout_seconds: float | None = None) -> T:
         """Run an operation; while the server is away, repeat it with the same arguments.
@@ -126,7 +150,18 @@ class AsyncTransport:
         self._calls.append(call)
         assert self._wake is not None
         self._wake.set()
+        if len(self._calls) >= self._worth_sending and self._asleep and self._wire is not None:
+            self._send_first(self._wire)
         return operation.parse(await call.done)
+
+    def _send_first(self, wire: AsyncWire) -> None:
+        """Send what waits before the pump has its turn on the loop, but not without end."""
+        if sum(len(parcel.calls) for parcel in self._sent) >= _MOST_AT_ONCE:
+            return
+        parcels = parcels_of(call for call in self._calls if not call.done.done())
+        wire.write(b"".join(parcel.packed() for parcel in parcels))
+        self._sent += parcels
+        self._calls.clear()
 
     async def _pump(self, wake: asyncio.Event) -> None:
         try:
@@ -142,11 +177,15 @@ class AsyncTransport:
         while pump is not None and not pump.cancelling():
             if not self._calls:
                 wake.clear()
+                self._asleep = True
                 await wake.wait()
-            batch = [self._calls.popleft() for _ in range(min(len(self._calls), _MOST_AT_ONCE))]
-            batch = [call for call in batch if not call.done.done()]
+                self._asleep = False
+            sent, self._sent = self._sent, []
+            fresh = [self._calls.popleft() for _ in range(min(len(self._calls), _MOST_AT_ONCE))]
+            fresh = [call for call in fresh if not call.done.done()]
+            batch = [*(call for parcel in sent for call in parcel.calls), *fresh]
             try:
-                doubt = await self._exchange(parcels_of(batch))
+                doubt = await self._exchange(sent, parcels_of(fresh))
             except asyncio.CancelledError:
                 self._calls.extend(batch)
                 raise
@@ -160,15 +199,16 @@ class AsyncTransport:
                 # full jitter, so that many clients do not come back in step
                 await asyncio.sleep(random.uniform(0, min(0.5, 0.02 * 2 ** min(failures, 6))))  # noqa: S311 - no secret
 
-    async def _exchange(self, parcels: list[Parcel]) -> Unsure | None:
-        """Send parcels and hand out the replies; return the doubt that ended it early."""
+    async def _exchange(self, sent: list[Parcel], parcels: list[Parcel]) -> Unsure | None:
+        """Send parcels behind those that were, and hand out the replies; return the doubt that ended it early."""
         try:
             if self._wire is None:
                 self._wire = await AsyncWire(self._settings.socket_timeout_seconds).open(self.endpoint)
             wire = self._wire
-            await wire.send(b"".join(parcel.packed() for parcel in parcels))
+            if parcels:
+                await wire.send(b"".join(parcel.packed() for parcel in parcels))
             passing: Unsure | None = None
-            for parcel in parcels:
+            for parcel in (*sent, *parcels):
                 reply = await wire.read()
                 passing = self._settle(parcel, reply) or passing
         except Unsure as doubt:
@@ -216,9 +256,10 @@ class AsyncTransport:
                 self._calls.appendleft(call)
 
     def _fail_all(self) -> None:
-        for call in self._calls:
+        for call in (*self._calls, *(call for parcel in self._sent for call in parcel.calls)):
             call.done.cancel()
         self._calls.clear()
+        self._sent = []
         self._close_wire()
 
     def _close_wire(self) -> None:

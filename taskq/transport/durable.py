@@ -6,8 +6,8 @@ submitted during a wait leaves together when it is over, and one wait serves all
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from taskq.errors import UnsupportedDurability
@@ -121,7 +121,7 @@ class DurableLanes:
             lane = self._lanes[step.guarantee] = _Lane(self._endpoint, self._settings, step.guarantee)
         parse = step.operation.parse
         pair: tuple[Any, Reached] = await lane.run(
-            replace(step.operation, parse=lambda replies: (parse(replies[0]), replies[1]))
+            step.operation._replace(parse=lambda replies: (parse(replies[0]), replies[1]))
         )
         return pair
 
@@ -134,6 +134,8 @@ class DurableLanes:
 class _Lane(AsyncTransport):
     """A connection on which each batch of calls is followed by one mark and one wait for all of them."""
 
+    _worth_sending = sys.maxsize  # what is probed for comes before the first call, the mark behind the last
+
     def __init__(self, endpoint: Endpoint, settings: Settings, guarantee: Guarantee) -> None:
         super().__init__(endpoint, settings)
         self._guarantee = guarantee
@@ -141,7 +143,7 @@ class _Lane(AsyncTransport):
         self._wait_seconds = _reply_seconds(guarantee, settings)
         self._probed = False
 
-    async def _exchange(self, parcels: list[Parcel]) -> Unsure | None:
+    async def _exchange(self, sent: list[Parcel], parcels: list[Parcel]) -> Unsure | None:
         try:
             if self._wire is None:
                 self._wire = await AsyncWire(self._settings.socket_timeout_seconds).open(self.endpoint)

@@ -157,7 +157,8 @@ class Line:
                     log.debug("refused: %s", reply)
                 else:
                     try:
-                        return operation.parse(reply)
+                        value: T = operation.parse(reply)
+                        return value
                     except OutOfStep as error:
                         log.warning("%s: a proxy on the way has left a reply out; connecting again", error)
                         self.close()

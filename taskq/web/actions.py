@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from taskq.errors import InvalidTask
 from taskq.web.board import Board
 from taskq.web.bulk import VERBS, Jobs
 from taskq.web.guard import csrf_token
@@ -32,6 +33,15 @@ def _one(form: Form, name: str) -> str:
     if len(values) != 1 or not values[0]:
         raise BadForm(f"the field {name} is missing")
     return values[0]
+
+
+def _number(form: Form, name: str) -> int | None:
+    text = form.get(name, [""])[0].strip()
+    if not text:
+        return None
+    if not (text.isdecimal() and text.isascii() and len(text) < 10):
+        raise InvalidTask(f"{name} is {text!r:.60}: use a whole number, or leave it empty")
+    return int(text)
 
 
 class Actions:
@@ -118,6 +128,44 @@ class Actions:
         """Submit the task of a schedule now."""
         await asyncio.to_thread(self._board.scheduler.run_now, _one(form, "name"))
         return "/schedules", {"done": "started"}
+
+    async def pause_schedule(self, request: Request, form: Form) -> Outcome:
+        """Stop firing a schedule."""
+        await asyncio.to_thread(self._board.scheduler.pause_schedule, _one(form, "name"))
+        return "/schedules", {"done": "asleep"}
+
+    async def resume_schedule(self, request: Request, form: Form) -> Outcome:
+        """Fire a paused schedule again."""
+        await asyncio.to_thread(self._board.scheduler.resume_schedule, _one(form, "name"))
+        return "/schedules", {"done": "awake"}
+
+    async def set_limit(self, request: Request, form: Form) -> Outcome:
+        """Add or replace a limit."""
+        await self._queue.set_limit(
+            _one(form, "name"),
+            concurrency=_number(form, "concurrency"),
+            rate=form.get("rate", [""])[0].strip() or None,
+            burst=_number(form, "burst"),
+            sliding=bool(form.get("sliding")),
+        )
+        return "/limits", {"done": "limited"}
+
+    async def remove_limit(self, request: Request, form: Form) -> Outcome:
+        """Remove a limit."""
+        await self._queue.remove_limit(_one(form, "name"))
+        return "/limits", {"done": "unlimited"}
+
+    async def resume_saga(self, request: Request, form: Form) -> Outcome:
+        """Let a stuck saga go on, behind the compensation at which it is stuck if that is to be skipped."""
+        task_id, skip = request.path_params["task_id"], bool(form.get("skip"))
+        await self._queue.resume_saga(task_id, skip)
+        return f"/tasks/{task_id}", {"done": "skipped" if skip else "unstuck"}
+
+    async def abort_saga(self, request: Request, form: Form) -> Outcome:
+        """Let a saga turn round."""
+        task_id = request.path_params["task_id"]
+        await self._queue.abort_saga(task_id)
+        return f"/tasks/{task_id}", {"done": "aborted"}
 
     async def remove_schedule(self, request: Request, form: Form) -> Outcome:
         """Remove a schedule."""

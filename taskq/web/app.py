@@ -116,6 +116,8 @@ def _pages(views: Views) -> list[Route]:
         Route("/tasks/{task_id}", views.task),
         Route("/workers", views.workers),
         Route("/schedules", views.schedules),
+        Route("/limits", views.limits),
+        Route("/sagas", views.sagas),
         Route("/dead", views.dead),
         Route("/live", views.live),
         Route("/favicon.ico", favicon),
@@ -132,6 +134,12 @@ def _forms(actions: Actions) -> list[Route]:
         "/dead": actions.dead,
         "/dead/all": actions.bulk,
         "/schedules/run": actions.run_schedule,
+        "/schedules/pause": actions.pause_schedule,
+        "/schedules/resume": actions.resume_schedule,
         "/schedules/remove": actions.remove_schedule,
+        "/limits/set": actions.set_limit,
+        "/limits/remove": actions.remove_limit,
+        "/sagas/{task_id}/resume": actions.resume_saga,
+        "/sagas/{task_id}/abort": actions.abort_saga,
     }
     return [Route(path, actions.handler(act), methods=["POST"]) for path, act in table.items()]

@@ -3,70 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from taskq.aio import AsyncTaskQueue
+from taskq.errors import CorruptTask, InvalidTask, TaskNotFound
 from taskq.model.history import Minute
 from taskq.model.moment import iso_utc
-from taskq.model.result import headline
 from taskq.model.views import QueueStats, WorkerInfo
-from taskq.observe.pages import TaskFilter
+from taskq.observe.pages import TaskFilter, TaskPage
 from taskq.queue import TaskQueue
 from taskq.scheduler import ScheduleInfo, TaskScheduler
 from taskq.states import TaskStatus
 from taskq.web.charts import overview_charts
+from taskq.web.letters import MOST_GROUPED, Group, read_groups
+from taskq.web.lists import ROWS, Wanted
 from taskq.web.options import DashboardOptions
 from taskq.web.redaction import Redaction
+from taskq.workflow.sagas import SagaInfo, SagaPage
+from taskq.workflow.trees import TaskTree
 
 WAITS = frozenset({TaskStatus.PENDING, TaskStatus.SCHEDULED, TaskStatus.RETRY, TaskStatus.WAITING})
 SPANS = {60: "1 h", 360: "6 h", 1440: "24 h"}
-MOST_GROUPED = 1000
 _HISTORY_SECONDS = 10.0
 _RATE_SECONDS = 10.0
 _LONGEST_RUNNING, _LATEST_DEAD = 8, 6
 _MOST_WORKERS, _MOST_HELD = 200, 8
-_NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+")
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Dead letters that failed alike.
-
-    Attributes:
-        key: for addresses.
-        error: the line that names the error, numbers left out.
-        ids: of its dead letters among those that were looked at.
-        types: of their tasks.
-        latest: when the latest of them died, ISO 8601.
-    """
-
-    key: str
-    error: str
-    ids: tuple[str, ...]
-    types: tuple[str, ...]
-    latest: str | None
-
-
-def failure_line(row: dict[str, Any]) -> str:
-    """Return in one line why a task has failed, or waits for another attempt."""
-    return Redaction.text(headline(row["error"]) or row["reason"] or "")[:300]
-
-
-def error_line(row: dict[str, Any]) -> str:
-    """Return what dead letters with the same cause have in common."""
-    return _NUMBERS.sub("…", failure_line(row) or "no error was noted")
-
-
-def group_key(row: dict[str, Any]) -> str:
-    """Return the key of the group that a dead letter belongs to."""
-    return hashlib.sha256(error_line(row).encode("utf-8", "replace")).hexdigest()[:16]
+_MOST_IN_TREE = 100
 
 
 class Board:
@@ -217,32 +183,69 @@ class Board:
         details = await self.queue.get_task_details(task_id)
         why = (await self.queue.explain(task_id)).message if details.status["status"] in WAITS else None
         expires = iso_utc(details.task.deadline_ms) if details.task.deadline_ms else None
-        return {"details": details, "status": details.status, "task": details.task, "expires": expires, "why": why}
+        below: dict[str, TaskTree] = {}
+        if any(child.get("type") for family in details.relatives for child in family.tasks):
+            tree = await self.queue.get_tree(task_id, _MOST_IN_TREE)
+            below = {node.task_id: node for family in tree.families for node in family.tasks if node.families}
+        return {
+            "details": details,
+            "status": details.status,
+            "task": details.task,
+            "expires": expires,
+            "why": why,
+            "below": below,
+            "saga": await self.saga(task_id),
+        }
 
-    async def dead_groups(self) -> list[Group]:
-        """Return the latest dead letters by the error that they have in common, the largest group first."""
-        rows: list[dict[str, Any]] = []
-        cursor = ""
-        while len(rows) < MOST_GROUPED:
-            page = await self.queue.find_tasks(TaskFilter("failed"), cursor=cursor, limit=250)
-            rows += page.tasks
-            cursor = page.cursor
-            if not cursor:
-                break
-        groups: dict[str, list[dict[str, Any]]] = {}
-        for row in rows:
-            groups.setdefault(error_line(row), []).append(row)
-        found = [
-            Group(
-                group_key(members[0]),
-                error,
-                tuple(row["task_id"] for row in members),
-                tuple(sorted({row["type"] for row in members})),
-                max((row["completed_at"] or "" for row in members), default=None),
-            )
-            for error, members in groups.items()
-        ]
-        return sorted(found, key=lambda group: len(group.ids), reverse=True)
+    async def tasks(self, wanted: Wanted, cursor: str = "") -> TaskPage:
+        """Return a page of a list of tasks.
+
+        Raises:
+            InvalidTask: if it asks for what there cannot be.
+        """
+        return await self.queue.find_tasks(wanted.filter(), cursor=cursor, limit=ROWS)
+
+    async def limits(self) -> dict[str, Any]:
+        """Return what the page of the limits shows."""
+        found = sorted(await self.queue.list_limits(), key=lambda info: (-info.waiting, info.limit.name))
+        return {"limits": found}
+
+    async def sagas(self, state: str, cursor: str = "") -> SagaPage:
+        """Return a page of sagas.
+
+        Raises:
+            InvalidTask: if the cursor is none.
+        """
+        return await self.queue.find_sagas(state or None, cursor=cursor, limit=ROWS)
+
+    async def saga(self, task_id: str) -> SagaInfo | None:
+        """Return the saga that a task is; None if it is none."""
+        try:
+            return await self.queue.get_saga(task_id)
+        except (InvalidTask, CorruptTask, TaskNotFound):
+            return None
+
+    async def groups(self, key: str = "") -> dict[str, Any]:
+        """Return the latest dead letters by error, as the page shows them.
+
+        Args:
+            key: of the group that is chosen.
+        """
+        found: list[Group] = await self._shared("groups", self._fresh_seconds, lambda: read_groups(self.queue))
+        chosen = next((group for group in found if group.key == key), None)
+        return {"groups": found, "chosen": chosen, "key": key, "most": MOST_GROUPED, "stats": await self.stats()}
+
+    async def letters(self, key: str = "", cursor: str = "") -> dict[str, Any]:
+        """Return some dead letters: of one group, of all if there is no such group."""
+        if not key:
+            page = await self.queue.find_tasks(TaskFilter("failed"), cursor=cursor, limit=ROWS)
+            return {"rows": page.tasks, "more": page.cursor, "key": key}
+        chosen: Group | None = (await self.groups(key))["chosen"]
+        start = int(cursor) if cursor.isdecimal() and len(cursor) < 9 else 0
+        ids = chosen.ids[start : start + ROWS] if chosen is not None else ()
+        rows = [row for row in await self.queue.list_statuses(ids) if row["status"] == "failed"]
+        more = str(start + ROWS) if chosen is not None and start + ROWS < len(chosen.ids) else ""
+        return {"rows": rows, "more": more, "key": key}
 
     async def close(self) -> None:
         """Close the connections of the schedules; those of the queue belong to its owner."""

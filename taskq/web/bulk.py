@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from taskq.aio import AsyncTaskQueue
 from taskq.errors import TaskqError
 from taskq.observe.pages import TaskFilter
-from taskq.web.board import group_key
+from taskq.web.letters import group_key
 
 _PAGE = 100
 _MOST_KEPT = 50

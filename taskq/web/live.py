@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ MOST_VISITORS = 500
 MOST_TOPICS = 200
 _QUIET_SECONDS = 15.0
 _MOST_WAITING = 20
+_REST = 10
 
 Render = Callable[[str], Awaitable[str]]
 
@@ -55,6 +57,7 @@ class Hub:
         self._loop: asyncio.Task[None] | None = None
         self._away = False
         self._ended = False
+        self._rests_until: dict[str, float] = {}
 
     @property
     def full(self) -> bool:
@@ -88,7 +91,12 @@ class Hub:
 
     async def _look(self) -> None:
         topics = list(dict.fromkeys(topic for visitor in self._visitors for topic in visitor.topics))
-        for topic in topics[:MOST_TOPICS]:
+        now = time.monotonic()
+        self._rests_until = {topic: self._rests_until.get(topic, 0.0) for topic in topics[:MOST_TOPICS]}
+        for topic, rests_until in list(self._rests_until.items()):
+            if rests_until > now:
+                continue
+            begun = time.monotonic()
             try:
                 html = await self._render(topic)
             except TaskNotFound as error:
@@ -102,6 +110,8 @@ class Hub:
             except Exception:
                 log.exception("dashboard: %s cannot be shown", topic)
                 continue
+            # what takes long, such as a filter that lets little through, is looked at less often
+            self._rests_until[topic] = time.monotonic() + _REST * (time.monotonic() - begun)
             self._tell(topic, "html", html)
         if self._away:
             self._away = False

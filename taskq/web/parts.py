@@ -7,10 +7,13 @@ import re
 from taskq.errors import TaskNotFound
 from taskq.web.board import SPANS, Board
 from taskq.web.bulk import Jobs
+from taskq.web.lists import Wanted
 from taskq.web.rendering import Pages
 
 TOPIC = re.compile(
-    r"(?:nav|queues|workers|schedules|overview:\d{1,4}|task:[\w.\-]{1,128}|job:[0-9a-f]{16})\Z", re.ASCII
+    r"(?:nav|queues|workers|schedules|limits|bulk|overview:\d{1,4}|task:[\w.\-]{1,128}|job:[0-9a-f]{16}"
+    r"|tasks:[\w.\-%+=&*]{1,900}|sagas:[a-z]{0,20}|groups:[0-9a-f]{0,16}|letters:[0-9a-f]{0,16})\Z",
+    re.ASCII,
 )
 
 
@@ -50,7 +53,21 @@ class Parts:
                 raise TaskNotFound("this work is not known any more: the dashboard was started anew")
         elif name == "nav":
             context = {**await board.navigation(), "section": ""}
+        elif name == "bulk":
+            context = await board.navigation()
+        elif name == "tasks":
+            wanted = Wanted.of_topic(detail)
+            context = wanted.context(await board.tasks(wanted))
+        elif name == "sagas":
+            context = {"page": await board.sagas(detail), "state": detail}
+        elif name in ("groups", "letters"):
+            context = await (board.groups if name == "groups" else board.letters)(detail)
         else:
-            read = {"queues": board.queues, "workers": board.workers, "schedules": board.schedules}[name]
+            read = {
+                "queues": board.queues,
+                "workers": board.workers,
+                "schedules": board.schedules,
+                "limits": board.limits,
+            }[name]
             context = await read()
         return self._pages.part(name, root, **context)

@@ -11,19 +11,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from taskq.states import TaskPriority, TaskStatus
-from taskq.web.board import Board, failure_line
+from taskq.web.board import Board
 from taskq.web.guard import csrf_token
+from taskq.web.letters import failure_line
 from taskq.web.wording import FILTERS
 
 STATIC = Path(__file__).parent / "static"
 
-# The navigation. Limits, circuits and sagas get their rows here when the engine has them.
+# The navigation: name, path, title, and the key that leads there after g.
 SECTIONS = (
     ("overview", "/", "Overview", "o"),
     ("queues", "/queues", "Queues", "u"),
     ("tasks", "/tasks", "Tasks", "t"),
     ("workers", "/workers", "Workers", "w"),
     ("schedules", "/schedules", "Schedules", "s"),
+    ("limits", "/limits", "Limits", "l"),
+    ("sagas", "/sagas", "Sagas", "a"),
     ("dead", "/dead", "Dead letters", "d"),
 )
 
@@ -40,6 +43,13 @@ DONE = {
     "discarded": "{n} dead letters were forgotten.",
     "started": "Submitted, besides the times of the schedule.",
     "removed": "The schedule was removed; tasks that it has submitted stay.",
+    "asleep": "The schedule is paused; tasks that it has submitted go on.",
+    "awake": "The schedule is resumed, from its next time on.",
+    "limited": "The limit holds from now on; what runs already goes on.",
+    "unlimited": "The limit was removed; what waited for it starts.",
+    "unstuck": "The saga goes on where it was stuck.",
+    "skipped": "The saga goes on behind the compensation that was skipped.",
+    "aborted": "The saga turns round and undoes what it has done.",
     "nothing": "Nothing was chosen, so nothing was changed.",
 }
 
@@ -61,7 +71,11 @@ class Pages:
             lstrip_blocks=True,
         )
         self._env.filters |= FILTERS
-        self._env.filters |= {"shown": board.redaction.json, "clean": board.redaction.text, "headline": failure_line}
+        self._env.filters |= {
+            "shown": board.redaction.json,
+            "clean": board.redaction.text,
+            "headline": failure_line,
+        }
         # browsers keep the static files; another release has other addresses
         content = b"".join(path.read_bytes() for path in sorted(STATIC.iterdir()))
         self._env.globals |= {

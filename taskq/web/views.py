@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from taskq.errors import InvalidTask, TaskNotFound
 from taskq.model.names import NAME
-from taskq.observe.pages import TaskFilter
-from taskq.states import TaskStatus
-from taskq.web.board import MOST_GROUPED, SPANS, Board, group_key
+from taskq.web.board import SPANS, Board
 from taskq.web.bulk import Jobs
+from taskq.web.lists import Wanted
 from taskq.web.live import Hub
 from taskq.web.parts import TOPIC
 from taskq.web.rendering import Pages
+from taskq.workflow.sagas import SagaState
 
-_ROWS = 50
 _MOST_TOPICS_EACH = 5
 
 
@@ -66,40 +63,16 @@ class Views:
         task_id = query.get("id", "").strip()
         if task_id and NAME.match(task_id) and await self._board.queue.list_statuses([task_id]):
             return RedirectResponse(f"{request.scope.get('root_path', '')}/tasks/{task_id}", 303)
-        wanted = {
-            name: query.get(name, "").strip() for name in ("status", "type", "queue", "priority", "since", "until")
-        }
-        status = wanted["status"] if wanted["status"] in list(TaskStatus) else TaskStatus.RUNNING.value
+        wanted, cursor = Wanted.read(query), query.get("cursor", "")
         problem, page = "", None
         if task_id:
             problem = f"There is no task {task_id[:140]}: it never existed under this prefix, or it was forgotten."
         try:
-            page = await self._board.queue.find_tasks(
-                TaskFilter(
-                    status,
-                    wanted["type"] or None,
-                    wanted["queue"] or None,
-                    wanted["priority"] or None,
-                    _moment(wanted["since"]),
-                    _moment(wanted["until"]),
-                ),
-                cursor=query.get("cursor", ""),
-                limit=_ROWS,
-            )
+            page = await self._board.tasks(wanted, cursor)
         except InvalidTask as error:
             problem = str(error)
-        return await self._page(
-            request,
-            "tasks",
-            page=page,
-            problem=problem,
-            wanted={**wanted, "status": status, "id": task_id},
-            filtered=any(wanted[name] for name in wanted if name != "status"),
-            link=lambda **changes: (
-                "?" + urlencode({k: v for k, v in {**wanted, "status": status, **changes}.items() if v})
-            ),
-            later=bool(query.get("cursor")),
-        )
+        more: dict[str, Any] = {"problem": problem, "sought": task_id, "later": bool(cursor), "topic": wanted.topic}
+        return await self._page(request, "tasks", **wanted.context(page), **more)
 
     async def task(self, request: Request) -> Response:
         """Show one task."""
@@ -110,29 +83,26 @@ class Views:
 
     async def dead(self, request: Request) -> Response:
         """Show the dead letters by the error that they have in common, and those of one error."""
-        groups = await self._board.dead_groups()
-        chosen = next((group for group in groups if group.key == request.query_params.get("group")), None)
-        cursor = request.query_params.get("cursor", "")
-        if chosen is not None:
-            start = int(cursor) if cursor.isdecimal() and len(cursor) < 9 else 0
-            ids = chosen.ids[start : start + _ROWS]
-            rows = [row for row in await self._board.queue.list_statuses(ids) if row["status"] == "failed"]
-            more = str(start + _ROWS) if start + _ROWS < len(chosen.ids) else ""
-        else:
-            page = await self._board.queue.find_tasks(TaskFilter("failed"), cursor=cursor, limit=_ROWS)
-            rows, more = list(page.tasks), page.cursor
+        key, cursor = request.query_params.get("group", ""), request.query_params.get("cursor", "")
+        context = {**await self._board.groups(key), **await self._board.letters(key, cursor)}
         job = self._jobs.get(request.query_params.get("job", ""))
+        return await self._page(request, "dead", later=bool(cursor), job=job, **context)
+
+    async def limits(self, request: Request) -> Response:
+        """Show the limits."""
+        return await self._page(request, "limits", **await self._board.limits())
+
+    async def sagas(self, request: Request) -> Response:
+        """Show a page of sagas."""
+        query = request.query_params
+        state = query.get("state", "") if query.get("state", "") in list(SagaState) else ""
+        problem, page = "", None
+        try:
+            page = await self._board.sagas(state, query.get("cursor", ""))
+        except InvalidTask as error:
+            problem = str(error)
         return await self._page(
-            request,
-            "dead",
-            groups=groups,
-            chosen=chosen,
-            rows=rows,
-            more=more,
-            later=bool(cursor),
-            group_key=group_key,
-            most=MOST_GROUPED,
-            job=job,
+            request, "sagas", page=page, state=state, states=list(SagaState), problem=problem, later="cursor" in query
         )
 
     async def live(self, request: Request) -> Response:
@@ -148,14 +118,3 @@ class Views:
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
-
-
-def _moment(text: str) -> datetime | None:
-    """Return what a field of a form for date and time says; it counts as UTC, as all times of the dashboard."""
-    if not text:
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidTask(f"{text!r:.80} is not a time: write it like 2026-11-21T22:34") from None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)

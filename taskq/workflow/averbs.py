@@ -9,7 +9,7 @@ from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
 from taskq.workflow import checkpoints, families, graphs, sagas, signals, trees
-from taskq.workflow.sagas import SagaInfo
+from taskq.workflow.sagas import SagaInfo, SagaPage
 from taskq.workflow.trees import TaskTree
 from taskq.workflow.verbs import WorkflowVerbs
 
@@ -88,6 +88,10 @@ class AsyncWorkflowVerbs:
     @documented_as(WorkflowVerbs.list_sagas)
     async def list_sagas(self, limit: int = 100, state: str | None = None) -> list[SagaInfo]:
         return await self.run_flow(sagas.list_sagas(self.spread.contexts, limit, state))
+
+    @documented_as(WorkflowVerbs.find_sagas)
+    async def find_sagas(self, state: str | None = None, *, cursor: str = "", limit: int = 50) -> SagaPage:
+        return await self.run_flow(sagas.find_sagas(self.spread, state, cursor, limit))
 
     @documented_as(WorkflowVerbs.get_saga)
     async def get_saga(self, task_id: str) -> SagaInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -9,11 +10,12 @@ from typing import Any
 
 from taskq import dead, flows
 from taskq.errors import CorruptTask, InvalidTask
-from taskq.flows import PAGE, Context, Flow
+from taskq.flows import MOST_LOOKED_AT, MOST_ON_A_PAGE, PAGE, Context, Flow
 from taskq.model.checkpoint import Checkpoint
 from taskq.model.names import check_name
 from taskq.model.task import outline
 from taskq.model.views import status_dict
+from taskq.partitions import Spread
 from taskq.protocol.replies import Inspection
 from taskq.protocol.workflow import Hearing
 from taskq.states import TaskStatus
@@ -150,10 +152,59 @@ class SagaInfo:
         return asdict(self)
 
 
-def list_sagas(contexts: Sequence[Context], limit: int, state: str | None = None) -> Flow[list[SagaInfo]]:
-    """Return the sagas that have begun last, in a state if one is given."""
+@dataclass(frozen=True, slots=True)
+class SagaPage:
+    """A page of sagas.
+
+    Attributes:
+        sagas: those that began last first; of one partition after the other.
+        cursor: for the next page; empty: this was the last one.
+        looked_at: how many sagas were read for it.
+    """
+
+    sagas: tuple[SagaInfo, ...]
+    cursor: str
+    looked_at: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the page as a dict that JSON can say."""
+        return asdict(self)
+
+
+_CURSOR = re.compile(r"(\d{1,6})~(\d{1,15})\Z")
+
+
+def find_sagas(spread: Spread[Any], state: str | None, cursor: str, limit: int) -> Flow[SagaPage]:
+    """Return a page of sagas, after a look at ``MOST_LOOKED_AT`` of them or a few more."""
+    _check_state(state)
+    at = _CURSOR.match(cursor)
+    if cursor and not at:
+        raise InvalidTask(f"{cursor!r:.80} is no cursor: use the one that came with the page before, or none")
+    partition, inner = (int(at[1]), at[2]) if at else (spread.indices.start, "0")
+    most = max(1, min(limit, MOST_ON_A_PAGE))
+    found: list[SagaInfo] = []
+    looked_at = 0
+    for index in range(max(partition, spread.indices.start), spread.indices.stop):
+        context, more = spread.context(index), True
+        while more:
+            if len(found) >= most or looked_at >= MOST_LOOKED_AT:
+                return SagaPage(tuple(found), f"{index}~{inner}", looked_at)
+            inner, ids = yield context.protocol.ids("sagas", inner, min(PAGE, most - len(found)))
+            looked_at += len(ids)
+            page = yield from _page(context, ids)
+            found += [info for info in page if state in (None, info.state)]
+            more = inner != "0"
+    return SagaPage(tuple(found), "", looked_at)
+
+
+def _check_state(state: str | None) -> None:
     if state is not None and state not in list(SagaState):
         raise InvalidTask(f"unknown state {state!r:.60} of a saga: use one of {', '.join(SagaState)}")
+
+
+def list_sagas(contexts: Sequence[Context], limit: int, state: str | None = None) -> Flow[list[SagaInfo]]:
+    """Return the sagas that have begun last, in a state if one is given."""
+    _check_state(state)
     found: list[SagaInfo] = []
     for context in contexts:
         part: list[SagaInfo] = []

@@ -9,7 +9,7 @@ from taskq.flows import Flow
 from taskq.model.checkpoint import TTL_SECONDS
 from taskq.model.task import Task
 from taskq.workflow import checkpoints, families, graphs, sagas, signals, trees
-from taskq.workflow.sagas import SagaInfo
+from taskq.workflow.sagas import SagaInfo, SagaPage
 from taskq.workflow.trees import TaskTree
 
 T = TypeVar("T")
@@ -205,6 +205,22 @@ class WorkflowVerbs:
             InvalidTask: if there is no such state.
         """
         return self.run_flow(sagas.list_sagas(self.spread.contexts, limit, state))
+
+    def find_sagas(self, state: str | None = None, *, cursor: str = "", limit: int = 50) -> SagaPage:
+        """Return a page of the sagas that have begun, those that began last first, and never read more than a bound.
+
+        Args:
+            state: only those that are ``running``, ``compensating``, ``completed``, ``compensated`` or ``stuck``.
+            cursor: of the page before; empty: the first page.
+            limit: how many at most.
+
+        Returns:
+            The sagas and the cursor of the next page. A page may be short, even empty, and yet not be the last one.
+
+        Raises:
+            InvalidTask: if there is no such state, or the cursor is none.
+        """
+        return self.run_flow(sagas.find_sagas(self.spread, state, cursor, limit))
 
     def get_saga(self, task_id: str) -> SagaInfo:
         """Return a saga with its steps and what they have returned.

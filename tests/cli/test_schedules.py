@@ -30,6 +30,20 @@ def test_add_ls_rm(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> 
     assert "there is no schedule 'pulse'" in gone.stderr
 
 
+def test_pause_resume_run(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    run("schedule", "add", "nightly", "--cron", "0 3 * * *", "report")
+    assert run("schedule", "pause", "nightly").stdout == "nightly is paused\n"
+    assert "paused" in run("schedule", "ls").stdout
+    task_id = run("schedule", "run", "nightly").stdout.strip()
+    assert queue.get_task(task_id).metadata == {"schedule": "nightly"}
+    assert run("schedule", "resume", "nightly").stdout.startswith("nightly is due next 20")
+    assert run_json("schedule", "pause", "nightly")["paused"] is True
+    assert run_json("schedule", "run", "nightly")["name"] == "nightly"
+    gone = run("schedule", "pause", "pulse")
+    assert gone.exit_code == 2
+    assert "there is no schedule 'pulse'" in gone.stderr
+
+
 def test_ls_of_none(run: Run, run_json: Callable[..., Any]) -> None:
     assert run_json("schedule", "ls") == []
     assert "add one with" in run("schedule", "ls").stderr

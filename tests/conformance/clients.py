@@ -15,9 +15,11 @@ from taskq.model.task import Task, from_envelope
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operations import LeaseTimes
 from taskq.protocol.replies import Claim, Settlement
+from taskq.protocol.workflow import CommitPlan
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
 from taskq.states import TaskStatus
+from taskq.workflow.sagas import Record
 
 TTL_MS = 60_000
 _STATUS = {"complete": TaskStatus.COMPLETED, "fail": TaskStatus.FAILED, "cancel": TaskStatus.CANCELLED}
@@ -149,6 +151,14 @@ class Hands:
         for task_id in ids:
             self.end(task_id, outcome, **options)
         return ids
+
+    def begin_saga(self, task_id: str, record: Record) -> str:
+        """Claim a task and let it be a saga that has come so far; return its id."""
+        self.claim()
+        text = record.checkpoint().to_text(task_id, 10_000, None)
+        plan = CommitPlan(task_id, self.held[task_id].fence, "nonce", text, None, record.words)
+        assert self.run(self.protocol.commit(plan, (), 0)) == (1, 0)
+        return task_id
 
     def close(self) -> None:
         self._queue.close()

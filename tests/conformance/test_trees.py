@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from taskq import InvalidTask, QueueFull, Saga, Task, TaskNotFound
-from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan
+from taskq.protocol.workflow import Child, FamilyPlan
 from taskq.testing.faults.proxy import Proxy
 from taskq.workflow.sagas import Record
 from tests.conformance.clients import Client, Hands, NewClient
@@ -81,28 +81,25 @@ def test_a_tree_has_a_limit_and_follows_nothing_twice(client: Client, hands: Han
     assert tree.families[0].kind == "depends_on"
 
 
-def begin_saga(client: Client, hands: Hands, record: Record) -> str:
-    """Let a claimed task be a saga that has come so far."""
-    task_id = client.submit_task(Saga("order").task())
-    hands.claim()
-    text = record.checkpoint().to_text(task_id, 10_000, None)
-    plan = CommitPlan(task_id, hands.held[task_id].fence, "nonce", text, None, record.words)
-    assert hands.run(hands.protocol.commit(plan, (), 0)) == (1, 0)
-    return task_id
-
-
 def test_a_saga_is_listed_shown_and_driven(client: Client, hands: Hands) -> None:
     record = Record(["reserve", "charge"], done=["reserve"], results={"reserve": 7})
-    going = begin_saga(client, hands, record)
+    going = hands.begin_saga(client.submit_task(Saga("order").task()), record)
     info = client.get_saga(going)
     assert (info.state, info.step, info.steps) == ("running", "charge", (("reserve", "done"), ("charge", "open")))
     assert info.results == {"reserve": 7}
     record.turn_round("no money")
-    stuck = begin_saga(client, hands, record)
+    stuck = hands.begin_saga(client.submit_task(Saga("order").task()), record)
     hands.end(stuck, "fail", error="gave up")
     assert {one.task_id: str(one.state) for one in client.list_sagas()} == {going: "running", stuck: "stuck"}
     assert [one.task_id for one in client.list_sagas(state="stuck")] == [stuck]
     assert len(client.list_sagas(limit=1)) == 1
+    first = client.find_sagas(limit=1)
+    second = client.find_sagas(cursor=first.cursor, limit=1)
+    assert [one.task_id for one in (*first.sagas, *second.sagas)] == [stuck, going]
+    assert [one.task_id for one in client.find_sagas("running").sagas] == [going]
+    assert client.find_sagas("completed").to_dict() == {"sagas": (), "cursor": "", "looked_at": 2}
+    with pytest.raises(InvalidTask, match="is no cursor"):
+        client.find_sagas(cursor="x")
     assert client.resume_saga(stuck).state == "compensating"
     assert client.abort_saga(stuck).state == "compensating", "it goes back already"
     assert client.abort_saga(going).state == "running", "it is told, and turns round when it comes to that"
@@ -119,7 +116,7 @@ def test_lost_requests_and_replies_are_made_good(
 ) -> None:
     with Proxy(redis_url) as proxy:
         client = new_client(redis_url=proxy.url)
-        task_id = begin_saga(client, hands, Record(["one"]))
+        task_id = hands.begin_saga(client.submit_task(Saga("order").task()), Record(["one"]))
         calls = [
             lambda: client.group(Task(task_id="g")),
             lambda: client.abort_saga(task_id),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from taskq.protocol.keys import lists_of
@@ -309,7 +307,7 @@ class TestLargeBodies:
         self.submit(bench, *[600_000] * 2)
         bench.client.delete(bench.key("bell", "normal"))
         operation = bench.turn_op("w1", 10)
-        silent = replace(operation, args=(*operation.args[:4], 0, *operation.args[5:]))
+        silent = operation._replace(args=(*operation.args[:4], 0, *operation.args[5:]))
         bench.all_hints_kept = False
         _, changed = bench.act(silent)
         assert changed["bell:normal"] == ["1"]

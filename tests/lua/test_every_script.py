@@ -83,7 +83,7 @@ def put_wrong_type(bench: Bench, key: str) -> None:
     name = bench.raw_key(key)
     ttl_ms = bench.client.pttl(name)
     bench.client.delete(name)
-    if family_of(key) in ("task", "result", "checkpoint", "unique", "awaited"):
+    if family_of(key) in ("task", "result", "checkpoint", "unique", "awaited", "limited"):
         bench.client.rpush(name, "foreign")
     else:
         bench.client.set(name, "foreign")

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from taskq.model.limit import Limit
 from taskq.protocol.operation import Operation
+from tests.lua.ways import limit, typed
 from tests.state import LISTS, TIMES, TTL_MS, Bench, settle, task
-
-ENVELOPE = '{{"id":"{}","type":"{}","created_at":"2026-01-01T00:00:00.000Z","checksum":"x","payload":1}}'
-
-
-def limit(bench: Bench, name: str, **options: Any) -> None:
-    assert bench.run(bench.protocol.set_limit(Limit(name, **options)))
-
-
-def typed(task_id: str, kind: str, priority: str = "normal") -> Any:
-    return task(task_id, priority, body=ENVELOPE.format(task_id, kind))
 
 
 def claim(bench: Bench, worker: str = "w1", want: int = 10) -> list[str]:
@@ -103,6 +92,18 @@ def test_the_limit_of_a_type_holds_for_what_was_submitted_before(bench: Bench) -
     assert bench.run(bench.protocol.remove_limit("type:resize"))
     bench.move_clock(10)
     assert sorted(claim(bench)) == ["r1", "r2"]
+
+
+def test_one_that_comes_back_to_an_empty_list_is_counted_by_its_type(bench: Bench) -> None:
+    """The turn that lets it in has seen nobody in the lists before."""
+    limit(bench, "type:send", concurrency=1)
+    bench.register("w1", "w2")
+    bench.submit(typed("a", "send"), typed("b", "send"))
+    (first,) = bench.claim("w1", 5)
+    reply = bench.run(bench.turn_op("w1", 5, [settle(first)]))
+    assert [claimed.task_id for claimed in reply.claims] == ["b"]
+    bench.submit(typed("c", "send"))
+    assert claim(bench, "w2") == []
 
 
 def test_type_alone_counts_each_type_by_itself(bench: Bench) -> None:

@@ -33,6 +33,18 @@ def test_another_definition_begins_anew(bench: Bench) -> None:
     assert changed == {"schedules": {"s": "other"}, "slots": {"s": None}, "bell:@scheduler": ["1", "1"]}
 
 
+def test_a_swap_keeps_the_last_slot_and_needs_the_former_definition(bench: Bench) -> None:
+    bench.run(bench.protocol.add_schedule("s", HOURLY))
+    bench.run(bench.protocol.fire("s", HOURLY, 1000, task("a")))
+    paused = '{"every":3600,"paused":true}'
+    assert bench.act(bench.protocol.add_schedule("s", paused, former="another")) == (0, {})
+    assert bench.act(bench.protocol.add_schedule("unknown", paused, former=HOURLY)) == (0, {})
+    reply, changed = bench.act(bench.protocol.add_schedule("s", paused, former=HOURLY))
+    assert (reply, changed) == (1, {"schedules": {"s": paused}, "bell:@scheduler": ["1", "1"]})
+    assert bench.act(bench.protocol.add_schedule("s", paused, former=HOURLY)) == (1, {}), "the same call again"
+    assert bench.run(bench.protocol.fire("s", HOURLY, 2000, task("b"))) == -1
+
+
 @pytest.mark.parametrize("queue", [None, "mail"])
 def test_a_slot_is_fired(bench: Bench, queue: str | None) -> None:
     bench.run(bench.protocol.add_schedule("s", HOURLY))

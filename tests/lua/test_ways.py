@@ -68,7 +68,7 @@ def test_the_short_way_ends_where_the_long_one_does(new_bench: NewBench, situati
     ends = []
     for script in (ONLY_SHORT, ONLY_LONG):
         bench = new_bench()
-        ends.append(end_of(bench, replace(situation(bench), script=script)))
+        ends.append(end_of(bench, situation(bench)._replace(script=script)))
     assert ends[0] == ends[1]
 
 
@@ -77,7 +77,7 @@ def test_both_ways_tell_the_same(new_bench: NewBench, situation: Situation) -> N
     told = []
     for script in (ONLY_SHORT, ONLY_LONG):
         bench = new_bench()
-        operation = replace(situation(bench), script=script)
+        operation = situation(bench)._replace(script=script)
         with closing(bench.client.pubsub(ignore_subscribe_messages=True)) as pubsub:
             pubsub.subscribe(bench.protocol.events_channel)
             eventually(lambda: pubsub.subscribed and pubsub.get_message(timeout=1) is None, what="the subscription")
@@ -95,9 +95,9 @@ def test_what_is_unusual_is_left_to_the_long_way_as_it_is(new_bench: NewBench, s
     operation = situation(bench)
     before = bench.state()
     with pytest.raises(ServerError, match="it takes the long way"):
-        bench.transport.run(replace(operation, script=ONLY_SHORT))
+        bench.transport.run(operation._replace(script=ONLY_SHORT))
     assert bench.state() == before
-    assert end_of(bench, operation) == end_of(other, replace(situation(other), script=ONLY_LONG))
+    assert end_of(bench, operation) == end_of(other, situation(other)._replace(script=ONLY_LONG))
 
 
 @pytest.mark.parametrize("situation", SHORT, ids=lambda s: s.__name__)
@@ -112,7 +112,7 @@ def test_a_turn_is_repeated_alike(new_bench: NewBench, situation: Situation) -> 
 @pytest.mark.parametrize("script", [WHOLE, ONLY_LONG], ids=["whole", "long"])
 class TestWhoMayCompleteATask:
     def refused(self, bench: Bench, script: Script, worker: str, *settles: Any) -> tuple[tuple[str, ...], State]:
-        operation = replace(bench.turn_op(worker, 0, settles), script=script)
+        operation = bench.turn_op(worker, 0, settles)._replace(script=script)
         reply, changed = bench.act(operation)
         changed.pop(f"worker:{worker}")
         return reply.refused, changed
@@ -201,7 +201,7 @@ class TestWhoMayCompleteATask:
         before = bench.state()
         operation = bench.turn_op("w1", 1, [settle(other), settle(claim, number=ttl_ms)])
         with pytest.raises(ServerError, match="an end of a needs a time"):
-            bench.transport.run(replace(operation, script=script))
+            bench.transport.run(operation._replace(script=script))
         assert bench.state() == before
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import TurnReply
-from tests.lua.ways import Situation, claims_of
+from tests.lua.ways import Situation, claims_of, limit, typed
 from tests.state import LISTS, TTL_MS, Bench, settle, task
 
 
@@ -192,7 +192,64 @@ def a_list_named_twice(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 5, (), ["normal", "normal"])
 
 
+def a_limit_without_room_for_all(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "type:send", concurrency=2)
+    bench.register("w1")
+    bench.submit(typed("a", "send"), typed("b", "other"), typed("c", "send"), typed("d", "send"))
+    return bench.turn_op("w1", 5)
+
+
+def a_rate_without_room_for_all(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "k", rate="2/m")
+    bench.register("w1")
+    bench.submit(*(task(name, limits="k") for name in "abc"))
+    return bench.turn_op("w1", 5)
+
+
+def somebody_waits_for_its_permit(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "k", concurrency=1)
+    bench.register("w1")
+    bench.submit(task("a", limits="k"), task("b", limits="k"))
+    (claim,) = bench.claim("w1", 5)
+    bench.submit_ids("free")
+    return bench.turn_op("w1", 5, [settle(claim)])
+
+
+def one_with_a_permit_that_told_of_its_progress(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "k", concurrency=2)
+    bench.register("w1")
+    bench.submit(task("a", limits="k"), task("b", limits="k"))
+    a, b = bench.claim("w1", 5)
+    bench.run(bench.protocol.progress("a", a.fence, "1"))
+    return bench.turn_op("w1", 5, [settle(b), settle(a)])
+
+
+def one_with_a_permit_that_is_asked_to_stop(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "k", concurrency=2)
+    bench.register("w1")
+    bench.submit(task("a", limits="k"))
+    (claim,) = bench.claim("w1", 5)
+    bench.run(bench.protocol.cancel("a", "{}", TTL_MS))
+    return bench.turn_op("w1", 5, [settle(claim)])
+
+
+def limits_that_a_foreign_hand_has_damaged(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "k", concurrency=2)
+    bench.register("w1")
+    bench.submit(task("a", limits="k"), task("b", limits="k"))
+    bench.audited = False
+    bench.client.delete(bench.key("limits"))
+    bench.client.set(bench.key("limits"), "foreign")
+    return bench.turn_op("w1", 5)
+
+
 UNUSUAL: tuple[Situation, ...] = (
+    a_limit_without_room_for_all,
+    a_rate_without_room_for_all,
+    somebody_waits_for_its_permit,
+    one_with_a_permit_that_told_of_its_progress,
+    one_with_a_permit_that_is_asked_to_stop,
+    limits_that_a_foreign_hand_has_damaged,
     a_worker_that_nobody_knows,
     a_wrong_token,
     a_repetition,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
+from taskq.model.limit import Limit
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
+from taskq.protocol.operations import Submission
 from taskq.protocol.replies import Claim, TurnReply
-from tests.state import LISTS, Bench, settle, task
+from tests.state import LISTS, Bench, envelope, settle, task
 
 Situation = Callable[[Bench], Operation[TurnReply]]
 WAIT_MS = 30_000
@@ -32,7 +34,7 @@ def _silent(operation: Operation[TurnReply]) -> Operation[TurnReply]:
     """Return the same turn of a worker that has taken no hint."""
     worker, token, seq, want, ring_on, *rest = operation.args
     assert ring_on == 1
-    return replace(operation, args=(worker, token, seq, want, 0, *rest))
+    return operation._replace(args=(worker, token, seq, want, 0, *rest))
 
 
 def nothing_at_all(bench: Bench) -> Operation[TurnReply]:
@@ -243,7 +245,91 @@ def others_run_as_well(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 1, [settle(claim)])
 
 
+def limit(bench: Bench, name: str, **options: Any) -> None:
+    assert bench.run(bench.protocol.set_limit(Limit(name, **options)))
+
+
+def typed(task_id: str, kind: str, priority: str = "normal", limits: str = "") -> Submission:
+    return task(task_id, priority, body=envelope(task_id, kind, limits))
+
+
+def a_limit_of_their_type_with_room(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "type:send", concurrency=3)
+    bench.register("w1")
+    bench.submit(typed("a", "send"), typed("b", "other"), typed("c", "send", "low"), typed("d", "send", "low"))
+    return bench.turn_op("w1", 5)
+
+
+def a_limit_of_another_type(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "type:send", concurrency=1)
+    claim = bench.claim_one("a")
+    bench.submit(typed("b", "other"), typed("c", "sender"))
+    return bench.turn_op("w1", 5, [settle(claim)])
+
+
+def each_type_by_itself(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "type", concurrency=2)
+    bench.register("w1")
+    bench.submit(*(typed(f"{kind}{n}", kind) for n in range(2) for kind in ("send", "resize", "crop")))
+    return bench.turn_op("w1", 10)
+
+
+def the_room_that_it_gives_back(bench: Bench) -> Operation[TurnReply]:
+    """As many as may run end, and as many begin."""
+    limit(bench, "type:send", concurrency=2)
+    bench.register("w1")
+    bench.submit(*(typed(name, "send") for name in "abcd"))
+    claims = bench.claim("w1", 2)
+    return bench.turn_op("w1", 2, [settle(claim) for claim in claims])
+
+
+def keys_of_limits(bench: Bench) -> Operation[TurnReply]:
+    """A key that has a limit, one whose name has, one that nobody counts, and a type; claims of two turns end."""
+    for name, most in (("k", 9), ("n", 2), ("n:2", 4), ("type:send", 9)):
+        limit(bench, name, concurrency=most)
+    bench.register("w1")
+    kinds = ["k", "n:1", "n:2 k", "free", "k n:1 free"]
+    bench.submit(*(typed(f"old{n}", "send" if n % 2 else "t", limits=keys) for n, keys in enumerate(kinds)))
+    claims = [*bench.claim("w1", 2), *bench.claim("w1", 3)]
+    assert len(claims) == len(kinds)
+    bench.submit(*(typed(f"new{n}", "send" if n % 2 else "t", limits=keys) for n, keys in enumerate(kinds)))
+    return bench.turn_op("w1", 5, [settle(claims[n]) for n in (3, 0, 4, 1)])
+
+
+def permits_and_nothing_to_claim(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "k", concurrency=2)
+    bench.register("w1")
+    bench.submit(task("a", limits="k"), task("b", limits="k"))
+    first, _ = bench.claim("w1", 2)
+    return bench.turn_op("w1", 2, [settle(first)])
+
+
+def permits_of_a_limit_that_is_gone(bench: Bench) -> Operation[TurnReply]:
+    operation = permits_and_nothing_to_claim(bench)
+    assert bench.run(bench.protocol.remove_limit("k"))
+    return operation
+
+
+def rates_with_room(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "type:send", rate="6/m")
+    limit(bench, "w", rate="5/m", sliding=True, concurrency=4)
+    bench.register("w1")
+    bench.submit(typed("old", "send", limits="w"))
+    (claim,) = bench.claim("w1", 2)
+    bench.move_clock(10)
+    bench.submit(*(typed(f"new{n}", "send", limits="w" if n else "") for n in range(4)))
+    return bench.turn_op("w1", 4, [settle(claim)])
+
+
 SHORT: tuple[Situation, ...] = (
+    a_limit_of_their_type_with_room,
+    a_limit_of_another_type,
+    each_type_by_itself,
+    the_room_that_it_gives_back,
+    keys_of_limits,
+    permits_and_nothing_to_claim,
+    permits_of_a_limit_that_is_gone,
+    rates_with_room,
     nothing_at_all,
     no_lists,
     empty_lists,

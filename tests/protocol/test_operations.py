@@ -20,7 +20,7 @@ def test_a_call_is_one_evalsha_with_the_root_as_its_key() -> None:
 
 def test_submit() -> None:
     operation = protocol.submit(
-        [Submission("a", "{}", "high", "0", ""), Submission("b", "[]", "low", "+5", "k", "o", "l m")], 9
+        [Submission("a", "{}", "high", "0", ""), Submission("b", "[]", "low", "+5", "k", "o")], 9
     )
     assert operation.args == (
         9,
@@ -31,14 +31,13 @@ def test_submit() -> None:
         "{}",
         "high",
         "0",
-        *("", "", ""),
+        *("", ""),
         "b",
         "[]",
         "low",
         "+5",
         "k",
         "o",
-        "l m",
     )
     assert operation.parse([1, [1, b"holder"]]) == SubmitReply(("a", "holder"))
     assert operation.parse([1, [0, 1]]) == SubmitReply(("a", "b"))

@@ -85,14 +85,23 @@ def test_inspect_shows_the_record_of_a_run_as_part_of_the_state() -> None:
     }
 
 
-@pytest.mark.parametrize("record", [None, b"", b"17.tok.3 w1 normal", b"\xff", "17.tok.3 w1 normal 1 999000 - more"])
+@pytest.mark.parametrize(
+    "record",
+    [None, b"", b"17.tok.3 w1 normal", b"\xff", "17.tok.3 w1 normal 1 999000 - more", "17.tok.3 w1 normal 1 999000 l"],
+)
 def test_a_record_that_is_none(record: bytes | str | None) -> None:
     assert parse_record(record) == {}
 
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
-    [("-", {}), ("h", {"history": "1"}), ("c", {"cancel": "1"}), ("ch", {"history": "1", "cancel": "1"})],
+    [
+        ("-", {}),
+        ("h", {"history": "1"}),
+        ("c", {"cancel": "1"}),
+        ("ch", {"history": "1", "cancel": "1"}),
+        ("k type:t hl", {"holds": "k type:t", "history": "1"}),
+    ],
 )
 def test_the_flags_of_a_record(flags: str, expected: dict[str, str]) -> None:
     assert parse_record(f"17.tok.3 w1 normal 1 999000 {flags}") == {

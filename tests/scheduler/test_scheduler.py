@@ -109,7 +109,11 @@ class TestAdd:
             "next_run": nightly.next_run,
             "last_run": None,
             "problem": None,
+            "paused": False,
+            "upcoming": nightly.upcoming,
         }
+        assert list(nightly.upcoming) == sorted(nightly.upcoming)
+        assert len(nightly.upcoming) == 3
         assert parse_iso(nightly.next_run or "") == Cron("0 3 * * *", "Europe/Berlin").next_after(now_ms)
         assert (beat.name, beat.description, beat.queue) == ("beat", "every 30 s", "default")
         assert now_ms + 30_000 <= parse_iso(beat.next_run or "") <= space.now_ms() + 30_000

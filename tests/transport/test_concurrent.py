@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,7 +97,7 @@ def test_an_answer_that_cannot_be_read_concerns_its_caller_alone(tell: Tell, pro
         raise ValueError("cannot be read")
 
     async def story(transport: AsyncTransport) -> list[Any]:
-        operations = [replace(protocol.stats(), parse=fail), submit(protocol, "a")]
+        operations = [protocol.stats()._replace(parse=fail), submit(protocol, "a")]
         return await asyncio.gather(*(transport.run(o) for o in operations), return_exceptions=True)
 
     broken, good = tell(story)
@@ -115,6 +114,26 @@ def test_a_burst_over_a_breaking_connection(tell: Tell, protocol: Protocol, prox
         return await asyncio.gather(*(transport.run(submit(protocol, f"t{n}")) for n in range(200)))
 
     assert [reply.ids[0] for reply in tell(story)] == [f"t{n}" for n in range(200)]
+
+
+def test_the_first_of_many_leave_while_the_loop_makes_the_others(
+    tell: Tell, protocol: Protocol, redis_client: redis.Redis
+) -> None:
+    def stored() -> int:
+        return int(redis_client.scard(protocol.keys.root + "status:pending"))
+
+    async def story(transport: AsyncTransport) -> None:
+        await transport.run(protocol.stats())
+
+        async def look() -> None:
+            eventually(lambda: stored() >= 25, what="the first tasks, while nothing else runs on the loop")
+
+        first = [transport.run(submit(protocol, f"a{n}")) for n in range(30)]
+        last = [transport.run(submit(protocol, f"b{n}")) for n in range(30)]
+        await asyncio.gather(*first, look(), *last)
+
+    tell(story)
+    assert stored() == 60
 
 
 def test_in_an_outage_each_call_ends_at_its_own_deadline(tell: Tell, protocol: Protocol, proxy: Proxy) -> None:

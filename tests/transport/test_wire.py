@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
@@ -107,6 +108,55 @@ def trickle(listener: socket.socket, endpoint: Endpoint) -> None:
     finally:
         wire.close()
         thread.join()
+
+
+def test_in_a_burst_a_slow_server_is_waited_for_asleep(
+    wire: Wire, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reply that comes at once is watched for; a few that do not are enough to stop it."""
+    watched: list[int] = []
+    real = os.read
+
+    def read(fd: int, count: int) -> bytes:
+        watched.append(request)
+        return real(fd, count)
+
+    monkeypatch.setattr("taskq.transport.wire.os.read", read)
+    for request in range(30):  # noqa: B007 - read by the function above
+        wire.send(pack(("BLPOP", f"{prefix}:nothing", "0.01")))
+        assert wire.read() is None
+    assert len(set(watched)) <= 5
+
+
+def test_a_reply_is_watched_for_only_in_a_burst(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched: list[int] = []
+    real = os.read
+
+    def read(fd: int, count: int) -> bytes:
+        watched.append(fd)
+        return real(fd, count)
+
+    monkeypatch.setattr("taskq.transport.wire.os.read", read)
+    monkeypatch.setattr("taskq.transport.wire._BURST_NS", 60_000_000_000)
+    wire.request(pack(("PING",)))
+    assert not watched
+    wire.request(pack(("PING",)))
+    assert watched
+    monkeypatch.setattr("taskq.transport.wire._BURST_NS", 0)
+    watched.clear()
+    wire.request(pack(("PING",)))
+    assert not watched
+
+
+def test_a_server_that_goes_away_in_a_burst(far: Endpoint, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskq.transport.wire._BURST_NS", 60_000_000_000)
+    monkeypatch.setattr("taskq.transport.wire._GLANCE_NS", 5_000_000_000)
+    with closing(Wire(far, 10.0)) as wire:
+        for _ in range(3):
+            assert wire.request(pack(("PING",))) == b"PONG"
+        proxy.strike("cut", "PING")
+        with pytest.raises(Unsure, match=r"closed the connection|broke while"):
+            wire.request(pack(("PING",)))
 
 
 def test_close_may_be_repeated(wire: Wire) -> None:

@@ -14,10 +14,11 @@ import httpx
 import pytest
 import redis
 
-from taskq import Task, TaskQueue, TaskScheduler
+from taskq import Saga, Task, TaskQueue, TaskScheduler
 from taskq.settings import Settings
 from taskq.web import DashboardOptions, create_app
 from taskq.web.serving import DashboardServer
+from taskq.workflow.sagas import Record
 from tests.conformance.clients import Hands
 
 FLAGS = [
@@ -117,6 +118,15 @@ def acting(new_site: NewSite) -> Site:
     return new_site(allow_actions=True)
 
 
+def stuck_saga(queue: TaskQueue, hands: Hands) -> str:
+    """Return the id of a saga that is stuck at the compensation of its only step that was done."""
+    record = Record(["reserve", "charge"], done=["reserve"], results={"reserve": {"seat": "7a"}})
+    record.turn_round("ValueError: no money")
+    task_id = hands.begin_saga(queue.submit_task(Saga("order").task(priority="urgent")), record)
+    hands.end(task_id, "fail", error="OSError: the undo of reserve failed")
+    return task_id
+
+
 @pytest.fixture
 def busy(queue: TaskQueue, hands: Hands, redis_client: redis.Redis, prefix: str) -> dict[str, str]:
     """A namespace in which everything has happened; returns one id for each status."""
@@ -139,6 +149,8 @@ def busy(queue: TaskQueue, hands: Hands, redis_client: redis.Redis, prefix: str)
     ids["cancelled"] = queue.submit_task(Task(task_type="step"))
     queue.cancel_task(ids["cancelled"])
     TaskScheduler(queue).schedule_cron("nightly", "0 3 * * *", Task(task_type="report", payload={}))
+    queue.set_limit("smtp", concurrency=10, rate="100/m", burst=20)
+    ids["saga"] = stuck_saga(queue, hands)
     minute = int(time.time()) // 60
     for ago in (3, 2, 1):
         done = f"{60 - ago} {50 - ago} 1 0 0 0 0"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from taskq import Task, TaskQueue, TaskScheduler
+from taskq import Saga, Task, TaskQueue, TaskScheduler
+from taskq.workflow.sagas import Record
 from tests.conformance.clients import Hands
 from tests.waiting import eventually
-from tests.web.conftest import Site
+from tests.web.conftest import Site, stuck_saga
 
 
 def follow(site: Site, path: str, data: dict[str, object]) -> str:
@@ -57,8 +58,45 @@ def test_run_and_remove_a_schedule(acting: Site, queue: TaskQueue) -> None:
     assert "Submitted" in follow(acting, "/schedules/run", {"name": "nightly"})
     (row,) = queue.find_tasks(wanted_pending()).tasks
     assert row["type"] == "report"
+    assert "is paused" in follow(acting, "/schedules/pause", {"name": "nightly"})
+    assert '<span class="tag warn">paused</span>' in acting.text("/schedules")
+    assert "is resumed" in follow(acting, "/schedules/resume", {"name": "nightly"})
+    assert TaskScheduler(queue).list_schedules()[0].next_run is not None
     assert "was removed" in follow(acting, "/schedules/remove", {"name": "nightly"})
     assert TaskScheduler(queue).list_schedules() == []
+
+
+def test_set_and_remove_a_limit(acting: Site, queue: TaskQueue) -> None:
+    words = {"name": "type:mail", "concurrency": " 4 ", "rate": "10/m", "burst": ""}
+    assert "The limit holds" in follow(acting, "/limits/set", words)
+    (info,) = queue.list_limits()
+    assert (info.limit.name, info.limit.concurrency, info.limit.rate) == ("type:mail", 4, "10/m")
+    follow(acting, "/limits/set", {"name": "type:mail", "rate": "10/m", "sliding": "1"})
+    assert queue.list_limits()[0].limit.sliding
+    for wrong in ({"name": "a"}, {"name": "a", "concurrency": "many"}, {"name": "<b>", "concurrency": "1"}):
+        response = acting.post("/limits/set", wrong)
+        assert response.status_code == 400
+        assert "This cannot be done" in response.text
+    assert "What waited for it starts" in follow(acting, "/limits/remove", {"name": "type:mail"}).replace(
+        "what", "What"
+    )
+    assert queue.list_limits() == []
+
+
+def test_drive_a_saga(acting: Site, queue: TaskQueue, hands: Hands) -> None:
+    task_id = stuck_saga(queue, hands)
+    page = acting.text(f"/tasks/{task_id}")
+    assert "Resume" in page
+    assert "Skip" in page
+    assert acting.post(f"/sagas/{task_id}/abort").status_code == 400, "it goes back already"
+    assert "goes on behind the compensation" in follow(acting, f"/sagas/{task_id}/resume", {"skip": "1"})
+    assert queue.get_saga(task_id).state == "compensated"
+    again = stuck_saga(queue, hands)
+    assert "goes on where it was stuck" in follow(acting, f"/sagas/{again}/resume", {})
+    assert queue.get_saga(again).state == "compensating"
+    going = hands.begin_saga(queue.submit_task(Saga("order").task(priority="urgent")), Record(["reserve"]))
+    hands.end(going, "fail", error="OSError: no")
+    assert "turns round" in follow(acting, f"/sagas/{going}/abort", {})
 
 
 def wanted_pending() -> object:

@@ -13,7 +13,9 @@ from tests.conformance.clients import Hands
 from tests.web.conftest import NewSite, Site
 from tests.web.xss import XSS
 
-PATHS = ["/", "/queues", "/tasks", "/tasks?status=failed", "/workers", "/schedules", "/dead", "/nowhere"]
+PATHS = [
+    "/", "/queues", "/tasks", "/tasks?status=failed", "/workers", "/schedules", "/limits", "/sagas", "/dead", "/nowhere"
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_every_page_fits_and_can_be_read(
 ) -> None:
     page.set_viewport_size({"width": width, "height": 812})
     page.emulate_media(color_scheme=scheme)
-    for path in [*PATHS, f"/tasks/{busy['running']}", f"/tasks/{busy['failed']}"]:
+    for path in [*PATHS, f"/tasks/{busy['running']}", f"/tasks/{busy['failed']}", f"/tasks/{busy['saga']}"]:
         page.goto(acting.url + path)
         assert wide(page) <= 0, path
         faint = page.evaluate(CONTRAST)
@@ -99,10 +101,73 @@ def test_actions(page: Any, acting: Site, queue: TaskQueue, hands: Hands, busy: 
     page.goto(f"{acting.url}/schedules")
     page.get_by_role("button", name="Run now").click()
     page.get_by_text("Submitted, besides").wait_for()
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("The schedule is paused").wait_for()
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_text("The schedule is resumed").wait_for()
     page.locator("summary", has_text="Remove").click()
     page.locator("details[open]").get_by_role("button", name="Remove").click()
     page.get_by_text("The schedule was removed").wait_for()
     assert TaskScheduler(queue).list_schedules() == []
+
+
+def test_actions_on_limits_and_sagas(page: Any, acting: Site, queue: TaskQueue, busy: dict[str, str]) -> None:
+    page.goto(f"{acting.url}/limits")
+    page.get_by_label("Name").fill("type:report")
+    page.get_by_label("At a time").fill("3")
+    page.get_by_role("button", name="Set limit").click()
+    page.get_by_text("The limit holds from now on").wait_for()
+    page.locator("tr", has_text="type:report").locator("summary").click()
+    page.locator("details[open]").get_by_role("button", name="Remove").click()
+    page.get_by_text("The limit was removed").wait_for()
+    assert [info.limit.name for info in queue.list_limits()] == ["smtp"]
+
+    page.goto(f"{acting.url}/sagas?state=stuck")
+    page.locator("tbody a").click()
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_text("The saga goes on where it was stuck").wait_for()
+    page.locator("summary", has_text="Cancel").wait_for()
+
+
+def test_a_list_is_not_moved_under_the_reader(page: Any, acting: Site, queue: TaskQueue, hands: Hands) -> None:
+    def die() -> str:
+        task_id = queue.submit_task(Task(max_retries=0))
+        hands.work("fail", error="KeyError: 'a'")
+        return task_id
+
+    die()
+    die()
+    page.goto(f"{acting.url}/dead")
+    page.get_by_text("Live", exact=True).wait_for()
+    letters = page.locator('[data-list="letters:"] tr[data-id]')
+    before = [row.get_attribute("data-id") for row in letters.all()]
+    letters.first.locator("input").check()
+    place = letters.first.bounding_box()
+    third = die()
+    queue.purge_dead([before[1]])
+    page.locator("#news", has_text="1 new, 1 gone").wait_for()
+    assert [row.get_attribute("data-id") for row in letters.all()] == before
+    assert letters.first.bounding_box() == place
+    assert "left" in (letters.nth(1).get_attribute("class") or "")
+    page.locator("#news button").click()
+    page.locator("#news").wait_for(state="hidden")
+    after = [row.get_attribute("data-id") for row in letters.all()]
+    assert after == [third, before[0]], "the latest first"
+    assert letters.nth(1).locator("input").is_checked(), "what was chosen stays chosen"
+    # a row that stays says what changes in it
+    die()
+    page.locator(".groups td b", has_text="3").wait_for()
+
+
+def test_an_empty_list_fills(page: Any, site: Site, queue: TaskQueue) -> None:
+    page.goto(f"{site.url}/tasks?status=pending&type=mail.*")
+    page.get_by_text("Live", exact=True).wait_for()
+    task_id = queue.submit_task(Task(task_type="mail.send"))
+    page.locator(f'tr[data-id="{task_id}"]').wait_for()
+    queue.submit_batch([Task(task_type="mail.send"), Task(task_type="other")])
+    page.locator("#news", has_text="1 new").wait_for()
+    page.keyboard.press("n")
+    page.locator("tr[data-id]").nth(1).wait_for()
 
 
 def test_dead_letters(page: Any, acting: Site, queue: TaskQueue, hands: Hands) -> None:
@@ -157,7 +222,16 @@ def test_the_keyboard(page: Any, site: Site, busy: dict[str, str]) -> None:
     page.keyboard.press("?")
     page.get_by_role("dialog").wait_for()
     page.keyboard.press("Escape")
-    for key, path in (("u", "/queues"), ("w", "/workers"), ("s", "/schedules"), ("d", "/dead"), ("t", "/tasks")):
+    paths = {
+        "u": "/queues",
+        "w": "/workers",
+        "s": "/schedules",
+        "l": "/limits",
+        "a": "/sagas",
+        "d": "/dead",
+        "t": "/tasks",
+    }
+    for key, path in paths.items():
         page.keyboard.press("g")
         page.keyboard.press(key)
         page.wait_for_url(f"{site.url}{path}")
@@ -213,12 +287,24 @@ def test_strings_that_would_run(
         redis_client.sadd(f"{prefix}:queues", text)
         redis_client.sadd(f"{prefix}:workers", text.replace(" ", ""))
         redis_client.hset(f"{prefix}:worker:{text.replace(' ', '')}", mapping={"host": text, "lists": text})
+        redis_client.hset(f"{prefix}:limits", text, "4 - 0 0 0")
+    redis_client.zadd(f"{prefix}:sagas", {failed: 1})
     running = queue.submit_task(Task())
     hands.claim()
     note = json.dumps({"value": 0.5, "message": XSS[0]})
     hands.run(hands.protocol.progress(running, hands.held[running].fence, note))
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
-    paths = ["/", "/queues", "/dead", "/workers", "/schedules", "/tasks?status=failed", f"/tasks/{running}"]
+    paths = [
+        "/",
+        "/queues",
+        "/dead",
+        "/workers",
+        "/schedules",
+        "/limits",
+        "/sagas",
+        "/tasks?status=failed",
+        f"/tasks/{running}",
+    ]
     for path in [*paths, f"/tasks/{failed}"]:
         page.goto(acting.url + path)
         # the parts that are live are put in by a script

@@ -50,9 +50,14 @@ def test_progress_arrives(site: Site, queue: TaskQueue, hands: Hands) -> None:
     assert "70 %" not in seen[0]
 
 
-@pytest.mark.parametrize("topic", ["overview:60", "overview:9", "queues", "workers", "schedules", "nav"])
+@pytest.mark.parametrize(
+    "topic",
+    ["overview:60", "overview:9", "queues", "workers", "schedules", "limits", "bulk",
+    "nav", "tasks:status=failed&type=in*",
+    "sagas:", "sagas:stuck", "groups:", "letters:", "letters:0123456789abcdef"],
+)  # fmt: skip
 def test_every_topic(site: Site, busy: dict[str, str], topic: str) -> None:
-    with site.http.stream("GET", f"/live?topic={topic}") as response:
+    with site.http.stream("GET", "/live", params={"topic": topic}) as response:
         kind, data = next(events(response))
     assert (kind, data["topic"]) == ("part", topic)
     assert len(data["html"]) > 50
@@ -153,3 +158,27 @@ def test_a_visitor_who_takes_nothing_fills_no_memory() -> None:
         await hub.close()
 
     asyncio.run(run())
+
+
+def test_what_takes_long_is_looked_at_less_often() -> None:
+    asyncio.run(_looks_of_a_slow_topic())
+
+
+async def _looks_of_a_slow_topic() -> None:
+    looks = {"slow": 0, "quick": 0}
+    enough = asyncio.Event()
+
+    async def render(topic: str) -> str:
+        looks[topic] += 1
+        if topic == "slow":
+            await asyncio.to_thread(asyncio.run, asyncio.sleep(0.1))
+        if looks["quick"] == 10:
+            enough.set()
+        return f"{topic} {looks[topic]}"
+
+    hub = Hub(render, 0.01)
+    stream = hub.stream(("slow", "quick"))
+    await anext(stream)
+    await asyncio.wait_for(enough.wait(), 10)
+    assert looks["slow"] == 1, "it rests ten times as long as it took"
+    await hub.close()

@@ -12,9 +12,12 @@ from taskq.web import DashboardOptions, create_app
 from tests.conformance.clients import Hands
 from tests.security.conftest import allow, url_of
 from tests.servers import ServerProcess
-from tests.web.conftest import Site, serving
+from tests.web.conftest import Site, serving, stuck_saga
 
-PAGES = ("/", "/queues", "/tasks?status=pending", "/tasks?status=failed", "/workers", "/schedules", "/dead")
+PAGES = (
+    "/",
+    "/queues", "/tasks?status=pending", "/tasks?status=failed", "/workers", "/schedules", "/limits", "/sagas", "/dead"
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
@@ -23,6 +26,7 @@ def test_every_page(server: ServerProcess, prefix: str, role: Role) -> None:
         hands = Hands(server.url, prefix)
         failed = queue.submit_task(Task(max_retries=0))
         hands.work("fail", error="ValueError: no")
+        saga = stuck_saga(queue, hands)
         waiting = queue.chain(Task(), Task())[1]
         TaskScheduler(queue).schedule_cron("nightly", "0 3 * * *", Task())
         hands.run(hands.protocol.remember())
@@ -32,7 +36,7 @@ def test_every_page(server: ServerProcess, prefix: str, role: Role) -> None:
         options = DashboardOptions(trusted=True, allow_actions=True)
         with serving(create_app(settings, options)) as url:
             site = Site(url)
-            for path in (*PAGES, f"/tasks/{failed}", f"/tasks/{waiting}"):
+            for path in (*PAGES, f"/tasks/{failed}", f"/tasks/{waiting}", f"/tasks/{saga}"):
                 assert "<h1>" in site.text(path)
             response = site.post("/queues/pause", {"queue": "default"})
             assert response.status_code == (303 if role is Role.OPERATOR else 502)
@@ -42,6 +46,11 @@ def test_every_page(server: ServerProcess, prefix: str, role: Role) -> None:
                     (f"/tasks/{failed}/cancel", {}),
                     ("/queues/purge", {"queue": "default"}),
                     ("/schedules/run", {"name": "nightly"}),
+                    ("/schedules/pause", {"name": "nightly"}),
+                    ("/schedules/resume", {"name": "nightly"}),
+                    ("/limits/set", {"name": "smtp", "concurrency": "4"}),
+                    ("/limits/remove", {"name": "smtp"}),
+                    (f"/sagas/{saga}/resume", {"skip": "1"}),
                     ("/schedules/remove", {"name": "nightly"}),
                     ("/dead", {"verb": "discard", "id": failed}),
                 ):

@@ -1,13 +1,16 @@
 """The yardstick: what redis-py and the server can do with no safety at all. Nothing here is a task queue.
 
 Submit is one RPUSH, a batch one pipeline of them. The worker stores 50 results and takes the next 50 tasks with one Lua
-call; who dies loses them. For round trips it takes one task with BLPOP and answers on a list of its own.
+call; who dies loses them. With threads it feeds so many of them, as fast as handlers that wait can be run here. For
+round trips it takes one task with BLPOP and answers on a list of its own.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import redis
@@ -73,6 +76,30 @@ def serve_fifties(client: redis.Redis) -> None:
                 client.lpush("bare:queue", first[1])
 
 
+def serve_threads(client: redis.Redis, threads: int) -> None:
+    """Settle and take fifty at a time for threads that run them."""
+    sha, held = client.script_load(FIFTY), 0
+    todo: SimpleQueue[bytes] = SimpleQueue()
+    done: SimpleQueue[tuple[int, str]] = SimpleQueue()
+
+    def run() -> None:
+        while True:
+            payload = json.loads(todo.get())
+            done.put((payload["n"], json.dumps(work.run(payload))))
+
+    for _ in range(threads):
+        Thread(target=run, daemon=True).start()
+    while True:
+        settled: list[Any] = []
+        while held and (held > threads or not done.empty()):
+            settled += done.get()
+            held -= 1
+        taken = client.evalsha(sha, 0, *settled)
+        held += len(taken)
+        for text in taken:
+            todo.put(text)
+
+
 def serve_single(client: redis.Redis) -> None:
     """Take one at a time and reply at once."""
     while True:
@@ -86,4 +113,9 @@ ADAPTER = Bare
 
 if __name__ == "__main__":
     connection = redis.Redis.from_url(URL, socket_timeout=None)
-    (serve_single if WORK in ("round_trip", "loaded", "check") or VARIANT.get("single") else serve_fifties)(connection)
+    if WORK in ("round_trip", "loaded", "check"):
+        serve_single(connection)
+    elif VARIANT.get("threads"):
+        serve_threads(connection, int(VARIANT["threads"]))
+    else:
+        serve_fifties(connection)

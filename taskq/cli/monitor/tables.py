@@ -273,7 +273,7 @@ def _schedules(reading: Reading) -> Section:
                 Text(printable(item.name)),
                 Text(printable(item.description)),
                 Text(printable(item.task_type)),
-                _next(item.next_run, reading.now),
+                Text("paused", style="yellow") if item.paused else _next(item.next_run, reading.now),
                 Text(printable(item.problem or ""), style="red"),
             )
         )

@@ -8,7 +8,7 @@
 --         result, {fields of the state}, record, 1 if its worker holds it, 1 if that one is known and has a lease, due ms,
 --         1 if a dead letter, holder of its unique key, 1 if it is not live and its checkpoint or signals do not expire,
 --         place in its sequence from 0 or -1, 1 if it stands among the blocked that its state names, 1 if it has all
---         permits that its state names, 1 if it waits for what has come already}}
+--         permits that its record names, 1 if it waits for what has come already}}
 -- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing or ids; list, whose reply
 -- is {next cursor, {id, how many entries of it there should be, ...}}; or one whose reply is {next cursor, {names}}:
 -- retained, retention, workers, leases, slots, sagas, or strangers, those of some ids that no status set has.
@@ -95,14 +95,13 @@ for n, id in ipairs(ids) do
     held = call('LPOS', PROCESSING .. worker, id) and 1 or 0
     known = call('SISMEMBER', WORKERS, worker) == 1 and call('ZSCORE', LEASES, worker) and 1 or 0
   end
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started', 'sequence', 'waits', 'blocked', 'holds',
-    'wakes')
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started', 'sequence', 'waits', 'blocked', 'wakes')
   if state[3] then holder = call('GET', UNIQUE .. state[3]) or '' end
   -- those of a live task may be kept as long as the task
   local live = flags[1][n] + flags[2][n] + flags[3][n] + flags[4][n] + flags[5][n] > 0
   local kept = not live and (call('PTTL', CHECKPOINT .. id) == -1 or call('PTTL', SIGNALS .. id) == -1)
   local blocked, has_all = state[7] and call('ZSCORE', BLOCKED .. state[7], id) and 1 or 0, 1
-  for key in string.gmatch(state[8] or '', '[^ ]+') do
+  for key in string.gmatch(record and string.match(record, '^%S+ %S+ %S+ %d+ %d+ (.*) %S+$') or '', '[^ ]+') do
     if call('SISMEMBER', PERMITS .. key, id) == 0 then has_all = 0 end
   end
   facts[n] = {id, table.concat(digits), call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id),

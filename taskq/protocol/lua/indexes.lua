@@ -1,7 +1,7 @@
 -- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, sagas, bells, ...
 -- FLAGS   no-writes
 -- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas sequence
--- USES    permits blocked jams scheduled
+-- USES    permits blocked jams scheduled running
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
 local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
@@ -45,8 +45,8 @@ local JUDGE = {
   end,
   permits = function(name)
     for _, id in ipairs(call('SRANDMEMBER', PERMITS .. name, 100)) do
-      local held = call('HGET', STATE .. id, 'holds') or ''
-      if not string.find(' ' .. held .. ' ', ' ' .. name .. ' ', 1, true) then return id .. ' holds one and does not run' end
+      local held = string.match(call('HGET', RUNNING, id) or '', '^%S+ %S+ %S+ %d+ %d+( .* )%S+$')
+      if not string.find(held or '', ' ' .. name .. ' ', 1, true) then return id .. ' holds one and does not run' end
     end
   end,
   blocked = function(name)

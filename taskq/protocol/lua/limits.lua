@@ -16,13 +16,15 @@ if verb == 'set' then
 elseif call('HDEL', LIMITS, name) == 0 then
   return 0
 end
-local types = ''
+-- the types that have a limit, * for all of them; # before them if there are limits of keys
+local types, keyed = '', ''
 for i, word in ipairs(call('HGETALL', LIMITS)) do
-  if i % 2 == 1 and word == 'type' then types = '*' end
-  local kind = i % 2 == 1 and types ~= '*' and string.match(word, '^type:(.*)$')
-  if kind then types = types .. ' ' .. kind .. ' ' end
+  if i % 2 == 1 then
+    local kind = string.match(word, '^type:(.*)$')
+    if word == 'type' then types = types .. '*' elseif kind then types = types .. ' ' .. kind .. ' ' else keyed = '#' end
+  end
 end
-if types == '' then call('DEL', LIMITED) else call('SET', LIMITED, types) end
+if types == '' and keyed == '' then call('DEL', LIMITED) else call('SET', LIMITED, keyed .. types) end
 for _, key in ipairs(keys) do
   if key == name or string.match(key, '^[^:]*') == name then look_again(key, now) end
 end

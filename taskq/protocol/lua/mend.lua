@@ -22,7 +22,7 @@ for _, status in ipairs(ENDED) do
   if member[status] then ended = ended or status end
 end
 local body, state_ttl, result = call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id)
-local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'holds', 'wakes')
+local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'wakes')
 local record = call('HGET', RUNNING, id)
 local run, due, dead = read_record(record), call('ZSCORE', SCHEDULED, id), call('ZSCORE', DEAD, id)
 local held = run and call('LPOS', PROCESSING .. run.worker, id)
@@ -39,7 +39,7 @@ local key_holder = state[3] and call('GET', UNIQUE .. state[3])
 call('LLEN', QUEUE .. waits_in)
 call('HLEN', COUNTERS)
 call('EXISTS', TOMBSTONES)
-if run then permits_of(id, run) end
+if run then check_limits(run.held) end
 call('ZCARD', SAGAS)
 local key, rank = state[5], nil
 if key then
@@ -213,17 +213,13 @@ end
 
 if truth == 'running' then
   local missing = 0
-  for limit_key in string.gmatch(state[8] or '', '[^ ]+') do missing = missing + call('SADD', PERMITS .. limit_key, id) end
+  for limit_key in string.gmatch(run.held or '', '[^ ]+') do missing = missing + call('SADD', PERMITS .. limit_key, id) end
   if missing > 0 then note('its permits are counted again') end
-elseif state[8] then
-  for limit_key in string.gmatch(state[8], '[^ ]+') do call('SREM', PERMITS .. limit_key, id) end
-  call('HDEL', STATE .. id, 'holds')
-  note('its permits given back')
 end
 if key then put_into_sequence() end
 if truth == 'waiting' then
-  if state[9] and not due and string.find(state[6], ' ', 1, true) then
-    schedule(id, tonumber(state[9]), waits_in)
+  if state[8] and not due and string.find(state[6], ' ', 1, true) then
+    schedule(id, tonumber(state[8]), waits_in)
     note('back in the schedule')
   end
   return done
@@ -238,8 +234,8 @@ if truth == 'running' then
   if known ~= (string.find(run.flags, 'h', 1, true) ~= nil) then
     run.flags = string.gsub(run.flags, '[-h]', '')
     if known then add_flag(id, run, 'h') else
-      call('HSET', RUNNING, id, table.concat({run.fence, run.worker, run.list, run.attempt, run.started,
-        run.flags == '' and '-' or run.flags}, ' '))
+      if run.flags == '' then run.flags = '-' end
+      write_record(id, run)
     end
     note('its record put right')
   end

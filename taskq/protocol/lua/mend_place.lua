@@ -1,7 +1,7 @@
 -- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
 -- FLAGS   allow-oom
 -- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
--- USES    schedules sagas sequence permits blocked jams
+-- USES    schedules sagas sequence permits blocked jams running
 -- INCLUDE clock text bell retention sequence limits
 -- ARGV    verb name detail lease:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
@@ -63,8 +63,8 @@ local MEND = {
     check_limits(name)
     local before = call('SCARD', PERMITS .. name)
     for _, id in ipairs(call('SRANDMEMBER', PERMITS .. name, 1000)) do
-      local held = call('HGET', STATE .. id, 'holds') or ''
-      if not string.find(' ' .. held .. ' ', ' ' .. name .. ' ', 1, true) then call('SREM', PERMITS .. name, id) end
+      local held = string.match(call('HGET', RUNNING, id) or '', '^%S+ %S+ %S+ %d+ %d+( .* )%S+$')
+      if not string.find(held or '', ' ' .. name .. ' ', 1, true) then call('SREM', PERMITS .. name, id) end
     end
     local gone = before - call('SCARD', PERMITS .. name)
     if gone > 0 and call('EXISTS', BLOCKED .. name) == 1 then look_again(name, now) end

@@ -15,7 +15,7 @@ for i, id in ipairs(ids) do
   call('HLEN', STATE .. id)
   if runs[i].list then
     call('LLEN', QUEUE .. runs[i].list)
-    permits_of(id, runs[i])
+    check_limits(runs[i].held)
   end
 end
 for _, status in ipairs({'running', 'pending'}) do call('SCARD', STATUS .. status) end

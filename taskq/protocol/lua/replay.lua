@@ -11,7 +11,7 @@
 local codes, states = {}, {}
 for i = first_ids, #ARGV, 2 do
   local id = ARGV[i]
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families', 'sequence', 'limits')
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families', 'sequence')
   states[#states + 1] = state
   call('LLEN', QUEUE .. (state[2] or ARGV[i + 1]))
   if state[3] then call('GET', UNIQUE .. state[3]) end
@@ -43,7 +43,6 @@ for n, state in ipairs(states) do
   if (status == 'failed' or status == 'cancelled') and call('PERSIST', TASK .. id) == 1 then
     call('DEL', STATE .. id, RESULT .. id)
     if state[3] and call('SET', UNIQUE .. state[3], id, 'NX') then call('HSET', STATE .. id, 'unique', state[3]) end
-    if state[7] then call('HSET', STATE .. id, 'status', 'pending', 'limits', state[7]) end
     if state[4] then call('HSET', STATE .. id, 'status', 'pending', 'parents', state[4]) end
     if state[5] then call('HSET', STATE .. id, 'status', 'pending', 'families', state[5]) end
     -- what it has noted and was told is kept as long as the task again

@@ -6,8 +6,8 @@
 --         code -1 and {index of each task whose id holds another body}; code -2 and {full list, its length};
 --         code -3 and {ordering key, tasks of it}: they are as many as may be
 -- In rest stand first the tasks that may start now, in groups: list and size of the group, then id and body for each.
--- Then come the others, seven words each: id, body, list, due ms (0: now; '+ms': from now), unique key, ordering key and
--- keys of limits with spaces between them ('' for none).
+-- Then come the others, six words each: id, body, list, due ms (0: now; '+ms': from now), unique key and ordering key ('' for
+-- none).
 -- reused is 1 if an id may have been used before, or stands here twice. No allow-oom flag: a full server refuses new
 -- work before anything is written, and goes on draining.
 local MOST = 4000  -- words that one command is given
@@ -99,13 +99,13 @@ end
 local tasks, at = {}, first_rest
 for _ = 1, groups do
   for i = at + 2, at + 2 * ARGV[at + 1], 2 do
-    tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[at], due = '0', unique = '', key = '', limits = ''}
+    tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[at], due = '0', unique = '', key = ''}
   end
   at = at + 2 + 2 * ARGV[at + 1]
 end
-for i = at, at + (others - 1) * 7, 7 do
+for i = at, at + (others - 1) * 6, 6 do
   tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[i + 2], due = ARGV[i + 3], unique = ARGV[i + 4],
-    key = ARGV[i + 5], limits = ARGV[i + 6]}
+    key = ARGV[i + 5]}
 end
 
 -- all reads
@@ -137,7 +137,7 @@ for i, task in ipairs(tasks) do
       task.later = task.due_ms > now
     end
     if unique ~= '' then holders[unique] = id end
-    if unique ~= '' or task.later or task.key ~= '' or task.limits ~= '' then call('HLEN', STATE .. id) end
+    if unique ~= '' or task.later or task.key ~= '' then call('HLEN', STATE .. id) end
     if task.key ~= '' then
       local before = members[task.key] or call('ZCARD', SEQUENCE .. task.key)
       if max_length > 0 and before >= max_length then return {-3, {task.key, before}} end
@@ -193,7 +193,6 @@ for _, task in ipairs(fresh) do
     call('SET', UNIQUE .. task.unique, id)
     call('HSET', STATE .. id, 'unique', task.unique)
   end
-  if task.limits ~= '' then call('HSET', STATE .. id, 'status', 'pending', 'limits', task.limits) end
   if task.key ~= '' then join_sequence(id, task.key) end
   if task.behind then
     wait_in_sequence(id, task.key, list)

@@ -44,6 +44,7 @@ for n, id in ipairs(ids) do
   local run = runs[n]
   call('LREM', PROCESSING .. run.worker, 1, id)
   call('RPUSH', PROCESSING .. worker, id)
-  call('HSET', RUNNING, id, table.concat({fence, worker, run.list, digits(run.attempt + 1), digits(now), run.flags}, ' '))
+  write_record(id, {fence = fence, worker = worker, list = run.list, attempt = digits(run.attempt + 1), started = digits(now),
+    held = run.held, flags = run.flags})
 end
 return {1, now, first, -1, 0, {}, ids, bodies, counts, seq}

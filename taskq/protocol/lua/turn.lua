@@ -1,8 +1,8 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    tombstones scheduled retention retained events large limited
--- INCLUDE clock bodies text events bell settle promote sweep running claim
+-- USES    tombstones scheduled retention retained events large limited blocked permits
+-- INCLUDE clock bodies text events bell settle promote sweep running counted room claim
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
@@ -23,10 +23,13 @@ local SWEPT = 8  -- ids that are looked at for each that is settled, so that mem
 repeat
   local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo', 'gates')
   if card[1] ~= token or card[3] or card[4] or seq <= tonumber(card[2] or 0) then break end
-  local waited, large, limited = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE, LIMITED) > 0, false, nil
-  if waited then
-    if call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
-    waited, large, limited = call('EXISTS', AWAITED) == 1, call('EXISTS', LARGE) == 1, call('GET', LIMITED)
+  local special, waited, large, counting = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE, LIMITED), false, false, nil
+  if special > 0 then
+    counting = call('GET', LIMITED)
+    if special > (counting and 1 or 0) then
+      if call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
+      waited, large = call('EXISTS', AWAITED) == 1, call('EXISTS', LARGE) == 1
+    end
   end
   read_clock()
   local head = call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')
@@ -35,6 +38,8 @@ repeat
 
   local usual, settles, ended, results, waiters, ttl, slot, at_head = others == 0, 0, {}, {}, {}, nil, nil, 0
   local sweeping = false
+  -- who gives permits back: the ids and the keys of each record
+  local holders_by, given_back
   if groups > 0 and usual then
     local at, beginnings, given = first_rest + lists, {}, {}
     ttl = ARGV[at + 1]
@@ -47,12 +52,28 @@ repeat
       end
       at = after
     end
-    local records = call('HMGET', RUNNING, unpack(ended))
+    local records, known, same = call('HMGET', RUNNING, unpack(ended)), nil, nil
     for n = 1, settles do
       local id, record = ended[n], records[n]
-      if not record or string.find(record, beginnings[n], 1, true) ~= 1 or string.byte(record, -1) ~= 45 or given[id] then
+      if not record or string.find(record, beginnings[n], 1, true) ~= 1 or given[id] then
         usual = false
         break
+      end
+      if string.byte(record, -1) ~= 45 then
+        holders_by, given_back = holders_by or {}, given_back or {}
+        if record ~= known then known, same = record, holders_by[record] end
+        if not same then
+          same = {}
+          holders_by[record] = same
+          local released, keys = {}, string.match(record, '^%S+ %d+ %d+ (.*) l$', #beginnings[n] + 1)
+          if not keys then
+            usual = false
+            break
+          end
+          for key in string.gmatch(keys, '[^ ]+') do released[#released + 1] = key end
+          given_back[record] = released
+        end
+        same[#same + 1] = id
       end
       given[id] = true
       if waited and call('EXISTS', WAITERS .. id) == 1 then waiters[n] = call('SMEMBERS', WAITERS .. id) end
@@ -68,10 +89,20 @@ repeat
     call('LLEN', RETAINED .. slot)
     call('SCARD', STATUS .. 'running')
     call('SCARD', STATUS .. 'completed')
+    if given_back then
+      local blocked = {}
+      for _, released in pairs(given_back) do
+        for i = 1, #released do blocked[#blocked + 1] = BLOCKED .. released[i] end
+      end
+      -- somebody waits for one of these permits
+      if call('EXISTS', unpack(blocked)) > 0 then break end
+    end
   end
   if not usual then break end
 
   local ids, bodies, taken, count, last, cut = {}, {}, {}, 0, 0, false
+  -- by which keys of limits each is counted, who is by each key, what they will hold, and the function that takes it
+  local counts, members, held, take_all
   for i = 1, want > 0 and lists or 0 do
     local found = call('LRANGE', QUEUE .. ARGV[first_rest + i - 1], '0', want - count - 1)
     taken[i] = #found
@@ -98,12 +129,36 @@ repeat
       if not bodies[n] then usual = false end
     end
     if not usual then break end
-    if limited then
+    if counting then
+      -- COPY counted
+      limited = counting
+      local groups, group, last_by
       for n = 1, count do
-        local kind = string.match(bodies[n], '^([^"]*)"', 18 + #ids[n]) or ''
-        if limited == '*' or string.find(limited, ' ' .. kind .. ' ', 1, true) then usual = false end
+        local by = counted_by(ids[n], bodies[n])
+        if by then
+          if by ~= last_by then
+            groups, counts, last_by = groups or {}, counts or {}, by
+            group = groups[by] or {}
+            groups[by] = group
+          end
+          group[#group + 1], counts[n] = ids[n], by
+        end
       end
-      if not usual then break end
+      if groups then
+        -- COPY room
+        take_all = take
+        if given_back then
+          for record, released in pairs(given_back) do
+            for i = 1, #released do
+              local key = released[i]
+              holders[key] = (holders[key] or call('SCARD', PERMITS .. key)) - #holders_by[record]
+            end
+          end
+        end
+        local sound
+        sound, members, held = pcall(room_for_all, groups)
+        if not sound or not members then break end
+      end
     end
     if settles == 0 then
       call('HLEN', RUNNING)
@@ -114,6 +169,11 @@ repeat
     end
   end
   if settles == 0 then call('LLEN', PROCESSING .. worker) end
+  if given_back and not members then
+    for _, released in pairs(given_back) do
+      for i = 1, #released do call('SCARD', PERMITS .. released[i]) end
+    end
+  end
   if sweeping then
     -- COPY sweep
     sweep(math.min(settles * SWEPT, 1000))
@@ -160,20 +220,34 @@ repeat
     local records, n = {}, 0
     for i = 1, #taken do
       local list = ARGV[first_rest + i - 1]
-      local from, to, record = QUEUE .. list, PROCESSING .. worker, nil
+      local from, to, run, record, keys = QUEUE .. list, PROCESSING .. worker, nil, nil, nil
       if taken[i] > 0 then
-        record = first .. '.' .. token .. '.' .. seq_text .. ' ' .. worker .. ' ' .. list .. ' 1 '
-          .. string.format('%d', now) .. ' -'
+        run = first .. '.' .. token .. '.' .. seq_text .. ' ' .. worker .. ' ' .. list .. ' 1 '
+          .. string.format('%d', now) .. ' '
+        record = run .. '-'
       end
       for _ = 1, taken[i] do
         call('LMOVE', from, to, 'LEFT', 'RIGHT')
         n = n + 1
+        if held and held[counts[n]] ~= keys then
+          keys = held[counts[n]]
+          record = run .. (keys and keys .. ' l' or '-')
+        end
         records[2 * n - 1], records[2 * n] = ids[n], record
       end
+    end
+    if members then
+      for key, same in pairs(members) do take_all(key, same) end
     end
     call('HSET', RUNNING, unpack(records))
     call('SADD', STATUS .. 'running', unpack(ids))
     call('HSET', META, 'fence', string.format('%d', first + count - 1))
+  end
+  if given_back then
+    -- after those who have taken theirs, so that the set need not be made anew
+    for record, released in pairs(given_back) do
+      for i = 1, #released do call('SREM', PERMITS .. released[i], unpack(holders_by[record])) end
+    end
   end
   if (ring_on == 1 or cut) and lists > 0 then
     local bells, left = {}, false

@@ -94,6 +94,80 @@ function put(part, html) {
   ready(part);
 }
 
+// -- lists --
+
+// A list is not moved under the reader: rows that are there are kept up to date where they are, and a bar offers the rest.
+
+const told = new WeakMap(); // row -> its cells as the server wrote them last
+const offered = new Map(); // list -> its latest HTML
+
+function rowsOf(part) {
+  return new Map(by("tr[data-id]", part).map((row) => [row.dataset.id, row]));
+}
+
+function inForm(cell) {
+  return cell.matches(".tick") || cell.contains(document.activeElement) || cell.querySelector("details[open]") !== null;
+}
+
+function refresh(row, fresh) {
+  const before = told.get(row) || [];
+  const cells = Array.from(fresh.cells, (cell) => cell.innerHTML);
+  told.set(row, cells);
+  Array.from(row.cells).forEach((cell, at) => {
+    if (cells[at] === undefined || cells[at] === before[at] || inForm(cell)) return;
+    cell.innerHTML = cells[at];
+    tellAll(cell);
+  });
+}
+
+function putList(part, html) {
+  const next = document.createElement("template");
+  // HTML of our own templates, in which everything that comes from a task is escaped
+  next.innerHTML = html;
+  const now = rowsOf(part), fresh = rowsOf(next.content);
+  if (!now.size && !inUse(part)) {
+    if (fresh.size) showList(part, html);
+    return;
+  }
+  let gone = 0;
+  now.forEach((row, id) => {
+    const there = fresh.has(id);
+    if (there) refresh(row, fresh.get(id));
+    else gone += 1;
+    row.classList.toggle("left", !there);
+    row.title = there ? "" : "Not in this list any more";
+  });
+  const come = Array.from(fresh.keys()).filter((id) => !now.has(id)).length;
+  if (come || gone) offered.set(part, html);
+  else offered.delete(part);
+  offer(come, gone, part);
+}
+
+function offer(come, gone, part) {
+  part.dataset.offer = [come ? `${come} new` : "", gone ? `${gone} gone` : ""].filter(Boolean).join(", ");
+  const words = by("[data-offer]").map((list) => list.dataset.offer).filter(Boolean);
+  news.hidden = !words.length;
+  if (words.length) news.querySelector("span").textContent = words.join("; ");
+}
+
+function showList(part, html) {
+  const ticked = new Set(by('input[name="id"]:checked', part).map((box) => box.value));
+  part.innerHTML = html;
+  by('input[name="id"]', part).forEach((box) => {
+    box.checked = ticked.has(box.value);
+  });
+  offered.delete(part);
+  offer(0, 0, part);
+  ready(part);
+}
+
+function showOffered() {
+  offered.forEach((html, part) => showList(part, html));
+}
+
+const news = document.getElementById("news");
+news.querySelector("button").addEventListener("click", showOffered);
+
 function markSection() {
   const nav = document.querySelector("nav[data-section]");
   const section = { task: "tasks" }[nav.dataset.section] || nav.dataset.section;
@@ -105,7 +179,7 @@ function markSection() {
 let source = null;
 
 function listen() {
-  const topics = by("[data-topic]").map((part) => part.dataset.topic);
+  const topics = [...by("[data-topic]").map((part) => part.dataset.topic), ...by("[data-list]").map((part) => part.dataset.list)];
   source = new EventSource(`${root}/live?${topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join("&")}`);
   source.addEventListener("open", () => {
     state.textContent = "Live";
@@ -120,6 +194,9 @@ function listen() {
     by("[data-topic]").filter((part) => part.dataset.topic === topic).forEach((part) => {
       if (html !== undefined) put(part, html);
       else say(gone);
+    });
+    by("[data-list]").filter((part) => part.dataset.list === topic).forEach((part) => {
+      if (html !== undefined) putList(part, html);
     });
     if (html !== undefined) say("");
   });
@@ -213,6 +290,7 @@ document.addEventListener("keydown", (event) => {
   }
   const acts = {
     g: () => { leader = Date.now(); },
+    n: showOffered,
     "/": () => document.getElementById("find").focus(),
     j: () => walk(1),
     k: () => walk(-1),
@@ -229,6 +307,7 @@ document.getElementById("theme").addEventListener("click", () => theme(true));
 document.getElementById("keys").addEventListener("click", () => help.showModal());
 
 function ready(part) {
+  by("tr[data-id]", part).forEach((row) => told.set(row, Array.from(row.cells, (cell) => cell.innerHTML)));
   tellAll(part);
   by("figure[data-chart]", part).forEach(readChart);
 }

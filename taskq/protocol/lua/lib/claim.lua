@@ -1,18 +1,12 @@
 -- claim: the claiming half of a turn
 -- USES queue processing task state status meta paused tombstones counters running large checkpoint signals sagas limited
 -- USES blocked jams
--- INCLUDE clock text events settle leave family bodies sequence limits
+-- INCLUDE clock text events settle leave family bodies sequence limits counted
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history or a limit, a tombstone, something due or handed back),
 -- the lists are walked after the settles instead, one task after the other.
-local gates, pauses, tombs, limited
+local gates, pauses, tombs
 local try = pcall
-
--- what a task is counted by if its type has a limit; the head of an envelope has a fixed shape
-local function type_key(id, body)
-  local kind = limited and string.match(body, '^([^"]*)"', 18 + #id)
-  return kind and (limited == '*' or string.find(limited, ' ' .. kind .. ' ', 1, true)) and 'type:' .. kind
-end
 
 local function is_paused(list)
   return pauses and call('SISMEMBER', PAUSED, list) == 1
@@ -61,14 +55,14 @@ local function look_for_claims(due, solo)
   end
   local plain, bodies, fit = not look_behind() and not tombs and not solo and due ~= 0 and #going == 0 and not awakening, {}, 0
   local last, large = want > 0 and call('HGET', META, 'fence') or 0, want > 0 and call('EXISTS', LARGE) == 1
+  limited = want > 0 and call('GET', LIMITED)
   if count > 0 then
     bodies, fit = fetch(prefixed(TASK, ids), large)
     clip(ids, taken, fit)
-    limited = call('GET', LIMITED)
     plain = plain and call('EXISTS', unpack(prefixed(STATE, ids))) == 0
     local seen = {}
     for i, pending in ipairs(call('SMISMEMBER', STATUS .. 'pending', unpack(ids))) do
-      if pending == 0 or not bodies[i] or seen[ids[i]] or type_key(ids[i], bodies[i]) then plain = false end
+      if pending == 0 or not bodies[i] or seen[ids[i]] or counted_by(ids[i], bodies[i]) then plain = false end
       seen[ids[i]] = true
     end
   end
@@ -108,7 +102,7 @@ local function take_together(claims, taken)
 end
 
 local function state_of(id)
-  local state = redis.pcall('HMGET', STATE .. id, 'attempts', 'crashes', 'retries', 'status', 'unique', 'limits', 'since')
+  local state = redis.pcall('HMGET', STATE .. id, 'attempts', 'crashes', 'retries', 'status', 'unique', 'since')
   if not state.err then return state end
   -- not ours, and too late to stop: without it the task is as good as new
   call('DEL', STATE .. id)
@@ -142,25 +136,18 @@ local function take_one(claims, records, list, id, body)
     return
   end
   local attempt, flags = (tonumber(state[1]) or 0) + 1, (state[4] or state[5]) and 'h' or '-'
-  local by_type = type_key(id, body)
-  local keys = by_type and state[6] and state[6] .. ' ' .. by_type or by_type or state[6]
-  local held
+  local keys = counted_by(id, body)
   -- a limit that a foreign hand has damaged holds nobody up
   if keys and try(check_limits, keys) then
     local full, again = admit(id, keys)
     if full then
       call('LPOP', QUEUE .. list)
-      return block(id, list, full, again, state[7])
+      return block(id, list, full, again, state[6])
     end
-    -- which are held
-    if again ~= '' then flags = 'hl' end
-    held = again
+    -- which are held, and tell so in its record
+    if again then flags = again .. (flags == 'h' and ' hl' or ' l') end
   end
-  if flags == 'hl' then
-    call('HSET', STATE .. id, 'status', 'running', 'holds', held)
-  elseif flags == 'h' then
-    call('HSET', STATE .. id, 'status', 'running')
-  end
+  if state[4] or state[5] then call('HSET', STATE .. id, 'status', 'running') end
   call('LMOVE', QUEUE .. list, PROCESSING .. worker, 'LEFT', 'RIGHT')
   local n = #claims.ids + 1
   claims.ids[n], claims.bodies[n], claims.has[id] = id, body, true

@@ -20,7 +20,7 @@ local function held_by(worker, charge, limit, max_crashes, dead_ttl)
     runs[i], crashes[i] = run or {}, (tonumber(state[1]) or 0) + charge
     if run then
       call('LLEN', QUEUE .. run.list)
-      permits_of(id, run)
+      check_limits(run.held)
     end
     if charge == 1 and crashes[i] >= max_crashes then check_end(id, 'failed', state[2], dead_ttl) end
   end

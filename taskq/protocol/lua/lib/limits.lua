@@ -1,59 +1,20 @@
 -- limits: how many tasks of a kind may run at a time, and how many may start within a time
--- USES limits permits jams blocked rate starts state status queue scheduled gates
--- INCLUDE clock text bell events schedule
+-- USES limits permits jams blocked state status queue scheduled gates
+-- INCLUDE clock text bell events schedule room
 -- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
 -- permits:<key> holds who runs with it. A claim that finds no room takes the task out of its list into blocked:<key>;
 -- whatever makes room moves the first of them back to the heads of their lists in the same step. jams says for each key
 -- with blocked tasks when to look at it again: rates make room by time alone, and a task that was moved back may meet
 -- another full limit, or nobody who runs it. The earliest of these times stands in the schedule as '@limits'.
-local LOOK_MS, SOON_MS, MOST = 60000, 1000, 100
+local SOON_MS, MOST = 1000, 100
 local RANKS = {urgent = 0, high = 1, normal = 2, low = 3}
--- what one script needs to know of a key once: its definition, how many hold a permit, that all of it was checked
-local definitions, holders, sound, freed, jammed = {}, {}, {}, {}, false
+-- what one script needs to know of a key once: that all of it was checked
+local sound, freed, jammed = {}, {}, false
 
--- "<most at a time or 0> <-, bucket or window> <starts> <ms> <burst> ...", by the whole key or by its name
-local function definition(key)
-  local known = definitions[key]
-  if known ~= nil then return known end
-  local text = call('HGET', LIMITS, key) or call('HGET', LIMITS, string.match(key, '^[^:]*'))
-  local most, kind, starts, period, burst = string.match(text or '', '^(%d+) (%S+) (%d+) (%d+) (%d+)')
-  known = most and {most = tonumber(most), kind = kind, starts = tonumber(starts), period = tonumber(period),
-    burst = tonumber(burst)} or false
-  definitions[key] = known
-  return known
-end
-
--- A bucket is kept as the time at which it is full again: later than it can be, the clock was set back.
-local function full_again(key, limit)
-  local step, full = limit.period / limit.starts, tonumber(call('GET', RATE .. key) or 0) or 0
-  return full < now + step * limit.burst + 1000 and math.max(now, full) or now, step
-end
-
--- Returns how many may start now (MOST: as many as like), and when there is room for one more than that.
-local function room(key)
-  -- behind a gate it is a turn that makes room
-  if string.byte(key) == 64 then return call('HEXISTS', GATES, key) == 1 and 0 or MOST, now + LOOK_MS end
-  local limit, free, again = definition(key), MOST, now + LOOK_MS
-  if not limit then return free, again end
-  if limit.most > 0 then
-    holders[key] = holders[key] or call('SCARD', PERMITS .. key)
-    free = math.min(free, limit.most - holders[key])
-  end
-  if limit.kind == 'bucket' then
-    local full, step = full_again(key, limit)
-    local tokens = math.floor((now - full) / step + limit.burst + 0.000001)
-    free, again = math.min(free, tokens), math.ceil(full + (tokens + 1 - limit.burst) * step)
-  elseif limit.kind == 'window' then
-    local past, first = 0, nil
-    for _, start in ipairs(call('LRANGE', STARTS .. key, '0', '9')) do
-      start = tonumber(start) or 0
-      -- later than now: the clock was set back
-      if start <= now - limit.period or start > now + 1000 then past = past + 1 else first = first or start end
-    end
-    free = math.min(free, limit.starts - call('LLEN', STARTS .. key) + past)
-    if first then again = first + limit.period end
-  end
-  return free, math.max(again, now + 1)
+-- as room, also behind a gate: there it is a turn that makes room
+local function opening(key)
+  if string.byte(key) ~= 64 then return room(key) end
+  return call('HEXISTS', GATES, key) == 1 and 0 or MOST, now + LOOK_MS
 end
 
 -- reads only: all that is touched when there is room with some keys, or may be
@@ -65,7 +26,7 @@ local function check_limits(keys)
   call('SCARD', STATUS .. 'waiting')
   call('SCARD', STATUS .. 'pending')
   for key in string.gmatch(keys, '[^ ]+') do
-    room(key)
+    opening(key)
     call('SCARD', PERMITS .. key)
     call('ZCARD', BLOCKED .. key)
   end
@@ -78,18 +39,6 @@ local function look_again(key, at)
   call('ZADD', SCHEDULED, 'LT', digits(at), '@limits')
 end
 
-local function take(key, id)
-  local limit = definition(key)
-  if limit.most > 0 then holders[key] = holders[key] + call('SADD', PERMITS .. key, id) end
-  if limit.kind == 'bucket' then
-    local full, step = full_again(key, limit)
-    call('SET', RATE .. key, string.format('%.3f', full + step), 'PX', digits(math.ceil(full + step - now)))
-  elseif limit.kind == 'window' then
-    if call('RPUSH', STARTS .. key, digits(now)) > limit.starts then call('LTRIM', STARTS .. key, -limit.starts, '-1') end
-    call('PEXPIRE', STARTS .. key, digits(limit.period))
-  end
-end
-
 -- Takes a permit or a start of each limit, or of none. Returns the key that is full and when to look again; or nil, and
 -- the keys whose permits it holds from now on.
 local function admit(id, keys)
@@ -97,15 +46,8 @@ local function admit(id, keys)
     local free, again = room(key)
     if free < 1 then return key, again end
   end
-  local held = {}
-  for key in string.gmatch(keys, '[^ ]+') do
-    local limit = definition(key)
-    if limit then
-      take(key, id)
-      if limit.most > 0 then held[#held + 1] = key end
-    end
-  end
-  return nil, table.concat(held, ' ')
+  for key in string.gmatch(keys, '[^ ]+') do take(key, {id}) end
+  return nil, held_of(keys)
 end
 
 -- Out of its list; it keeps its place among the blocked if it has been there before: by priority, then by time.
@@ -141,7 +83,7 @@ end
 
 -- as many of the blocked as there is room for go back to the heads of their lists, the first of them last
 local function unblock(key, most)
-  local free, again = room(key)
+  local free, again = opening(key)
   local ids = free > 0 and call('ZRANGE', BLOCKED .. key, '0', math.min(free, most) - 1) or {}
   for i = #ids, 1, -1 do back_to_its_list(ids[i], key) end
   if call('EXISTS', BLOCKED .. key) == 0 then

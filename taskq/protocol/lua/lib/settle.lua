@@ -12,8 +12,8 @@ local LEAVE = {retry = 'retry', snooze = 'scheduled', release = 'pending', wait 
 local ENDS = {fail = 'failed', cancel = 'cancelled'}
 
 -- completions are settled by the batch: ids, results and TTLs in the same order, ids by TTL, and what only few have:
--- unique key, parents, families, ordering key and permits
-local completed, results, ttls, by_ttl, histories, ties = {}, {}, {}, {}, {}, {}
+-- unique key, parents, families and ordering key; and permits
+local completed, results, ttls, by_ttl, histories, ties, permits = {}, {}, {}, {}, {}, {}, {}
 -- whether a completion may put a task that waits for it into a list
 local awakening = false
 -- the other outcomes: {id, run, outcome, body, number}
@@ -34,19 +34,22 @@ local function check_completion(id, run, result, ttl)
     by_ttl[ttl] = same
   end
   if someone_waits then call('SCARD', WAITERS .. id) end
-  if run.flags ~= '-' then
+  if run.held then
+    awakening, permits[n] = true, run.held
+    check_limits(run.held)
+  end
+  if run.flags ~= '-' and run.flags ~= 'l' then
     local at = #histories
     histories[at + 1], histories[at + 2], histories[at + 3] = STATE .. id, CHECKPOINT .. id, SIGNALS .. id
-    ties[n] = call('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence', 'holds')
+    ties[n] = call('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence')
     if ties[n][1] then call('GET', UNIQUE .. ties[n][1]) end
     if ties[n][2] then
       awakening = true
       check_parents(ties[n][2])
     end
-    if ties[n][4] or ties[n][5] then
+    if ties[n][4] then
       awakening = true
       check_sequence(ties[n][4])
-      check_limits(ties[n][5])
     end
   end
   completed[n], results[n], ttls[n], same[#same + 1] = id, result, ttl, id
@@ -54,7 +57,7 @@ end
 
 local function check_other(id, run, outcome, body, number)
   local unique = call('HGET', STATE .. id, 'unique')
-  permits_of(id, run)
+  check_limits(run.held)
   if outcome == 'pass' then
     if not string.find(body, '^[%w_.-]+@%d+$') then error({err = 'ERR ' .. id .. ' was passed over without its type'}) end
     check_limits(gate_key(run.list, body))
@@ -147,10 +150,8 @@ local function settle_completed()
     end
     if someone_waits then announce(id, results[n]) end
     emit_completed(id, holder_of[id])
-    if ties[n] then
-      leave_sequence(id, ties[n][4])
-      give_back(id, ties[n][5])
-    end
+    if ties[n] then leave_sequence(id, ties[n][4]) end
+    give_back(id, permits[n])
   end
   call('HDEL', RUNNING, unpack(completed))
   call('SREM', STATUS .. 'running', unpack(completed))

@@ -1,0 +1,109 @@
+-- room: how many may start with a key of a limit, and who takes of that room
+-- USES limits permits rate starts
+-- INCLUDE clock
+-- Apart from the rest of the limits, because the short way of a turn takes it as a copy when a limit is set.
+local LOOK_MS = 60000
+-- what one script needs to know once: texts by name of the limit, definitions by text; by key how many hold permits, and
+-- when a bucket is full
+local texts, definitions, holders, full_at = {}, {}, {}, {}
+
+-- "<most at a time or 0> <-, bucket or window> <starts> <ms> <burst> ...", by the whole key or by its name
+local function definition(key)
+  if texts[key] == nil then texts[key] = call('HGET', LIMITS, key) end
+  local text = texts[key]
+  if not text then
+    local name = string.match(key, '^[^:]*')
+    if texts[name] == nil then texts[name] = call('HGET', LIMITS, name) end
+    text = texts[name] or ''
+  end
+  local known = definitions[text]
+  if known == nil then
+    local most, kind, starts, period, burst = string.match(text, '^(%d+) (%S+) (%d+) (%d+) (%d+)')
+    known = most and {most = tonumber(most), kind = kind, starts = tonumber(starts), period = tonumber(period),
+      burst = tonumber(burst)} or false
+    definitions[text] = known
+  end
+  return known
+end
+
+-- Returns how many may start now, and when there is room for one more than that.
+local function room(key)
+  local limit, free, again = definition(key), math.huge, now + LOOK_MS
+  if not limit then return free, again end
+  if limit.most > 0 then
+    holders[key] = holders[key] or call('SCARD', PERMITS .. key)
+    free = limit.most - holders[key]
+  end
+  if limit.kind == 'bucket' then
+    -- the time at which it is full again: later than it can be, the clock was set back
+    local step, full = limit.period / limit.starts, tonumber(call('GET', RATE .. key) or 0) or 0
+    full = full < now + step * limit.burst + 1000 and math.max(now, full) or now
+    full_at[key] = full
+    local tokens = math.floor((now - full) / step + limit.burst + 0.000001)
+    free, again = math.min(free, tokens), math.ceil(full + (tokens + 1 - limit.burst) * step)
+  elseif limit.kind == 'window' then
+    local past, first = 0, nil
+    for _, start in ipairs(call('LRANGE', STARTS .. key, '0', '9')) do
+      start = tonumber(start) or 0
+      -- later than now: the clock was set back
+      if start <= now - limit.period or start > now + 1000 then past = past + 1 else first = first or start end
+    end
+    free = math.min(free, limit.starts - call('LLEN', STARTS .. key) + past)
+    if first then again = first + limit.period end
+  end
+  return free, math.max(again, now + 1)
+end
+
+-- a permit, or a start, for each of some tasks for which there is room
+local function take(key, ids)
+  local limit = definition(key)
+  if not limit then return end
+  if limit.most > 0 then holders[key] = (holders[key] or 0) + call('SADD', PERMITS .. key, unpack(ids)) end
+  if limit.kind == 'bucket' then
+    local full = full_at[key] + limit.period / limit.starts * #ids
+    full_at[key] = full
+    call('SET', RATE .. key, string.format('%.3f', full), 'PX', string.format('%d', math.ceil(full - now)))
+  elseif limit.kind == 'window' then
+    local start, length = string.format('%d', now), 0
+    for _ = 1, #ids do length = call('RPUSH', STARTS .. key, start) end
+    if length > limit.starts then call('LTRIM', STARTS .. key, -limit.starts, '-1') end
+    call('PEXPIRE', STARTS .. key, string.format('%d', limit.period))
+  end
+end
+
+-- of some keys those whose permits a run holds
+local function held_of(keys)
+  local held
+  for key in string.gmatch(keys, '[^ ]+') do
+    local limit = definition(key)
+    if limit and limit.most > 0 then held = held and held .. ' ' .. key or key end
+  end
+  return held
+end
+
+-- reads only: whether there is room for all of some tasks, given by the keys that count them. Returns who is counted by
+-- each key, and what each of them will hold; nil if there is not.
+local function room_for_all(groups)
+  local members, names, held = {}, {}, {}
+  for keys, ids in pairs(groups) do
+    for key in string.gmatch(keys, '[^ ]+') do
+      local known = members[key]
+      members[key] = ids
+      if known then
+        -- of two groups
+        members[key] = {unpack(known)}
+        for _, id in ipairs(ids) do table.insert(members[key], id) end
+      else
+        names[#names + 1] = key
+      end
+    end
+  end
+  if #names > 2 then
+    for n, text in ipairs(call('HMGET', LIMITS, unpack(names))) do texts[names[n]] = text end
+  end
+  for key, ids in pairs(members) do
+    if room(key) < #ids then return nil end
+  end
+  for keys in pairs(groups) do held[keys] = held_of(keys) end
+  return members, held
+end
