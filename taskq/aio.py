@@ -180,7 +180,8 @@ class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs, A
 
     @documented_as(TaskQueue.upcast)
     def upcast(self, task_type: str, *, from_version: int) -> Callable[[Upcast], Upcast]:
-        return self.registry.upcaster(task_type, from_version)
+        decorate: Callable[[Upcast], Upcast] = self.registry.upcaster(task_type, from_version)
+        return decorate
 
     @documented_as(TaskQueue.handle)
     def handle(self, task_id: str) -> AsyncTaskHandle:

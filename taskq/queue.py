@@ -298,7 +298,8 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
         Raises:
             InvalidTask: if the name or the version cannot be used.
         """
-        return self.registry.upcaster(task_type, from_version)
+        decorate: Callable[[Upcast], Upcast] = self.registry.upcaster(task_type, from_version)
+        return decorate
 
     def handle(self, task_id: str) -> TaskHandle:
         """Return the handle of a task that was submitted somewhere else.

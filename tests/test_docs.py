@@ -143,6 +143,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         eventually(scheduler.run_once, what="a slot that is due")
         queue.transport.run(protocol.watch(0))
         look()
+        queue.submit_task(Task(task_type="unknown"))
         worker = TaskWorker(queue)
         worker.register_handler("look", look_while_running)
         worker.register_handler("fail", lambda task: 1 / task.payload)

@@ -24,8 +24,11 @@ local function can_take(key, lists, knows)
 end
 
 local function gate_fields(worker)
-  local card = redis.pcall('HMGET', WORKER .. worker, 'lists', 'knows', 'bell', 'gates')
-  return card.err and {} or card
+  local card = redis.pcall('HMGET', WORKER .. worker, 'lists', 'knows', 'bell', 'gates', 'state')
+  if card.err then return {} end
+  -- one that drains or stops claims nothing
+  if card[5] and card[5] ~= '' then card[1], card[2] = '', '' end
+  return card
 end
 
 local function tell_of(key, kind)
