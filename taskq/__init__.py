@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         BadSignature,
         CannotDecrypt,
         CorruptTask,
+        DuplicateTask,
         EmbeddedServerError,
         InvalidTask,
         NotDurable,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
     from taskq.model.task import AgentTask, Task
     from taskq.model.threshold import SlaReading
+    from taskq.model.uniqueness import UniquePolicy
     from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
     from taskq.observe.details import Relatives, TaskDetails
     from taskq.observe.pages import TaskFilter, TaskPage
@@ -114,6 +116,7 @@ _HOME = {
     "AttemptLost": "taskq.worker",
     "ChildrenFailed": "taskq.worker",
     "CorruptTask": "taskq.errors",
+    "DuplicateTask": "taskq.errors",
     "DeadLetter": "taskq.model.views",
     "Discard": "taskq.model.retry",
     "Durability": "taskq.states",
@@ -168,6 +171,7 @@ _HOME = {
     "TaskWorker": "taskq.worker",
     "TaskqError": "taskq.errors",
     "TreeFamily": "taskq.workflow.trees",
+    "UniquePolicy": "taskq.model.uniqueness",
     "UnsupportedDurability": "taskq.errors",
     "UnsupportedServer": "taskq.errors",
     "UntrustedServer": "taskq.errors",
@@ -201,6 +205,7 @@ __all__ = [
     "CorruptTask",
     "DeadLetter",
     "Discard",
+    "DuplicateTask",
     "Durability",
     "EmbeddedServerError",
     "Explanation",
@@ -260,6 +265,7 @@ __all__ = [
     "TaskWorker",
     "TaskqError",
     "TreeFamily",
+    "UniquePolicy",
     "UnsupportedDurability",
     "UnsupportedServer",
     "UntrustedServer",

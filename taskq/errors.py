@@ -27,6 +27,21 @@ class TaskConflict(TaskqError):
     """A different task is already stored under the same id."""
 
 
+class DuplicateTask(TaskqError):
+    """Another task holds the unique key, and the submit said ``reject``; nothing was stored, or only the beginning of a
+    large batch.
+
+    Attributes:
+        task_id: of the holder.
+        stored: how many tasks of the batch were stored.
+    """
+
+    def __init__(self, message: str = "", task_id: str = "", stored: int = 0) -> None:
+        super().__init__(message)
+        self.task_id = task_id
+        self.stored = stored
+
+
 class QueueFull(TaskqError):
     """The queue has reached its maximum length; nothing was stored, or only the beginning of a large batch.
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from taskq.errors import InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
+from taskq.errors import DuplicateTask, InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
 from taskq.middleware import Middleware, before_submit
 from taskq.model.crypto import Seal
 from taskq.model.moment import seconds_to_ms, to_epoch_ms
@@ -26,15 +26,17 @@ from taskq.model.views import ListStats, PassedTasks, QueueStats, WorkerInfo, st
 from taskq.protocol.durability import Durable, Guarantee
 from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
-from taskq.protocol.operations import Protocol, Submission, SubmitReply
+from taskq.protocol.operations import Protocol
 from taskq.protocol.portions import portions
 from taskq.protocol.replies import Inspection, Sizes
+from taskq.protocol.submits import Submission, SubmitReply
 from taskq.settings import Settings
 from taskq.states import TaskPriority, TaskStatus
 
 T = TypeVar("T")
 
 PAGE = 100
+_PURGED_AT_ONCE = 250
 # how many tasks one look at a page reads before it says how to go on, and how many it may have
 MOST_LOOKED_AT, MOST_ON_A_PAGE = 1000, 500
 # A registration outlives the silence between two of them, and a lost notice is made good at the next one.
@@ -110,6 +112,7 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
         due,
         task.unique_key or "",
         task.ordering_key or "",
+        "" if task.unique_key is None else task.uniqueness.rules(_ttl_ms(context)),
     )
 
 
@@ -134,26 +137,44 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
             guarantee = Guarantee.of(durability, context.settings, context.protocol.keys)
             reply, reached = yield Durable(operation, guarantee)
             doubt = doubt or guarantee.shortfall(reached, reply.ids)
-        if reply.conflicts:
-            ids = [portion[index].task_id for index in reply.conflicts[:3]]
-            raise TaskConflict(
-                f"{len(reply.conflicts)} of {len(portion)} tasks have an id under which a different task is stored "
-                f"({', '.join(ids)}): {so_far(len(stored))} stored. Leave task_id out to have one made up"
-            )
-        if reply.full is not None:
-            raise queue_full(context, *reply.full, len(stored))
-        if reply.crowded is not None:
-            key, number = reply.crowded
-            raise QueueFull(
-                f"{number:,} tasks with the ordering key {key!r} have not ended yet, and there may be "
-                f"{context.settings.max_queue_length:,}: {so_far(len(stored))} stored. They run one after the other: "
-                "submit later, use more keys, or raise TASKQ_MAX_QUEUE_LENGTH",
-                len(stored),
-            )
+        refuse(context, portion, reply, len(stored))
         stored += reply.ids
     if doubt is not None:
         raise doubt
     return stored
+
+
+def refuse(context: Context, portion: Sequence[Submission], reply: SubmitReply, stored: int) -> None:
+    """Raise the error of a call that has stored nothing; ``stored`` tasks of its batch were by others before.
+
+    Raises:
+        DuplicateTask, QueueFull, TaskConflict: if the reply says so.
+    """
+    if reply.conflicts:
+        ids = [portion[index].task_id for index in reply.conflicts[:3]]
+        raise TaskConflict(
+            f"{len(reply.conflicts)} of {len(portion)} tasks have an id under which a different task is stored "
+            f"({', '.join(ids)}): {so_far(stored)} stored. Leave task_id out to have one made up"
+        )
+    if reply.full is not None:
+        raise queue_full(context, *reply.full, stored)
+    if reply.crowded is not None:
+        key, number = reply.crowded
+        raise QueueFull(
+            f"{number:,} tasks with the ordering key {key!r} have not ended yet, and there may be "
+            f"{context.settings.max_queue_length:,}: {so_far(stored)} stored. They run one after the other: "
+            "submit later, use more keys, or raise TASKQ_MAX_QUEUE_LENGTH",
+            stored,
+        )
+    if reply.duplicate is not None:
+        index, holder = reply.duplicate
+        key = portion[index].unique_key
+        raise DuplicateTask(
+            f"task {holder} holds the unique key {key!r}: {so_far(stored)} stored. Wait until it has ended, or submit "
+            "with another unique_policy",
+            holder,
+            stored,
+        )
 
 
 def so_far(stored: int) -> str:
@@ -342,10 +363,26 @@ def pause(context: Context, paused: bool, queue: str | None, priority: TaskPrior
 
 def purge(context: Context, queue: str | None, priority: TaskPriority | str | int | None) -> Flow[int]:
     """Delete waiting tasks; return how many."""
+    names = _lists(queue, priority)
     purged = 0
-    for name in _lists(queue, priority):
-        more = True
-        while more:
-            count, more = yield context.protocol.purge(name, 250)
-            purged += count
+    for name in names:
+        purged += yield from _purge_list(context, name)
+    waiting: int = 0
+    cursor = "0"
+    while True:
+        count, cursor = yield context.protocol.purge_waiting(cursor, names, _PURGED_AT_ONCE)
+        waiting += count
+        if cursor == "0":
+            break
+    # what waited in no list may have come into one meanwhile
+    for name in names if waiting else ():
+        purged += yield from _purge_list(context, name)
+    return purged + waiting
+
+
+def _purge_list(context: Context, name: str) -> Flow[int]:
+    purged, more = 0, True
+    while more:
+        count, more = yield context.protocol.purge(name, _PURGED_AT_ONCE)
+        purged += count
     return purged

@@ -117,10 +117,11 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
             durability: what to wait for: ``memory``, ``replicated`` or ``fsync``; None: as configured.
 
         Returns:
-            The id of the task; if its ``unique_key`` is held by a live task, the id of that one.
+            The id of the task; if its ``unique_key`` is held, the id of the task that stands for it.
 
         Raises:
             InvalidTask: if the task cannot be encoded or is larger than allowed.
+            DuplicateTask: if its ``unique_key`` is held, and its ``unique_policy`` is ``reject``.
             QueueFull: if its list is as long as it may be.
             TaskConflict: if its id belongs to a different task.
             ServerUnavailable, ServerFull: if the server cannot take it.

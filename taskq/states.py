@@ -116,6 +116,7 @@ TRANSITIONS: dict[tuple[TaskStatus | None, str], tuple[TaskStatus, ...]] = {
     (TaskStatus.WAITING, "promote"): (TaskStatus.PENDING,),
     (TaskStatus.WAITING, "limit"): (TaskStatus.PENDING,),
     (TaskStatus.WAITING, "sequence"): (TaskStatus.PENDING, TaskStatus.SCHEDULED),
+    (TaskStatus.WAITING, "unique"): (TaskStatus.PENDING, TaskStatus.SCHEDULED),
     (TaskStatus.WAITING, "cancel"): (TaskStatus.CANCELLED,),
     (TaskStatus.RUNNING, Outcome.CANCEL): (TaskStatus.CANCELLED,),
     (TaskStatus.RUNNING, "reap"): (TaskStatus.PENDING, TaskStatus.FAILED),

@@ -17,8 +17,9 @@ from taskq.protocol.audit import audit
 from taskq.protocol.channels import takeover
 from taskq.protocol.keys import Keys, list_name, lists_of
 from taskq.protocol.operation import Operation
-from taskq.protocol.operations import CrashLimits, LeaseTimes, Protocol, Submission, load_scripts
+from taskq.protocol.operations import CrashLimits, LeaseTimes, Protocol, load_scripts
 from taskq.protocol.replies import Claim, Settlement, TurnReply
+from taskq.protocol.submits import Submission
 from taskq.protocol.view import KINDS, Entry, read_dump
 from taskq.settings import Settings
 from taskq.states import TaskPriority
@@ -39,7 +40,7 @@ UUID = "namespace-uuid"
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
 _TIME_FIELDS = frozenset(
-    {"ready", "@looked", "started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "wakes"}
+    {"ready", "@looked", "started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "wakes", "due"}
 )
 _TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas", "jams"})
 

@@ -124,6 +124,8 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
             commit_together(queue, ctx._attempt, Together(task.task_id, ctx._attempt.claim.fence, saga="running one"))
             said = Exchange("ada", task.task_id, ctx._attempt.claim.fence, "{}")
             queue.transport.run(keep(protocol, said, 20, 30_000))
+            if task.unique_key:
+                queue.submit_task(Task(task_type="echo", unique_key=task.unique_key, unique_policy="queue_one"))
             queue.fanout(task.task_id, [Task(task_type="echo", queue="mail")])
             look()
 
@@ -136,6 +138,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         queue.set_limit("window", rate="100/m", sliding=True)
         queue.submit_batch([Task(task_type="look", limit_keys=["few", "window"]) for _ in range(2)])
         queue.submit_task(Task(task_type="look", unique_key="one", ordering_key="one"))
+        queue.submit_task(Task(task_type="look", unique_key="two"))
         queue.submit_task(Task(task_type="echo", queue="mail", payload="x" * 5000))
         queue.submit_task(Task(task_type="fail", max_retries=0))
         queue.cancel_task(queue.submit_task(Task(task_type="look", priority="low")))

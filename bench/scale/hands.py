@@ -17,8 +17,9 @@ from taskq import Task, TaskQueue
 from taskq.model.result import result_json
 from taskq.model.task import to_envelope
 from taskq.protocol.keys import lists_of
-from taskq.protocol.operations import LeaseTimes, Submission
+from taskq.protocol.operations import LeaseTimes
 from taskq.protocol.replies import Claim, Settlement
+from taskq.protocol.submits import Submission
 from taskq.settings import Settings
 from taskq.states import TaskStatus
 

@@ -11,6 +11,7 @@ from taskq.flows import Context, Flow
 from taskq.model.limit import Limit
 from taskq.model.moment import iso_utc, seconds_to_ms
 from taskq.model.task import Task, from_envelope, outline
+from taskq.model.uniqueness import UniquePolicy
 from taskq.model.views import status_dict, whole
 from taskq.protocol.keys import list_name, lists_of
 from taskq.protocol.replies import Circumstances, Inspection, WorkerCard
@@ -25,7 +26,8 @@ class Explanation:
         task_id: of the task.
         status: its status; empty if it is not known.
         reason: one word: ``queued``, ``paused``, ``no_worker``, ``unknown_type``, ``corrupt``, ``scheduled``,
-            ``parked``, ``retry``, ``limit``, ``passed``, ``order``, ``children``, ``dependencies``, ``waiting``,
+            ``parked``, ``retry``, ``limit``, ``passed``, ``unique``, ``order``, ``children``, ``dependencies``,
+            ``waiting``,
             ``running``, ``dead``, ``completed``, ``cancelled`` or ``unknown``.
         message: the whole reason, for people.
         details: the numbers and names in it.
@@ -141,7 +143,14 @@ def _later(case: _Case) -> Explanation:
         return case.because("retry", message, due=due, retry=retries, of=most, error=error)
     if reason:
         return case.because("parked", f"it starts at {due}, because: {reason}", due=due, why=reason)
-    return case.because("scheduled", f"it is delayed and starts at {due}", due=due)
+    return case.because("scheduled", f"it is delayed and starts at {due}{_put_off(case.task)}", due=due)
+
+
+def _put_off(task: Task) -> str:
+    if task.unique_policy != UniquePolicy.DEBOUNCE:
+        return ""
+    window = f"{task.unique_window:g} s"
+    return f"; another one with the unique key {task.unique_key} takes its place, and starts {window} later"
 
 
 def _waiting(case: _Case) -> Explanation:
@@ -151,6 +160,10 @@ def _waiting(case: _Case) -> Explanation:
         rank, first = found.order
         message = f"{rank} with the ordering key {state.get('sequence')} go before it, the first of them is {first}"
         return case.because("order", message, key=state.get("sequence"), ahead=rank, first=first)
+    if waits == "@unique":
+        key, holder = state.get("succeeds"), state.get("behind")
+        message = f"it waits until {holder} has ended, which held the unique key {key} when it was submitted"
+        return case.because("unique", message + _put_off(case.task), key=key, holder=holder)
     if found.limit is not None and found.limit.key.startswith("@"):
         return _passed(case, found.limit.ahead)
     if found.limit is not None and waits == "@limit":

@@ -123,6 +123,7 @@ def card_text(card: TaskCard) -> str:
             ("retry delay", duration_text(task.retry_delay) if status["retry_count"] else None),
             ("timeout", duration_text(task.timeout) if task.timeout else None),
             ("unique key", task.unique_key),
+            ("if it is held", _about_the_key(task)),
             ("ordering key", task.ordering_key),
             ("limit keys", ", ".join(task.limit_keys)),
             ("reason", status["reason"]),
@@ -150,6 +151,13 @@ def card_text(card: TaskCard) -> str:
     if status["status"] == TaskStatus.COMPLETED:
         sections.append(("result", _pretty(result.get("result"))))
     return "\n".join([head, *(f"\n{title}\n{indented(body)}" for title, body in sections)])
+
+
+def _about_the_key(task: Task) -> str | None:
+    said = task.uniqueness
+    times = {"ttl": said.ttl, "window": said.window, "idempotency": said.idempotency}
+    words = [f"{name} {duration_text(seconds)}" for name, seconds in times.items() if seconds is not None]
+    return ", ".join([said.policy, *words]) if task.unique_key is not None else None
 
 
 def _pretty(value: Any) -> str:

@@ -22,6 +22,7 @@ from taskq.cli.session import Session, with_session
 from taskq.cli.task_options import build_task, task_options
 from taskq.errors import AccessDenied
 from taskq.model.task import Task
+from taskq.model.uniqueness import UniquePolicy
 from taskq.model.views import WorkerInfo
 from taskq.protocol.keys import list_name
 from taskq.scheduler import TaskScheduler
@@ -54,6 +55,16 @@ def _limit(value: str) -> float | str:
 )
 @click.option("--id", "task_id", metavar="ID", help="Id of the task; without it one is made up.")
 @click.option("--unique-key", metavar="KEY", help="While a task with this key is live, another one is not accepted.")
+@click.option(
+    "--unique-policy",
+    type=click.Choice([policy.value for policy in UniquePolicy]),
+    help="What to do if the key is held.  [default: existing]",
+)
+@click.option("--unique-ttl", type=values.duration, help="Let go of the key after this time, even if the task is live.")
+@click.option("--unique-window", type=values.duration, help="The window of debounce or throttle, such as 5s.")
+@click.option(
+    "--idempotency", type=values.duration, help="Keep the key for this time after the completion; needs --unique-key."
+)
 @click.option("--ordering-key", metavar="KEY", help="Run tasks with this key one after the other, in order.")
 @click.option(
     "--limit-key", "limit_keys", multiple=True, metavar="KEY", help="Limit by which it is counted; may be repeated."
@@ -100,7 +111,7 @@ def submit(session: Session, /, words: tuple[str, ...], **options: Any) -> None:
         if options["wait"] is None and not session.json:
             show("\n".join(sent))
     if ids[0] != first.task_id:
-        session.note(f"a task with the key {first.unique_key} is live; it is the one shown, nothing was added")
+        session.note(f"a task with the key {first.unique_key} is there already; it is the one shown, nothing was added")
     if options["wait"] is not None:
         limit = None if options["wait"] == _FOR_EVER else options["wait"]
         _wait(session, first, ids, limit, many=bool(options["count"]))

@@ -9,6 +9,7 @@ import click
 
 from taskq.cli import values
 from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task
+from taskq.model.uniqueness import FIELDS as UNIQUENESS
 from taskq.states import TaskType
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,7 +75,7 @@ def build_task(
         task_id: None: one is made up.
         unique_key, ordering_key: None: none.
         limit_keys: of the limits that it is counted by.
-        options: those of ``task_options``; others are not looked at.
+        options: those of ``task_options``, and what is said about the unique key; others are not looked at.
 
     Raises:
         InvalidTask: for a value that cannot be used.
@@ -82,6 +83,7 @@ def build_task(
     """
     task_type, payload = type_and_payload(words)
     fields = {name: options[name] for name in _FIELDS if options[name] is not None}
+    fields |= {name: options[name] for name in UNIQUENESS if options.get(name) is not None}
     fields |= {"task_id": task_id or "", "unique_key": unique_key, "ordering_key": ordering_key}
     fields["limit_keys"] = limit_keys
     return Task(task_type=task_type, payload=values.read_payload(payload), **fields)

@@ -155,3 +155,11 @@ def parse_duration(text: str) -> float:
     if seconds > MAX_SECONDS:
         raise InvalidTask(f"{text!r} is too long: a duration is at most 100 years (36500d)")
     return seconds
+
+
+def plain_seconds(value: float | timedelta, name: str) -> float:
+    """Return checked seconds as an int or a float: how a subclass of these shows itself need not be JSON."""
+    seconds_to_ms(value, name)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return int(value) if isinstance(value, int) else float(value)

@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
-from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from taskq.errors import CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge
-from taskq.model.codec import decode, decode_at, encode
+from taskq.model.codec import checksum, decode, decode_at, encode
 from taskq.model.crypto import Seal, reveal
+from taskq.model.dependencies import check_depends_on
 from taskq.model.limit import check_limit_keys
-from taskq.model.moment import iso_utc, parse_iso, seconds_to_ms
-from taskq.model.names import check_name, check_version
+from taskq.model.moment import iso_utc, parse_iso, plain_seconds
+from taskq.model.names import check_name, check_version, checked_type, new_id
+from taskq.model.uniqueness import FIELDS, Uniqueness, UniquePolicy
 from taskq.states import TaskPriority, TaskType
 
 MAX_RETRIES = 3
 RETRY_DELAY_SECONDS = 60.0
 DEFAULT_QUEUE = "default"
 UNREADABLE = "unreadable"
-MAX_DEPENDENCIES = 1000
-RUN_WHEN = ("completed", "failed", "ended")
 
+_EXISTING = UniquePolicy.EXISTING.value
 _PAYLOAD = '"payload":'
 # An encrypted envelope has no payload, so that a program without keys cannot take the one for the other.
 _SEALED = '"sealed":"'
-
-
-_VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
-
-
-def _new_id() -> str:
-    """Return a random UUID (version 4), at a third of the price of ``str(uuid.uuid4())``."""
-    digits = os.urandom(16).hex()
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
-
-
-# There are few types, and each stands in many tasks.
-@lru_cache(maxsize=256)
-def _checked_type(name: str) -> str:
-    return check_name(name, "task type")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +45,13 @@ class Task:
         metadata: notes for people and tools, as JSON can say it; not covered by the checksum.
         task_id: a UUID is made up if it is None.
         unique_key: while a task with this key is live, another one with it is not accepted; the submit returns the id
-            of the first.
+            of the first, unless ``unique_policy`` says otherwise.
+        unique_policy: what becomes of it if the key is held: ``existing``, ``reject``, ``replace``, ``queue_one``,
+            ``debounce`` or ``throttle``; see ``UniquePolicy``.
+        unique_ttl: seconds after which it lets go of the key, even if it is live still; None: when it has ended.
+        unique_window: seconds of ``debounce`` or ``throttle``.
+        idempotency: seconds after its completion for which a submit with the same key returns its id; None: none. Its
+            result is kept at least as long.
         ordering_key: tasks with the same key start in the order of their submits, each when the one before it has come
             to its end, retries and delays included; until then they are ``waiting``.
         limit_keys: up to 4 names of limits that it is counted by, or ``<name>:<more>`` for one of many that have the
@@ -99,6 +87,10 @@ class Task:
     metadata: dict[str, Any] = field(default_factory=dict)
     task_id: str = ""
     unique_key: str | None = None
+    unique_policy: str = _EXISTING
+    unique_ttl: float | None = None
+    unique_window: float | None = None
+    idempotency: float | None = None
     ordering_key: str | None = None
     limit_keys: Sequence[str] = ()
     result_ttl: float | None = None
@@ -110,11 +102,11 @@ class Task:
     fresh_id: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.task_type = _checked_type(str(self.task_type))
+        self.task_type = checked_type(str(self.task_type))
         if type(self.priority) is not TaskPriority:
             self.priority = TaskPriority.parse(self.priority)
         if not self.task_id:
-            self.task_id = _new_id()
+            self.task_id = new_id()
             self.fresh_id = True
         else:
             check_name(self.task_id, "task id")
@@ -126,6 +118,8 @@ class Task:
             check_name(self.unique_key, "unique key")
         if self.ordering_key is not None:
             check_name(self.ordering_key, "ordering key")
+        if not (self.unique_ttl is self.unique_window is self.idempotency is None and self.unique_policy == _EXISTING):
+            self._check_uniqueness()
         if self.limit_keys:
             self.limit_keys = check_limit_keys(self.limit_keys)
         if type(self.version) is not int or self.version != 1:
@@ -139,30 +133,31 @@ class Task:
         self.created_at = iso_utc(created_ms)
         self._check_numbers()
 
+    @property
+    def uniqueness(self) -> Uniqueness:
+        """What is said about the unique key."""
+        return Uniqueness(self.unique_policy, self.unique_ttl, self.unique_window, self.idempotency)
+
+    def _check_uniqueness(self) -> None:
+        self.uniqueness.check(self.unique_key, self.ordering_key)
+        self.unique_policy = str(self.unique_policy)
+        for name in FIELDS[1:]:
+            value = getattr(self, name)
+            setattr(self, name, None if value is None else plain_seconds(value, name))
+
     def check_dependencies(self) -> None:
         """Check what the task depends on, as for a new one.
 
         Raises:
             InvalidTask: if it cannot depend on that.
         """
-        if isinstance(self.depends_on, str):
-            raise InvalidTask(f"depends_on is {self.depends_on!r:.80}: use a list of ids")
-        self.depends_on = tuple(dict.fromkeys(check_name(i, "task id in depends_on") for i in self.depends_on))
-        if len(self.depends_on) > MAX_DEPENDENCIES:
-            raise InvalidTask(
-                f"depends_on has {len(self.depends_on):,} ids, more than {MAX_DEPENDENCIES:,}: use ctx.fanout, which "
-                "has room for more, or let tasks in between collect"
-            )
-        if self.run_when not in RUN_WHEN:
-            raise InvalidTask(f"run_when is {self.run_when!r:.60}: use one of {', '.join(RUN_WHEN)}")
-        if self.task_id in self.depends_on:
-            raise InvalidTask(f"task {self.task_id} depends on itself")
+        self.depends_on = check_depends_on(self.task_id, self.depends_on, self.run_when)
 
     def _check_numbers(self) -> None:
         if type(self.max_retries) is not int or not 0 <= self.max_retries <= 1_000_000:
             raise InvalidTask(f"max_retries is {self.max_retries!r:.60}: use a whole number from 0 to 1,000,000")
         if self.retry_delay != RETRY_DELAY_SECONDS:
-            self.retry_delay = _plain_seconds(self.retry_delay, "retry_delay")
+            self.retry_delay = plain_seconds(self.retry_delay, "retry_delay")
         if not (self.timeout is self.expires_in is self.result_ttl is None):
             self._check_times()
         if not isinstance(self.metadata, dict):
@@ -172,7 +167,7 @@ class Task:
         for name in ("timeout", "expires_in", "result_ttl"):
             value = getattr(self, name)
             if value is not None:
-                seconds = _plain_seconds(value, name)
+                seconds = plain_seconds(value, name)
                 if seconds == 0:
                     raise InvalidTask(f"{name} is {value!r:.60}: use a number of seconds above 0, or None")
                 setattr(self, name, seconds)
@@ -183,14 +178,6 @@ class Task:
         if self.expires_in is None:
             return None
         return int((datetime.fromisoformat(self.created_at) + timedelta(seconds=self.expires_in)).timestamp() * 1000)
-
-
-def _plain_seconds(value: float | timedelta, name: str) -> float:
-    """Return checked seconds as an int or a float: how a subclass of these shows itself need not be JSON."""
-    seconds_to_ms(value, name)
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return int(value) if isinstance(value, int) else float(value)
 
 
 def AgentTask(**options: Any) -> Task:
@@ -208,17 +195,10 @@ def alike(pattern: Task, payload: Any) -> Task:
     task.queue, task.metadata, task.unique_key = pattern.queue, pattern.metadata, pattern.unique_key
     task.partition_key, task.created_at = pattern.partition_key, pattern.created_at
     task.ordering_key, task.limit_keys = pattern.ordering_key, pattern.limit_keys
-    task.task_id, task.fresh_id = _new_id(), True
+    task.unique_policy, task.unique_ttl = pattern.unique_policy, pattern.unique_ttl
+    task.unique_window, task.idempotency = pattern.unique_window, pattern.idempotency
+    task.task_id, task.fresh_id = new_id(), True
     return task
-
-
-def checksum(payload_json: str) -> str:
-    """Return the checksum of a payload as it stands in the envelope: the first 128 bits of its SHA-256, in base64
-    without padding.
-
-    It finds damage, not forgery; with all 256 bits a task of common size needs the next larger block of memory.
-    """
-    return b2a_base64(hashlib.sha256(payload_json.encode()).digest()[:16], newline=False)[:22].decode("ascii")
 
 
 def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
@@ -278,7 +258,9 @@ def _times(task: Task) -> str:
 
 
 def _keys_json(task: Task) -> str:
-    text = f'"unique_key":"{task.unique_key}",' if task.unique_key is not None else ""
+    text = ""
+    if task.unique_key is not None:
+        text = f'"unique_key":"{task.unique_key}",{task.uniqueness.json()}'
     return text if task.ordering_key is None else f'{text}"ordering_key":"{task.ordering_key}",'
 
 
@@ -393,12 +375,13 @@ def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
     task.queue = get("queue")
     task.metadata = get("metadata", {})
     task.unique_key = get("unique_key")
+    task.unique_policy = get("unique_policy", _EXISTING)
+    task.unique_ttl, task.unique_window, task.idempotency = get("unique_ttl"), get("unique_window"), get("idempotency")
     task.ordering_key = get("ordering_key")
     task.limit_keys = get("limit_keys", ())
     task.result_ttl = get("result_ttl")
     task.partition_key = None
-    task.depends_on = get("depends_on", ())
-    task.run_when = get("run_when", "completed")
+    task.depends_on, task.run_when = get("depends_on", ()), get("run_when", "completed")
     task.version = get("version", 1)
     return task
 

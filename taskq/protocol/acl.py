@@ -113,6 +113,7 @@ _LOOKS = (
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
+_PURGES = ("purge", "purge_waiting")
 DUTIES: dict[Role, Duties] = {
     Role.PRODUCER: Duties((*_SUBMITS, "lengths"), ("reply:*",), listens=True),
     Role.WORKER: Duties(
@@ -147,7 +148,7 @@ DUTIES: dict[Role, Duties] = {
     ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, *_LOOKS, "limits", "sla", "pause", "wish", "purge", "replay", "discard", *_CHECKS, *_MENDS),
+        (*_SUBMITS, *_LOOKS, "limits", "sla", "pause", "wish", *_PURGES, "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

@@ -30,8 +30,8 @@ I12 limits: exactly the running tasks that hold a permit stand among the permits
     key, each such key in ``jams``, and the schedule wakes somebody up in time for the first of those.
 
 Beside them: every key belongs to a known family and has its type; ``dead`` holds the failed ids, ``sagas`` known ones;
-a unique key is held by a live task that knows of it; named queues are listed in ``queues``; only known schedules have a
-last slot.
+a unique key is held by a live task that knows of it, or expires, and its successor waits for it behind a live task;
+named queues are listed in ``queues``; only known schedules have a last slot.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ BELL_MAX = 8
 IN_SEQUENCE = "@sequence"
 # ... and one that waits until a limit has room
 FOR_ROOM = "@limit"
+# ... and one that waits until the holder of its unique key has ended
+FOR_KEY = "@unique"
 LEASE_TOLERANCE_MS = 1000
 
 _EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history", "session", "rate", "starts"})
@@ -68,7 +70,7 @@ _PLACE_OF = {
 
 def expires(family: str) -> bool | None:
     """Return whether the keys of a family have to expire; None: it depends on the task, and each is judged with it."""
-    if family in _BY_STATUS or family in _OF_FAMILIES or family in ("result", "checkpoint"):
+    if family in _BY_STATUS or family in _OF_FAMILIES or family in ("result", "checkpoint", "unique"):
         return None
     return family in _EXPIRING
 
@@ -115,7 +117,7 @@ def _check_places(view: View) -> Iterator[str]:
             yield f"I2: {task_id} is in the set {status}, its state says {stated}"
         if status.terminal and places:
             yield f"I1: {task_id} is {status} and stands in {', '.join(places)}"
-        elif status is TaskStatus.WAITING and view.state(task_id).get("waits") in (IN_SEQUENCE, FOR_ROOM):
+        elif status is TaskStatus.WAITING and view.state(task_id).get("waits") in (IN_SEQUENCE, FOR_ROOM, FOR_KEY):
             if places:
                 yield f"I1: {task_id} waits for others, and stands in {', '.join(places)}"
         elif status is TaskStatus.WAITING:
@@ -182,7 +184,7 @@ def _check_expiry(view: View) -> Iterator[str]:
             must_expire = not slash or owner not in view.live
         if family == "checkpoint":  # that of a live task may be kept as long as the task
             must_expire = task_id not in view.live or entry.ttl_ms >= 0
-        if must_expire != (entry.ttl_ms >= 0):
+        if must_expire != (entry.ttl_ms >= 0) and family != "unique":
             yield f"I5: {key} has {'no' if must_expire else 'a'} TTL"
         if family == "result" and task_id in view.live:
             yield f"I5: {task_id} is {view.status(task_id)} and has a result"
@@ -255,19 +257,41 @@ def _check_indexes(view: View) -> Iterator[str]:
     for slot, _ in view.all("retained"):
         if slot not in view.get("retention", {}):
             yield f"I5: retained:{slot} is not in the retention index, so nothing will sweep it"
-    for name, holder in view.all("unique"):
-        if holder not in view.live or view.state(holder).get("unique") != name:
-            yield f"unique:{name} is held by {holder}, which does not know of it or is not live"
-    for task_id in view.live:
-        key = view.state(task_id).get("unique")
-        if key and view.get(f"unique:{key}", None) != task_id:
-            yield f"{task_id} claims unique:{key}, which it does not hold"
+    yield from _check_unique_keys(view)
     queues = view.get("queues", set())
     for name, _ in view.all("queue"):
         if ":" in name and name.rpartition(":")[0] not in queues:
             yield f"queue:{name} is not listed in queues"
     for name in view.get("slots", {}).keys() - view.get("schedules", {}).keys():
         yield f"slots remembers {name}, which is no schedule"
+
+
+def _check_unique_keys(view: View) -> Iterator[str]:
+    for name, holder in view.all("unique"):
+        known = holder in view.live and view.state(holder).get("unique") == name
+        if not known and view.entries[f"unique:{name}"].ttl_ms < 0:
+            yield f"unique:{name} is held by {holder}, which does not know of it or is not live"
+    for name, successor in view.all("successor"):
+        state = view.state(successor)
+        if state.get("waits") != FOR_KEY or state.get("succeeds") != name or successor not in view.live:
+            yield f"successor:{name} is {successor}, which does not wait for it"
+        if not {state.get("behind"), view.get(f"unique:{name}", None)} & view.live:
+            yield f"successor:{name} is {successor}, which waits behind nobody"
+    for task_id in view.live:
+        state = view.state(task_id)
+        key, successor_of = state.get("unique"), state.get("succeeds")
+        if key and view.get(f"unique:{key}", None) != task_id and not lets_go_by_time(state.get("rules", "")):
+            yield f"{task_id} claims unique:{key}, which it does not hold"
+        if (successor_of is not None) != (state.get("waits") == FOR_KEY and view.status(task_id) is TaskStatus.WAITING):
+            yield f"{task_id} is to wait for a unique key, and does not know for which, or is {view.status(task_id)}"
+        if successor_of and view.get(f"successor:{successor_of}", None) != task_id:
+            yield f"{task_id} is to be the successor:{successor_of}, and is not"
+
+
+def lets_go_by_time(rules: str) -> bool:
+    """Return whether a task lets go of its unique key while it is live; see lua/lib/unique.lua."""
+    words = rules.split(" ")
+    return len(words) > 1 and words[1] != "0"
 
 
 def _check_families(view: View) -> Iterator[str]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from taskq.protocol.audit import FOR_ROOM, IN_SEQUENCE
+from taskq.protocol.audit import FOR_KEY, FOR_ROOM, IN_SEQUENCE, lets_go_by_time
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.replies import Sizes
 from taskq.states import TaskStatus
@@ -34,7 +34,7 @@ _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
 _LATER = (TaskStatus.SCHEDULED, TaskStatus.RETRY)
 _SIEVE_BYTES = 8 << 20
 # as check.lua reads them
-_STATE_FIELDS = ("status", "list", "unique", "started", "sequence", "waits", "blocked", "wakes")
+_STATE_FIELDS = ("status", "list", "unique", "started", "sequence", "waits", "blocked", "wakes", "succeeds", "rules")
 
 
 class Facts(NamedTuple):
@@ -55,6 +55,7 @@ class Facts(NamedTuple):
         blocked: whether it stands among the blocked of the limit that its state names; ``permitted``: whether it has
             all permits that its record names.
         come: whether it waits for a signal that it was told, or for a family that is done or gone.
+        succeeds: whether it is the successor that its state names.
     """
 
     task_id: str
@@ -75,6 +76,7 @@ class Facts(NamedTuple):
     blocked: bool = False
     permitted: bool = True
     come: bool = False
+    succeeds: bool = False
 
     @property
     def pending(self) -> bool:
@@ -142,6 +144,7 @@ def _facts(item: list[Any]) -> Facts:
         item[14] == 1,
         item[15] == 1,
         item[16] == 1,
+        item[17] == 1,
     )
 
 
@@ -196,16 +199,25 @@ def _judge_live(facts: Facts, status: TaskStatus) -> Iterator[str]:
         yield f"I2: is {status}, and its state does not say for which list"
     if status == TaskStatus.RUNNING:
         yield from _judge_running(facts)
-    if "unique" in facts.state and facts.key_holder != facts.task_id:
+    lets_go = lets_go_by_time(facts.state.get("rules", ""))
+    if "unique" in facts.state and facts.key_holder != facts.task_id and not lets_go:
         yield f"index: claims the unique key {facts.state['unique']}, which it does not hold"
-    if status == TaskStatus.WAITING and facts.state.get("waits") == FOR_ROOM and not facts.blocked:
-        yield "I12: waits for room, and stands among the blocked of no limit"
-    if facts.come:
-        yield f"I1: waits for {facts.state['waits']}, which has come"
-    elif status == TaskStatus.WAITING and facts.waits_until and not facts.due:
-        yield f"I1: waits for {facts.state['waits']} until a time, and does not stand in the schedule"
+    if status == TaskStatus.WAITING:
+        yield from _judge_waiting(facts)
     if "sequence" in facts.state:
         yield from _judge_rank(facts, status, facts.state["sequence"])
+
+
+def _judge_waiting(facts: Facts) -> Iterator[str]:
+    waits = facts.state.get("waits")
+    if waits == FOR_ROOM and not facts.blocked:
+        yield "I12: waits for room, and stands among the blocked of no limit"
+    if waits == FOR_KEY and not facts.succeeds:
+        yield "index: waits for a unique key, and is the successor of nobody"
+    if facts.come:
+        yield f"I1: waits for {waits}, which has come"
+    elif facts.waits_until and not facts.due:
+        yield f"I1: waits for {waits} until a time, and does not stand in the schedule"
 
 
 def _judge_rank(facts: Facts, status: TaskStatus, key: str) -> Iterator[str]:

@@ -58,7 +58,8 @@ FAMILIES: dict[str, str] = {
     "gates": "gates",  # hash, key of tasks that a worker has passed over -> ms of the last, and bells of those who can
     "rate": "rate:",  # string with TTL, ms at which the bucket of a key is full again
     "starts": "starts:",  # list with TTL, ms of the last starts of a key with a sliding window
-    "unique": "unique:",  # string, unique key -> id of the live task that holds it
+    "unique": "unique:",  # string, unique key -> id of the task that holds it; with a TTL if it is to let go by time
+    "successor": "successor:",  # string, unique key -> id of the task that waits until the holder of the key has ended
     "waiters": "waiters:",  # set with TTL, reply lists of the clients that wait for one id
     "awaited": "awaited",  # string with TTL: exists while any client waits for any result
     "reply": "reply:",  # list with TTL, results on their way to one waiting client

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from taskq.errors import ProtocolError
 from taskq.model.history import MOST_MINUTES, MOST_QUEUES
 from taskq.protocol import admission, control, sessions, workflow
 from taskq.protocol.checks import Checks
@@ -31,6 +30,7 @@ from taskq.protocol.replies import (
     texts,
 )
 from taskq.protocol.scripts import Script, load
+from taskq.protocol.submits import Submission, SubmitReply, parse_submit, submit_words
 from taskq.protocol.words import settle_words
 
 PROTOCOL_VERSION = 1
@@ -51,6 +51,7 @@ ARGUMENTS: dict[str, str] = {
     "replay": "reopen ids*",
     "discard": "ids*",
     "purge": "list limit",
+    "purge_waiting": "cursor limit lists*",
     "await": "id reply_list ttl",
     "inspect": "ids*",
     "result": "id",
@@ -88,33 +89,6 @@ def load_scripts(clock: str = "read_clock") -> dict[str, Script]:
 SCRIPTS = load_scripts()
 
 
-class Submission(NamedTuple):
-    """One task on its way in; due is ms since the epoch as text, "+500": 500 ms from now, "0": now. No key is empty."""
-
-    task_id: str
-    envelope: str
-    list_name: str
-    due: str
-    unique_key: str
-    ordering_key: str = ""
-
-
-class SubmitReply(NamedTuple):
-    """The answer to a submit.
-
-    Attributes:
-        ids: per task the id under which it is stored, which is another one's if that one holds the unique key.
-        conflicts: positions of tasks whose id holds another body; nothing was stored.
-        full: the list that is full and its length; nothing was stored.
-        crowded: the ordering key of which there are as many tasks as there may be, and how many; nothing was stored.
-    """
-
-    ids: tuple[str, ...]
-    conflicts: tuple[int, ...] = ()
-    full: tuple[str, int] | None = None
-    crowded: tuple[str, int] | None = None
-
-
 class CrashLimits(NamedTuple):
     """How many crashes make a task a dead letter, and how long that is kept, in ms."""
 
@@ -149,26 +123,10 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
 
         ``reused`` says whether an id may have belonged to a task that has ended and expired, or stands here twice.
         """
-
-        groups, others, words, order = _submit_words(tasks)
-
-        def parse(reply: list[Any]) -> SubmitReply:
-            code, detail = reply
-            if code == -1:
-                return SubmitReply((), conflicts=tuple(sorted(order[index - 1] for index in detail)))
-            if code == -2:
-                return SubmitReply((), full=(detail[0].decode(), detail[1]))
-            if code == -3:
-                return SubmitReply((), crowded=(detail[0].decode(), detail[1]))
-            if code != 1:
-                raise ProtocolError(f"submit answered {reply!r}")
-            ids = [task.task_id for task in tasks]
-            for index, item in zip(order, detail, strict=False):
-                if not isinstance(item, int):
-                    ids[index] = item.decode()
-            return SubmitReply(tuple(ids))
-
-        return self._build("submit", (max_length, int(reused), groups, others, *words), parse)
+        groups, others, words, order = submit_words(tasks)
+        return self._build(
+            "submit", (max_length, int(reused), groups, others, *words), lambda reply: parse_submit(tasks, order, reply)
+        )
 
     def cancel(self, task_id: str, result: str, ttl_ms: int) -> Operation[str]:
         """End a waiting task with ``result``, or ask a running one to stop."""
@@ -207,6 +165,10 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
     def purge(self, list_name: str, limit: int) -> Operation[tuple[int, bool]]:
         """Delete up to ``limit`` waiting tasks of a list; return how many, and whether there are more."""
         return self._build("purge", (list_name, limit), lambda reply: (reply[0], reply[1] == 1))
+
+    def purge_waiting(self, cursor: str, lists: Sequence[str], limit: int) -> Operation[tuple[int, str]]:
+        """Delete tasks of lists that wait for room, a turn or a key; return how many, and the next cursor or "0"."""
+        return self._build("purge_waiting", (cursor, limit, *lists), lambda reply: (reply[0], _text(reply[1])))
 
     def replay(self, tasks: Sequence[tuple[str, str]], *, reopen: bool = False) -> Operation[list[int]]:
         """Put ended tasks, given as id and list, back; per task 1 if it was.
@@ -349,35 +311,3 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
 
 def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-
-# due, unique_key, ordering_key, limit_keys of a task that has none of them
-_PLAIN = ("0", "", "")
-
-
-def _submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], list[int]]:
-    """Return the number of groups, of other tasks, the words for them, and where each stands in ``tasks``.
-
-    Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
-    """
-    if len(tasks) == 1 and tasks[0][3:] == _PLAIN:  # for half the price
-        return 1, 0, [tasks[0][2], 1, *tasks[0][:2]], [0]
-    kinds = {task[2:] for task in tasks}
-    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == _PLAIN:  # nearly always
-        plain: list[Argument] = [kind[0], len(tasks)]
-        for task in tasks:
-            plain += task[:2]
-        return 1, 0, plain, list(range(len(tasks)))
-    if any(due != "0" or any(keys) for _, due, *keys in kinds):
-        return 0, len(tasks), [word for task in tasks for word in task], list(range(len(tasks)))
-    groups: dict[str, list[Argument]] = {}
-    orders: dict[str, list[int]] = {}
-    for index, (task_id, envelope, list_name, *_) in enumerate(tasks):
-        if list_name not in groups:
-            groups[list_name], orders[list_name] = [], []
-        groups[list_name] += (task_id, envelope)
-        orders[list_name].append(index)
-    words: list[Argument] = []
-    for list_name, members in groups.items():
-        words += (list_name, len(members) // 2, *members)
-    return len(groups), 0, words, [index for order in orders.values() for index in order]

@@ -6,6 +6,7 @@ A script is one file per transition. Its header is the contract, and the only pl
     -- FLAGS   <script flags of the server, if any>
     -- USES    <key families of keys.py>
     -- INCLUDE <fragments of lua/lib>
+    -- BRANCH  <fragments that only one branch needs, and copies with COPY>
     -- ARGV    <name> <name:number> ... [<rest>*]
     -- REPLY   <what comes back>
     --         <more of it>
@@ -15,7 +16,7 @@ KEY of each script is the root of the namespace, which keeps a call short and al
 A family in capitals stands for its key: ``STATUS .. 'pending'`` becomes ``NS..'status:' .. 'pending'``, one string
 made where it is needed, and none where it is not. The fragments come before the body, or where it says
 ``-- FRAGMENTS``; the clock alone where it says ``-- CLOCK``, and what a single branch of a short way needs as a copy
-there, where it says ``-- COPY <fragment>``.
+there, where it says ``-- COPY <fragment>``; so does a branch behind the fragments with what stands in ``BRANCH``.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ import functools
 import hashlib
 import itertools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 
 from taskq.errors import ProtocolError
 from taskq.protocol.keys import FAMILIES
 
-_FIELDS = ("FLAGS", "USES", "INCLUDE", "ARGV", "REPLY")
+_FIELDS = ("FLAGS", "USES", "INCLUDE", "BRANCH", "ARGV", "REPLY")
 _FIELD_LINE = re.compile(rf"-- ({'|'.join(_FIELDS)}) +(\S.*)\Z")
 _CONTINUATION = re.compile(r"--  +(\S.*)\Z")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -55,6 +57,7 @@ class Header:
     flags: tuple[str, ...]
     uses: tuple[str, ...]
     includes: tuple[str, ...]
+    branches: tuple[str, ...]
     argv: tuple[str, ...]
     reply: str
 
@@ -106,6 +109,7 @@ def parse_header(text: str, filename: str) -> tuple[Header, str]:
         flags=words["FLAGS"],
         uses=words["USES"],
         includes=words["INCLUDE"],
+        branches=words["BRANCH"],
         argv=words["ARGV"],
         reply=" ".join(fields["REPLY"]),
     )
@@ -186,13 +190,16 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
         raise ProtocolError(f"{name}.lua takes {' '.join(stated)}, its caller passes {' '.join(argv)}")
     if not header.reply:
         raise ProtocolError(f"{name}.lua: the header does not say what it replies")
-    fragments = {}
-    for include in _closure(header.includes):
-        _, text = _read(f"lib/{_stem(include, clock)}.lua", _stem(include, clock))
-        fragments[include] = text.strip()
+    fragments = _texts(_closure(header.includes), clock)
+    branches = _texts(tuple(name for name in _closure(header.branches) if name not in fragments), clock)
     if _CLOCK_MARKER in body:
         body = body.replace(_CLOCK_MARKER, fragments.pop("read_clock") + "\n")
-    body = _COPY.sub(lambda found: "".join(f"{text}\n" for text in _copies(found[1], fragments)), body)
+    body = _COPY.sub(
+        lambda found: "".join(
+            f"{text}\n" for text in _copies(found[1], branches if found[1] in header.branches else fragments)
+        ),
+        body,
+    )
     shebang = "#!lua" + (f" flags={','.join(header.flags)}" if header.flags else "")
     # a short way may stand before the fragments, so that it does not pay for them
     before, marker, after = body.strip().rpartition(_MARKER)
@@ -216,6 +223,11 @@ def _check_functions(name: str, texts: list[str]) -> None:
         if function in seen:
             raise ProtocolError(f"{name}.lua and its fragments have two functions {function}: rename one")
         seen.add(function)
+
+
+def _texts(names: Iterable[str], clock: str) -> dict[str, str]:
+    """Return the fragments of these names, the one that tells the time as it is to be."""
+    return {name: _read(f"lib/{_stem(name, clock)}.lua", _stem(name, clock))[1].strip() for name in names}
 
 
 def _copies(include: str, fragments: dict[str, str]) -> list[str]:

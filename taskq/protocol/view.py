@@ -12,7 +12,8 @@ from taskq.states import LIVE, TERMINAL, TaskStatus
 KINDS: dict[str, str] = {
     **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "starts"), "list"),
     **dict.fromkeys(("history", "session"), "list"),
-    **dict.fromkeys(("task", "result", "checkpoint", "unique", "awaited", "large", "rate", "limited"), "string"),
+    **dict.fromkeys(("task", "result", "checkpoint", "awaited", "large", "rate", "limited"), "string"),
+    **dict.fromkeys(("unique", "successor"), "string"),
     **dict.fromkeys(("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters"), "hash"),
     **dict.fromkeys(("family", "gathered", "limits", "sla", "breaches", "gates"), "hash"),
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters", "permits"), "set"),

@@ -18,10 +18,11 @@ from taskq.model.crypto import Seal, reveal
 from taskq.model.moment import iso_utc
 from taskq.model.recurrence import Cron, Every, Recurrence, from_json
 from taskq.model.task import Task
+from taskq.model.uniqueness import FIELDS as UNIQUENESS
 from taskq.states import TaskPriority
 
 # Each run has its own id and time of creation; see ``template_of`` for the key.
-_PER_RUN = frozenset({"task_id", "created_at", "unique_key", "ordering_key"})
+_PER_RUN = frozenset({"task_id", "created_at", "unique_key", "ordering_key", *UNIQUENESS})
 # As the envelope calls it.
 _STORED_NAMES = {"task_type": "type"}
 _TEMPLATE_FIELDS = tuple(field for field in fields(Task) if field.init and field.name not in _PER_RUN)

@@ -33,7 +33,7 @@ _FEW = 5
 _PASSING_MS = 60_000
 _INDEXES = {
     "worker": "workers",
-    "unique": "unique",
+    **{name: name for name in ("unique", "successor")},
     "sequence": "sequence",
     "permits": "permits",
     "blocked": "blocked",

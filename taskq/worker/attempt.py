@@ -274,6 +274,8 @@ class Judge:
             )
         ttl = attempt.task.result_ttl
         ttl_ms = self._result_ttl_ms if ttl is None else seconds_to_ms(ttl, "result_ttl")
+        if attempt.task.idempotency is not None:  # whoever is told its id is to find the result
+            ttl_ms = max(ttl_ms, seconds_to_ms(attempt.task.idempotency, "idempotency"))
         return Settlement(claim.task_id, claim.fence, "complete", body, ttl_ms)
 
     def raised(self, attempt: Attempt, error: BaseException) -> Settlement:

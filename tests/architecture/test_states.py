@@ -87,6 +87,23 @@ def sequence(submit: Move) -> Move:
     return move
 
 
+def succeed(due: str) -> Move:
+    """The holder of its unique key ends."""
+
+    def move(bench: Bench) -> None:
+        if status_of(bench) is not TaskStatus.WAITING:
+            return
+        bench.wipe()
+        bench.submit(task("holder", unique="k"))
+        bench.register("w2")
+        (claim,) = bench.claim("w2", 1)
+        bench.submit(task("a", unique="k", due=due)._replace(rules="queue_one 0 0 0 60000"))
+        assert status_of(bench) is TaskStatus.WAITING
+        bench.end("w2", settle(claim))
+
+    return move
+
+
 def claim_in_vain(bench: Bench) -> None:
     """Its limit is full."""
     if status_of(bench) is TaskStatus.PENDING:
@@ -207,6 +224,7 @@ MOVES: dict[str, list[Move]] = {
     "promote": [promote],
     "replay": [lambda b: b.run(b.protocol.replay([("a", "normal")])), replay_behind],
     "sequence": [sequence(submit_behind), sequence(submit_behind_and_delayed)],
+    "unique": [succeed("0"), succeed("+60000")],
     "reap": [reap(1), reap(3)],
     **{outcome: [end(outcome)] for outcome in Outcome if outcome not in (Outcome.CRASH, Outcome.CANCEL, Outcome.WAIT)},
     Outcome.WAIT: [wait, wait_in_vain],

@@ -124,11 +124,23 @@ def test_count_sends_batches(run: Run, run_json: Callable[..., Any], queue: Task
     assert queue.get_queue_stats().pending_tasks == 6
 
 
+def test_what_is_said_about_a_unique_key(run: Run, queue: TaskQueue) -> None:
+    said = "--unique-policy debounce --unique-window 5m --unique-ttl 1h --idempotency 1d"
+    result = run("submit", "echo", "--unique-key", "k", *said.split())
+    task = queue.get_task(result.stdout.strip())
+    assert task.uniqueness == ("debounce", 3600.0, 300.0, 86400.0)
+    shown = run("task", "show", task.task_id).stdout
+    assert "debounce, ttl 1h, window 5m, idempotency 1d" in " ".join(shown.split())
+    refused = run("submit", "echo", "--unique-key", "k", "--unique-policy", "reject")
+    assert refused.exit_code != 0
+    assert f"task {task.task_id} holds the unique key 'k': nothing was stored" in refused.stderr
+
+
 def test_a_live_unique_key_shows_the_first_task(run: Run, queue: TaskQueue) -> None:
     first = run("submit", "echo", "--unique-key", "k").stdout
     second = run("submit", "echo", "--unique-key", "k")
     assert second.stdout == first
-    assert "a task with the key k is live" in second.stderr
+    assert "a task with the key k is there already" in second.stderr
     assert queue.get_queue_stats().pending_tasks == 1
 
 

@@ -143,6 +143,22 @@ def in_order(client: Client, hands: Hands) -> str:
     return client.submit_task(Task(ordering_key="k"))
 
 
+def held(client: Client, hands: Hands) -> str:
+    client.submit_task(Task(task_id="holder", unique_key="k"))
+    hands.claim()
+    return client.submit_task(Task(unique_key="k", unique_policy="debounce", unique_window=5))
+
+
+def debounced(client: Client, hands: Hands) -> str:
+    return client.submit_task(Task(unique_key="k", unique_policy="debounce", unique_window=5))
+
+
+def replaced(client: Client, hands: Hands) -> str:
+    task_id = client.submit_task(Task(unique_key="k"))
+    client.submit_task(Task(task_id="newer", unique_key="k", unique_policy="replace"))
+    return task_id
+
+
 def dependent(client: Client, hands: Hands) -> str:
     client.submit_batch([Task(task_id="one"), Task(task_id="two")])
     task_id = client.submit_task(Task(depends_on=["one", "two"]))
@@ -176,6 +192,17 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (limited, "limit", r"the limit smtp \(1 at a time\) is full: holder run with it; 1 wait before it"),
     (too_fast, "limit", r"the limit api \(2/m\) is full; 0 wait before it, the next start is looked for in [\d.]+ s"),
     (in_order, "order", r"2 with the ordering key k go before it, the first of them is first"),
+    (
+        held,
+        "unique",
+        r"it waits until holder has ended, which held the unique key k .*; another one .* starts 5 s later",
+    ),
+    (
+        debounced,
+        "scheduled",
+        r"starts at 20.*; another one with the unique key k takes its place, and starts 5 s later",
+    ),
+    (replaced, "cancelled", r"it has ended at 20.*: replaced by newer"),
     (dependent, "dependencies", r"1 of 2 dependencies have not ended yet: two"),
     (unknown, "unknown", r"there is no task nobody: it never existed"),
 ]

@@ -32,6 +32,7 @@ ANSWERED_OTHERWISE = {
         "loses_a_child",
         "completes_the_first",
         "loses_the_first",
+        "starts_the_successor",
     )
     for family in ("task", "state")
 }
@@ -83,7 +84,7 @@ def put_wrong_type(bench: Bench, key: str) -> None:
     name = bench.raw_key(key)
     ttl_ms = bench.client.pttl(name)
     bench.client.delete(name)
-    if family_of(key) in ("task", "result", "checkpoint", "unique", "awaited", "limited"):
+    if family_of(key) in ("task", "result", "checkpoint", "unique", "awaited", "limited", "successor"):
         bench.client.rpush(name, "foreign")
     else:
         bench.client.set(name, "foreign")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from taskq.model.limit import Limit
 from tests.state import TTL_MS, Bench, settle, task
 
 
@@ -54,6 +55,32 @@ def test_a_stray_goes_and_what_it_names_stays(bench: Bench, place: str) -> None:
     bench.client.rpush(bench.key("queue", "normal"), "a")
     reply, changed = bench.act(bench.protocol.purge("normal", 10))
     assert (reply, changed) == ((0, False), {"queue:normal": None})
+
+
+def test_what_waits_in_no_list_goes_too_but_not_what_has_begun(bench: Bench) -> None:
+    bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
+    bench.submit(*(task(f"l{n}", limits="few") for n in range(4)), task("m", "low", limits="few"))
+    bench.submit(task("o1", ordering="o"), task("o2", "low", ordering="o"), task("o3", ordering="o"))
+    bench.register("w1")
+    assert {claim.task_id for claim in bench.claim("w1")} == {"l0", "o1"}
+    reply, changed = bench.act(bench.protocol.purge_waiting("0", ["normal"], 10))
+    assert reply == (4, "0")
+    assert changed["status:waiting"] == ["-l1", "-l2", "-l3", "-o3"]
+    assert changed["counters"] == {"purged": 4}
+    assert bench.state()["blocked:few"] == ["m"]
+    assert bench.run(bench.protocol.purge_waiting("0", ["low"], 10)) == (2, "0")
+    assert not {"jams", "blocked:few"} & bench.state().keys()
+
+
+def test_what_waits_in_no_list_goes_in_bounded_steps(bench: Bench) -> None:
+    bench.submit(*(task(f"o{n}", ordering="o") for n in range(500)))
+    cursor, counts = "0", []
+    while cursor != "0" or not counts:
+        count, cursor = bench.run(bench.protocol.purge_waiting(cursor, ["normal"], 50))
+        counts.append(count)
+    assert sum(counts) == 499
+    assert max(counts) < 100
+    assert bench.run(bench.protocol.purge("normal", 10)) == (1, False)
 
 
 def test_running_and_delayed_tasks_are_left(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from taskq.errors import ServerError
-from taskq.protocol.operations import Submission, SubmitReply
+from taskq.protocol.submits import Submission, SubmitReply
 from tests.state import Bench, settle, task
 
 

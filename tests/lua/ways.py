@@ -8,8 +8,8 @@ from typing import Any
 from taskq.model.limit import Limit
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
-from taskq.protocol.operations import Submission
 from taskq.protocol.replies import Claim, TurnReply
+from taskq.protocol.submits import Submission
 from tests.state import LISTS, Bench, envelope, settle, task
 
 Situation = Callable[[Bench], Operation[TurnReply]]

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskq.errors import CorruptTask, InvalidTask, PayloadTooLarge
-from taskq.model.task import AgentTask, Task, checksum, from_envelope, to_envelope
+from taskq.model.codec import checksum
+from taskq.model.task import AgentTask, Task, from_envelope, to_envelope
 from taskq.states import TaskPriority, TaskType
 
 LIMIT = 1_000_000

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from taskq.model.limit import Limit
+from taskq.model.uniqueness import Uniqueness, UniquePolicy
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Claim, Settlement, TurnReply
+from taskq.protocol.submits import Submission
 from taskq.states import LIVE, TERMINAL
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, UUID, Bench, changes, settle, task
 
@@ -30,6 +32,18 @@ LIMIT = st.sampled_from([1, 100])
 RATE = st.sampled_from([None, None, "1/m", "3/m"])
 LIMITED = st.sampled_from(["", "", "a", "b:1", "b:2", "a b:1"])
 KEY = st.sampled_from(["", "", "k1", "k2"])
+# what is said about a unique key: nothing, or a policy, a time to let go of it and one to keep it after the completion
+RULES = st.one_of(
+    st.just(Uniqueness()),
+    st.builds(
+        lambda policy, ttl, kept: Uniqueness(
+            policy, ttl, 20 if policy in (UniquePolicy.DEBOUNCE, UniquePolicy.THROTTLE) else None, kept
+        ),
+        st.sampled_from(UniquePolicy),
+        st.sampled_from([None, None, 15]),
+        st.sampled_from([None, None, 30]),
+    ),
+)
 
 
 class Machine(RuleBasedStateMachine):
@@ -92,22 +106,23 @@ class Machine(RuleBasedStateMachine):
         )
         due = draw(st.sampled_from(["0", "0", "0", "+30000"]))
         tasks = [
-            task(
-                task_id,
-                priority,
-                queue=queue,
-                due=due,
-                unique=draw(KEY),
-                ordering=draw(KEY),
-                limits=draw(LIMITED),
-            )
+            self.unique(draw, task(task_id, priority, queue=queue, due=due, ordering=draw(KEY), limits=draw(LIMITED)))
             for task_id in draw(IDS)
             if task_id not in left
         ]
         if not tasks:
             return
         reply = self.run(draw, self.bench.protocol.submit(tasks, draw(st.sampled_from([0, 0, 3]))))
-        assert len(reply.ids) == len(tasks) or reply.full or reply.crowded
+        assert len(reply.ids) == len(tasks) or reply.full or reply.crowded or reply.duplicate
+
+    def unique(self, draw: Any, one: Submission) -> Submission:
+        """Give a task a unique key, perhaps; what may wait for the key has no ordering key."""
+        key = draw(KEY)
+        if not key:
+            return one
+        said = draw(RULES)
+        waits = said.policy in (UniquePolicy.REPLACE, UniquePolicy.QUEUE_ONE, UniquePolicy.DEBOUNCE)
+        return one._replace(unique_key=key, ordering_key="" if waits else one.ordering_key, rules=said.rules(TTL_MS))
 
     def cancel(self, draw: Any) -> None:
         self.run(draw, self.bench.protocol.cancel(draw(ID), "{}", TTL_MS))
@@ -241,7 +256,9 @@ class Machine(RuleBasedStateMachine):
 
     def purge(self, draw: Any) -> None:
         limit = draw(LIMIT)
-        self.run(draw, self.bench.protocol.purge(draw(LIST), limit), whole=limit > 1)
+        self.run(draw, self.bench.protocol.purge(draw(LIST), limit), whole=False)
+        if draw(st.booleans()):
+            self.run(draw, self.bench.protocol.purge_waiting("0", draw(st.lists(LIST)), limit), whole=False)
 
     def pause(self, draw: Any) -> None:
         self.run(draw, self.bench.protocol.pause(draw(st.booleans()), draw(st.lists(LIST, unique=True, max_size=3))))
@@ -266,7 +283,17 @@ class Machine(RuleBasedStateMachine):
             name
             for name in state
             if name.startswith(
-                ("queue:", "processing:", "scheduled", "unique:", "sequence:", "permits:", "blocked:", "jams")
+                (
+                    "queue:",
+                    "processing:",
+                    "scheduled",
+                    "unique:",
+                    "successor:",
+                    "sequence:",
+                    "permits:",
+                    "blocked:",
+                    "jams",
+                )
             )
         ]
 

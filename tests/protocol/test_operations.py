@@ -6,8 +6,9 @@ import pytest
 
 from taskq.errors import ProtocolError
 from taskq.protocol.keys import Keys
-from taskq.protocol.operations import SCRIPTS, LeaseTimes, Protocol, Submission, SubmitReply
+from taskq.protocol.operations import SCRIPTS, LeaseTimes, Protocol
 from taskq.protocol.replies import Settlement
+from taskq.protocol.submits import Submission, SubmitReply
 
 protocol = Protocol(Keys("p"))
 
@@ -31,13 +32,14 @@ def test_submit() -> None:
         "{}",
         "high",
         "0",
-        *("", ""),
+        *("", "", ""),
         "b",
         "[]",
         "low",
         "+5",
         "k",
         "o",
+        "",
     )
     assert operation.parse([1, [1, b"holder"]]) == SubmitReply(("a", "holder"))
     assert operation.parse([1, [0, 1]]) == SubmitReply(("a", "b"))

@@ -10,7 +10,8 @@ import pytest
 import redis
 
 from taskq.errors import ServerError, ServerUnavailable
-from taskq.protocol.operations import Protocol, Submission
+from taskq.protocol.operations import Protocol
+from taskq.protocol.submits import Submission
 from taskq.settings import Settings
 from taskq.testing.faults.proxy import Proxy
 from taskq.transport.concurrent import AsyncTransport

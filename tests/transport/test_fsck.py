@@ -51,6 +51,7 @@ def bench(redis_url: str, prefix: str, redis_client: redis.Redis) -> Iterator[Be
         bench.submit(task("m", "low", queue="mail"))
         bench.submit(*(task(f"o{n}", "low", ordering="k") for n in range(3)), task("o3", ordering="k", due="+60000"))
         bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
+        bench.submit(task("next", unique="key2")._replace(rules="queue_one 0 0 0 60000"))
         yield bench
 
 
@@ -168,6 +169,13 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "a dead letter of nobody": (change("ZADD", "dead", "", 1, "nobody"), "index", "nobody"),
     "a key of nobody": (change("SET", "unique", "lost", "nobody"), "index", "lost"),
     "a key that is not held": (change("DEL", "unique", "key"), "index", "retry"),
+    "a successor that is not noted": (change("DEL", "successor", "key2"), "index", "next"),
+    "a successor that nobody is": (change("SET", "successor", "key", "nobody"), "index", "key"),
+    "a successor whose holder is gone": (
+        both(change("SET", "unique", "key2", "nobody"), change("HSET", "state", "next", "behind", "nobody")),
+        "index",
+        "key2",
+    ),
     "a key that another one holds": (change("SET", "unique", "key2", "retry"), "index", "key2"),
     "a permit of nobody": (change("SADD", "permits", "few", "nobody"), "I12", "few"),
     "a permit of one that has ended": (change("SADD", "permits", "few", "complete"), "I12", "few"),

@@ -11,7 +11,8 @@ from contextlib import closing
 import pytest
 
 from taskq.errors import ServerError, ServerUnavailable
-from taskq.protocol.operations import Protocol, Submission
+from taskq.protocol.operations import Protocol
+from taskq.protocol.submits import Submission
 from taskq.settings import Settings
 from taskq.testing.faults.proxy import Proxy
 from taskq.transport.endpoint import Endpoint

@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from taskq import CorruptTask, Task, TaskQueue, TaskWorker
-from taskq.model.codec import encode
-from taskq.model.task import checksum, to_envelope
+from taskq.model.codec import checksum, encode
+from taskq.model.task import to_envelope
 from tests.worker.background import Background
 
 

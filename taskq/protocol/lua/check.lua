@@ -1,6 +1,6 @@
 -- check: a page of ids and all that is known of each, as of one instant
 -- FLAGS   no-writes
--- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique
+-- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique successor
 -- USES    retention slots checkpoint signals sagas sequence permits blocked
 -- INCLUDE awaited
 -- ARGV    source name cursor count:number ids*
@@ -8,7 +8,8 @@
 --         result, {fields of the state}, record, 1 if its worker holds it, 1 if that one is known and has a lease, due ms,
 --         1 if a dead letter, holder of its unique key, 1 if it is not live and its checkpoint or signals do not expire,
 --         place in its sequence from 0 or -1, 1 if it stands among the blocked that its state names, 1 if it has all
---         permits that its record names, 1 if it waits for what has come already}}
+--         permits that its record names, 1 if it waits for what has come already, 1 if it is the
+--         successor that its state names}}
 -- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing or ids; list, whose reply
 -- is {next cursor, {id, how many entries of it there should be, ...}}; or one whose reply is {next cursor, {names}}:
 -- retained, retention, workers, leases, slots, sagas, or strangers, those of some ids that no status set has.
@@ -95,7 +96,8 @@ for n, id in ipairs(ids) do
     held = call('LPOS', PROCESSING .. worker, id) and 1 or 0
     known = call('SISMEMBER', WORKERS, worker) == 1 and call('ZSCORE', LEASES, worker) and 1 or 0
   end
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started', 'sequence', 'waits', 'blocked', 'wakes')
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started', 'sequence', 'waits', 'blocked', 'wakes',
+    'succeeds', 'rules')
   if state[3] then holder = call('GET', UNIQUE .. state[3]) or '' end
   -- those of a live task may be kept as long as the task
   local live = flags[1][n] + flags[2][n] + flags[3][n] + flags[4][n] + flags[5][n] > 0
@@ -104,9 +106,10 @@ for n, id in ipairs(ids) do
   for key in string.gmatch(record and string.match(record, '^%S+ %S+ %S+ %d+ %d+ (.*) %S+$') or '', '[^ ]+') do
     if call('SISMEMBER', PERMITS .. key, id) == 0 then has_all = 0 end
   end
+  local succeeds = state[9] and call('GET', SUCCESSOR .. state[9]) == id and 1 or 0
   facts[n] = {id, table.concat(digits), call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id),
     state, record or '', held, known, due[n] or '', dead[n] and 1 or 0, holder, kept and 1 or 0,
     state[5] and call('ZRANK', SEQUENCE .. state[5], id) or -1, blocked, has_all,
-    flags[5][n] == 1 and state[6] and string.sub(state[6], 1, 1) ~= '@' and has_come(id, state[6]) and 1 or 0}
+    flags[5][n] == 1 and state[6] and string.sub(state[6], 1, 1) ~= '@' and has_come(id, state[6]) and 1 or 0, succeeds}
 end
 return {next_cursor, facts}

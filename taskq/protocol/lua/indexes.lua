@@ -1,7 +1,7 @@
 -- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, sagas, bells, ...
 -- FLAGS   no-writes
 -- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas sequence
--- USES    permits blocked jams scheduled running
+-- USES    permits blocked jams scheduled running successor
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
 local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
@@ -24,7 +24,15 @@ local JUDGE = {
   end,
   unique = function(name)
     local holder = call('GET', UNIQUE .. name)
-    if holder and not (in_one_of(LIVE, holder) and call('HGET', STATE .. holder, 'unique') == name) then return holder end
+    local known = holder and in_one_of(LIVE, holder) and call('HGET', STATE .. holder, 'unique') == name
+    if holder and not known and call('PTTL', UNIQUE .. name) < 0 then return holder end
+  end,
+  successor = function(name)
+    local id = call('GET', SUCCESSOR .. name)
+    local state = id and call('HMGET', STATE .. id, 'status', 'succeeds', 'behind')
+    if id and (state[1] ~= 'waiting' or state[2] ~= name) then return id .. ' does not wait for it' end
+    local holder = id and call('GET', UNIQUE .. name)
+    if id and not (in_one_of(LIVE, state[3] or '') or in_one_of(LIVE, holder or '')) then return id .. ' waits behind nobody' end
   end,
   retained = function(name) return not call('ZSCORE', RETENTION, name) and 'unlisted' end,
   queue = function(name)

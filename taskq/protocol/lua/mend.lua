@@ -1,8 +1,8 @@
 -- mend: put one task right: where it is, in which status set, and which of its keys expire
 -- FLAGS   allow-oom
 -- USES    task state result status running scheduled dead workers leases processing queue unique counters tombstones
--- USES    retention retained checkpoint signals sagas sequence permits blocked
--- INCLUDE clock text bell leave retention sequence join awaited
+-- USES    retention retained checkpoint signals sagas sequence permits blocked successor
+-- INCLUDE clock text bell leave retention sequence join awaited unique
 -- ARGV    id list ttl:number holders*
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- The truth is what most depends on: a run that its worker still holds; else an end with a result; else the schedule;
@@ -22,7 +22,8 @@ for _, status in ipairs(ENDED) do
   if member[status] then ended = ended or status end
 end
 local body, state_ttl, result = call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id)
-local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'wakes')
+local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'wakes',
+  'succeeds', 'rules')
 local record = call('HGET', RUNNING, id)
 local run, due, dead = read_record(record), call('ZSCORE', SCHEDULED, id), call('ZSCORE', DEAD, id)
 local held = run and call('LPOS', PROCESSING .. run.worker, id)
@@ -36,6 +37,8 @@ for i = first_holders, #ARGV do
 end
 local waits_in = run and run.list or state[2] or list
 local key_holder = state[3] and call('GET', UNIQUE .. state[3])
+check_unique(state[3])
+local succeeds = state[9] and call('GET', SUCCESSOR .. state[9]) == id
 call('LLEN', QUEUE .. waits_in)
 call('HLEN', COUNTERS)
 call('EXISTS', TOMBSTONES)
@@ -63,9 +66,11 @@ elseif due and (member.scheduled or member.retry or state[1] == 'scheduled' or s
   truth = (state[1] == 'retry' or member.retry and state[1] ~= 'scheduled') and 'retry' or 'scheduled'
 elseif member.waiting and live == 'waiting' then
   local awaited, told = state[6] or '', false
-  if awaited == '@limit' and call('ZSCORE', BLOCKED .. (state[7] or ''), id) then return {} end
+  if awaited == '@limit' and call('ZSCORE', BLOCKED .. (state[7] or ''), id) or awaited == '@unique' and succeeds then
+    return {}
+  end
   if string.sub(awaited, 1, 1) ~= '@' then told = has_come(id, awaited) end
-  truth = (told or awaited == '@limit') and 'pending' or 'waiting'
+  truth = (told or awaited == '@limit' or awaited == '@unique') and 'pending' or 'waiting'
 else
   truth = 'pending'
 end
@@ -105,7 +110,8 @@ if dead and truth ~= 'failed' then
 end
 
 local function release_key()
-  if key_holder == id then call('DEL', UNIQUE .. state[3]) end
+  if key_holder == id then release_unique(id, state[3], 0) end
+  leave_succession(id, state[9])
   if rank then leave_sequence(id, key) end
 end
 
@@ -206,7 +212,13 @@ if result ~= -2 then
   call('DEL', RESULT .. id)
   note('its result deleted')
 end
-if state[3] and key_holder ~= id then
+if state[9] then
+  leave_succession(id, state[9])
+  call('HDEL', STATE .. id, 'succeeds', 'behind', 'waits')
+  if call('EXISTS', UNIQUE .. state[9]) == 0 then hold_key(id, state[9], state[10]) end
+  note('it does not wait for a unique key any more')
+end
+if state[3] and key_holder ~= id and not string.find(state[10] or '', '^%S+ [1-9]') then
   if not key_holder then call('SET', UNIQUE .. state[3], id) else call('HDEL', STATE .. id, 'unique') end
   note(key_holder and 'its unique key belongs to another task' or 'its unique key is held again')
 end

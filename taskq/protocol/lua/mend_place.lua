@@ -1,8 +1,8 @@
 -- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
 -- FLAGS   allow-oom
 -- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
--- USES    schedules sagas sequence permits blocked jams running
--- INCLUDE clock text bell retention sequence limits
+-- USES    schedules sagas sequence permits blocked jams running successor
+-- INCLUDE clock text bell retention sequence limits unique
 -- ARGV    verb name detail lease:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- An entry too many becomes a tombstone, which the claim drops: to take it out of the middle of a list would cost time in
@@ -48,8 +48,23 @@ local MEND = {
   unique = function()
     local holder = call('GET', UNIQUE .. name)
     if not holder or in_one_of(LIVE, holder) and call('HGET', STATE .. holder, 'unique') == name then return end
-    call('DEL', UNIQUE .. name)
+    if call('PTTL', UNIQUE .. name) >= 0 then return end
+    check_unique(name)
+    release_unique(holder, name, 0)
     return 'the key deleted'
+  end,
+  successor = function()
+    local id, holder = call('GET', SUCCESSOR .. name), call('GET', UNIQUE .. name)
+    local state = id and call('HMGET', STATE .. id, 'status', 'succeeds', 'behind')
+    if not id then return end
+    if state[1] ~= 'waiting' or state[2] ~= name then
+      call('DEL', SUCCESSOR .. name)
+      return id .. ' is no successor any more'
+    end
+    if in_one_of(LIVE, state[3] or '') or in_one_of(LIVE, holder or '') then return end
+    check_unique(name)
+    release_unique(holder, name, 0)
+    return id .. ' starts'
   end,
   -- the first one is of another, or not live: whatever is left begins
   sequence = function()

@@ -1,7 +1,7 @@
 -- replay: put ended tasks back into their lists, with all their attempts before them
 -- USES    task state status result dead tombstones queue counters unique family children gathered checkpoint signals
 -- USES    sequence
--- INCLUDE bell events family join
+-- INCLUDE bell events family join unique
 -- ARGV    reopen:number ids*
 -- REPLY   {per id: 1 replayed, 0 not a failed or cancelled task that can be}
 -- list comes from the state, or for a task that never ran from the caller as the word after its id. A unique key that
@@ -11,7 +11,7 @@
 local codes, states = {}, {}
 for i = first_ids, #ARGV, 2 do
   local id = ARGV[i]
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families', 'sequence')
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families', 'sequence', 'rules')
   states[#states + 1] = state
   call('LLEN', QUEUE .. (state[2] or ARGV[i + 1]))
   if state[3] then call('GET', UNIQUE .. state[3]) end
@@ -42,7 +42,11 @@ for n, state in ipairs(states) do
   codes[n] = 0
   if (status == 'failed' or status == 'cancelled') and call('PERSIST', TASK .. id) == 1 then
     call('DEL', STATE .. id, RESULT .. id)
-    if state[3] and call('SET', UNIQUE .. state[3], id, 'NX') then call('HSET', STATE .. id, 'unique', state[3]) end
+    local holder = state[3] and call('GET', UNIQUE .. state[3])
+    if state[3] and (not holder or holder == id) then
+      hold_key(id, state[3], state[7])
+      if state[7] then call('HSET', STATE .. id, 'status', 'pending', 'rules', state[7]) end
+    end
     if state[4] then call('HSET', STATE .. id, 'status', 'pending', 'parents', state[4]) end
     if state[5] then call('HSET', STATE .. id, 'status', 'pending', 'families', state[5]) end
     -- what it has noted and was told is kept as long as the task again

@@ -1,13 +1,14 @@
 -- submit: store tasks and put them where they wait, all or none
--- USES    task state status queue counters queues unique dead scheduled events bell large sequence
+-- USES    task state status queue counters queues unique successor dead scheduled events bell large sequence
 -- INCLUDE read_clock bell schedule events large join
+-- BRANCH  policy
 -- ARGV    max_length:number reused:number groups:number others:number rest*
 -- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...} (none: all are new);
 --         code -1 and {index of each task whose id holds another body}; code -2 and {full list, its length};
---         code -3 and {ordering key, tasks of it}: they are as many as may be
+--         code -3 and {ordering key, tasks of it}: they are as many as may be; code -4 and {index of a task, who holds its key}
 -- In rest stand first the tasks that may start now, in groups: list and size of the group, then id and body for each.
--- Then come the others, six words each: id, body, list, due ms (0: now; '+ms': from now), unique key and ordering key ('' for
--- none).
+-- Then come the others, seven words each: id, body, list, due ms (0: now; '+ms': from now), unique key, ordering key and what
+-- else is said of the unique key ('' for none; see lib/unique).
 -- reused is 1 if an id may have been used before, or stands here twice. No allow-oom flag: a full server refuses new
 -- work before anything is written, and goes on draining.
 local MOST = 4000  -- words that one command is given
@@ -99,13 +100,26 @@ end
 local tasks, at = {}, first_rest
 for _ = 1, groups do
   for i = at + 2, at + 2 * ARGV[at + 1], 2 do
-    tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[at], due = '0', unique = '', key = ''}
+    tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[at], due = '0', unique = '', key = '', rules = ''}
   end
   at = at + 2 + 2 * ARGV[at + 1]
 end
-for i = at, at + (others - 1) * 6, 6 do
-  tasks[#tasks + 1] = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[i + 2], due = ARGV[i + 3], unique = ARGV[i + 4],
-    key = ARGV[i + 5]}
+-- whoever takes the place of others takes it from those before it in this call, too: the last one for each key
+local last_of, with_rules = {}, false
+for i = at, at + (others - 1) * 7, 7 do
+  local task = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[i + 2], due = ARGV[i + 3], unique = ARGV[i + 4],
+    key = ARGV[i + 5], rules = ARGV[i + 6]}
+  tasks[#tasks + 1] = task
+  if task.rules ~= '' then
+    with_rules = true
+    if string.find(task.rules, '^replace') or string.find(task.rules, '^debounce') then last_of[task.unique] = task.id end
+  end
+end
+local ruling, end_replaced, hold
+if with_rules then
+  read_clock()
+  -- COPY policy
+  ruling, end_replaced, hold = decide, end_victims, hold_key
 end
 
 -- all reads
@@ -119,24 +133,36 @@ local bodies, holders, lists, wanted, members = {}, {}, {}, {}, {}
 for i, task in ipairs(tasks) do
   local id, list, unique = task.id, task.list, task.unique
   local stored = bodies[id] or known > 0 and call('GET', keys[i])
-  local holder = unique ~= '' and (holders[unique] or call('GET', UNIQUE .. unique))
+  local holder = unique ~= '' and (holders[unique] or last_of[unique] ~= id and last_of[unique] or call('GET', UNIQUE .. unique))
+  local behind, duplicate = false, nil
+  if task.rules ~= '' and not stored then
+    if task.due ~= '0' then task.due_ms = tonumber(task.due) + (string.byte(task.due) == 43 and now or 0) end
+    if holders[unique] then
+      duplicate = string.find(task.rules, '^reject') and holder
+    elseif holder ~= last_of[unique] then
+      holder, behind, duplicate = ruling(task, holder)
+    end
+    if duplicate then return {-4, {i, duplicate}} end
+  end
   if stored then
     codes[i] = 0
     if stored ~= task.body then conflicts[#conflicts + 1] = i end
   elseif holder then
     codes[i] = holder
+    if holder ~= last_of[unique] then holders[unique] = holder end
   else
     codes[i] = 1
     fresh[#fresh + 1] = task
     ids[#ids + 1] = id
     bodies[id] = task.body
     check_size(task.body)
-    if task.due ~= '0' then
+    if task.due ~= '0' or task.due_ms then
       if not now then read_clock() end
-      task.due_ms = tonumber(task.due) + (string.byte(task.due) == 43 and now or 0)
+      task.due_ms = task.due_ms or tonumber(task.due) + (string.byte(task.due) == 43 and now or 0)
       task.later = task.due_ms > now
     end
     if unique ~= '' then holders[unique] = id end
+    if behind then task.succeeds, task.behind, task.later, sequences = behind, true, false, true end
     if unique ~= '' or task.later or task.key ~= '' then call('HLEN', STATE .. id) end
     if task.key ~= '' then
       local before = members[task.key] or call('ZCARD', SEQUENCE .. task.key)
@@ -178,6 +204,7 @@ end
 if #stale > 0 then call('ZCARD', DEAD) end
 -- the first write needs no check before it
 call('HINCRBY', COUNTERS, 'submitted', #fresh)
+if with_rules then end_replaced() end
 note_size()
 for _, entry in ipairs(stale) do
   call('SREM', STATUS .. entry[1], entry[2])
@@ -189,13 +216,20 @@ local pushes, pending, writes = {}, {}, {}
 for _, task in ipairs(fresh) do
   local id, list, n = task.id, task.list, #writes
   writes[n + 1], writes[n + 2] = TASK .. id, task.body
-  if task.unique ~= '' then
+  if task.succeeds then
+    call('SET', SUCCESSOR .. task.unique, id)
+    call('HSET', STATE .. id, 'status', 'waiting', 'waits', '@unique', 'list', list, 'rules', task.rules, 'succeeds',
+      task.unique, 'behind', task.succeeds)
+  elseif task.rules ~= '' then
+    hold(id, task.unique, task.rules)
+    call('HSET', STATE .. id, 'status', 'pending', 'list', list, 'rules', task.rules)
+  elseif task.unique ~= '' then
     call('SET', UNIQUE .. task.unique, id)
     call('HSET', STATE .. id, 'unique', task.unique)
   end
   if task.key ~= '' then join_sequence(id, task.key) end
   if task.behind then
-    wait_in_sequence(id, task.key, list)
+    if not task.succeeds then wait_in_sequence(id, task.key, list) end
     if task.due_ms and task.due_ms > now then call('HSET', STATE .. id, 'due', string.format('%d', task.due_ms)) end
     call('SADD', STATUS .. 'waiting', id)
   elseif task.later then

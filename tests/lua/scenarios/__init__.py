@@ -16,6 +16,7 @@ from tests.lua.scenarios import (
     tasks,
     thresholds,
     turns,
+    unique,
     workers,
 )
 from tests.lua.scenarios.beginnings import Scenario
@@ -23,22 +24,21 @@ from tests.lua.scenarios.beginnings import Scenario
 __all__ = ["SCENARIOS", "Scenario"]
 
 _SUBJECTS = (
-    *(
-        submits,
-        turns,
-        ordering,
-        limiting,
-        thresholds,
-        workers,
-        tasks,
-        schedules,
-        families,
-        gates,
-        sagas,
-        reads,
-        mending,
-        minutes,
-    ),
+    submits,
+    turns,
+    ordering,
+    unique,
+    limiting,
+    gates,
+    thresholds,
+    workers,
+    tasks,
+    schedules,
+    families,
+    sagas,
+    reads,
+    mending,
+    minutes,
 )
 
 SCENARIOS: tuple[Scenario, ...] = tuple(scenario for subject in _SUBJECTS for scenario in subject.SCENARIOS)

@@ -1,7 +1,7 @@
 -- settle: apply the outcomes of attempts whose fence still holds
--- USES processing queue state status task result counters awaited paused tombstones retention retained scheduled unique
+-- USES processing queue state status task result counters awaited paused tombstones retention retained scheduled
 -- USES waiters running checkpoint family signals gates workers
--- INCLUDE clock terminate schedule bell events leave family sequence awaited gates
+-- INCLUDE clock terminate schedule bell events leave family sequence awaited unique gates
 -- In ARGV stand first the completions, in groups: fence, TTL in ms and size of the group, then id and result for each.
 -- Then come the other outcomes, five words each: id, fence, outcome, body, number; number is a TTL for an end and a delay
 -- for a later run, or the time after which one that waits is woken (0: never), in ms. Everything is read, and so type-checked, before the first write: the server does not roll back.
@@ -41,8 +41,9 @@ local function check_completion(id, run, result, ttl)
   if run.flags ~= '-' and run.flags ~= 'l' then
     local at = #histories
     histories[at + 1], histories[at + 2], histories[at + 3] = STATE .. id, CHECKPOINT .. id, SIGNALS .. id
-    ties[n] = call('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence')
-    if ties[n][1] then call('GET', UNIQUE .. ties[n][1]) end
+    ties[n] = call('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence', 'rules')
+    if check_unique(ties[n][1]) then awakening = true end
+    ties[n][6] = run.started
     if ties[n][2] then
       awakening = true
       check_parents(ties[n][2])
@@ -144,13 +145,15 @@ local function settle_completed()
   for n, id in ipairs(completed) do
     call('SET', RESULT .. id, results[n], 'PXAT', by_ttl[ttls[n]].until_ms)
     if ties[n] then
-      release_unique(id, ties[n][1])
       count_down(id, ties[n][2], 'completed', results[n])
       expire_families(ties[n][3], ttls[n])
     end
     if someone_waits then announce(id, results[n]) end
     emit_completed(id, holder_of[id])
-    if ties[n] then leave_sequence(id, ties[n][4]) end
+    if ties[n] then
+      leave_sequence(id, ties[n][4])
+      release_unique(id, ties[n][1], outlives(ties[n][5], 'completed', ties[n][6]))
+    end
     give_back(id, permits[n])
   end
   call('HDEL', RUNNING, unpack(completed))

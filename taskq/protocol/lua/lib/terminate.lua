@@ -1,6 +1,6 @@
 -- terminate: end a task: result, expiry, status set, unique key, waiting clients
--- USES task state result status dead counters unique waiters reply retained retention checkpoint signals
--- INCLUDE clock retention events family sequence
+-- USES task state result status dead counters successor waiters reply retained retention checkpoint signals
+-- INCLUDE clock retention events family sequence unique
 -- The caller has taken the id out of the place it was in, and has called check_end before its first write.
 local function announce(id, result)
   local waiters = call('SMEMBERS', WAITERS .. id)
@@ -12,10 +12,6 @@ local function announce(id, result)
   if #waiters > 0 then call('DEL', WAITERS .. id) end
 end
 
-local function release_unique(id, unique)
-  if unique and redis.pcall('GET', UNIQUE .. unique) == id then call('DEL', UNIQUE .. unique) end
-end
-
 -- reads only: all that an end touches and that is not the caller's own
 local function check_end(id, status, unique, ttl)
   if not ttl or ttl < 1 then error({err = 'ERR an end of ' .. id .. ' needs a time to keep it'}) end
@@ -25,10 +21,11 @@ local function check_end(id, status, unique, ttl)
   call('LLEN', RETAINED .. slot_of(ttl))
   call('ZCARD', DEAD)
   call('HLEN', COUNTERS)
-  if unique then call('GET', UNIQUE .. unique) end
-  local ties = call('HMGET', STATE .. id, 'parents', 'sequence')
+  check_unique(unique)
+  local ties = call('HMGET', STATE .. id, 'parents', 'sequence', 'succeeds')
   check_parents(ties[1])
   check_sequence(ties[2])
+  if ties[3] then call('GET', SUCCESSOR .. ties[3]) end
 end
 
 -- of a running one, leave_running comes first
@@ -36,8 +33,7 @@ local function terminate(id, status, from, result, ttl)
   call('SET', RESULT .. id, result, 'PX', ttl)
   call('PEXPIRE', TASK .. id, ttl)
   local state = STATE .. id
-  local ties = call('HMGET', state, 'unique', 'parents', 'families', 'sequence', 'status')
-  release_unique(id, ties[1])
+  local ties = call('HMGET', state, 'unique', 'parents', 'families', 'sequence', 'status', 'rules', 'started', 'succeeds')
   if ties[5] then
     -- what was to be kept as long as the task
     for _, key in ipairs({CHECKPOINT .. id, SIGNALS .. id}) do call('PEXPIRE', key, ttl, 'LT') end
@@ -54,4 +50,6 @@ local function terminate(id, status, from, result, ttl)
   emit_status(id, status, from)
   emit('task.' .. status, 'task_id', id, 'status', status)
   leave_sequence(id, ties[4])
+  release_unique(id, ties[1], outlives(ties[6], status, ties[7]))
+  leave_succession(id, ties[8])
 end

@@ -1,0 +1,93 @@
+"""What a submit sends and is answered. No I/O here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from taskq.errors import ProtocolError
+from taskq.protocol.operation import Argument
+
+# due time and keys of a task that may start now
+PLAIN = ("0", "", "", "")
+
+
+class Submission(NamedTuple):
+    """One task on its way in; due is ms since the epoch as text, "+500": 500 ms from now, "0": now. No key is empty.
+
+    ``rules`` is what else is said of the unique key, see ``taskq.model.uniqueness``.
+    """
+
+    task_id: str
+    envelope: str
+    list_name: str
+    due: str
+    unique_key: str
+    ordering_key: str = ""
+    rules: str = ""
+
+
+class SubmitReply(NamedTuple):
+    """The answer to a submit.
+
+    Attributes:
+        ids: per task the id under which it is stored, which is another one's if that one holds the unique key.
+        conflicts: positions of tasks whose id holds another body; nothing was stored.
+        full: the list that is full and its length; nothing was stored.
+        crowded: the ordering key of which there are as many tasks as there may be, and how many; nothing was stored.
+        duplicate: position of a task whose unique key must not be held, and the id of who holds it; nothing was stored.
+    """
+
+    ids: tuple[str, ...]
+    conflicts: tuple[int, ...] = ()
+    full: tuple[str, int] | None = None
+    crowded: tuple[str, int] | None = None
+    duplicate: tuple[int, str] | None = None
+
+
+def submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], list[int]]:
+    """Return the number of groups, of other tasks, the words for them, and where each stands in ``tasks``.
+
+    Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
+    """
+    if len(tasks) == 1 and tasks[0][3:] == PLAIN:  # for half the price
+        return 1, 0, [tasks[0][2], 1, *tasks[0][:2]], [0]
+    kinds = {task[2:] for task in tasks}
+    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == PLAIN:  # nearly always
+        plain: list[Argument] = [kind[0], len(tasks)]
+        for task in tasks:
+            plain += task[:2]
+        return 1, 0, plain, list(range(len(tasks)))
+    if any(due != "0" or any(keys) for _, due, *keys in kinds):
+        return 0, len(tasks), [word for task in tasks for word in task], list(range(len(tasks)))
+    groups: dict[str, list[Argument]] = {}
+    orders: dict[str, list[int]] = {}
+    for index, (task_id, envelope, list_name, *_) in enumerate(tasks):
+        if list_name not in groups:
+            groups[list_name], orders[list_name] = [], []
+        groups[list_name] += (task_id, envelope)
+        orders[list_name].append(index)
+    words: list[Argument] = []
+    for list_name, members in groups.items():
+        words += (list_name, len(members) // 2, *members)
+    return len(groups), 0, words, [index for order in orders.values() for index in order]
+
+
+def parse_submit(tasks: Sequence[Submission], order: Sequence[int], reply: list[Any]) -> SubmitReply:
+    """Return what a submit answered; ``order`` is where each of the tasks that were sent stands in ``tasks``."""
+    code, detail = reply
+    if code == -1:
+        return SubmitReply((), conflicts=tuple(sorted(order[index - 1] for index in detail)))
+    if code == -2:
+        return SubmitReply((), full=(detail[0].decode(), detail[1]))
+    if code == -3:
+        return SubmitReply((), crowded=(detail[0].decode(), detail[1]))
+    if code == -4:
+        return SubmitReply((), duplicate=(order[detail[0] - 1], detail[1].decode()))
+    if code != 1:
+        raise ProtocolError(f"submit answered {reply!r}")
+    ids = [task.task_id for task in tasks]
+    for index, item in zip(order, detail, strict=False):
+        if not isinstance(item, int):
+            ids[index] = item.decode()
+    return SubmitReply(tuple(ids))
