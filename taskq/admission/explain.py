@@ -27,7 +27,7 @@ class Explanation:
         status: its status; empty if it is not known.
         reason: one word: ``queued``, ``paused``, ``no_worker``, ``unknown_type``, ``corrupt``, ``scheduled``,
             ``parked``, ``retry``, ``limit``, ``passed``, ``unique``, ``order``, ``children``, ``dependencies``,
-            ``waiting``,
+            ``signal``, ``waiting``,
             ``running``, ``dead``, ``completed``, ``cancelled`` or ``unknown``.
         message: the whole reason, for people.
         details: the numbers and names in it.
@@ -182,6 +182,10 @@ def _waiting(case: _Case) -> Explanation:
         what = "dependencies" if waits.endswith("/0") else "children"
         message = f"{total - ended} of {total} {what} have not ended yet: {', '.join(open_ones)}"
         return case.because(what, message, total=total, ended=ended, open=open_ones)
+    _, space, signal = waits.partition(" ")
+    if space:
+        until = f", until {iso_utc(int(float(found.due)))}" if found.due else ""
+        return case.because("signal", f"it waits for the signal {signal}{until}", signal=signal)
     return case.because("waiting", f"it waits for {waits or 'nothing that is known: run `taskq fsck`'}", waits=waits)
 
 

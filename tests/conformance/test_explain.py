@@ -67,7 +67,7 @@ def unknown_version(client: Client, hands: Hands) -> str:
 
 
 def for_a_signal(client: Client, hands: Hands) -> str:
-    return end(client, hands, "wait", body="1 approved", delay_ms=0)
+    return end(client, hands, "wait", body="1 approved", delay_ms=60_000)
 
 
 def expired(client: Client, hands: Hands) -> str:
@@ -179,7 +179,7 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (passed_over, "passed", r"does not know resize has passed it over; 1 do, and 0 go before it"),
     (newer_version, "unknown_type", r"no live worker of the list normal knows resize version 2: start one"),
     (unknown_version, "unknown_type", r"none of 1 live workers of the list normal knows the type resize in version 2"),
-    (for_a_signal, "waiting", r"it waits for 1 approved"),
+    (for_a_signal, "signal", r"it waits for the signal approved, until 20.*Z$"),
     (expired, "cancelled", r"it has ended at 20.*: expired: it was to start within 5 s"),
     (corrupt, "corrupt", r"ends as a dead letter: .* does not match its SHA-256 checksum"),
     (scheduled, "scheduled", r"it is delayed and starts at 20\d\d-.*Z"),

@@ -133,7 +133,9 @@ def test_an_unknown_type_waits_until_a_worker_knows_it(queue: TaskQueue) -> None
 def test_a_worker_that_knows_nothing_says_so(queue: TaskQueue) -> None:
     task_id = queue.submit_task(Task(task_type="novel"))
     TaskWorker(queue).run_until_empty()
-    assert queue.get_task_status(task_id)["reason"].endswith("it knows no type at all")
+    assert queue.explain(task_id).reason == "unknown_type"
+    (passed,) = queue.get_queue_stats().passed
+    assert (passed.task_type, passed.tasks, passed.runnable) == ("novel", 1, False)
 
 
 def test_a_task_that_waited_longer_than_it_may_does_not_run(queue: TaskQueue) -> None:
