@@ -128,7 +128,11 @@ class ListDepth:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The answer to stats."""
+    """The answer to stats.
+
+    Attributes:
+        cursor: where the next page of the lists begins; "0": all of them are here, as of the same instant.
+    """
 
     now_ms: int
     statuses: dict[str, int]
@@ -137,6 +141,7 @@ class Sizes:
     workers: int
     dead: int
     tombstones: int
+    cursor: str = "0"
     gates: tuple[tuple[str, int, bool], ...] = ()
 
 
@@ -304,7 +309,7 @@ def parse_circumstances(reply: list[Any]) -> Circumstances:
 
 def parse_sizes(reply: list[Any]) -> Sizes:
     """Return what stats answered."""
-    sizes, depths, gates = reply[1], reply[2], reply[7]
+    sizes, depths, gates = reply[1], reply[2], reply[8]
     return Sizes(
         now_ms=reply[0],
         statuses={sizes[i].decode(): sizes[i + 1] for i in range(0, len(sizes), 2)},
@@ -318,15 +323,25 @@ def parse_sizes(reply: list[Any]) -> Sizes:
         workers=reply[4],
         dead=reply[5],
         tombstones=reply[6],
+        cursor=reply[7].decode(),
         gates=tuple((gates[i].decode(), gates[i + 1], gates[i + 2] == 1) for i in range(0, len(gates), 3)),
     )
 
 
-def parse_cards(reply: list[Any]) -> tuple[int, list[WorkerCard]]:
-    """Return the server time in ms and the cards."""
+def parse_cards(reply: list[Any]) -> tuple[int, list[WorkerCard], str]:
+    """Return the server time in ms, the cards, and the next cursor."""
     flat = reply[1]
     cards = [
         WorkerCard(flat[i].decode(), pairs(flat[i + 1]), texts(flat[i + 2]), int(float(flat[i + 3])))
         for i in range(0, len(flat), 4)
     ]
-    return reply[0], cards
+    return reply[0], cards, reply[2].decode()
+
+
+# ids that were handed back, and whether there may be more
+Repaired = tuple[tuple[str, ...], bool]
+
+
+def parse_repair(reply: list[Any]) -> Repaired:
+    """Return what repair answered."""
+    return texts(reply[0]), reply[1] == 1

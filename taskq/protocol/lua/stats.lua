@@ -1,13 +1,14 @@
--- stats: sizes of everything, as of one instant
+-- stats: sizes of everything, as of one instant, and a page of the lists
 -- FLAGS   no-writes
 -- USES    status queue queues workers dead paused tombstones counters gates blocked
 -- INCLUDE clock text waited
--- ARGV    default_lists*
--- REPLY   {now ms, {status, size, ...}, {list, length, since when the oldest waits in ms or '', 1 if paused, ...}, {counter, value, ...}, workers, dead, tombstones,
---         {gate, tasks behind it, 1 if a live worker can run them, ...}}
-local lists = {}
-for i = first_default_lists, #ARGV do lists[#lists + 1] = ARGV[i] end
-for _, queue in ipairs(call('SMEMBERS', QUEUES)) do
+-- ARGV    cursor default_lists*
+-- REPLY   {now ms, {status, size, ...}, {list, length, since when the oldest waits in ms or '', 1 if paused, ...}, {counter, value, ...},
+--         workers, dead, tombstones, next cursor or '0', {gate, tasks behind it, 1 if a live worker can run them, ...}}
+-- The default lists come with the first page, a queue may come twice.
+local lists, page = {}, call('SSCAN', QUEUES, cursor, 'COUNT', 50)
+for i = first_default_lists, cursor == '0' and #ARGV or 0 do lists[#lists + 1] = ARGV[i] end
+for _, queue in ipairs(page[2]) do
   for i = first_default_lists, #ARGV do lists[#lists + 1] = queue .. ':' .. ARGV[i] end
 end
 local sizes, depths, paused = {}, {}, {}
@@ -29,4 +30,5 @@ for i = 1, #found, 2 do
   gates[n + 1], gates[n + 2] = found[i], call('ZCARD', BLOCKED .. found[i])
   gates[n + 3] = string.find(found[i + 1], ' [^ ?]') and 1 or 0
 end
-return {now, sizes, depths, call('HGETALL', COUNTERS), call('SCARD', WORKERS), call('ZCARD', DEAD), call('SCARD', TOMBSTONES), gates}
+return {now, sizes, depths, call('HGETALL', COUNTERS), call('SCARD', WORKERS), call('ZCARD', DEAD), call('SCARD', TOMBSTONES),
+  page[1], gates}
