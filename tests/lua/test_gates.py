@@ -101,7 +101,7 @@ def test_a_gate_that_is_of_no_use_any_more_is_taken_away(both: Bench) -> None:
     assert both.run(both.protocol.watch(5_000)), "somebody came by lately"
     assert both.client.hexists(both.key("gates"), GATE)
     both.move_clock(20)
-    both.run(both.protocol.watch(5_000))
+    assert not both.run(both.protocol.watch(5_000))
     assert not both.client.exists(both.key("gates"))
     assert not both.client.hexists(both.key("worker", "able"), "gates")
     assert not both.run(both.protocol.watch(5_000))

@@ -43,4 +43,6 @@ for i = 1, #found, 2 do
   end
 end
 survey_gates()
-return 1
+if call('HLEN', SLA) + call('HLEN', GATES) > 0 then return 1 end
+call('DEL', BREACHES)
+return 0
