@@ -320,12 +320,12 @@ def stats(context: Context) -> Flow[QueueStats]:
         success_rate=counters.get("completed", 0) / ended if ended else None,
         lists=tuple(lists),
         counters=counters,
-        passed=tuple(_passed(*gate) for gate in sizes.gates),
+        passed=tuple(_passed(*siding) for siding in sizes.sidings),
     )
 
 
-def _passed(gate: str, tasks: int, runnable: bool) -> PassedTasks:
-    name, word = gate.removeprefix("@").rsplit("/", 1)
+def _passed(siding: str, tasks: int, runnable: bool) -> PassedTasks:
+    name, word = siding.removeprefix("@").rsplit("/", 1)
     task_type, version = word.rsplit("@", 1)
     queue, priority = split_list_name(name)
     return PassedTasks(queue or DEFAULT_QUEUE, priority.label, task_type, int(version), tasks, runnable)

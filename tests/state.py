@@ -274,7 +274,7 @@ class Bench:
             moments = {member: self._moment(score) for member, score in content.items()}
             return {self._moment(m): v for m, v in moments.items()} if name == "retention" else moments
         family = name.partition(":")[0]
-        if KINDS.get(family) == entry.kind and family in ("rate", "starts", "blocked", "limits", "gates"):
+        if KINDS.get(family) == entry.kind and family in ("rate", "starts", "blocked", "limits", "sidings"):
             return self._of_limits(family, content)
         if entry.kind == "string":
             return _without_time(content)
@@ -301,8 +301,8 @@ class Bench:
             return self._moment(content)
         if family == "starts":
             return [self._moment(start) for start in content]
-        if family == "gates":  # without the moment of the last pass
-            return {gate: text.partition(" ")[2] for gate, text in content.items()}
+        if family == "sidings":  # without the moment of the last pass
+            return {siding: text.partition(" ")[2] for siding, text in content.items()}
         if family == "blocked":
             return sorted(content, key=content.get)
         return {limit: text.rpartition(" ")[0] for limit, text in content.items()}

@@ -191,7 +191,7 @@ def _waiting(case: _Case) -> Explanation:
 
 
 def _knows(card: WorkerCard, task: Task) -> bool:
-    """Return whether a worker can run a task, as lua/lib/gates.lua decides it."""
+    """Return whether a worker can run a task, as lua/lib/sidings.lua decides it."""
     for word in card.card.get("knows", "").split():
         name, _, span = word.rpartition("@")
         lowest, _, highest = span.partition("-")

@@ -55,7 +55,7 @@ FAMILIES: dict[str, str] = {
     "jams": "jams",  # sorted set, key of a limit with blocked tasks -> ms at which it is looked at next
     "sla": "sla",  # hash, priority list -> how old its oldest task and how late a start may be, in ms
     "breaches": "breaches",  # hash, threshold that is broken -> since when, ms
-    "gates": "gates",  # hash, key of tasks that a worker has passed over -> ms of the last, and bells of those who can
+    "sidings": "sidings",  # hash, key of tasks that a worker has passed over -> ms of the last, and bells of those who can
     "rate": "rate:",  # string with TTL, ms at which the bucket of a key is full again
     "starts": "starts:",  # list with TTL, ms of the last starts of a key with a sliding window
     "unique": "unique:",  # string, unique key -> id of the task that holds it; with a TTL if it is to let go by time

@@ -142,7 +142,7 @@ class Sizes:
     dead: int
     tombstones: int
     cursor: str = "0"
-    gates: tuple[tuple[str, int, bool], ...] = ()
+    sidings: tuple[tuple[str, int, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +309,7 @@ def parse_circumstances(reply: list[Any]) -> Circumstances:
 
 def parse_sizes(reply: list[Any]) -> Sizes:
     """Return what stats answered."""
-    sizes, depths, gates = reply[1], reply[2], reply[8]
+    sizes, depths, sidings = reply[1], reply[2], reply[8]
     return Sizes(
         now_ms=reply[0],
         statuses={sizes[i].decode(): sizes[i + 1] for i in range(0, len(sizes), 2)},
@@ -324,7 +324,7 @@ def parse_sizes(reply: list[Any]) -> Sizes:
         dead=reply[5],
         tombstones=reply[6],
         cursor=reply[7].decode(),
-        gates=tuple((gates[i].decode(), gates[i + 1], gates[i + 2] == 1) for i in range(0, len(gates), 3)),
+        sidings=tuple((sidings[i].decode(), sidings[i + 1], sidings[i + 2] == 1) for i in range(0, len(sidings), 3)),
     )
 
 

@@ -41,7 +41,7 @@ ANSWERED_OTHERWISE |= {("turn_loses_the_first", family) for family in ("sequence
 # one that waits for room and whose state or list is foreign is passed over; a limit that is foreign holds nobody up
 _LETTING_IN = ("turn_makes_room", "settle_makes_room", "promote_lets_in")
 ANSWERED_OTHERWISE |= {(name, family) for name in _LETTING_IN for family in ("state", "queue", "task")}
-# as is one behind a gate; a worker whose card cannot be read may know what it passes over or not
+# as is one on a siding; a worker whose card cannot be read may know what it passes over or not
 ANSWERED_OTHERWISE |= {("turn_looks_behind", family) for family in ("state", "queue", "task")}
 ANSWERED_OTHERWISE |= {(name, "worker") for name in ("settle_passes_to_nobody", "turn_passes")}
 ANSWERED_OTHERWISE |= {

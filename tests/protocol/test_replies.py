@@ -125,7 +125,7 @@ def test_stats() -> None:
     assert (sizes.now_ms, sizes.statuses, sizes.counters) == (1000, {"pending": 3}, {"submitted": 5})
     assert sizes.lists == (ListDepth("urgent", 2, 123, True), ListDepth("low", 0, None, False))
     assert (sizes.workers, sizes.dead, sizes.tombstones, sizes.cursor) == (4, 6, 7, "9")
-    assert sizes.gates == (("@normal/mail@2", 3, False),)
+    assert sizes.sidings == (("@normal/mail@2", 3, False),)
 
 
 def test_cards() -> None:

@@ -1,7 +1,7 @@
 -- watch: tell when tasks wait longer than they may, or for a worker that knows them, and when that is over
 -- FLAGS   allow-oom
--- USES    sla breaches counters gates blocked workers bell
--- INCLUDE events thresholds gates
+-- USES    sla breaches counters sidings blocked workers bell
+-- INCLUDE events thresholds sidings
 -- ARGV    period:number
 -- REPLY   1 if there is anything to watch, 0 if not
 -- Whoever beats asks; the first one of each period looks. So each breach is told of once, however many there are.
@@ -9,7 +9,7 @@ local QUIET_MS = 30000
 local looked = tonumber(call('HGET', BREACHES, '@looked') or 0) or 0
 call('HLEN', COUNTERS)
 call('SCARD', WORKERS)
-if call('HLEN', SLA) + call('HLEN', GATES) == 0 then
+if call('HLEN', SLA) + call('HLEN', SIDINGS) == 0 then
   call('DEL', BREACHES)
   return 0
 end
@@ -33,16 +33,16 @@ for _, row in ipairs(rows) do
 end
 -- of thresholds that are not there any more
 for name in pairs(broken) do call('HDEL', BREACHES, name) end
--- a gate behind which nothing waits, and by which nobody has come for some time
-local found = call('HGETALL', GATES)
+-- a siding behind which nothing waits, and by which nobody has come for some time
+local found = call('HGETALL', SIDINGS)
 for i = 1, #found, 2 do
   local last = tonumber(string.match(found[i + 1], '^%d+') or 0)
   if now - last > QUIET_MS and call('EXISTS', BLOCKED .. found[i]) == 0 then
     for bell in string.gmatch(found[i + 1], ' ([^ ?]+)') do call('DEL', BELL .. bell) end
-    call('HDEL', GATES, found[i])
+    call('HDEL', SIDINGS, found[i])
   end
 end
-survey_gates()
-if call('HLEN', SLA) + call('HLEN', GATES) > 0 then return 1 end
+survey_sidings()
+if call('HLEN', SLA) + call('HLEN', SIDINGS) > 0 then return 1 end
 call('DEL', BREACHES)
 return 0

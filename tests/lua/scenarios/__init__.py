@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.lua.scenarios import (
     families,
-    gates,
+    sidings,
     limiting,
     mending,
     minutes,
@@ -29,7 +29,7 @@ _SUBJECTS = (
     ordering,
     unique,
     limiting,
-    gates,
+    sidings,
     thresholds,
     workers,
     tasks,

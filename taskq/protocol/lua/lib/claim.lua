@@ -5,7 +5,7 @@
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history or a limit, a tombstone, something due or handed back),
 -- the lists are walked after the settles instead, one task after the other.
-local gates, pauses, tombs
+local sidings, pauses, tombs
 local try = pcall
 
 local function is_paused(list)
@@ -21,15 +21,15 @@ end
 -- reads only: whether anything waits that other workers have passed over
 local function look_behind()
   local found = false
-  check_limits(gates)
-  for key in string.gmatch(gates or '', '[^ ]+') do found = found or call('EXISTS', BLOCKED .. key) == 1 end
+  check_limits(sidings)
+  for key in string.gmatch(sidings or '', '[^ ]+') do found = found or call('EXISTS', BLOCKED .. key) == 1 end
   return found
 end
 
 -- The first of those come to the head of their list, where this turn finds them: they have waited there before.
 local function bring_in(list, most)
   local from = '@' .. list .. '/'
-  for key in string.gmatch(gates or '', '[^ ]+') do
+  for key in string.gmatch(sidings or '', '[^ ]+') do
     local ids = string.sub(key, 1, #from) == from and most > 0 and call('ZRANGE', BLOCKED .. key, '0', most - 1) or {}
     for i = #ids, 1, -1 do back_to_its_list(ids[i], key) end
     most = most - #ids

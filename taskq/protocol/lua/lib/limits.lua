@@ -1,5 +1,5 @@
 -- limits: how many tasks of a kind may run at a time, and how many may start within a time
--- USES limits permits jams blocked state status queue scheduled gates
+-- USES limits permits jams blocked state status queue scheduled sidings
 -- INCLUDE clock text bell events schedule room
 -- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
 -- permits:<key> holds who runs with it. A claim that finds no room takes the task out of its list into blocked:<key>;
@@ -11,10 +11,10 @@ local RANKS = {urgent = 0, high = 1, normal = 2, low = 3}
 -- what one script needs to know of a key once: that all of it was checked
 local sound, freed, jammed = {}, {}, false
 
--- as room, also behind a gate: there it is a turn that makes room
+-- as room, also on a siding: there it is a turn that makes room
 local function opening(key)
   if string.byte(key) ~= 64 then return room(key) end
-  return call('HEXISTS', GATES, key) == 1 and 0 or MOST, now + LOOK_MS
+  return call('HEXISTS', SIDINGS, key) == 1 and 0 or MOST, now + LOOK_MS
 end
 
 -- reads only: all that is touched when there is room with some keys, or may be

@@ -1,7 +1,7 @@
 -- settle: apply the outcomes of attempts whose fence still holds
 -- USES processing queue state status task result counters awaited paused tombstones retention retained scheduled
--- USES waiters running checkpoint family signals gates workers
--- INCLUDE clock terminate schedule bell events leave family sequence awaited unique gates
+-- USES waiters running checkpoint family signals sidings workers
+-- INCLUDE clock terminate schedule bell events leave family sequence awaited unique sidings
 -- In ARGV stand first the completions, in groups: fence, TTL in ms and size of the group, then id and result for each.
 -- Then come the other outcomes, five words each: id, fence, outcome, body, number; number is a TTL for an end and a delay
 -- for a later run, or the time after which one that waits is woken (0: never), in ms. Everything is read, and so type-checked, before the first write: the server does not roll back.
@@ -61,8 +61,8 @@ local function check_other(id, run, outcome, body, number)
   check_limits(run.held)
   if outcome == 'pass' then
     if not string.find(body, '^[%w_.-]+@%d+$') then error({err = 'ERR ' .. id .. ' was passed over without its type'}) end
-    check_limits(gate_key(run.list, body))
-    call('HLEN', GATES)
+    check_limits(siding_key(run.list, body))
+    call('HLEN', SIDINGS)
     call('SCARD', WORKERS)
     call('SCARD', STATUS .. 'scheduled')
   end
@@ -192,8 +192,8 @@ end
 
 -- Its worker cannot run it, another one may. A worker whose card says that it can is not given it again and again.
 local function pass(id, run, word, delay)
-  local key, card = gate_key(run.list, word), gate_fields(run.worker)
-  if can_take(key, card[1], card[2]) or not open_gate(key) then
+  local key, card = siding_key(run.list, word), siding_fields(run.worker)
+  if can_take(key, card[1], card[2]) or not open_siding(key) then
     return go_on(id, run, 'snooze', 'no handler for ' .. word .. ' on ' .. run.worker, delay)
   end
   leave_running(id, run, 'waiting', run.attempt - 1)

@@ -11,7 +11,7 @@ from tests.state import TIMES, UUID, Bench, settle, task
 
 
 def worker_that_knows(bench: Bench, name: str, knows: str | None, lists: str = "urgent high normal low") -> None:
-    """Register a worker with a card; ``knows`` is None: it is of a release without gates."""
+    """Register a worker with a card; ``knows`` is None: it is of a release without sidings."""
     bench.register(name)
     card = {"lists": lists} | ({} if knows is None else {"knows": knows, "bell": f"@{name}"})
     assert bench.run(bench.protocol.register(name, f"tok-{name}", TIMES, UUID, card))[0]
@@ -58,21 +58,21 @@ def turn_looks_behind(bench: Bench) -> Operation[Any]:
     return bench.turn_op("able", 2)
 
 
-def register_beside_a_gate(bench: Bench) -> Operation[Any]:
+def register_beside_a_siding(bench: Bench) -> Operation[Any]:
     worker_that_knows(bench, "old", "other@1-1")
     pass_over(bench, "a")
     card = {"lists": "normal", "knows": "new@1-1", "bell": "@able"}
     return bench.protocol.register("able", "tok-able", TIMES, UUID, card)
 
 
-def watch_a_gate(bench: Bench) -> Operation[Any]:
+def watch_a_siding(bench: Bench) -> Operation[Any]:
     _two(bench)
     pass_over(bench, "a")
     bench.evict("able")
     return bench.protocol.watch(5_000)
 
 
-def watch_an_empty_gate(bench: Bench) -> Operation[Any]:
+def watch_an_empty_siding(bench: Bench) -> Operation[Any]:
     _two(bench)
     pass_over(bench, "a")
     bench.claim("able", 1)
@@ -85,7 +85,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     settle_passes_again,
     settle_passes_to_nobody,
     turn_looks_behind,
-    register_beside_a_gate,
-    watch_a_gate,
-    watch_an_empty_gate,
+    register_beside_a_siding,
+    watch_a_siding,
+    watch_an_empty_siding,
 )

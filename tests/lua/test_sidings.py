@@ -8,20 +8,20 @@ import pytest
 
 from taskq.errors import ServerError
 from taskq.model.limit import Limit
-from tests.lua.scenarios.gates import pass_over, passed
-from tests.lua.scenarios.gates import worker_that_knows as worker
+from tests.lua.scenarios.sidings import pass_over, passed
+from tests.lua.scenarios.sidings import worker_that_knows as worker
 from tests.lua.test_events import published as published  # noqa: PLC0414 - a fixture
 from tests.state import Bench, settle, task
 
-GATE = "@normal/new@1"
+SIDING = "@normal/new@1"
 
 
 def claimed(bench: Bench, name: str, want: int = 10) -> list[str]:
     return [claim.task_id for claim in bench.claim(name, want)]
 
 
-def behind(bench: Bench, gate: str = GATE) -> list[str]:
-    found: list[str] = bench.client.zrange(bench.key("blocked", gate), 0, -1)
+def behind(bench: Bench, siding: str = SIDING) -> list[str]:
+    found: list[str] = bench.client.zrange(bench.key("blocked", siding), 0, -1)
     return found
 
 
@@ -72,7 +72,7 @@ def test_a_worker_of_other_lists_does_not_count(bench: Bench) -> None:
     worker(bench, "old", "")
     worker(bench, "mails", "new@1-1", "mail:normal")
     pass_over(bench, "a")
-    assert bench.run(bench.protocol.stats()).gates == ((GATE, 1, False),)
+    assert bench.run(bench.protocol.stats()).sidings == ((SIDING, 1, False),)
 
 
 def test_who_registers_later_looks_behind_at_once(bench: Bench, published: Any) -> None:
@@ -91,19 +91,19 @@ def test_when_the_last_who_knows_it_has_gone_somebody_says_so(both: Bench, publi
     published()
     both.run(both.protocol.watch(5_000))
     assert [kind for kind, _ in published() if kind.startswith("type.")] == ["type.unrunnable"]
-    assert both.run(both.protocol.stats()).gates == ((GATE, 1, False),)
+    assert both.run(both.protocol.stats()).sidings == ((SIDING, 1, False),)
 
 
-def test_a_gate_that_is_of_no_use_any_more_is_taken_away(both: Bench) -> None:
+def test_a_siding_that_is_of_no_use_any_more_is_taken_away(both: Bench) -> None:
     pass_over(both, "a")
     assert claimed(both, "able") == ["a"]
     both.move_clock(20)
     assert both.run(both.protocol.watch(5_000)), "somebody came by lately"
-    assert both.client.hexists(both.key("gates"), GATE)
+    assert both.client.hexists(both.key("sidings"), SIDING)
     both.move_clock(20)
     assert not both.run(both.protocol.watch(5_000))
-    assert not both.client.exists(both.key("gates"))
-    assert not both.client.hexists(both.key("worker", "able"), "gates")
+    assert not both.client.exists(both.key("sidings"))
+    assert not both.client.hexists(both.key("worker", "able"), "sidings")
     assert not both.run(both.protocol.watch(5_000))
 
 
@@ -118,19 +118,19 @@ def test_beside_a_worker_of_an_older_release_it_is_parked(bench: Bench) -> None:
     worker(bench, "old", "")
     worker(bench, "older", None)
     pass_over(bench, "a")
-    assert (behind(bench), bench.client.exists(bench.key("gates"))) == ([], 0)
+    assert (behind(bench), bench.client.exists(bench.key("sidings"))) == ([], 0)
     assert bench.client.zcard(bench.key("scheduled")) == 1
 
 
-def test_behind_a_gate_that_was_lost_nothing_stays_for_ever(both: Bench) -> None:
+def test_behind_a_siding_that_was_lost_nothing_stays_for_ever(both: Bench) -> None:
     pass_over(both, "a")
-    both.client.delete(both.key("gates"))
+    both.client.delete(both.key("sidings"))
     both.move_clock(70)
     both.run(both.protocol.promote())
     assert both.client.lrange(both.key("queue", "normal"), 0, -1) == ["a"]
 
 
-def test_behind_a_gate_time_makes_no_room(both: Bench) -> None:
+def test_behind_a_siding_time_makes_no_room(both: Bench) -> None:
     pass_over(both, "a")
     both.move_clock(70)
     both.run(both.protocol.promote())
@@ -156,13 +156,13 @@ def test_it_keeps_its_limits(both: Bench) -> None:
     assert {first.task_id, second.task_id} == {"a", "b"}
 
 
-def test_there_is_a_bound_to_gates(bench: Bench) -> None:
+def test_there_is_a_bound_to_sidings(bench: Bench) -> None:
     worker(bench, "old", "")
     bench.submit(*(task(f"t{n}") for n in range(110)))
     claims = bench.claim("old", 110)
     bench.end("old", *(passed(claim, f"new{n}@1") for n, claim in enumerate(claims)))
-    assert bench.client.hlen(bench.key("gates")) == 100
-    assert bench.client.zcard(bench.key("scheduled")) == 11, "the others are parked, beside the timer of the gates"
+    assert bench.client.hlen(bench.key("sidings")) == 100
+    assert bench.client.zcard(bench.key("scheduled")) == 11, "the others are parked, beside the timer of the sidings"
 
 
 def test_a_pass_without_a_type_changes_nothing(both: Bench) -> None:

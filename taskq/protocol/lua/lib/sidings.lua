@@ -1,13 +1,13 @@
--- gates: tasks that a worker has passed over wait until one that knows their type and version has a free slot
--- USES gates workers worker bell
+-- sidings: tasks that a worker has passed over wait until one that knows their type and version has a free slot
+-- USES sidings workers worker bell
 -- INCLUDE clock text events bell
--- A gate is a key of blocked tasks, '@<list>/<type>@<version>'. gates holds for each of them when a worker came by last and
+-- A siding is a key of blocked tasks, '@<list>/<type>@<version>'. sidings holds for each of them when a worker came by last and
 -- whose bells to ring: '<ms> <bell> ...'; no bell means that no live worker can run what waits there, '?' that this is not
 -- known yet. The card of a worker says what it serves (lists), what it knows ('<type>@<lowest>-<highest>' each), on which
--- bell it hears, and which gates it is to look behind.
-local MOST_GATES = 100
+-- bell it hears, and which sidings it is to look behind.
+local MOST_SIDINGS = 100
 
-local function gate_key(list, word)
+local function siding_key(list, word)
   return '@' .. list .. '/' .. word
 end
 
@@ -23,8 +23,8 @@ local function can_take(key, lists, knows)
   return low ~= nil and tonumber(low) <= tonumber(version) and tonumber(version) <= tonumber(high)
 end
 
-local function gate_fields(worker)
-  local card = redis.pcall('HMGET', WORKER .. worker, 'lists', 'knows', 'bell', 'gates', 'state')
+local function siding_fields(worker)
+  local card = redis.pcall('HMGET', WORKER .. worker, 'lists', 'knows', 'bell', 'sidings', 'state')
   if card.err then return {} end
   -- one that drains or stops claims nothing
   if card[5] and card[5] ~= '' then card[1], card[2] = '', '' end
@@ -36,13 +36,13 @@ local function tell_of(key, kind)
   emit(kind, 'list', list, 'task_type', name, 'version', tonumber(version))
 end
 
--- Tells each worker which gates it is to look behind, and each gate whose bells to ring. A worker of an older release that
--- serves the list of a gate would never look: that gate is taken away, and its tasks go back to their list by and by.
-local function survey_gates()
-  local found, bells, older = call('HGETALL', GATES), {}, {}
+-- Tells each worker which sidings it is to look behind, and each siding whose bells to ring. A worker of an older release that
+-- serves the list of a siding would never look: that siding is taken away, and its tasks go back to their list by and by.
+local function survey_sidings()
+  local found, bells, older = call('HGETALL', SIDINGS), {}, {}
   for i = 1, #found, 2 do bells[found[i]] = {} end
   for _, worker in ipairs(call('SMEMBERS', WORKERS)) do
-    local card, behind = gate_fields(worker), {}
+    local card, behind = siding_fields(worker), {}
     for i = 1, #found, 2 do
       local key = found[i]
       if can_take(key, card[1], card[2]) then
@@ -53,8 +53,8 @@ local function survey_gates()
       end
     end
     local text = #behind > 0 and table.concat(behind, ' ') or nil
-    if text and text ~= card[4] then call('HSET', WORKER .. worker, 'gates', text) end
-    if card[4] and not text then call('HDEL', WORKER .. worker, 'gates') end
+    if text and text ~= card[4] then call('HSET', WORKER .. worker, 'sidings', text) end
+    if card[4] and not text then call('HDEL', WORKER .. worker, 'sidings') end
   end
   for i = 1, #found, 2 do
     local key, last, before = found[i], string.match(found[i + 1], '^(%d+)(.*)$')
@@ -63,9 +63,9 @@ local function survey_gates()
     table.sort(now_heard)
     local text = (last or digits(now)) .. (#now_heard > 0 and ' ' .. table.concat(now_heard, ' ') or '')
     if older[key] then
-      call('HDEL', GATES, key)
+      call('HDEL', SIDINGS, key)
     else
-      if text ~= found[i + 1] then call('HSET', GATES, key, text) end
+      if text ~= found[i + 1] then call('HSET', SIDINGS, key, text) end
       for bell in string.gmatch(before or '', '[^ ?]+') do
         if not bells[key][bell] then call('DEL', BELL .. bell) end
       end
@@ -76,12 +76,12 @@ local function survey_gates()
 end
 
 -- Returns whether what a worker has passed over may wait there.
-local function open_gate(key)
-  local known = call('HGET', GATES, key)
-  if not known and call('HLEN', GATES) >= MOST_GATES then return false end
-  call('HSET', GATES, key, digits(now) .. (known and string.gsub(known, '^%d+', '') or ' ?'))
-  if not known then survey_gates() end
-  local entry = call('HGET', GATES, key)
+local function open_siding(key)
+  local known = call('HGET', SIDINGS, key)
+  if not known and call('HLEN', SIDINGS) >= MOST_SIDINGS then return false end
+  call('HSET', SIDINGS, key, digits(now) .. (known and string.gsub(known, '^%d+', '') or ' ?'))
+  if not known then survey_sidings() end
+  local entry = call('HGET', SIDINGS, key)
   for bell in string.gmatch(entry or '', ' ([^ ?]+)') do ring(bell) end
   return entry and true or false
 end
