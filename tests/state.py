@@ -274,7 +274,15 @@ class Bench:
             moments = {member: self._moment(score) for member, score in content.items()}
             return {self._moment(m): v for m, v in moments.items()} if name == "retention" else moments
         family = name.partition(":")[0]
-        if KINDS.get(family) == entry.kind and family in ("rate", "starts", "blocked", "limits", "sidings"):
+        if KINDS.get(family) == entry.kind and family in (
+            "rate",
+            "starts",
+            "blocked",
+            "limits",
+            "faults",
+            "gates",
+            "sidings",
+        ):
             return self._of_limits(family, content)
         if entry.kind == "string":
             return _without_time(content)
@@ -299,7 +307,9 @@ class Bench:
         """Return starts as moments, the blocked in their order, limits without the time at which they were set."""
         if family == "rate":
             return self._moment(content)
-        if family == "starts":
+        if family == "gates":
+            return {key: re.sub(r"\d{13}", lambda found: self._moment(found[0]), gate) for key, gate in content.items()}
+        if family in ("starts", "faults"):
             return [self._moment(start) for start in content]
         if family == "sidings":  # without the moment of the last pass
             return {siding: text.partition(" ")[2] for siding, text in content.items()}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from taskq.errors import InvalidTask
-from taskq.flows import Flow, one_list
+from taskq.flows import Flow, lists_meant
 from taskq.model.moment import seconds_to_ms
 from taskq.model.threshold import MAX_THRESHOLDS, SlaReading
 from taskq.partitions import Spread
@@ -17,7 +17,7 @@ def set_sla(
     spread: Spread[Any], priority: TaskPriority | str | int, age: float | None, start: float | None, queue: str | None
 ) -> Flow[None]:
     """Set the thresholds of a list, in every partition."""
-    name = one_list(queue, priority)
+    (name,) = lists_meant(queue, priority)
     limits_ms = [0 if value is None else seconds_to_ms(value, word) for word, value in (("age", age), ("start", start))]
     if limits_ms == [0, 0]:
         raise InvalidTask("an SLA needs a length of time above 0: give age, start, or both")
@@ -32,7 +32,7 @@ def set_sla(
 
 def remove_sla(spread: Spread[Any], priority: TaskPriority | str | int, queue: str | None) -> Flow[bool]:
     """Remove the thresholds of a list; return whether there were any."""
-    name, found = one_list(queue, priority), False
+    (name,), found = lists_meant(queue, priority), False
     for context in spread.contexts:
         removed: bool = yield context.protocol.remove_sla(name)
         found = found or removed

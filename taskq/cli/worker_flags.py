@@ -41,6 +41,11 @@ _FLAGS = (
         default=_DEFAULTS.grace_seconds,
         help="How long running tasks may go on after a stop.  [default: 30s]",
     ),
+    click.option(
+        "--cancel-grace",
+        type=values.duration,
+        help="Kill the process of a task that goes on for longer than this after it was cancelled.",
+    ),
     click.option("--max-tasks", type=click.IntRange(1), metavar="N", help="Replace a process after this many tasks."),
     click.option("--max-memory", type=values.size, help="Replace a process that uses more memory, such as 512MB."),
     click.option(
@@ -84,6 +89,7 @@ def worker_options(**flags: Any) -> WorkerOptions:
         priorities=_flat(flags["priorities"]),
         concurrency=flags["concurrency"],
         grace_seconds=flags["grace"],
+        cancel_grace_seconds=flags["cancel_grace"],
         max_tasks=flags["max_tasks"],
         max_memory_bytes=flags["max_memory"],
         name=flags["name"],

@@ -108,8 +108,10 @@ _LOOKS = (
     "schedules",
     "read_limits",
     "read_sla",
+    "read_circuits",
     "explain",
 )
+_STEERS = ("limits", "circuits", "pause", "gate", "wish")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
@@ -148,7 +150,7 @@ DUTIES: dict[Role, Duties] = {
     ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, *_LOOKS, "limits", "sla", "pause", "wish", *_PURGES, "replay", "discard", *_CHECKS, *_MENDS),
+        (*_SUBMITS, *_LOOKS, *_STEERS, "sla", *_PURGES, "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

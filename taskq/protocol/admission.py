@@ -14,7 +14,7 @@ from taskq.protocol.replies import Circumstances, parse_circumstances, parse_lim
 ARGUMENTS: dict[str, str] = {
     "limits": "verb name wanted most",
     "read_limits": "most",
-    "explain": "id list ttl ahead*",
+    "explain": "id list ttl keys ahead*",
     "sla": "list wanted most",
     "read_sla": "",
     "watch": "period",
@@ -35,9 +35,11 @@ class AdmissionOperations:
         """Remove a limit; return whether there was one."""
         return self._build("limits", ("remove", name, "", MAX_LIMITS), lambda reply: reply == 1)
 
-    def explain(self, task_id: str, list_name: str, ttl_ms: int, ahead: Sequence[str]) -> Operation[Circumstances]:
-        """Return what holds a task up; ``ahead`` names the lists that are claimed from before its own."""
-        return self._build("explain", (task_id, list_name, ttl_ms, *ahead), parse_circumstances)
+    def explain(
+        self, task_id: str, list_name: str, ttl_ms: int, keys: Sequence[str], ahead: Sequence[str]
+    ) -> Operation[Circumstances]:
+        """Return what holds a task up, which ``keys`` count; ``ahead`` names the lists that are claimed from first."""
+        return self._build("explain", (task_id, list_name, ttl_ms, " ".join(keys), *ahead), parse_circumstances)
 
     def list_limits(self) -> Operation[list[LimitInfo]]:
         """Return all limits, and how many run and wait with each of their keys."""

@@ -85,6 +85,7 @@ class Child:
                 max_tasks=options.max_tasks,
                 name=options.name,
                 timeout_grace_seconds=options.timeout_grace_seconds,
+                cancel_grace_seconds=options.cancel_grace_seconds,
                 weights=options.weights,
                 reserve=options.reserve,
             ),

@@ -128,6 +128,8 @@ class Engine:
             if attempt is not None and not attempt.cancel_requested:
                 log.info("task %s is asked to stop", task_id)
                 attempt.cancel()
+                if self._options.cancel_grace_seconds is not None:
+                    self._watch(attempt, self.judge.stubborn(attempt), self._options.cancel_grace_seconds)
 
     def lost(self, worker: str) -> None:
         """Take note that the lease of this worker was lost."""
@@ -368,7 +370,9 @@ class Engine:
             self._held[claim.task_id] = attempt
             (coroutines if attempt.spec.is_async else plain).append(attempt)
             if attempt.task.timeout is not None:
-                self._watch(attempt, attempt.task.timeout)
+                timeout = attempt.task.timeout
+                overdue = self.judge.overdue(attempt, TaskTimeout(f"{timeout:g} s"))
+                self._watch(attempt, overdue, timeout + self._options.timeout_grace_seconds)
 
     def _dispatch(self) -> None:
         """Give to the runners what was claimed last."""
@@ -378,16 +382,12 @@ class Engine:
         if plain := list(self._next_fresh()):
             self.slots.runner.dispatch(plain)
 
-    def _watch(self, attempt: Attempt, timeout: float) -> None:
-        """Tell the guardian how to settle this task if its process has to be killed for its timeout."""
-        settlement = self.judge.overdue(attempt, TaskTimeout(f"{timeout:g} s"))
+    def _watch(self, attempt: Attempt, settlement: Settlement, seconds: float) -> None:
+        """Tell the guardian how to settle this task if it holds on for so long that its process has to be killed."""
         attempt.watched = True
-        self._guard.tell(
-            {
-                "watch": list(settlement),
-                "at": time.monotonic() + timeout + self._options.timeout_grace_seconds,
-            }
-        )
+        self._guard.tell({"watch": list(settlement), "at": time.monotonic() + seconds})
+        if attempt.over:  # meanwhile, and perhaps before anybody knew that it is watched
+            self._guard.tell({"unwatch": attempt.claim.task_id})
 
     def _come_back(self) -> None:
         self._lost = False

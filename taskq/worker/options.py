@@ -35,6 +35,7 @@ class WorkerOptions:
         max_memory_bytes: resident memory above which a process is replaced.
         name: of the worker, for people; None: one is made up.
         timeout_grace_seconds: how long a task that ignores its timeout may hold on before its process is killed.
+        cancel_grace_seconds: how long a task that was cancelled may go on before its process is killed; None: for ever.
         partitions: numbers of the partitions to serve; none: all.
         weights: parts of the tasks by name of the priority; None: strict priority.
         reserve: slots of each process that are kept for a priority and those above it, by name.
@@ -56,6 +57,7 @@ class WorkerOptions:
     max_memory_bytes: int | None = None
     name: str | None = None
     timeout_grace_seconds: float = 2.0
+    cancel_grace_seconds: float | None = None
     partitions: tuple[int, ...] = ()
     weights: dict[str, int] | None = None
     reserve: dict[str, int] = field(default_factory=dict)
@@ -106,6 +108,7 @@ class EngineOptions:
         name: of the worker.
         card: what the worker's card shows besides.
         timeout_grace_seconds: how long a task that ignores its timeout may hold on.
+        cancel_grace_seconds: how long one that was cancelled may go on; None: for ever.
         weights: of the priorities, by name; None: strict priority.
         reserve: slots that are kept for a priority and those above it, by name.
     """
@@ -117,6 +120,7 @@ class EngineOptions:
     name: str | None = None
     card: Mapping[str, str] = field(default_factory=dict)
     timeout_grace_seconds: float = 2.0
+    cancel_grace_seconds: float | None = None
     weights: Mapping[str, int] | None = None
     reserve: Mapping[str, int] = field(default_factory=dict)
 

@@ -1,6 +1,6 @@
 -- cancel: end a task that waits, ask one that runs to stop
 -- FLAGS   allow-oom
--- USES    task state status scheduled tombstones worker running blocked jams
+-- USES    task state status scheduled tombstones worker running blocked jams woken
 -- INCLUDE terminate events running blocked
 -- ARGV    id result ttl:number
 -- REPLY   what was found: cancelled, requested (it is running), missing, or the terminal status it has
@@ -26,6 +26,7 @@ call('SCARD', STATUS .. status)
 if state[3] then
   call('ZCARD', BLOCKED .. state[3])
   call('ZCARD', JAMS)
+  call('HLEN', WOKEN)
 end
 check_end(id, 'cancelled', state[2], ttl)
 leave_blocked(id, state[3])

@@ -19,7 +19,7 @@ for _, status in ipairs({'pending', 'scheduled', 'running', 'retry', 'waiting', 
 end
 for _, list in ipairs(lists) do
   local n, length = #depths, call('LLEN', QUEUE .. list)
-  depths[n + 1], depths[n + 2], depths[n + 4] = list, length, paused[list] or 0
+  depths[n + 1], depths[n + 2], depths[n + 4] = list, length, paused[list] or paused['*'] or 0
   local oldest = length > 0 and oldest_of(list)
   local since = oldest and waits_since(oldest)
   depths[n + 3] = since and digits(since) or ''

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.lua.scenarios import (
     families,
-    sidings,
     limiting,
     mending,
     minutes,
@@ -12,6 +11,7 @@ from tests.lua.scenarios import (
     reads,
     sagas,
     schedules,
+    sidings,
     submits,
     tasks,
     thresholds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from taskq.model.circuit import Circuit
 from taskq.model.limit import Limit
 from taskq.protocol.operation import Operation
 from tests.lua.scenarios.beginnings import Scenario
@@ -89,7 +90,7 @@ def list_limits(bench: Bench) -> Operation[Any]:
 def explain(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
-    return bench.protocol.explain("l1", "normal", TTL_MS, ["urgent", "high"])
+    return bench.protocol.explain("l1", "normal", TTL_MS, ["k", "type:custom"], ["urgent", "high"])
 
 
 def mend_permits(bench: Bench) -> Operation[Any]:
@@ -104,6 +105,85 @@ def mend_a_jam(bench: Bench) -> Operation[Any]:
     bench.claim("w1", 5)
     bench.client.delete(bench.key("jams"))
     return bench.protocol.mend_place("blocked", "k", "", TIMES.lease_ms)
+
+
+def _opened(bench: Bench) -> None:
+    """A circuit that is open, and two tasks that it holds back."""
+    bench.register("w1")
+    bench.run(bench.protocol.set_circuit(Circuit("k", failures=2)))
+    bench.submit(*(task(f"bad{n}", limits="k") for n in range(2)))
+    bench.end("w1", *(settle(claim, "retry") for claim in bench.claim("w1", 2)))
+    bench.submit(*(task(f"l{n}", limits="k") for n in range(3)))
+    bench.claim("w1", 5)
+
+
+def pause_a_type(bench: Bench) -> Operation[Any]:
+    return bench.protocol.gate(True, "type:custom")
+
+
+def resume_a_type(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.run(bench.protocol.gate(True, "type:custom"))
+    bench.submit(*(task(f"l{n}", limits="k") for n in range(3)))
+    bench.claim("w1", 5)
+    return bench.protocol.gate(False, "type:custom")
+
+
+def set_circuit(bench: Bench) -> Operation[Any]:
+    return bench.protocol.set_circuit(Circuit("type:custom"))
+
+
+def remove_circuit(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    return bench.protocol.remove_circuit("k")
+
+
+def open_circuit(bench: Bench) -> Operation[Any]:
+    bench.run(bench.protocol.set_circuit(Circuit("k")))
+    return bench.protocol.open_circuit("k", 0)
+
+
+def close_circuit(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    return bench.protocol.close_circuit("k")
+
+
+def read_circuits(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    return bench.protocol.read_circuits()
+
+
+def turn_meets_an_open_circuit(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    bench.submit(task("late", limits="k"))
+    return bench.turn_op("w1", 5)
+
+
+def turn_sends_a_probe(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    bench.move_clock(30)
+    return bench.turn_op("w1", 5)
+
+
+def settle_opens_a_circuit(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.run(bench.protocol.set_circuit(Circuit("k", failures=1)))
+    bench.submit(*(task(f"l{n}", limits="k") for n in range(3)))
+    return bench.protocol.settle([settle(claim, "fail") for claim in bench.claim("w1", 1)])
+
+
+def settle_a_probe(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    bench.move_clock(30)
+    (probe,) = bench.claim("w1", 5)
+    return bench.protocol.settle([settle(probe)])
+
+
+def evict_a_probe(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    bench.move_clock(30)
+    bench.claim("w1", 5)
+    return bench.protocol.evict("w1", False, 100, LIMITS)
 
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -122,4 +202,16 @@ SCENARIOS: tuple[Scenario, ...] = (
     explain,
     mend_permits,
     mend_a_jam,
+    pause_a_type,
+    resume_a_type,
+    set_circuit,
+    remove_circuit,
+    open_circuit,
+    close_circuit,
+    read_circuits,
+    turn_meets_an_open_circuit,
+    turn_sends_a_probe,
+    settle_opens_a_circuit,
+    settle_a_probe,
+    evict_a_probe,
 )

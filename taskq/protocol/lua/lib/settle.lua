@@ -154,6 +154,7 @@ local function settle_completed()
       leave_sequence(id, ties[n][4])
       release_unique(id, ties[n][1], outlives(ties[n][5], 'completed', ties[n][6]))
     end
+    answer(id, permits[n], false)
     give_back(id, permits[n])
   end
   call('HDEL', RUNNING, unpack(completed))
@@ -205,6 +206,7 @@ local function settle_all()
   if #completed > 0 then settle_completed() end
   for _, other in ipairs(going) do
     local id, run, outcome, body, number = unpack(other)
+    if outcome == 'fail' or outcome == 'retry' then answer(id, run.held, true) end
     if ENDS[outcome] then
       leave_running(id, run, ENDS[outcome], run.attempt)
       terminate(id, ENDS[outcome], 'running', body, number)
