@@ -40,7 +40,7 @@ UUID = "namespace-uuid"
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
 _TIME_FIELDS = frozenset(
-    {"ready", "@looked", "started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "wakes", "due"}
+    {"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "due", "wakes", "queued", "@looked"}
 )
 _TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas", "jams"})
 

@@ -138,6 +138,7 @@ DUTIES: dict[Role, Duties] = {
             "remember",
             "watch",
             "lengths",
+            "ages",
             "cards",
             "inspect",
             *("checkpoint", "recall", "fanout", "graph", "gather", "report", "cancel", "commit", "signal", "hear"),

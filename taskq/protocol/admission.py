@@ -8,12 +8,13 @@ from typing import Any
 from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo
 from taskq.model.threshold import MAX_THRESHOLDS, SlaReading
 from taskq.protocol.operation import Argument, Operation
-from taskq.protocol.replies import Circumstances, parse_circumstances, parse_limits, parse_readings
+from taskq.protocol.replies import Circumstances, parse_ages, parse_circumstances, parse_limits, parse_readings
 
 # as in operations.py, which loads these scripts with the others
 ARGUMENTS: dict[str, str] = {
     "limits": "verb name wanted most",
     "read_limits": "most",
+    "ages": "lists*",
     "explain": "id list ttl keys ahead*",
     "sla": "list wanted most",
     "read_sla": "",
@@ -22,7 +23,7 @@ ARGUMENTS: dict[str, str] = {
 
 
 class AdmissionOperations:
-    """The part of ``Protocol`` for limits and explanations."""
+    """The part of ``Protocol`` for limits, fairness and explanations."""
 
     def _build(self, name: str, args: Iterable[Argument], parse: Callable[[Any], Any] = ...) -> Operation[Any]:
         raise NotImplementedError
@@ -40,6 +41,10 @@ class AdmissionOperations:
     ) -> Operation[Circumstances]:
         """Return what holds a task up, which ``keys`` count; ``ahead`` names the lists that are claimed from first."""
         return self._build("explain", (task_id, list_name, ttl_ms, " ".join(keys), *ahead), parse_circumstances)
+
+    def ages(self, lists: Sequence[str]) -> Operation[list[float | None]]:
+        """Return for how many seconds the first task of each list has waited, None for an empty one."""
+        return self._build("ages", lists, parse_ages)
 
     def list_limits(self) -> Operation[list[LimitInfo]]:
         """Return all limits, and how many run and wait with each of their keys."""

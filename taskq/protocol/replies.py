@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from taskq.errors import ProtocolError
+from taskq.errors import InvalidTask, ProtocolError
 from taskq.model.circuit import Circuit, CircuitInfo, CircuitState
 from taskq.model.limit import Limit, LimitInfo
-from taskq.model.moment import iso_utc
+from taskq.model.moment import iso_utc, parse_iso
 from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.threshold import SlaReading
 from taskq.protocol.keys import split_list_name
@@ -214,6 +215,7 @@ class Circumstances(NamedTuple):
     circuits: Mapping[str, CircuitState] = MappingProxyType({})
 
 
+_CREATED = re.compile(rb'"created_at":"([^"]*)"')
 # the first words of a record, see lua/lib/running.lua; then come the keys whose permits it holds, and flags
 _RECORD = ("fence", "worker", "list", "attempts", "started")
 _FLAGS = {"h": "history", "c": "cancel"}
@@ -305,6 +307,21 @@ def parse_readings(flat: list[Any]) -> list[SlaReading]:
         since = iso_utc(flat[at + 4]) if flat[at + 4] else None
         found.append((priority, SlaReading(queue or DEFAULT_QUEUE, priority.label, *words, since)))
     return [reading for _, reading in sorted(found, key=lambda item: (item[1].queue, -item[0], item[1].measure))]
+
+
+def parse_ages(reply: list[Any]) -> list[float | None]:
+    """Return for how many seconds each has waited; what cannot be read for ever, so that a turn looks at it."""
+    now_ms, *heads = reply
+    return [_age(now_ms, *head) if head else None for head in heads]
+
+
+def _age(now_ms: int, head: bytes, queued: bytes) -> float:
+    created = _CREATED.search(head)
+    try:
+        since_ms = int(queued) if queued else parse_iso(created[1].decode()) if created else 0
+    except (ValueError, InvalidTask):
+        since_ms = 0
+    return (now_ms - since_ms) / 1000
 
 
 def parse_circuits(reply: list[Any]) -> Circuits:

@@ -17,6 +17,7 @@ from taskq.protocol.replies import Settlement, TurnReply
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
 from taskq.transport.bell import Bell
+from taskq.worker.aging import plan_for
 from taskq.worker.attempt import COMMITTED, Attempt, Tally, TaskTimeout
 from taskq.worker.context import TaskContext
 from taskq.worker.dependents import guarded
@@ -25,7 +26,6 @@ from taskq.worker.knowledge import bells_of, knowledge
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
 from taskq.worker.options import EngineOptions
-from taskq.worker.plan import plan_of
 from taskq.worker.relay import Relay
 from taskq.worker.runners import LoopRunner
 from taskq.worker.slots import Slots
@@ -64,7 +64,7 @@ class Engine:
         self.membership = Membership(self._line, self._protocol, queue.settings, guard, options.name)
         self.judge = judge_for(queue.settings, registry, lambda: self.membership.worker, self.server_now_ms)
         self._waiter = Waiter(Bell(queue.transport.endpoint, self._protocol.bell_keys(bells_of(registry, options))))
-        self._plan = plan_of(options.lists, options.weights)
+        self._plan = plan_for(queue, options)
         self.tally = Tally()
         self._held: dict[str, Attempt] = {}
         self._settlements: deque[tuple[Attempt | None, Settlement]] = deque()

@@ -129,7 +129,11 @@ def test_a_key_of_the_wrong_type_never_leaves_half_a_transition(new_bench: NewBe
     operation = scenario(healthy)
     keys = keys_of(healthy.state())
     _, expected = healthy.act(operation)
-    for key in sorted(keys | keys_of(healthy.state())):
+    keys |= keys_of(healthy.state())
+    # one step of these can lead to the next in the same call
+    if operation.script.name in ("turn", "settle", "promote"):
+        keys |= {f"status:{status}" for status in ("pending", "scheduled", "retry", "waiting")} | {"scheduled"}
+    for key in sorted(keys):
         if (scenario.__name__, family_of(key)) in ANSWERED_OTHERWISE:
             continue
         bench = new_bench()

@@ -41,7 +41,7 @@ class TestReap:
             "list": "high",
             "attempts": "1",
             "started": "t+0",
-            "ready": "t+80",
+            "queued": "t+80",
             "crashes": "1",
         }
         assert changed == {
@@ -234,7 +234,7 @@ class TestEvict:
             "queue:normal": ["a", "b"],
             "bell:normal": ["1", "1", "1"],
             "running": {"a": None},
-            "state:a": {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0", "ready": "t+0"},
+            "state:a": {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0", "queued": "t+0"},
         }
 
     def test_in_steps(self, bench: Bench) -> None:

@@ -81,6 +81,13 @@ def remove_limit(bench: Bench) -> Operation[Any]:
     return bench.protocol.remove_limit("type:echo")
 
 
+def look_at_ages(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", "low"), task("b", due=bench.at(10)))
+    bench.move_clock(20)
+    bench.run(bench.protocol.promote())
+    return bench.protocol.ages(["urgent", "normal", "low"])
+
+
 def list_limits(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
@@ -199,6 +206,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     set_limit,
     remove_limit,
     list_limits,
+    look_at_ages,
     explain,
     mend_permits,
     mend_a_jam,

@@ -86,7 +86,7 @@ local function back_to_its_list(id, key)
   if not known then return end
   call('SMOVE', STATUS .. 'waiting', STATUS .. 'pending', id)
   call('HDEL', STATE .. id, 'waits', 'blocked')
-  call('HSET', STATE .. id, 'status', 'pending', 'ready', digits(now))
+  call('HSET', STATE .. id, 'status', 'pending', 'queued', digits(now))
   call('LPUSH', QUEUE .. state[3], id)
   ring(state[3])
   emit_status(id, 'pending', 'waiting')

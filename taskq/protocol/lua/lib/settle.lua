@@ -69,11 +69,11 @@ local function check_other(id, run, outcome, body, number)
   if ENDS[outcome] then
     check_end(id, ENDS[outcome], unique, number)
   elseif LEAVE[outcome] and number then
-    call('SCARD', STATUS .. LEAVE[outcome])
+    -- what is due at once is promoted in the same call, together with all else that is due
+    for _, status in ipairs({'pending', 'scheduled', 'retry', 'waiting'}) do call('SCARD', STATUS .. status) end
     call('ZCARD', SCHEDULED)
     call('LLEN', QUEUE .. run.list)
     if outcome == 'wait' then
-      call('SCARD', STATUS .. 'pending')
       if string.find(body, ' ', 1, true) then call('HLEN', SIGNALS .. id) else call('HLEN', FAMILY .. body) end
     end
   else

@@ -18,7 +18,7 @@ end
 
 -- ms; nil if its envelope does not tell
 local function waits_since(id)
-  local created, noted = created_ms(call('GETRANGE', TASK .. id, '0', '511')), redis.pcall('HGET', STATE .. id, 'ready')
+  local created, noted = created_ms(call('GETRANGE', TASK .. id, '0', '511')), redis.pcall('HGET', STATE .. id, 'queued')
   return created and math.max(created, type(noted) == 'string' and tonumber(noted) or 0)
 end
 
