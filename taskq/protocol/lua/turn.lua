@@ -155,8 +155,8 @@ repeat
             end
           end
         end
-        local sound
-        sound, members, held = pcall(room_for_all, groups)
+        local sound, try = nil, pcall
+        sound, members, held = try(room_for_all, groups)
         if not sound or not members then break end
       end
     end

@@ -115,13 +115,11 @@ local function drop_lost(list, id)
   call('SREM', STATUS .. 'pending', id)
   call('HINCRBY', COUNTERS, 'lost_bodies', 1)
   local ties = redis.pcall('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence')
-  if not ties.err then
-    if try(check_unique, ties[1]) then release_unique(id, ties[1], 0) end
-    -- too late to stop for a foreign key
-    if try(check_parents, ties[2]) then count_down(id, ties[2], 'lost', gone_json(id, 'its envelope was lost')) end
-    expire_families(ties[3], 3600000)
-    if try(check_sequence, ties[4]) then leave_sequence(id, ties[4]) end
-  end
+  if try(check_unique, ties[1]) then release_unique(id, ties[1], 0) end
+  -- too late to stop for a foreign key
+  if try(check_parents, ties[2]) then count_down(id, ties[2], 'lost', gone_json(id, 'its envelope was lost')) end
+  expire_families(ties[3], 3600000)
+  if try(check_sequence, ties[4]) then leave_sequence(id, ties[4]) end
   call('DEL', STATE .. id, CHECKPOINT .. id, SIGNALS .. id)
   redis.pcall('ZREM', SAGAS, id)
 end

@@ -1,5 +1,5 @@
 -- limits: how many tasks of a kind may run at a time, and how many may start within a time
--- USES limits permits jams blocked state status queue scheduled gates faults woken counters sidings
+-- USES permits jams blocked state status queue scheduled gates faults woken counters sidings
 -- INCLUDE clock text bell events schedule room
 -- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
 -- permits:<key> holds who runs with it. A claim that finds no room takes the task out of its list into blocked:<key>;
@@ -21,7 +21,6 @@ end
 -- reads only: all that is touched when there is room with some keys, or may be
 local function check_limits(keys)
   if not keys or sound[keys] then return end
-  call('HLEN', LIMITS)
   call('ZCARD', JAMS)
   call('ZCARD', SCHEDULED)
   call('SCARD', STATUS .. 'waiting')
