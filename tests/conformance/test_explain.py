@@ -230,7 +230,7 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (all_paused, "paused", r"everything is paused: `taskq queue resume --all`"),
     (type_paused, "paused", r"the type mail is paused: `taskq queue resume --type mail`"),
     (type_paused_and_met, "paused", r"the type mail is paused: `taskq queue resume --type mail`"),
-    (circuit_open, "circuit", r"the circuit of type:mail is open until 20.*Z, since too many of its tasks have failed"),
+    (circuit_open, "circuit", r"the circuit of type:mail is open until 20.*Z: too many of its tasks have failed, or"),
     (circuit_open_and_met, "circuit", r"the circuit of smtp is open until 20.*Z"),
     (circuit_half_open, "circuit", r"the circuit of smtp is half-open: it waits for what becomes of probe"),
     (draining, "no_worker", r"all workers that serve the list normal drain or stop: hands; `taskq worker resume`"),
@@ -252,7 +252,11 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (limited, "limit", r"the limit smtp \(1 at a time\) is full: holder run with it; 1 wait before it"),
     (too_fast, "limit", r"the limit api \(2/m\) is full; 0 wait before it, the next start is looked for in [\d.]+ s"),
     (in_order, "order", r"2 with the ordering key k go before it, the first of them is first"),
-    (behind_its_holder, "unique", r"it waits until holder has ended, which held the unique key k when it was submitted"),
+    (
+        behind_its_holder,
+        "unique",
+        r"it waits until holder has ended, which held the unique key k when it was submitted",
+    ),
     (
         held,
         "unique",
