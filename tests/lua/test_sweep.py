@@ -90,7 +90,8 @@ def test_an_id_whose_body_outlives_its_slot_is_looked_at_again(bench: Bench, out
 def test_several_ids_that_outlive_their_slot_are_all_looked_at_again(bench: Bench) -> None:
     for task_id in ("a", "b"):
         bench.end("w1", settle(bench.claim_one(task_id)))
-        bench.client.pexpire(bench.key("task", task_id), 165_000)
+        for family in ("task", "result"):
+            bench.client.pexpire(bench.key(family, task_id), 165_000)
     bench.move_clock(120)
     bench.run(bench.protocol.sweep())
     assert bench.state()["retained:t+170"] == ["a", "b"]
