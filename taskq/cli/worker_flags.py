@@ -63,6 +63,12 @@ _FLAGS = (
         metavar="urgent=1",
         help="Keep slots of each process for a priority and those above it.",
     ),
+    click.option(
+        "--aging",
+        type=values.duration,
+        metavar="30s",
+        help="Start what has waited longer first, whatever its priority.",
+    ),
     click.option("--name", metavar="NAME", help="Name of the worker; without it one is made up."),
     click.option(
         "--metrics-port", type=values.address, metavar="[HOST:]PORT", help="Serve /metrics, /livez and /readyz there."
@@ -96,6 +102,7 @@ def worker_options(**flags: Any) -> WorkerOptions:
         partitions=flags["partitions"],
         weights=flags["weights"],
         reserve=flags["reserve"] or {},
+        aging_seconds=flags["aging"],
         metrics_address=flags["metrics_port"],
         hung_seconds=flags["hung_after"],
     )

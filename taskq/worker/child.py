@@ -88,6 +88,7 @@ class Child:
                 cancel_grace_seconds=options.cancel_grace_seconds,
                 weights=options.weights,
                 reserve=options.reserve,
+                aging_seconds=options.aging_seconds,
             ),
             link,
             options.partitions,

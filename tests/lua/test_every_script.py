@@ -28,6 +28,7 @@ ANSWERED_OTHERWISE = {
         "retries_at_once",
         "drops",
         "drops_strays",
+        "goes_on_to_another_list",
         "of_the_last_child",
         "loses_a_child",
         "completes_the_first",
@@ -40,10 +41,13 @@ ANSWERED_OTHERWISE |= {("turn_loses_a_child", family) for family in ("family", "
 ANSWERED_OTHERWISE |= {("turn_loses_the_first", family) for family in ("sequence", "queue", "status")}
 # one that waits for room and whose state or list is foreign is passed over; a limit that is foreign holds nobody up
 _LETTING_IN = (
-    *("turn_makes_room", "settle_makes_room", "promote_lets_in"),
+    *("turn_makes_room", "settle_makes_room", "settle_completes_and_makes_room", "promote_lets_in"),
     *("resume_a_type", "remove_circuit", "close_circuit", "settle_a_probe", "turn_sends_a_probe"),
 )
 ANSWERED_OTHERWISE |= {(name, family) for name in _LETTING_IN for family in ("state", "queue", "task")}
+# as is one on a siding; a worker whose card cannot be read may know what it passes over or not
+ANSWERED_OTHERWISE |= {("turn_looks_behind", family) for family in ("state", "queue", "task")}
+ANSWERED_OTHERWISE |= {(name, "worker") for name in ("settle_passes_to_nobody", "turn_passes")}
 ANSWERED_OTHERWISE |= {
     (f"turn_{what}", family)
     for what in ("meets_a_full_limit", "meets_a_full_window", "meets_an_open_circuit", "sends_a_probe")

@@ -36,7 +36,14 @@ class TestReap:
         age(bench, "w2")
         reply, changed = bench.act(bench.protocol.reap(TIMES, 100, LIMITS))
         assert reply == (3, 0, 1, False)
-        state = {"status": "pending", "list": "high", "attempts": "1", "started": "t+0", "crashes": "1"}
+        state = {
+            "status": "pending",
+            "list": "high",
+            "attempts": "1",
+            "started": "t+0",
+            "queued": "t+80",
+            "crashes": "1",
+        }
         assert changed == {
             "processing:w1": None,
             "worker:w1": dict.fromkeys(("token", "host", "seq", "turn0", "turn1")),
@@ -85,13 +92,14 @@ class TestReap:
         ]
         assert bench.state()["queue:normal"] == ids
 
-    def test_several_dead_workers_share_the_bound(self, bench: Bench) -> None:
+    @pytest.mark.parametrize(("bound", "first", "second"), [(3, 3, 1), (2, 2, 2)])
+    def test_several_dead_workers_share_the_bound(self, bench: Bench, bound: int, first: int, second: int) -> None:
         bench.submit_ids("a", "b", "c", "d")
         bench.register("w1", "w2", "w3")
         bench.claim("w1", 2)
         bench.claim("w2", 2)
         age(bench, "w3")
-        assert [reap(bench, 3) for _ in range(2)] == [(3, 0, 1, True), (1, 0, 1, False)]
+        assert [reap(bench, bound) for _ in range(2)] == [(first, 0, 1, True), (second, 0, 1, False)]
         assert sorted(bench.state()["queue:normal"]) == ["a", "b", "c", "d"]
 
     def test_many_dead_workers_take_several_calls(self, bench: Bench) -> None:
@@ -227,7 +235,7 @@ class TestEvict:
             "queue:normal": ["a", "b"],
             "bell:normal": ["1", "1", "1"],
             "running": {"a": None},
-            "state:a": {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0"},
+            "state:a": {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0", "queued": "t+0"},
         }
 
     def test_in_steps(self, bench: Bench) -> None:

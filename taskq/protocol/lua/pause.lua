@@ -7,7 +7,6 @@
 -- '*' stands for all lists, also those of queues that begin later; lists that are paused by themselves stay so when it is
 -- resumed. Then the bells of 1,000 queues at most are rung, workers of others look within seconds.
 local changed, everything = 0, {}
-call('SCARD', PAUSED)
 for i = first_lists, #ARGV do
   if ARGV[i] ~= '*' then
     call('LLEN', QUEUE .. ARGV[i])

@@ -44,6 +44,18 @@ def settle_makes_room(bench: Bench) -> Operation[Any]:
     return bench.protocol.settle([settle(c, o) for c, o in zip(bench.claim("w1", 5), outcomes, strict=True)])
 
 
+def settle_completes_and_makes_room(bench: Bench) -> Operation[Any]:
+    _limited(bench, 2, concurrency=1)
+    return bench.protocol.settle([settle(claim) for claim in bench.claim("w1", 5)])
+
+
+def settle_after_its_limit_is_gone(bench: Bench) -> Operation[Any]:
+    _limited(bench, 1, concurrency=1)
+    claims = bench.claim("w1", 5)
+    bench.run(bench.protocol.remove_limit("k"))
+    return bench.protocol.settle([settle(claim) for claim in claims])
+
+
 def evict_gives_permits_back(bench: Bench) -> Operation[Any]:
     _limited(bench, 3, concurrency=1)
     bench.claim("w1", 5)
@@ -81,6 +93,13 @@ def remove_limit(bench: Bench) -> Operation[Any]:
     return bench.protocol.remove_limit("type:echo")
 
 
+def look_at_ages(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", "low"), task("b", due=bench.at(10)))
+    bench.move_clock(20)
+    bench.run(bench.protocol.promote())
+    return bench.protocol.ages(["urgent", "normal", "low"])
+
+
 def list_limits(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
@@ -97,6 +116,14 @@ def mend_permits(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
     bench.client.delete(bench.key("permits", "k"))
+    return bench.protocol.mend("l0", "normal", TTL_MS)
+
+
+def mend_a_run_that_is_over(bench: Bench) -> Operation[Any]:
+    """Its permit is for one that waits."""
+    _limited(bench, 2, concurrency=1)
+    bench.claim("w1", 5)
+    bench.client.delete(bench.key("processing", "w1"))
     return bench.protocol.mend("l0", "normal", TTL_MS)
 
 
@@ -192,6 +219,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     turn_meets_a_full_window,
     turn_makes_room,
     settle_makes_room,
+    settle_completes_and_makes_room,
+    settle_after_its_limit_is_gone,
     evict_gives_permits_back,
     repair_gives_permits_back,
     promote_lets_in,
@@ -199,8 +228,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     set_limit,
     remove_limit,
     list_limits,
+    look_at_ages,
     explain,
     mend_permits,
+    mend_a_run_that_is_over,
     mend_a_jam,
     pause_a_type,
     resume_a_type,

@@ -36,7 +36,7 @@ local function wake(name, task)
   local state = call('HMGET', STATE .. task, 'status', 'waits', 'list')
   if state[1] ~= 'waiting' or state[2] ~= name then return end
   call('SMOVE', STATUS .. 'waiting', STATUS .. 'pending', task)
-  call('HSET', STATE .. task, 'status', 'pending')
+  call('HSET', STATE .. task, 'status', 'pending', 'queued', digits(now))
   call('LPUSH', QUEUE .. state[3], task)
   ring(state[3])
   emit_status(task, 'pending', 'waiting')
@@ -55,7 +55,7 @@ local function count_down(id, parents, status, result)
       if done then
         call('HSET', FAMILY .. name, 'done', done)
         ended[#ended + 1] = name
-        if found[7] ~= '' then wake(name, found[7]) end
+        wake(name, found[7])
       end
     end
   end
