@@ -37,14 +37,7 @@ def serve_and_reload(settings: Settings, options: WorkerOptions) -> int:
         SettingsError: if the library that watches files is missing, or the options do not go with it.
         TaskqError: if there is no usable server.
     """
-    for flag, used in (
-        ("--burst", options.burst),
-        ("--processes", options.processes > 1),
-        ("--max-tasks", options.max_tasks is not None),
-        ("--max-memory", options.max_memory_bytes is not None),
-    ):
-        if used:
-            raise SettingsError(f"--reload is for development and does not go with {flag}: leave one of them out")
+    _check(options)
     try:
         import watchfiles
     except ImportError as error:
@@ -57,9 +50,7 @@ def serve_and_reload(settings: Settings, options: WorkerOptions) -> int:
             for changes in watchfiles.watch(
                 *folders, watch_filter=watchfiles.PythonFilter(), stop_event=ended, raise_interrupt=False
             ):
-                names = sorted({_shown(Path(path)) for _, path in changes})
-                more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
-                log.warning("%s%s changed: starting afresh", ", ".join(names[:_MOST_SHOWN]), more)
+                log.warning("%s changed: starting afresh", _listed({Path(path) for _, path in changes}))
                 supervisor.renew()
         except (OSError, RuntimeError) as error:  # what the library raises, for want of inotify watches for instance
             log.error("no file is watched any more, so nothing is reloaded: %s; start the worker again", error)
@@ -76,6 +67,17 @@ def serve_and_reload(settings: Settings, options: WorkerOptions) -> int:
         return run_worker(settings, options, begin)
     finally:
         ended.set()
+
+
+def _check(options: WorkerOptions) -> None:
+    for flag, used in (
+        ("--burst", options.burst),
+        ("--processes", options.processes > 1),
+        ("--max-tasks", options.max_tasks is not None),
+        ("--max-memory", options.max_memory_bytes is not None),
+    ):
+        if used:
+            raise SettingsError(f"--reload is for development and does not go with {flag}: leave one of them out")
 
 
 def watched_folders(handlers: tuple[str, ...]) -> list[Path]:
@@ -108,5 +110,8 @@ def _folders_of(top: str) -> Iterator[Path]:
         yield Path(spec.origin).parent
 
 
-def _shown(path: Path) -> str:
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+def _listed(paths: set[Path]) -> str:
+    here = Path.cwd()
+    names = sorted(str(path.relative_to(here) if path.is_relative_to(here) else path) for path in paths)
+    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+    return ", ".join(names[:_MOST_SHOWN]) + more
