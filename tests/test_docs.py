@@ -133,6 +133,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         scheduler.schedule_every("pulse", 0.1, Task(task_type="look"))
         scheduler.schedule_task_in(Task(), 3600)
         queue.set_limit("few", concurrency=1, rate="100/m")
+        queue.set_sla("low", age=0.001)
         queue.set_limit("type:nothing", concurrency=1)
         queue.set_limit("window", rate="100/m", sliding=True)
         queue.submit_batch([Task(task_type="look", limit_keys=["few", "window"]) for _ in range(2)])
@@ -146,7 +147,9 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         queue.pause(task_type="many")
         queue.submit_batch([Task(task_type="many") for _ in range(101)])
         eventually(scheduler.run_once, what="a slot that is due")
+        queue.transport.run(protocol.watch(0))
         look()
+        queue.submit_task(Task(task_type="unknown"))
         worker = TaskWorker(queue)
         worker.register_handler("look", look_while_running)
         worker.register_handler("fail", lambda task: 1 / task.payload)
@@ -214,7 +217,7 @@ def test_every_decision_is_listed() -> None:
 @every_page
 def test_every_variable_is_a_setting(page: Path) -> None:
     known = {name for spec in FIELDS for name in spec.env} | {spec.name for spec, _ in SERVER_PARTS}
-    known |= {"TASKQ_TEST_REDIS_URL", "TASKQ_TEST_SERVER"}
+    known |= {"TASKQ_TEST_REDIS_URL", "TASKQ_TEST_SERVER", "TASKQ_TEST_BROWSER"}
     assert set(re.findall(r"\b(?:TASKQ|REDIS)_[A-Z_]+\b", page.read_text(encoding="utf-8"))) <= known
 
 
