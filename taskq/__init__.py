@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         WorkerNotFound,
     )
     from taskq.handle import AsyncTaskHandle, TaskHandle
+    from taskq.model.bound import OnFull, QueueLimit
     from taskq.model.history import Minute
     from taskq.model.limit import Limit, LimitInfo
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
@@ -99,6 +100,7 @@ _HOME = {
     "ChannelWorker": "taskq.channels",
     "Consumer": "taskq.channels",
     "Message": "taskq.channels",
+    "OnFull": "taskq.model.bound",
     "Outgoing": "taskq.channels",
     "PartialFailure": "taskq.channels",
     "PendingMessage": "taskq.channels",
@@ -131,6 +133,7 @@ _HOME = {
     "PayloadTooLarge": "taskq.errors",
     "Quorum": "taskq.workflow.families",
     "QueueFull": "taskq.errors",
+    "QueueLimit": "taskq.model.bound",
     "QueueStats": "taskq.model.views",
     "Relatives": "taskq.observe.details",
     "ResultTimeout": "taskq.errors",
@@ -216,12 +219,14 @@ __all__ = [
     "Minute",
     "NotDurable",
     "NotHeld",
+    "OnFull",
     "Outgoing",
     "PartialFailure",
     "PayloadTooLarge",
     "PendingMessage",
     "Publisher",
     "QueueFull",
+    "QueueLimit",
     "QueueStats",
     "Quorum",
     "Relatives",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from taskq.errors import DuplicateTask, InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
 from taskq.middleware import Middleware, before_submit
+from taskq.model.bound import OnFull
 from taskq.model.crypto import Seal
 from taskq.model.moment import seconds_to_ms, to_epoch_ms
 from taskq.model.names import check_name
@@ -42,6 +43,8 @@ MOST_LOOKED_AT, MOST_ON_A_PAGE = 1000, 500
 # A registration outlives the silence between two of them, and a lost notice is made good at the next one.
 _MAIL_SECONDS = 10.0
 _MAIL_TTL_MS = 30_000
+# A hint may be lost with whoever took it, so whoever waits for room looks again after this time.
+_ROOM_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,22 @@ class Mail:
     seconds: float
 
 
-Step = Operation[Any] | Durable | Mail
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Wait until there may be room in a queue, or the time is over.
+
+    Attributes:
+        root: of the namespace.
+        key: of the bell that is rung then.
+        seconds: how long to wait.
+    """
+
+    root: str
+    key: str
+    seconds: float
+
+
+Step = Operation[Any] | Durable | Mail | Room
 Flow = Generator[Step, Any, T]
 
 
@@ -131,17 +149,32 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
     doubt: NotDurable | None = None
     for portion in portions(submissions) if submissions else ():
         operation = context.protocol.submit(portion, context.settings.max_queue_length, reused=reused)
-        if (durability or context.settings.durability) == "memory":
-            reply: SubmitReply = yield operation
-        else:
-            guarantee = Guarantee.of(durability, context.settings, context.protocol.keys)
-            reply, reached = yield Durable(operation, guarantee)
-            doubt = doubt or guarantee.shortfall(reached, reply.ids)
+        reply, short = yield from _send(context, operation, durability)
+        deadline: float | None = None
+        while reply.bounded is not None and reply.bounded[3] == OnFull.BLOCK and len(portion) <= reply.bounded[2]:
+            deadline = deadline or time.monotonic() + reply.bounded[4] / 1000
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            key = context.protocol.room_key(reply.bounded[0])
+            yield Room(operation.root, key, min(left, _ROOM_SECONDS))
+            reply, short = yield from _send(context, operation, durability)
+        doubt = doubt or short
         refuse(context, portion, reply, len(stored))
         stored += reply.ids
     if doubt is not None:
         raise doubt
     return stored
+
+
+def _send(
+    context: Context, operation: Operation[SubmitReply], durability: str | None
+) -> Flow[tuple[SubmitReply, NotDurable | None]]:
+    if (durability or context.settings.durability) == "memory":
+        return (yield operation), None
+    guarantee = Guarantee.of(durability, context.settings, context.protocol.keys)
+    reply, reached = yield Durable(operation, guarantee)
+    return reply, guarantee.shortfall(reached, reply.ids)
 
 
 def refuse(context: Context, portion: Sequence[Submission], reply: SubmitReply, stored: int) -> None:
@@ -164,6 +197,14 @@ def refuse(context: Context, portion: Sequence[Submission], reply: SubmitReply, 
             f"{number:,} tasks with the ordering key {key!r} have not ended yet, and there may be "
             f"{context.settings.max_queue_length:,}: {so_far(stored)} stored. They run one after the other: "
             "submit later, use more keys, or raise TASKQ_MAX_QUEUE_LENGTH",
+            stored,
+        )
+    if reply.bounded is not None:
+        queue, held, most, on_full, wait_ms = reply.bounded
+        waited = f" and there was no room within {wait_ms / 1000:g} s" if on_full == OnFull.BLOCK else ""
+        raise QueueFull(
+            f"the queue {queue!r} holds {held:,} tasks and may hold {most:,}{waited}: {so_far(stored)} stored. Start "
+            f"more workers, submit later, or raise its limit: `taskq queue limit {queue} --max-tasks N`",
             stored,
         )
     if reply.duplicate is not None:

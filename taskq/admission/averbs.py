@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from taskq.admission import explain, limits
+from taskq.admission import bounds, explain, limits
 from taskq.admission.explain import Explanation
 from taskq.admission.verbs import AdmissionVerbs
 from taskq.flows import Flow
+from taskq.model.bound import QueueLimit
 from taskq.model.limit import Limit, LimitInfo
 from taskq.workflow.averbs import documented_as
 
@@ -42,6 +43,25 @@ class AsyncAdmissionVerbs:
     @documented_as(AdmissionVerbs.list_limits)
     async def list_limits(self) -> list[LimitInfo]:
         return await self.run_flow(limits.list_limits(self.spread))
+
+    @documented_as(AdmissionVerbs.set_queue_limit)
+    async def set_queue_limit(
+        self,
+        queue: str | None = None,
+        *,
+        max_tasks: int,
+        on_full: str = "reject",
+        timeout: float = 30.0,  # noqa: ASYNC109 - how long submits are to wait, not this call
+    ) -> None:
+        await self.run_flow(bounds.set_queue_limit(self.spread, queue, max_tasks, on_full, timeout))
+
+    @documented_as(AdmissionVerbs.remove_queue_limit)
+    async def remove_queue_limit(self, queue: str | None = None) -> bool:
+        return await self.run_flow(bounds.remove_queue_limit(self.spread, queue))
+
+    @documented_as(AdmissionVerbs.list_queue_limits)
+    async def list_queue_limits(self) -> list[QueueLimit]:
+        return await self.run_flow(bounds.list_queue_limits(self.spread))
 
     @documented_as(AdmissionVerbs.explain)
     async def explain(self, task_id: str) -> Explanation:

@@ -114,7 +114,7 @@ _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
 _PURGES = ("purge", "purge_waiting")
 DUTIES: dict[Role, Duties] = {
-    Role.PRODUCER: Duties((*_SUBMITS, "lengths"), ("reply:*",), listens=True),
+    Role.PRODUCER: Duties((*_SUBMITS, "lengths"), ("reply:*", "bell:@room:*"), listens=True),
     Role.WORKER: Duties(
         (
             "turn",
@@ -146,8 +146,8 @@ DUTIES: dict[Role, Duties] = {
     ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, *_LOOKS, "limits", "pause", "wish", *_PURGES, "replay", "discard", *_CHECKS, *_MENDS),
-        ("reply:*",),
+        (*_SUBMITS, *_LOOKS, "limits", "bounds", "pause", "wish", *_PURGES, "replay", "discard", *_CHECKS, *_MENDS),
+        ("reply:*", "bell:@room:*"),
         listens=True,
         plain=("info", "time"),
     ),

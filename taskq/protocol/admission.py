@@ -7,12 +7,13 @@ from typing import Any
 
 from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo
 from taskq.protocol.operation import Argument, Operation
-from taskq.protocol.replies import Circumstances, parse_circumstances, parse_limits
+from taskq.protocol.replies import Circumstances, pairs, parse_circumstances, parse_limits
 
 # as in operations.py, which loads these scripts with the others
 ARGUMENTS: dict[str, str] = {
     "limits": "verb name wanted most",
     "read_limits": "most",
+    "bounds": "verb queue wanted",
     "explain": "id list ttl ahead*",
 }
 
@@ -30,6 +31,18 @@ class AdmissionOperations:
     def remove_limit(self, name: str) -> Operation[bool]:
         """Remove a limit; return whether there was one."""
         return self._build("limits", ("remove", name, "", MAX_LIMITS), lambda reply: reply == 1)
+
+    def set_bound(self, queue: str, wanted: str) -> Operation[bool]:
+        """Set the limit of a queue; return whether it was another one."""
+        return self._build("bounds", ("set", queue, wanted), lambda reply: reply == 1)
+
+    def remove_bound(self, queue: str) -> Operation[bool]:
+        """Remove the limit of a queue; return whether there was one."""
+        return self._build("bounds", ("remove", queue, ""), lambda reply: reply == 1)
+
+    def list_bounds(self) -> Operation[dict[str, str]]:
+        """Return the limits of queues, as they are stored."""
+        return self._build("bounds", ("list", "", ""), pairs)
 
     def explain(self, task_id: str, list_name: str, ttl_ms: int, ahead: Sequence[str]) -> Operation[Circumstances]:
         """Return what holds a task up; ``ahead`` names the lists that are claimed from before its own."""

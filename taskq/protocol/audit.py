@@ -54,7 +54,7 @@ FOR_ROOM = "@limit"
 FOR_KEY = "@unique"
 LEASE_TOLERANCE_MS = 1000
 
-_EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history", "session", "rate", "starts"})
+_EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history", "session", "rate", "starts", "crowd"})
 _BY_STATUS = frozenset({"task", "state", "signals"})
 _OF_FAMILIES = ("family", "children", "gathered")
 _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)

@@ -296,7 +296,7 @@ def parse_sizes(reply: list[Any]) -> Sizes:
             ListDepth(depths[i].decode(), depths[i + 1], depths[i + 2].decode("utf-8", "replace"), depths[i + 3] == 1)
             for i in range(0, len(depths), 4)
         ),
-        counters={name: int(value) for name, value in pairs(reply[3]).items()},
+        counters={name: int(value) for name, value in pairs(reply[3]).items() if name != "bounded"},
         workers=reply[4],
         dead=reply[5],
         tombstones=reply[6],

@@ -1,0 +1,19 @@
+-- bounds: set, remove and list the limits of queues
+-- FLAGS   allow-oom
+-- USES    bounds counters crowd
+-- INCLUDE bell
+-- ARGV    verb queue wanted
+-- REPLY   set and remove: 1 if something has changed; list: {queue, limit, ...}
+if verb == 'list' then return call('HGETALL', BOUNDS) end
+call('HLEN', COUNTERS)
+local changed
+if verb == 'set' then
+  changed = call('HGET', BOUNDS, queue) ~= wanted and 1 or 0
+  call('HSET', BOUNDS, queue, wanted)
+else
+  changed = call('HDEL', BOUNDS, queue)
+end
+-- submits read the counters anyway
+if call('EXISTS', BOUNDS) == 1 then call('HSET', COUNTERS, 'bounded', '1') else call('HDEL', COUNTERS, 'bounded') end
+if call('EXISTS', CROWD) == 1 then ring('@room:' .. queue) end
+return changed
