@@ -15,5 +15,5 @@ else
 end
 -- submits read the counters anyway
 if call('EXISTS', BOUNDS) == 1 then call('HSET', COUNTERS, 'bounded', '1') else call('HDEL', COUNTERS, 'bounded') end
-if call('EXISTS', CROWD) == 1 then ring('@room:' .. queue) end
+if changed == 1 and call('EXISTS', CROWD) == 1 then ring('@room:' .. queue) end
 return changed
