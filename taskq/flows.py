@@ -29,8 +29,9 @@ from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol
 from taskq.protocol.portions import portions
-from taskq.protocol.replies import Inspection, Sizes
+from taskq.protocol.replies import Inspection
 from taskq.protocol.submits import Submission, SubmitReply
+from taskq.protocol.walks import all_cards, all_sizes
 from taskq.settings import Settings
 from taskq.states import TaskPriority, TaskStatus
 
@@ -345,7 +346,7 @@ def wait_for_result(context: Context, address: str, task_id: str, timeout: float
 
 def stats(context: Context) -> Flow[QueueStats]:
     """Return the numbers of the namespace."""
-    sizes: Sizes = yield context.protocol.stats()
+    sizes = yield from all_sizes(context.protocol)
     counters, status = sizes.counters, sizes.statuses
     ended = counters.get("completed", 0) + counters.get("failed", 0)
     lists = []
@@ -365,7 +366,7 @@ def stats(context: Context) -> Flow[QueueStats]:
 
 def workers(context: Context) -> Flow[list[WorkerInfo]]:
     """Return the registered workers."""
-    _, cards = yield context.protocol.cards()
+    _, cards = yield from all_cards(context.protocol)
     hidden = ("token", "turn0", "turn1", "seq", "cancels")
     return [
         WorkerInfo(

@@ -15,6 +15,7 @@ from taskq.model.uniqueness import UniquePolicy
 from taskq.model.views import status_dict, whole
 from taskq.protocol.keys import list_name, lists_of
 from taskq.protocol.replies import Circumstances, Inspection, WorkerCard
+from taskq.protocol.walks import all_cards
 from taskq.states import TaskStatus
 
 # The card of a worker shows no more of its types than this many characters.
@@ -73,7 +74,7 @@ def explain(context: Context, task_id: str) -> Flow[Explanation]:
     names = lists_of(task.queue)
     ttl_ms = seconds_to_ms(context.settings.result_ttl_seconds, "result_ttl_seconds")
     found: Circumstances = yield context.protocol.explain(task_id, own, ttl_ms, names[: names.index(own)])
-    _, workers = yield context.protocol.cards()
+    _, workers = yield from all_cards(context.protocol)
     damage = ""
     try:
         from_envelope(item.envelope, seal=context.seal)

@@ -11,6 +11,7 @@ from taskq.protocol.channels import takeover
 from taskq.protocol.keys import split_list_name
 from taskq.protocol.operations import Protocol
 from taskq.protocol.replies import Inspection, WorkerCard
+from taskq.protocol.walks import all_cards
 
 _PAGE = 100
 
@@ -24,7 +25,7 @@ def held_messages(
     protocol: Protocol, lists: Sequence[str], min_idle_ms: int
 ) -> IntakeFlow[list[tuple[PendingMessage, str]]]:
     """Return the messages of some lists that are held for long, the longest first, and their fences."""
-    now_ms, cards = yield protocol.cards()
+    now_ms, cards = yield from all_cards(protocol)
     ids = [task_id for card in _sharing(cards, lists) for task_id in card.held]
     found: list[tuple[PendingMessage, str]] = []
     for at in range(0, len(ids), _PAGE):
@@ -68,7 +69,7 @@ def claim_pending(intake: Intake, protocol: Protocol, min_idle_ms: int, count: i
 def consumer_info(intake: Intake, protocol: Protocol) -> IntakeFlow[dict[str, Any]]:
     """Return what is known of a consumer and of those that serve a channel with it."""
     yield from intake.come_in()
-    _, cards = yield protocol.cards()
+    _, cards = yield from all_cards(protocol)
     consumers = [
         {
             "consumer_id": card.worker_id,

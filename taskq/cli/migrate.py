@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
@@ -18,6 +19,7 @@ from taskq.cli.session import Session, with_session
 from taskq.errors import TaskqError
 from taskq.migrate import CeleryJobs, Plan, RqJobs, move
 from taskq.migrate.jobs import OldJobs
+from taskq.settings import redact_url
 from taskq.states import TaskPriority
 from taskq.transport.foreign import OldServer
 
@@ -60,7 +62,7 @@ def rq(session: Session, /, url: str, dry_run: bool, **plan: Any) -> None:
       taskq migrate rq --from redis://old:6379/0 --dry-run
       taskq migrate rq --from redis://old:6379/0 --queue high --into high=default:high
     """
-    with closing(OldServer(url, session.settings)) as server:
+    with _opened(session, url, "RQ_REDIS_URL") as server:
         _run(session, RqJobs(server, _plan(**plan)), dry_run=dry_run)
 
 
@@ -79,8 +81,18 @@ def celery(session: Session, /, url: str, key_prefix: str, dry_run: bool, **plan
       taskq migrate celery --from redis://old:6379/0 --dry-run
       taskq migrate celery --from redis://old:6379/0 --queue celery --into celery:9=default:low
     """
-    with closing(OldServer(url, session.settings)) as server:
+    with _opened(session, url, "CELERY_BROKER_URL") as server:
         _run(session, CeleryJobs(server, _plan(**plan), key_prefix), dry_run=dry_run)
+
+
+def _opened(session: Session, url: str, variable: str) -> closing[OldServer]:
+    source = click.get_current_context().get_parameter_source("url")
+    if source is ParameterSource.COMMANDLINE and redact_url(url) != url:
+        session.note(
+            f"everybody on this machine can read the password in --from (ps): put the URL into {variable}",
+            kind="warning",
+        )
+    return closing(OldServer(url, session.settings))
 
 
 def _plan(queues: tuple[str, ...], into: tuple[str, ...], rename: tuple[str, ...], max_retries: int | None) -> Plan:
@@ -120,14 +132,22 @@ def _run(session: Session, jobs: OldJobs, *, dry_run: bool) -> None:
         raise
     if session.json:
         refused = [{"id": one.job_id, "function": one.name, "reason": one.reason} for one in report.refused]
-        show_json({"moved": report.moved, "finished": report.finished, "dry_run": dry_run, "refused": refused})
+        show_json(
+            {
+                "moved": report.moved,
+                "finished": report.finished,
+                "staying": report.staying,
+                "dry_run": dry_run,
+                "refused": refused,
+            }
+        )
     else:
         done = "could be moved" if dry_run else "moved"
-        show(f"{plural(report.moved, 'job')} {done}, {len(report.refused):,} {'would ' if dry_run else ''}stay")
+        show(f"{plural(report.moved, 'job')} {done}, {report.staying:,} {'would ' if dry_run else ''}stay")
         reasons = Counter((one.name or "?", one.reason) for one in report.refused)
         for (name, reason), number in reasons.most_common(_MOST_SHOWN):
             show(f"  {number:,} × {name}: {reason}")
         if len(reasons) > _MOST_SHOWN:
-            session.note(f"{len(reasons) - _MOST_SHOWN} more reasons: --json shows all")
-    if report.refused:
+            session.note(f"{len(reasons) - _MOST_SHOWN} more reasons: --json shows them")
+    if report.staying:
         click.get_current_context().exit(EXIT_FAILED)

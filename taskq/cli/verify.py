@@ -8,7 +8,7 @@ import click
 
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import printable, show, show_json, table
-from taskq.cli.program import EXIT_FAILED
+from taskq.cli.program import EXIT_FAILED, EXIT_INTERRUPTED
 from taskq.cli.progress import time_bar
 from taskq.cli.session import Session, with_session
 from taskq.testing.verify import HEADERS, LOSS_HEADERS, TITLES, Report, VerifyOptions
@@ -35,7 +35,7 @@ def verify(session: Session, minutes: float, seed: int | None, allow_config: boo
     Real workers and schedulers run behind a proxy that cuts, loses, delays and forges what they say; they are killed
     and frozen at every point. All of it happens in namespaces of its own, which are removed at the end: nothing is
     flushed, no setting is changed, no key of yours is touched. The exit code is 1 if anything was lost, done twice or
-    left in disorder.
+    left in disorder, and 130 if it was interrupted before its time.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, it ends what it has started
     options = VerifyOptions(minutes, seed, allow_config, suites)
@@ -45,15 +45,17 @@ def verify(session: Session, minutes: float, seed: int | None, allow_config: boo
         show_json(report.to_dict())
     else:
         show(_text(report))
-    if report.violations:
-        click.get_current_context().exit(EXIT_FAILED)
+    if report.violations or report.interrupted:
+        click.get_current_context().exit(EXIT_FAILED if report.violations else EXIT_INTERRUPTED)
 
 
 def _text(report: Report) -> str:
     total = report.total
     right = [name for name in HEADERS if name != "SUITE"]
     parts = [table(HEADERS, report.rows(), right=right)]
-    parts.append(table(LOSS_HEADERS, [loss.row() for loss in report.losses], right=["ACKNOWLEDGED", "LOST", "WINDOW"]))
+    if report.losses:
+        losses = [loss.row() for loss in report.losses]
+        parts.append(table(LOSS_HEADERS, losses, right=["ACKNOWLEDGED", "LOST", "WINDOW"]))
     parts += [f"violation: {printable(text)}" for text in report.shown_violations()]
     kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(total.faults.items()))
     parts.append(
@@ -61,4 +63,6 @@ def _text(report: Report) -> str:
         f"{report.version}: {total.lost} lost, {total.double} completed twice, {total.refused} stale outcomes refused, "
         f"{len(report.violations)} violations. Seed {report.seed}."
     )
+    if report.interrupted:
+        parts.append("interrupted: this is what was tried until then; it has cleaned up behind itself")
     return "\n\n".join(parts)

@@ -14,6 +14,7 @@ from taskq.queue import TaskQueue
 from taskq.transport.foreign import Entry, Source
 
 _PAGE = 100
+_MOST_REFUSALS = 1000
 
 
 @dataclass(slots=True)
@@ -23,12 +24,20 @@ class Report:
     Attributes:
         moved: how many are tasks now; in a dry run, how many could be.
         finished: how many of them an earlier run had begun to move.
-        refused: those that stay where they are.
+        staying: how many stay where they are.
+        refused: which ones and why, the first 1,000 of them.
     """
 
     moved: int = 0
     finished: int = 0
+    staying: int = 0
     refused: list[Refusal] = field(default_factory=list)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Note a job that stays."""
+        self.staying += 1
+        if len(self.refused) < _MOST_REFUSALS:
+            self.refused.append(refusal)
 
 
 def move(
@@ -96,7 +105,7 @@ def _movable(queue: TaskQueue, jobs: OldJobs, source: Source, entries: Sequence[
     for found in jobs.read(source, entries) if entries else []:
         refusal = found if isinstance(found, Refusal) else _refusal(queue, found.task)
         if refusal is not None:
-            report.refused.append(refusal)
+            report.refuse(refusal)
         elif isinstance(found, Job):
             movable.append(found)
     return movable

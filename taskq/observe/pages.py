@@ -16,7 +16,8 @@ from taskq.model.task import DEFAULT_QUEUE, outline
 from taskq.model.views import status_dict, whole
 from taskq.partitions import Spread
 from taskq.protocol.keys import split_list_name
-from taskq.protocol.replies import Inspection, Sizes
+from taskq.protocol.replies import Inspection
+from taskq.protocol.walks import all_sizes
 from taskq.states import TaskPriority, TaskStatus
 
 _MOST_IN_ONE_CALL = 50
@@ -134,7 +135,7 @@ def _sources(context: Context, wanted: _Wanted) -> Flow[list[str]]:
         return ["dead"]
     if wanted.status.terminal:
         return [f"ended {seconds_to_ms(context.settings.result_ttl_seconds, 'result_ttl_seconds')}"]
-    sizes: Sizes = yield context.protocol.stats()
+    sizes = yield from all_sizes(context.protocol)
     lists = [(*split_list_name(depth.name), depth) for depth in sizes.lists]
     return [
         f"list {depth.name}"

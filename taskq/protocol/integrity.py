@@ -283,7 +283,12 @@ def judge_totals(sizes: Sizes) -> list[str]:
 
 
 def misplaced_number(sizes: Sizes) -> int:
-    """Return how many entries the lists have more than pending tasks and tombstones, as of one instant."""
+    """Return how many entries the lists have more than pending tasks and tombstones, as of one instant.
+
+    With more queues than one call looks at, nothing can be said, and it is 0.
+    """
+    if sizes.cursor != "0":
+        return 0
     entries = sum(depth.length for depth in sizes.lists)
     return entries - sizes.statuses[TaskStatus.PENDING] - sizes.tombstones
 

@@ -15,6 +15,7 @@ from taskq.protocol.replies import (
     NOTHING_SEEN,
     BeatReply,
     Inspection,
+    Repaired,
     Settlement,
     Sizes,
     TurnReply,
@@ -24,6 +25,7 @@ from taskq.protocol.replies import (
     parse_beat,
     parse_cards,
     parse_inspections,
+    parse_repair,
     parse_rows,
     parse_sizes,
     parse_turn,
@@ -55,10 +57,10 @@ ARGUMENTS: dict[str, str] = {
     "await": "id reply_list ttl",
     "inspect": "ids*",
     "result": "id",
-    "stats": "default_lists*",
+    "stats": "cursor default_lists*",
     "ids": "source cursor count",
     "rows": "ids*",
-    "cards": "limit",
+    "cards": "cursor",
     "progress": "id fence progress",
     "takeover": "worker token seq idle rest*",
     "lengths": "lists*",
@@ -146,9 +148,9 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
         """Return everything that is known of some tasks."""
         return self._build("inspect", task_ids, parse_inspections)
 
-    def stats(self) -> Operation[Sizes]:
-        """Return the sizes of everything."""
-        return self._build("stats", lists_of(None), parse_sizes)
+    def stats(self, cursor: str = "0") -> Operation[Sizes]:
+        """Return the sizes of everything and a page of the lists; ``walks.all_sizes`` has all of them."""
+        return self._build("stats", (cursor, *lists_of(None)), parse_sizes)
 
     def history(self, count: int) -> Operation[tuple[str, ...]]:
         """Return the lines of the last ``count`` minutes that were kept."""
@@ -243,17 +245,17 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
             lambda reply: (reply[0], reply[1], reply[2] == 1),
         )
 
-    def repair(self, worker: str, token: str, times: LeaseTimes, held: Sequence[str]) -> Operation[tuple[str, ...]]:
-        """Hand back what stands in a worker's processing list although it does not hold it."""
-        return self._build("repair", (worker, token, times.lease_ms, times.period_ms, *held), texts)
+    def repair(self, worker: str, token: str, times: LeaseTimes, held: Sequence[str]) -> Operation[Repaired]:
+        """Hand back what stands in a worker's processing list although it does not hold it; say if there is more."""
+        return self._build("repair", (worker, token, times.lease_ms, times.period_ms, *held), parse_repair)
 
     def progress(self, task_id: str, fence: str, progress: str) -> Operation[int]:
         """Note progress: 1 noted, 0 the attempt is stale, -1 noted, and it is asked to stop."""
         return self._build("progress", (task_id, fence, progress))
 
-    def cards(self, limit: int = 1000) -> Operation[tuple[int, list[WorkerCard]]]:
-        """Return server time in ms and the registered workers."""
-        return self._build("cards", (limit,), parse_cards)
+    def cards(self, cursor: str = "0") -> Operation[tuple[int, list[WorkerCard], str]]:
+        """Return server time in ms, a page of the registered workers, and the next cursor; see ``walks.all_cards``."""
+        return self._build("cards", (cursor,), parse_cards)
 
     # -- time --
 

@@ -124,7 +124,11 @@ class ListDepth:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The answer to stats."""
+    """The answer to stats.
+
+    Attributes:
+        cursor: where the next page of the lists begins; "0": all of them are here, as of the same instant.
+    """
 
     now_ms: int
     statuses: dict[str, int]
@@ -133,6 +137,7 @@ class Sizes:
     workers: int
     dead: int
     tombstones: int
+    cursor: str = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,14 +305,24 @@ def parse_sizes(reply: list[Any]) -> Sizes:
         workers=reply[4],
         dead=reply[5],
         tombstones=reply[6],
+        cursor=reply[7].decode(),
     )
 
 
-def parse_cards(reply: list[Any]) -> tuple[int, list[WorkerCard]]:
-    """Return the server time in ms and the cards."""
+def parse_cards(reply: list[Any]) -> tuple[int, list[WorkerCard], str]:
+    """Return the server time in ms, the cards, and the next cursor."""
     flat = reply[1]
     cards = [
         WorkerCard(flat[i].decode(), pairs(flat[i + 1]), texts(flat[i + 2]), int(float(flat[i + 3])))
         for i in range(0, len(flat), 4)
     ]
-    return reply[0], cards
+    return reply[0], cards, reply[2].decode()
+
+
+# ids that were handed back, and whether there may be more
+Repaired = tuple[tuple[str, ...], bool]
+
+
+def parse_repair(reply: list[Any]) -> Repaired:
+    """Return what repair answered."""
+    return texts(reply[0]), reply[1] == 1

@@ -97,7 +97,7 @@ def explain(reply: ReplyError) -> TaskqError:
         )
     if reply.code in _ACCESS or any(words in text for words in _ACCESS_IN_SCRIPT):
         return AccessDenied(
-            f"the server refuses access: {text}. Put user and password into REDIS_URL "
+            f"the server refuses access: {text.rstrip('.')}. Put user and password into REDIS_URL "
             "(redis://user:password@host:6379/0), or have the server's administrator allow that user the command: "
             "`taskq acl` prints what each role needs"
         )
@@ -127,6 +127,8 @@ def from_redis(error: Exception, address: str) -> Exception:
         return refusal
     if isinstance(error, redis_errors.AuthenticationError | redis_errors.AuthorizationError):
         return explain(ReplyError(text if text.startswith(_ACCESS) else f"WRONGPASS {text}"))
+    if isinstance(error, redis_errors.NoPermissionError):  # redis-py takes the code out of the text
+        return explain(ReplyError(text if text.startswith(_ACCESS) else f"NOPERM {text}"))
     if isinstance(error, redis_errors.InvalidResponse):
         return UnsupportedServer(
             f"what answers at {address} does not speak the protocol of Redis ({text[:200]}): look at host and port in "

@@ -276,8 +276,7 @@ class Fsck:
             )
 
     def _check_lists(self) -> None:
-        sizes = self._run(self._protocol.stats())
-        names = sorted(self._list_names | {depth.name for depth in sizes.lists})
+        names = sorted(self._list_names | self._known_lists())
         sieve = Sieve()
         suspects: dict[str, None] = {}
         for name in names:
@@ -298,6 +297,14 @@ class Fsck:
             suspects.update((facts.task_id, None) for facts in page if facts.pending or facts.task_id not in sieve)
             self._settle_places(suspects, names, _BATCH)
         self._settle_places(suspects, names, 1)
+
+    def _known_lists(self) -> set[str]:
+        found, cursor = set(), ""
+        while cursor != "0":
+            sizes = self._run(self._protocol.stats(cursor or "0"))
+            found |= {depth.name for depth in sizes.lists}
+            cursor = sizes.cursor
+        return found
 
     def _settle_places(self, suspects: dict[str, None], names: Sequence[str], enough: int) -> None:
         if len(suspects) < enough:

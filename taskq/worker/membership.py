@@ -147,9 +147,12 @@ class Membership:
     def repair(self, held: Iterable[str]) -> None:
         """After a reconnect: hand back what stands in our list without being held; its claim's reply was lost."""
         self.reconnected = False
-        back = self.run(self._protocol.repair(self.worker, self.token, self._times, list(held)))
-        if back:
-            log.warning("handed back %d tasks that were claimed while the connection broke", len(back))
+        operation, number, more = self._protocol.repair(self.worker, self.token, self._times, list(held)), 0, True
+        while more:
+            back, more = self.run(operation)
+            number += len(back)
+        if number:
+            log.warning("handed back %d tasks that were claimed while the connection broke", number)
 
     def leave(self) -> None:
         """Sign off, so that nobody waits for the lease to run out; what is still held goes back uncharged."""

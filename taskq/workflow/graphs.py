@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Any
@@ -16,8 +16,10 @@ from taskq.partitions import Spread
 from taskq.protocol.workflow import Node
 from taskq.workflow.families import FAIL_FAST, WAIT_ALL, check_no_limits
 
-# The script works for some milliseconds on so many ids, and nobody else is served meanwhile.
-MAX_IDS = 2000
+# The script works for some milliseconds on so many tasks, and nobody else is served meanwhile. To note that one waits
+# for another costs as much as three tasks.
+MOST_PER_CALL = 1000
+_PER_DEPENDENCY = 3
 
 
 def submit_one(spread: Spread[Any], task: Task, durability: str | None = None) -> Flow[str]:
@@ -32,7 +34,7 @@ def _first(flow: Flow[list[str]]) -> Flow[str]:
 
 
 def submit(spread: Spread[Any], tasks: Sequence[Task], durability: str | None = None) -> Flow[list[str]]:
-    """Store tasks of which some may depend on others, all or none, and return their ids."""
+    """Store tasks of which some may depend on others, and return their ids; many of them in several calls."""
     if not any(isinstance(task, Task) and task.depends_on for task in tasks):
         return partitions.submit(spread, tasks, durability=durability)
     return _submit(spread, tasks, durability)
@@ -47,25 +49,34 @@ def _submit(spread: Spread[Any], tasks: Sequence[Task], durability: str | None) 
     _check(tasks)
     context = _bring_home(spread, tasks)
     nodes = [_node(context, task) for task in _in_order(tasks)]
-    size = len(nodes) + sum(len(node.needs) for node in nodes)
-    if size > MAX_IDS:
-        raise InvalidTask(
-            f"{len(nodes):,} tasks with their dependencies are {size:,} ids, more than the {MAX_IDS:,} of one "
-            "atomic call: submit them in several calls, or use ctx.fanout"
-        )
-    code, detail = yield context.protocol.graph(nodes, context.settings.max_queue_length)
-    if code == -1:
-        raise TaskConflict(f"the id {detail.decode()} belongs to a different task: nothing was stored")
-    if code == -2:
-        raise queue_full(context, detail[0].decode(), detail[1])
-    if code == -3:
-        raise TaskNotFound(
-            f"a task depends on {detail.decode()}, and there is no such task: it never existed under this prefix, or "
-            "it ended and its retention is over (TASKQ_RESULT_TTL). Nothing was stored"
-        )
+    stored = 0
+    for portion in _portions(nodes):
+        code, detail = yield context.protocol.graph(portion, context.settings.max_queue_length)
+        if code == -1:
+            raise TaskConflict(f"the id {detail.decode()} belongs to a different task: {flows.so_far(stored)} stored")
+        if code == -2:
+            raise queue_full(context, detail[0].decode(), detail[1], stored)
+        if code == -3:
+            raise TaskNotFound(
+                f"a task depends on {detail.decode()}, and there is no such task: it never existed under this prefix, "
+                f"or it ended and its retention is over (TASKQ_RESULT_TTL): {flows.so_far(stored)} stored"
+            )
+        stored += len(portion)
     for task in tasks:
         task.fresh_id = False
     return [task.task_id for task in tasks]
+
+
+def _portions(nodes: Sequence[Node]) -> Iterator[Sequence[Node]]:
+    """Cut tasks into what one call carries each; nobody waits for one in a later portion."""
+    begin = cost = 0
+    for at, node in enumerate(nodes):
+        price = 1 + _PER_DEPENDENCY * len(node.needs)
+        if at > begin and cost + price > MOST_PER_CALL:
+            yield nodes[begin:at]
+            begin, cost = at, 0
+        cost += price
+    yield nodes[begin:]
 
 
 def _check(tasks: Sequence[Task]) -> None:

@@ -125,7 +125,7 @@ class WorkflowVerbs:
         return self.run_flow(families.complete(self.spread.of(parent_id), parent_id, subtask_id, result))
 
     def chain(self, *tasks: Task) -> list[str]:
-        """Submit tasks of which each runs when the one before it has completed, all or none of them.
+        """Submit tasks of which each runs when the one before it has completed.
 
         A handler finds the result before it as ``ctx.results()[-1]["result"]``. If a step fails, those behind it are
         cancelled.
@@ -143,7 +143,7 @@ class WorkflowVerbs:
         return ids
 
     def chord(self, tasks: Sequence[Task], callback: Task) -> list[str]:
-        """Submit tasks, and one that runs with their results when all of them have completed, all or none of them.
+        """Submit tasks, and one that runs with their results when all of them have completed.
 
         Args:
             tasks: up to 500; ``ctx.fanout`` has room for more.
@@ -159,12 +159,12 @@ class WorkflowVerbs:
         return ids
 
     def group(self, *tasks: Task) -> list[str]:
-        """Submit tasks that run side by side, all or none of them, in one atomic call.
+        """Submit tasks that run side by side, all or none of up to 1,000.
 
         In a queue of several partitions they are in one; ``submit_batch`` spreads them.
 
         Args:
-            tasks: up to 2,000.
+            tasks: more than 1,000 are stored in several steps, each all or none.
 
         Returns:
             Their ids, in order.

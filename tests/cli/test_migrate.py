@@ -51,7 +51,7 @@ def test_rq(run: Run, old: tuple[str, redis.Redis], queue: TaskQueue) -> None:
 def test_celery(run: Run, run_json: Callable[..., Any], old: tuple[str, redis.Redis], queue: TaskQueue) -> None:
     url, client = old
     found = run_json("migrate", "celery", "--queue", "mail", "--into", "mail=post:high", env={"CELERY_BROKER_URL": url})
-    assert found == {"moved": 1, "finished": 0, "dry_run": False, "refused": []}
+    assert found == {"moved": 1, "finished": 0, "staying": 0, "dry_run": False, "refused": []}
     assert queue.get_task("mail").queue == "post"
     assert client.llen("mail") == 0
 
@@ -60,6 +60,8 @@ def test_what_cannot_be_said(run: Run, old: tuple[str, redis.Redis]) -> None:
     url, _ = old
     assert "--from" in run("migrate", "rq").stderr
     assert "is not OLD=NEW" in run("migrate", "rq", "--from", url, "--into", "high").stderr
-    away = run("migrate", "rq", "--from", "redis://127.0.0.1:1/0")
+    away = run("migrate", "rq", "--from", "redis://:secret-7@127.0.0.1:1/0")
+    assert "put the URL into RQ_REDIS_URL" in away.stderr
+    assert "secret-7" not in away.stderr
     assert away.exit_code != 0
     assert "127.0.0.1:1" in away.stderr

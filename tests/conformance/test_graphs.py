@@ -6,6 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+import redis
 
 from taskq import InvalidTask, QueueFull, Task, TaskConflict, TaskNotFound
 from taskq.testing.faults.proxy import Proxy
@@ -108,8 +109,6 @@ def test_what_cannot_be_stored_changes_nothing(new_client: NewClient) -> None:
         Task(depends_on=["a"], run_when="never")
     with pytest.raises(InvalidTask, match="more than 1,000"):
         Task(depends_on=[f"a{n}" for n in range(1001)])
-    with pytest.raises(InvalidTask, match="more than the 2,000 of one atomic call"):
-        client.chord([Task() for _ in range(1000)], Task())
     assert client.get_queue_stats().counters == {"submitted": 1}
 
 
@@ -132,3 +131,23 @@ def test_cancelling_one_that_waits(client: Client, hands: Hands) -> None:
     assert status(client, first, second, third) == ["pending", "cancelled", "pending"]
     found: Any = client.get_task(third)
     assert found.depends_on == [second]
+
+
+def test_many_are_stored_in_several_steps_in_their_order(client: Client, redis_client: redis.Redis) -> None:
+    redis_client.config_resetstat()
+    ids = client.chain(*(Task() for _ in range(600)))
+    assert client.get_queue_stats().counters == {"submitted": 600}
+    assert redis_client.info("commandstats")["cmdstat_evalsha"]["calls"] >= 3, "no call is long"
+    assert [client.get_task(task_id).depends_on for task_id in (ids[0], ids[300], ids[599])] == [
+        (), [ids[299]], [ids[598]]
+    ]  # fmt: skip
+
+
+def test_what_a_refusal_leaves_out_is_added_by_the_same_call(new_client: NewClient) -> None:
+    tasks = [Task() for _ in range(600)]
+    with pytest.raises(QueueFull, match="only the first 250 of the batch were stored") as refused:
+        new_client(max_queue_length=250).chain(*tasks)
+    assert refused.value.stored == 250
+    client = new_client()
+    assert client.chain(*tasks) == [task.task_id for task in tasks]
+    assert client.get_queue_stats().counters == {"submitted": 600}

@@ -115,7 +115,7 @@ def test_a_claim_whose_reply_never_comes_is_handed_back_when_the_worker_has_give
     ids = queue.submit_batch([Task() for _ in range(3)])
     run(protocol.turn("w", "token", 1, 3, ["normal"]))
 
-    back = run(protocol.repair("w", "token", lease_times(settings), [ids[0]]))
+    back, _ = run(protocol.repair("w", "token", lease_times(settings), [ids[0]]))
 
     assert sorted(back) == sorted(ids[1:])
     assert [queue.get_task_status(i)["status"] for i in ids] == ["running", "pending", "pending"]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+from taskq.protocol.integrity import misplaced_number
 from taskq.protocol.replies import Inspection, ListDepth
 from taskq.protocol.view import read_dump
-from tests.state import LIMITS, TIMES, TTL_MS, Bench, settle, task
+from taskq.protocol.walks import Walk, all_cards, all_sizes
+from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, settle, task
+
+T = TypeVar("T")
 
 
 class TestStats:
@@ -70,20 +76,49 @@ class TestIds:
         assert self.pages(bench, "dead", 5) == [("a4", "a3", "a2", "a1", "a0"), ()]
 
 
+def walked(bench: Bench, walk: Walk[T]) -> T:
+    """Run what comes in pages, and return all of it."""
+    reply = None
+    while True:
+        try:
+            reply = bench.run(walk.send(reply))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # the exception does not say what it carries
+
+
+class TestManyQueues:
+    def test_they_come_in_pages_each_of_them_once(self, bench: Bench) -> None:
+        queues = [f"q{n:03}" for n in range(300)]
+        for queue in queues:
+            bench.submit(task(f"{queue}-1", "low", queue=queue))
+        first = bench.run(bench.protocol.stats())
+        assert len(first.lists) <= 4 * 130
+        assert (first.cursor != "0", first.statuses["pending"]) == (True, 300), (
+            "one page is not all lists, but all else"
+        )
+        assert misplaced_number(first) == 0, "what cannot be said of a page is not said"
+        sizes = walked(bench, all_sizes(bench.protocol))
+        names = [depth.name for depth in sizes.lists]
+        assert names[:4] == LISTS
+        assert names[4:] == [f"{queue}:{label}" for queue in queues for label in LISTS]
+        assert sum(depth.length for depth in sizes.lists) == 300
+
+
 class TestCards:
     def test_a_worker_and_what_it_holds(self, bench: Bench) -> None:
         bench.claim_one("a", "w2")
         bench.register("w1")
-        now_ms, cards = bench.run(bench.protocol.cards())
+        now_ms, cards, cursor = bench.run(bench.protocol.cards())
         assert abs(now_ms - bench.now_ms()) < 5_000
-        assert [(c.worker_id, c.held, c.card["host"]) for c in cards] == [("w1", (), "h"), ("w2", ("a",), "h")]
+        assert cursor == "0"
+        assert sorted((c.worker_id, c.held, c.card["host"]) for c in cards) == [("w1", (), "h"), ("w2", ("a",), "h")]
         assert all(55_000 < c.lease_ms <= 60_000 for c in cards)
 
     def test_the_lease_is_told_on_the_lease_clock(self, bench: Bench) -> None:
         bench.register("w1")
         bench.move_clock(3600)
         bench.run(bench.protocol.beat(TIMES, []))
-        _, (card,) = bench.run(bench.protocol.cards())
+        _, (card,), _ = bench.run(bench.protocol.cards())
         assert 45_000 < card.lease_ms <= 50_000
 
     def test_a_worker_that_is_being_taken_away(self, bench: Bench) -> None:
@@ -91,12 +126,18 @@ class TestCards:
         bench.register("w1")
         bench.claim("w1")
         bench.run(bench.protocol.evict("w1", False, 1, LIMITS))
-        _, (card,) = bench.run(bench.protocol.cards())
+        _, (card,), _ = bench.run(bench.protocol.cards())
         assert (card.card, card.held) == ({}, ("a",))
 
-    def test_not_more_than_asked_for(self, bench: Bench) -> None:
-        bench.register("w1", "w2", "w3")
-        assert [c.worker_id for c in bench.run(bench.protocol.cards(2))[1]] == ["w1", "w2"]
+    def test_many_come_in_pages_each_of_them_once(self, bench: Bench) -> None:
+        names = [f"w{n:03}" for n in range(300)]
+        bench.client.sadd(bench.key("workers"), *names)
+        bench.audited = False
+        _, first, cursor = bench.run(bench.protocol.cards())
+        assert len(first) <= 130
+        assert cursor != "0", "one page is not all"
+        _, cards = walked(bench, all_cards(bench.protocol))
+        assert [c.worker_id for c in cards] == names
 
 
 class TestInspect:

@@ -9,7 +9,7 @@ def test_what_the_worker_does_not_hold_goes_back(bench: Bench) -> None:
     bench.submit_ids("a", "b", "c", "d")
     bench.register("w1")
     bench.claim("w1", 3)
-    back, changed = bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, ["b"]))
+    (back, _), changed = bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, ["b"]))
     assert back == ("c", "a")
     state = {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0"}
     assert changed == {
@@ -26,14 +26,14 @@ def test_what_the_worker_does_not_hold_goes_back(bench: Bench) -> None:
 
 def test_what_it_holds_stays(bench: Bench) -> None:
     claim = bench.claim_one("a")
-    assert bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, ["a", "unknown"])) == ((), {})
+    assert bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, ["a", "unknown"])) == (((), False), {})
     assert bench.end("w1", settle(claim)).refused == ()
 
 
 def test_a_wrong_token_changes_nothing(bench: Bench) -> None:
     bench.claim_one("a")
     for worker, token in [("w1", "wrong"), ("nobody", "t")]:
-        assert bench.act(bench.protocol.repair(worker, token, TIMES, [])) == ((), {})
+        assert bench.act(bench.protocol.repair(worker, token, TIMES, [])) == (((), False), {})
 
 
 def test_a_missing_lease_is_given(bench: Bench) -> None:
@@ -46,12 +46,26 @@ def test_a_missing_lease_is_given(bench: Bench) -> None:
 def test_a_stray_id_is_dropped(bench: Bench) -> None:
     bench.end("w1", settle(bench.claim_one("a")))
     bench.client.rpush(bench.key("processing", "w1"), "a")
-    assert bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, [])) == ((), {"processing:w1": None})
+    assert bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, [])) == (((), False), {"processing:w1": None})
 
 
 def test_a_task_of_another_worker_is_not_touched(bench: Bench) -> None:
     bench.claim_one("a", "w2")
     bench.register("w1")
     bench.client.rpush(bench.key("processing", "w1"), "a")
-    back, changed = bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, []))
+    (back, _), changed = bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, []))
     assert (back, changed) == ((), {"processing:w1": None})
+
+
+def test_many_go_back_in_several_calls_and_keep_their_order(bench: Bench) -> None:
+    ids = [f"a{n:03}" for n in range(250)]
+    bench.submit_ids(*ids)
+    bench.register("w1")
+    while bench.claim("w1", 100):
+        pass
+    kept = ids[7:250:50]
+    replies = [bench.run(bench.protocol.repair("w1", "tok-w1", TIMES, kept)) for _ in range(3)]
+    assert [(len(back), more) for back, more in replies] == [(100, True), (100, True), (45, False)]
+    state = bench.state()
+    assert state["queue:normal"] == [i for i in ids if i not in kept]
+    assert state["processing:w1"] == kept

@@ -63,7 +63,7 @@ def test_runs_are_counted_and_measured(queue: TaskQueue, provider: MeterProvider
             raise Retry(after=0)
 
     worker.register_handler("flaky", flaky)
-    queue.submit_batch([Task(task_type="flaky", queue="mail", priority="high"), Task(task_type="echo")])
+    queue.submit_task(Task(task_type="flaky", queue="mail", priority="high"))
     worker.run_until_empty()
     metrics = collected(reader)
     assert value(metrics["taskq.worker_runs"], type="flaky", outcome="retry") == 1

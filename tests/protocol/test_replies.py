@@ -117,21 +117,21 @@ def test_the_flags_of_a_record(flags: str, expected: dict[str, str]) -> None:
 
 def test_stats() -> None:
     sizes = parse_sizes(
-        [1000, [b"pending", 3], [b"urgent", 2, b'{"id"', 1, b"low", 0, b"", 0], [b"submitted", b"5"], 4, 6, 7]
+        [1000, [b"pending", 3], [b"urgent", 2, b'{"id"', 1, b"low", 0, b"", 0], [b"submitted", b"5"], 4, 6, 7, b"9"]
     )
     assert (sizes.now_ms, sizes.statuses, sizes.counters) == (1000, {"pending": 3}, {"submitted": 5})
     assert sizes.lists == (ListDepth("urgent", 2, '{"id"', True), ListDepth("low", 0, "", False))
-    assert (sizes.workers, sizes.dead, sizes.tombstones) == (4, 6, 7)
+    assert (sizes.workers, sizes.dead, sizes.tombstones, sizes.cursor) == (4, 6, 7, "9")
 
 
 def test_an_envelope_cut_inside_a_character_is_still_shown() -> None:
-    sizes = parse_sizes([0, [], [b"low", 1, "€".encode()[:2], 0], [], 0, 0, 0])
+    sizes = parse_sizes([0, [], [b"low", 1, "€".encode()[:2], 0], [], 0, 0, 0, b"0"])
     assert sizes.lists[0].oldest == "\N{REPLACEMENT CHARACTER}"
 
 
 def test_cards() -> None:
-    now_ms, cards = parse_cards([1000, [b"w1", [b"host", b"h"], [b"a"], 500, b"w2", [], [], b"-1"]])
-    assert now_ms == 1000
+    now_ms, cards, cursor = parse_cards([1000, [b"w1", [b"host", b"h"], [b"a"], 500, b"w2", [], [], b"-1"], b"5"])
+    assert (now_ms, cursor) == (1000, "5")
     assert cards == [WorkerCard("w1", {"host": "h"}, ("a",), 500), WorkerCard("w2", {}, (), -1)]
 
 

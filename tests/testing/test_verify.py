@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import redis
 
-from taskq import Settings, SettingsError
+from taskq import AccessDenied, Settings, SettingsError
 from taskq.testing.faults.broken import BrokenScripts
 from taskq.testing.verify import VerifyOptions, verify
 from taskq.testing.verify.report import Report
+from tests.conftest import StartServer
 from tests.faults.commands import Command, alive, children
+from tests.servers import HOST
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -91,8 +93,21 @@ def test_ended_early_it_leaves_nothing_behind(redis_url: str, redis_client: redi
     started = command.tree
     command.send(signal.SIGTERM)
     assert command.wait(60) == 130, command.output
+    assert "interrupted: this is what was tried until then" in command.output
     assert list(redis_client.scan_iter(match="taskq-verify-*")) == []
     eventually(lambda: not any(alive(pid) for pid in started), what="the end of all processes")
+
+
+def test_interrupted_it_says_what_was_tried(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> None:
+    words = ["-m", "taskq", "verify", "--redis-url", redis_url, "--suite", "producer", "--suite", "pill", "--json"]
+    command = Command(words, {}, tmp_path)
+    eventually(lambda: list(redis_client.scan_iter(match="taskq-verify-*producer:counters")), 30, "the first submits")
+    command.send(signal.SIGINT)
+    assert command.wait(60) == 130, command.output
+    found = json.loads(command.output[command.output.index("{\n") :])
+    assert (found["ok"], found["interrupted"], found["total"]["violations"]) == (False, True, [])
+    assert found["total"]["points"] > 0
+    assert list(redis_client.scan_iter(match="taskq-verify-*")) == []
 
 
 def test_the_command(redis_url: str, tmp_path: Path) -> None:
@@ -108,3 +123,23 @@ def test_the_command(redis_url: str, tmp_path: Path) -> None:
     assert losses[("memory", "server killed")] == "not tried: it takes the life of the server"
     assert losses[("replicated", "failover")] == "this server cannot give it", "it has no replica"
     assert {loss["setting"] for loss in found["loss_windows"]} == {"appendfsync no", "0 replicas"}
+
+
+def test_a_replica_is_refused_at_once(start_server: StartServer) -> None:
+    primary = start_server()
+    with pytest.raises(SettingsError, match="is a replica and accepts no writes: name its primary"):
+        run(start_server([f"replicaof {HOST} {primary.port}"]).url, "rivals")
+
+
+@pytest.mark.parametrize("rights", ["~agent_queue:* &* +@all", "~* &* +@all -client", "~* &* +@all -evalsha -eval"])
+def test_a_user_who_may_not_is_told_which_one_may(start_server: StartServer, rights: str) -> None:
+    server = start_server([f"user some on >secret {rights}"])
+    with pytest.raises(AccessDenied, match=r"NOPERM .* ACL SETUSER verify on") as refused:
+        run(f"redis://some:secret@{HOST}:{server.port}/0", "rivals")
+    assert "secret" not in str(refused.value)
+
+
+def test_the_user_whom_it_names_may(start_server: StartServer) -> None:
+    server = start_server(["user verify on >secret ~taskq-verify-* &taskq-verify-* +@all"])
+    report = run(f"redis://verify:secret@{HOST}:{server.port}/0", "rivals")
+    assert (report.violations, report.total.points) == ([], 20)

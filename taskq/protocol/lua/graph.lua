@@ -6,62 +6,71 @@
 --         -3 and an id that is waited for and unknown
 -- rest is for each task id, body, list, policy, the number of those it waits for, and their ids: they stand before it in
 -- this call, or are known. So there can be no circle. No allow-oom flag: it adds tasks.
-local tasks, new, wanted, lists, looks = {}, {}, {}, {}, {}
+local tasks, new, wanted, lists, looks, keys = {}, {}, {}, {}, {}, {}
 
--- reads only: what is known of a task that is waited for; nil if nothing is
-local function look_at(id)
-  local body, run = call('STRLEN', TASK .. id), read_record(call('HGET', RUNNING, id))
-  if body == 0 then return nil end
-  local state, result = call('HMGET', STATE .. id, 'status', 'parents'), call('GET', RESULT .. id)
-  local status = run and 'running' or state[1]
-    or (call('SISMEMBER', STATUS .. 'completed', id) == 1 and 'completed') or 'pending'
-  local ended = status == 'completed' or status == 'failed' or status == 'cancelled'
-  return {run = run, status = status, parents = state[2],
-    result = ended and (result or gone_json(id, 'its result has expired')) or ''}
+-- reads only: what is known of tasks that are waited for and stored already; returns an id of which nothing is known
+local function look_at(ids)
+  local bodies = {}
+  for n, id in ipairs(ids) do bodies[n] = TASK .. id end
+  local all = call('EXISTS', unpack(bodies)) == #ids
+  local records, completed = call('HMGET', RUNNING, unpack(ids)), call('SMISMEMBER', STATUS .. 'completed', unpack(ids))
+  for n, id in ipairs(ids) do
+    if not all and call('EXISTS', bodies[n]) == 0 then return id end
+    local run, state = read_record(records[n]), call('HMGET', STATE .. id, 'status', 'parents')
+    local status = run and 'running' or state[1] or (completed[n] == 1 and 'completed') or 'pending'
+    local ended = status == 'completed' or status == 'failed' or status == 'cancelled'
+    looks[id] = {run = run, status = status, parents = state[2],
+      result = ended and (call('GET', RESULT .. id) or gone_json(id, 'its result has expired')) or ''}
+  end
 end
 
-local at = first_rest
+local at, outside = first_rest, {}
 while at <= #ARGV do
-  local id, list, count = ARGV[at], ARGV[at + 2], tonumber(ARGV[at + 4])
-  local body = call('GET', TASK .. id)
+  keys[#keys + 1], looks[ARGV[at]] = TASK .. ARGV[at], {result = ''}
+  for i = at + 5, at + 4 + ARGV[at + 4] do
+    if not looks[ARGV[i]] then outside[#outside + 1], looks[ARGV[i]] = ARGV[i], {} end
+  end
+  at = at + 5 + ARGV[at + 4]
+end
+local known = call('EXISTS', unpack(keys)) > 0
+keys, at = {}, first_rest
+while at <= #ARGV do
+  local id, count = ARGV[at], tonumber(ARGV[at + 4])
+  local body = known and call('GET', TASK .. id)
   if new[id] or (body and body ~= ARGV[at + 1]) then return {-1, id} end
+  if body then outside[#outside + 1] = id end
   if not body then
     check_size(ARGV[at + 1])
-    local task = {id = id, body = ARGV[at + 1], list = list, policy = ARGV[at + 3], needs = {}}
-    for i = at + 5, at + 4 + count do
-      local need = ARGV[i]
-      looks[need] = looks[need] or look_at(need)
-      if not looks[need] then return {-3, need} end
-      task.needs[#task.needs + 1] = need
-    end
-    call('HLEN', STATE .. id)
-    for _, key in ipairs({FAMILY, GATHERED}) do call('HLEN', key .. id .. '/0') end
-    call('LLEN', CHILDREN .. id .. '/0')
+    local task = {id = id, body = ARGV[at + 1], list = ARGV[at + 2], policy = ARGV[at + 3], needs = {}}
+    for i = at + 5, at + 4 + count do task.needs[#task.needs + 1] = ARGV[i] end
     tasks[#tasks + 1], new[id] = task, true
-    looks[id] = {status = count > 0 and 'waiting' or 'pending', result = ''}
-    if not wanted[list] then lists[#lists + 1] = list end
-    wanted[list] = (wanted[list] or 0) + 1
+    if not wanted[task.list] then lists[#lists + 1] = task.list end
+    wanted[task.list] = (wanted[task.list] or 0) + 1
+    keys[#keys + 1] = STATE .. id
   end
   at = at + 5 + count
 end
 if #tasks == 0 then return {1, 0} end
+local unknown = #outside > 0 and look_at(outside)
+if unknown then return {-3, unknown} end
 for _, list in ipairs(lists) do
   local length = call('LLEN', QUEUE .. list)
   if max_length > 0 and length + wanted[list] > max_length then return {-2, {list, length}} end
 end
+-- a new task has none of these, unless somebody else has made them
+for _, task in ipairs(tasks) do
+  local name = task.id .. '/0'
+  if #task.needs > 0 and call('EXISTS', FAMILY .. name, CHILDREN .. name, GATHERED .. name) > 0 then
+    for _, key in ipairs({FAMILY, GATHERED}) do call('HLEN', key .. name) end
+    call('LLEN', CHILDREN .. name)
+  end
+end
+if call('EXISTS', unpack(keys)) > 0 then
+  for _, key in ipairs(keys) do call('HLEN', key) end
+end
 call('SCARD', STATUS .. 'pending')
 call('SCARD', STATUS .. 'waiting')
 call('SCARD', QUEUES)
-
--- the one that is waited for learns who waits
-local function add_parent(id, known, name)
-  known.parents = known.parents and known.parents .. ' ' .. name or name
-  call('HSET', STATE .. id, 'status', known.status, 'parents', known.parents)
-  if known.run then
-    add_flag(id, known.run, 'h')
-    known.run = nil
-  end
-end
 
 -- returns the status that a task begins with
 local function make_family(task)
@@ -71,37 +80,61 @@ local function make_family(task)
     local known = looks[need]
     entries[2 * i - 1], entries[2 * i] = need, known.result
     if known.result == '' then
-      add_parent(need, known, name)
+      -- the one that is waited for learns who waits
+      known.parents, known.awaited = known.parents and known.parents .. ' ' .. name or name, true
     else
       local kind = known.status == 'completed' and 'completed' or 'failed'
       counts[kind] = counts[kind] + 1
     end
   end
   local done = verdict(task.policy, 0, #task.needs, counts.completed, counts.failed)
-  local status = done and 'pending' or 'waiting'
   call('HSET', FAMILY .. name, 'total', #task.needs, 'policy', task.policy, 'need', 0, 'task', task.id, 'list', task.list,
     'data', '', 'completed', counts.completed, 'failed', counts.failed)
   if done then call('HSET', FAMILY .. name, 'done', done) end
   call('RPUSH', CHILDREN .. name, unpack(task.needs))
   call('HSET', GATHERED .. name, unpack(entries))
-  call('HSET', STATE .. task.id, 'status', status, 'list', task.list, 'families', name, 'waits', name)
-  looks[task.id].status = status
-  return status
+  return done and 'pending' or 'waiting'
+end
+
+-- what it waits for, and who waits for it: once, when all families are known
+local function note_state(id, known)
+  local task = known.task
+  if not known.awaited and not (task and task.needs[1]) then return end
+  local fields = {'status', known.status}
+  if known.awaited then fields[3], fields[4] = 'parents', known.parents end
+  if task and #task.needs > 0 then
+    local n, name = #fields, id .. '/0'
+    fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'list', task.list, 'families', name
+    fields[n + 5], fields[n + 6] = 'waits', name
+  end
+  call('HSET', STATE .. id, unpack(fields))
+  if known.awaited and known.run then add_flag(id, known.run, 'h') end
 end
 
 call('HINCRBY', COUNTERS, 'submitted', #tasks)
 note_size()
-for _, task in ipairs(tasks) do
-  local id, list = task.id, task.list
-  call('SET', TASK .. id, task.body)
+local words, pending, waiting, ready = {}, {}, {}, {}
+for n, task in ipairs(tasks) do
+  words[2 * n - 1], words[2 * n] = TASK .. task.id, task.body
   local status = make_family(task)
-  call('SADD', STATUS .. status, id)
-  if status == 'pending' then
-    call('RPUSH', QUEUE .. list, id)
+  looks[task.id].task, looks[task.id].status = task, status
+  if status == 'waiting' then waiting[#waiting + 1] = task.id else
+    local ids = ready[task.list] or {}
+    pending[#pending + 1], ids[#ids + 1], ready[task.list] = task.id, task.id, ids
+  end
+end
+call('MSET', unpack(words))
+for id, known in pairs(looks) do note_state(id, known) end
+if #pending > 0 then call('SADD', STATUS .. 'pending', unpack(pending)) end
+if #waiting > 0 then call('SADD', STATUS .. 'waiting', unpack(waiting)) end
+for _, list in ipairs(lists) do
+  local ids = ready[list]
+  if ids then
+    call('RPUSH', QUEUE .. list, unpack(ids))
     ring(list)
   end
   local queue = string.match(list, '^(.*):')
   if queue then call('SADD', QUEUES, queue) end
-  emit_submitted(id, status, list)
 end
+for _, task in ipairs(tasks) do emit_submitted(task.id, looks[task.id].status, task.list) end
 return {1, #tasks}

@@ -97,6 +97,7 @@ class Report:
         seconds: how long it took.
         suites: in the order in which they ended.
         losses: what a crash of the server takes, by durability.
+        interrupted: whether somebody has ended it before its time; then it has what was tried until then.
     """
 
     server: str
@@ -106,6 +107,7 @@ class Report:
     seconds: float
     suites: Sequence[Tally]
     losses: Sequence[LossWindow] = ()
+    interrupted: bool = False
 
     @property
     def violations(self) -> list[str]:
@@ -128,7 +130,8 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON can say it."""
         return {
-            "ok": not self.violations,
+            "ok": not self.violations and not self.interrupted,
+            "interrupted": self.interrupted,
             "server": self.server,
             "version": self.version,
             "seed": self.seed,

@@ -13,18 +13,20 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from taskq.errors import SettingsError
+from taskq.errors import AccessDenied, SettingsError
+from taskq.model.task import Task
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
 from taskq.testing.faults.proxy import Rewrite
+from taskq.testing.namespace import delete_keys
 from taskq.testing.verify.deaths import kills, pills, rivals, zombies
-from taskq.testing.verify.losses import untried
+from taskq.testing.verify.losses import LossWindow, untried
 from taskq.testing.verify.report import Report, Tally
 from taskq.testing.verify.server_harm import server_harm
 from taskq.testing.verify.site import Plan
 from taskq.testing.verify.storm import Weather, storm
 from taskq.testing.verify.wires import ACTIONS, lives, producers, schedulers, workers
-from taskq.transport.server_info import read_server
+from taskq.transport.server_info import ServerReading, read_server
 
 # most of the time of a job is waiting, for replies that never come and leases that run out
 _JOBS_AT_ONCE = 4
@@ -94,7 +96,8 @@ def verify(
         tell: called with a line about the progress.
 
     Returns:
-        The report; its ``violations`` are empty if everything held.
+        The report; its ``violations`` are empty if everything held. After a ``KeyboardInterrupt`` it has what was tried
+        until then, and says so.
 
     Raises:
         SettingsError: for a cluster, whose clients would go round the proxy, and for a suite that does not exist.
@@ -109,20 +112,15 @@ def verify(
     prefix = f"taskq-verify-{secrets.token_hex(4)}"
     with TaskQueue(settings=replace(settings, prefix=prefix)) as queue, tempfile.TemporaryDirectory(prefix) as folder:
         endpoint = queue.namespace.endpoint
-        if endpoint.clustered:
-            raise SettingsError(
-                "taskq verify stands between workers and server, and the clients of a cluster would go round it: name "
-                "a single server of the same version and configuration"
-            )
-        queue.get_queue_stats()
-        reading = read_server(queue.transport, queue.namespace.protocol.keys)
-        product = " ".join(reading.product)
+        reading = _try_once(queue)
+        product = " ".join(reading.product).strip() or "a server that does not say its version"
         plan = Plan(
             replace(settings, redis_url=endpoint.url), Path(folder), prefix, seed, options.allow_config, options.rewrite
         )
         tell(f"{product} at {endpoint.shown}, seed {seed}, namespaces {prefix}-*")
-        suites = _run(plan, options, tell)
-        losses = untried(queue, reading)
+        suites: list[Tally] = []
+        interrupted = _run_or_interrupted(plan, options, tell, suites)
+        losses: list[LossWindow] = [] if interrupted else untried(queue, reading)
     return Report(
         endpoint.shown,
         product,
@@ -131,27 +129,60 @@ def verify(
         time.monotonic() - begun,
         suites,
         losses,
+        interrupted,
     )
 
 
-def _run(plan: Plan, options: VerifyOptions, tell: Callable[[str], None]) -> list[Tally]:
+def _try_once(queue: TaskQueue) -> ServerReading:
+    """Read what the server is and submit a task, so that what cannot work is known before anything is started."""
+    if queue.namespace.endpoint.clustered:
+        raise SettingsError(
+            "taskq verify stands between workers and server, and the clients of a cluster would go round it: name "
+            "a single server of the same version and configuration"
+        )
+    try:
+        queue.get_queue_stats()
+        reading = read_server(queue.transport, queue.namespace.protocol.keys)
+        if reading.info.get("role") == "slave":
+            raise SettingsError(
+                f"{queue.namespace.endpoint.shown} is a replica and accepts no writes: name its primary, or sentinels"
+            )
+        queue.submit_task(Task())
+        delete_keys(queue)
+    except AccessDenied as error:
+        raise AccessDenied(
+            f"{error}. taskq verify runs workers, schedulers and clients in namespaces of its own. A user who may do "
+            "that: ACL SETUSER verify on '>password' '~taskq-verify-*' '&taskq-verify-*' +@all"
+        ) from None
+    return reading
+
+
+def _run_or_interrupted(plan: Plan, options: VerifyOptions, tell: Callable[[str], None], suites: list[Tally]) -> bool:
+    try:
+        _run(plan, options, tell, suites)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _run(plan: Plan, options: VerifyOptions, tell: Callable[[str], None], suites: list[Tally]) -> None:
+    """Run the suites, and put their tallies into ``suites``, those of an interrupted run too."""
     wanted = options.suites or tuple(TITLES)
     seconds = options.minutes * 60
     begun = time.monotonic()
     jobs = [(name, job) for name, job in _jobs() if name in wanted]
     share = _SHARE_OF_POINTS if "storm" in wanted else 1.0
-    tallies = _run_jobs(replace(plan, until=begun + share * seconds), jobs, tell)
+    _run_jobs(replace(plan, until=begun + share * seconds), jobs, tell, suites)
     if "storm" in wanted:
         left = max(_SHORTEST_STORM_SECONDS, seconds - (time.monotonic() - begun) - _DRAIN_SECONDS)
         tally = Tally("storm", TITLES["storm"])
         harm = server_harm(plan) if plan.allow_config else {}
+        suites.append(tally)
         _run_job(plan, tally, partial(storm, weather=Weather(left, harm=harm)))
         tell(f"{'storm':<10} {'ok' if not tally.violations else 'BAD'}")
-        tallies.append(tally)
-    return tallies
 
 
-def _run_jobs(plan: Plan, jobs: Sequence[tuple[str, Job]], tell: Callable[[str], None]) -> list[Tally]:
+def _run_jobs(plan: Plan, jobs: Sequence[tuple[str, Job]], tell: Callable[[str], None], suites: list[Tally]) -> None:
     parts: dict[str, list[Tally]] = {}
     with ThreadPoolExecutor(_JOBS_AT_ONCE, thread_name_prefix="verify") as pool:
         pending: dict[Future[None], Tally] = {}
@@ -168,9 +199,11 @@ def _run_jobs(plan: Plan, jobs: Sequence[tuple[str, Job]], tell: Callable[[str],
                     tell(f"{tally.suite:<10} {tally.points:3} points  {'ok' if not tally.violations else 'BAD'}")
         except BaseException:
             plan.stop.set()  # Ctrl+C, or a server that is gone: the others end after their point
+            tell("ending: the faults under way come to their end, and all is cleaned up")
             pool.shutdown(cancel_futures=True)
             raise
-    return [_merged(tallies) for tallies in parts.values()]
+        finally:
+            suites += [_merged(tallies) for tallies in parts.values()]
 
 
 def _run_job(plan: Plan, tally: Tally, job: Job) -> None:
