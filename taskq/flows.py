@@ -13,7 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from taskq.errors import DuplicateTask, InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
+from taskq.errors import InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskNotFound
 from taskq.middleware import Middleware, before_submit
 from taskq.model.bound import OnFull
 from taskq.model.crypto import Seal
@@ -161,7 +161,7 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
             yield Room(operation.root, key, min(left, _ROOM_SECONDS))
             reply, short = yield from _send(context, operation, durability)
         doubt = doubt or short
-        refuse(context, portion, reply, len(stored))
+        refuse(portion, reply, context.settings.max_queue_length, len(stored))
         stored += reply.ids
     if doubt is not None:
         raise doubt
@@ -178,59 +178,9 @@ def _send(
     return reply, guarantee.shortfall(reached, reply.ids)
 
 
-def refuse(context: Context, portion: Sequence[Submission], reply: SubmitReply, stored: int) -> None:
-    """Raise the error of a call that has stored nothing; ``stored`` tasks of its batch were by others before.
-
-    Raises:
-        DuplicateTask, QueueFull, TaskConflict: if the reply says so.
-    """
-    if reply.conflicts:
-        ids = [portion[index].task_id for index in reply.conflicts[:3]]
-        raise TaskConflict(
-            f"{len(reply.conflicts)} of {len(portion)} tasks have an id under which a different task is stored "
-            f"({', '.join(ids)}): {so_far(stored)} stored. Leave task_id out to have one made up"
-        )
-    if reply.full is not None:
-        raise queue_full(context, *reply.full, stored)
-    if reply.crowded is not None:
-        key, number = reply.crowded
-        raise QueueFull(
-            f"{number:,} tasks with the ordering key {key!r} have not ended yet, and there may be "
-            f"{context.settings.max_queue_length:,}: {so_far(stored)} stored. They run one after the other: "
-            "submit later, use more keys, or raise TASKQ_MAX_QUEUE_LENGTH",
-            stored,
-        )
-    if reply.bounded is not None:
-        queue, held, most, on_full, wait_ms = reply.bounded
-        waited = f" and there was no room within {wait_ms / 1000:g} s" if on_full == OnFull.BLOCK else ""
-        raise QueueFull(
-            f"the queue {queue!r} holds {held:,} tasks and may hold {most:,}{waited}: {so_far(stored)} stored. Start "
-            f"more workers, submit later, or raise its limit: `taskq queue limit {queue} --max-tasks N`",
-            stored,
-        )
-    if reply.duplicate is not None:
-        index, holder = reply.duplicate
-        key = portion[index].unique_key
-        raise DuplicateTask(
-            f"task {holder} holds the unique key {key!r}: {so_far(stored)} stored. Wait until it has ended, or submit "
-            "with another unique_policy",
-            holder,
-            stored,
-        )
-
-
-def so_far(stored: int) -> str:
-    """Return how much of a batch that was refused is stored, in words."""
-    return f"only the first {stored:,} of the batch were" if stored else "nothing was"
-
-
 def queue_full(context: Context, name: str, length: int, stored: int = 0) -> QueueFull:
     """Return the error of a submit that would have made a list longer than it may be."""
-    return QueueFull(
-        f"the list {name!r} holds {length:,} tasks and may hold {context.settings.max_queue_length:,}: "
-        f"{so_far(stored)} stored. Start more workers, submit later, or raise TASKQ_MAX_QUEUE_LENGTH",
-        stored,
-    )
+    return list_full(context.settings.max_queue_length, name, length, stored)
 
 
 def submit_one(context: Context, task: Task, due: str = "0", durability: str | None = None) -> Flow[str]:
