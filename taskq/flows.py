@@ -29,6 +29,7 @@ from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol
 from taskq.protocol.portions import portions
+from taskq.protocol.refusals import list_full, refuse
 from taskq.protocol.replies import Inspection
 from taskq.protocol.submits import Submission, SubmitReply
 from taskq.protocol.walks import all_cards, all_sizes
