@@ -194,10 +194,9 @@ def main() -> None:
                 raise Wrong(f"taskq --version says {told!r}")
             say("extras", extras_can_be_had(python, wheel, list(config["options.extras_require"])))
             say("types", types_are_seen(python, folder))
-    say(
-        "links and commands in the pages",
-        run(sys.executable, "-m", "pytest", "-q", "tests/test_docs.py").split("\n")[-2],
-    )
+    say("site of the docs", run("make", "docs").strip().splitlines()[-1])
+    run(sys.executable, "-m", "pytest", "-q", "tests/test_docs.py", "tests/test_site.py")
+    say("links, commands and names in the pages", "as they should be")
     print("ready")
 
 
