@@ -33,17 +33,20 @@ TTL_MS = 3_600_000
 
 
 class Case(NamedTuple):
-    """Tasks, and the limits that are set before they are submitted."""
+    """Tasks, and the limits and circuits that are set before they are submitted."""
 
     what: str
     make: Callable[[int], Task]
     limits: tuple[dict[str, object], ...] = ()
+    circuits: tuple[str, ...] = ()
 
 
 CASES = (
     Case("no limit defined", lambda n: task()),
     Case("a limit of another type, or of a key", lambda n: task(), ({"name": "type:x", "concurrency": 50},)),
     Case("a limit of their type", lambda n: task(), ({"name": "type:noop", "concurrency": 50},)),
+    Case("a circuit of another type", lambda n: task(), circuits=("type:x",)),
+    Case("a circuit of their type, closed", lambda n: task(), circuits=("type:noop",)),
     Case("a rate of their type", lambda n: task(), ({"name": "type:noop", "rate": "10000/s"},)),
     Case("one limit key", lambda n: task(limit_keys=["k"]), ({"name": "k", "concurrency": 50},)),
     Case("a key each", lambda n: task(limit_keys=[f"k:{n % 100}"]), ({"name": "k", "concurrency": 50},)),
@@ -130,6 +133,8 @@ def measure(server: Counted, case: Case) -> tuple[float, float]:
     queue = new_queue(server.url)
     for limit in case.limits:
         queue.set_limit(**limit)  # type: ignore[arg-type]  # options of the bench
+    for name in case.circuits:
+        queue.set_circuit(name)
     batches = [[case.make(at + n) for n in range(100)] for at in range(0, TASKS, 100)]
     queue.transport.run(queue.namespace.protocol.register("bench", "token", LeaseTimes(10**9, 5_000), "uuid", {}))
     _turn(queue, 0, 0, [])

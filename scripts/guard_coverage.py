@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from guards import SEEN, Mutant, all_mutants, watched
 from replaced_scripts import Replacement
@@ -17,7 +16,7 @@ _TELL = (
     "local word = n .. (value and ' true' or ' false'); "
     "if not told[word] then told[word] = true; redis.log(redis.LOG_WARNING, 'guard ' .. word) end; return value end end"
 )
-_LINE = re.compile(rb"guard (\d+) (true|false)")
+_LINE = re.compile(rb"guard (\S+#\d+) (true|false)")
 
 
 class Watch:
@@ -29,7 +28,7 @@ class Watch:
 
     def __init__(self, server: ServerProcess) -> None:
         self._log = server.data_dir / "server.log"
-        _, texts = numbered()
+        texts = {path: watched(path) for path in dict.fromkeys(mutant.path for mutant in all_mutants())}
         bindings = scripts._bindings
         scripts._bindings = lambda argv: f"{bindings(argv)}; {_TELL}"
         try:
@@ -40,22 +39,15 @@ class Watch:
         self._at = self._log.stat().st_size
 
     def seen(self) -> list[str]:
-        """Return what was told since this was last asked, as ``number value``."""
+        """Return what was told since this was last asked, as ``guard value``."""
         with self._log.open("rb") as log:
             log.seek(self._at)
             told = log.read()
         self._at += len(told)
-        return sorted({f"{int(number)} {value.decode()}" for number, value in _LINE.findall(told)})
+        return sorted({f"{guard.decode()} {value.decode()}" for guard, value in _LINE.findall(told)})
 
 
-def numbered() -> tuple[dict[str, int], dict[Path, str]]:
-    """Return the number of the guard of each mutant, by its name, and the files in which the guards tell."""
-    numbers: dict[str, int] = {}
-    paths = dict.fromkeys(mutant.path for mutant in all_mutants())
-    return numbers, {path: watched(path, numbers) for path in paths}
-
-
-def misses(mutant: Mutant, number: int, seen: frozenset[str]) -> bool:
+def misses(mutant: Mutant, seen: frozenset[str]) -> bool:
     """Return whether a test that has seen this can fail without the guard."""
-    told = {value for value in ("true", "false") if f"{number} {value}" in seen}
+    told = {value for value in ("true", "false") if f"{mutant.place} {value}" in seen}
     return bool(told) if mutant.missed_when == "met" else mutant.missed_when in told

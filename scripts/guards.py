@@ -37,13 +37,15 @@ class Mutant:
         guard: the line it stands in, a condition over several lines made one.
         nth: which of those that read alike.
         span: where the call or the condition stands in the file.
+        place: the file and which of its guards, as the guard itself tells it.
     """
 
     path: Path
     kind: str
     guard: str
     nth: int
-    span: tuple[int, int]
+    span: tuple[int, int] = (0, 0)
+    place: str = ""
 
     @property
     def name(self) -> str:
@@ -75,11 +77,11 @@ def mutants_of(path: Path) -> list[Mutant]:
     body = _without_comments(text)
     alike: Counter[tuple[str, str]] = Counter()
     mutants = []
-    for start, end, kinds in sorted([*_checks(body), *_conditions(body)]):
+    for number, (start, end, kinds) in enumerate(sorted([*_checks(body), *_conditions(body)])):
         for kind in kinds:
             guard = _line_of(text, start, end)
             alike[kind, guard] += 1
-            mutants.append(Mutant(path, kind, guard, alike[kind, guard], (start, end)))
+            mutants.append(Mutant(path, kind, guard, alike[kind, guard], (start, end), f"{path}#{number}"))
     return mutants
 
 
@@ -89,27 +91,15 @@ def all_mutants() -> list[Mutant]:
     return [mutant for path in paths for mutant in mutants_of(path)]
 
 
-def watched(path: Path, numbers: dict[str, int]) -> str:
-    """Return a file in which every guard tells ``guard_seen`` its number and its value.
-
-    Args:
-        path: of the file.
-        numbers: by name of mutant; those of one guard get the same number.
-    """
+def watched(path: Path) -> str:
+    """Return a file in which every guard tells ``guard_seen`` its place and its value."""
     text = (SCRIPTS / path).read_text(encoding="utf-8")
-    spans: dict[tuple[int, int], int] = {}
-    for mutant in mutants_of(path):
-        numbers[mutant.name] = spans.setdefault(mutant.span, len(numbers))
-    for (start, end), number in sorted(spans.items(), reverse=True):
+    for mutant in reversed({mutant.place: mutant for mutant in mutants_of(path)}.values()):
+        start, end = mutant.span
         code = text[start:end]
-        check = code.startswith("call(") and _is_statement(text, start)
-        new = f"{SEEN}({number}, true); {code}" if check else f"{SEEN}({number}, {code})"
-        text = text[:start] + new + text[end:]
+        told = f"true); {code}" if mutant.kind == "check" else f"{code})"
+        text = f"{text[:start]}{SEEN}('{mutant.place}', {told}{text[end:]}"
     return text
-
-
-def _is_statement(text: str, start: int) -> bool:
-    return re.search(r"(?:^|\n|\bthen|\belse|\bdo) *\Z", text[:start]) is not None
 
 
 def _without_comments(text: str) -> str:

@@ -16,8 +16,11 @@ mutant survives that the file ``scripts/mutants_that_change_nothing.txt`` does n
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
+import itertools
 import json
+import math
 import os
 import select
 import shutil
@@ -25,21 +28,45 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from guard_coverage import Watch, misses, numbered
-from guards import ROOT, Mutant, all_mutants
+from guard_coverage import Watch, misses
+from guards import ROOT, SCRIPTS, Mutant, all_mutants
 from mutation_record import reasons, record_all, recorded, unrecorded
 from replaced_scripts import Replacement
 
 from taskq.testing.faults.server import ServerProcess
 
 # the quick ones, that are about the scripts
-TESTS = ("tests/lua", "tests/protocol", "tests/transport/test_fsck.py", "tests/transport/test_sampling.py")
+_SUBJECTS = (
+    "checkpoints",
+    "explain",
+    "fanout",
+    "find",
+    "graphs",
+    "limits",
+    "look",
+    "unique",
+    "circuits",
+    "ordering",
+    "signals",
+    "trees",
+)
+TESTS = (
+    "tests/lua",
+    "tests/protocol",
+    "tests/transport/test_fsck.py",
+    "tests/transport/test_sampling.py",
+    *(f"tests/conformance/test_{subject}.py" for subject in _SUBJECTS),
+)
+# fragments and scripts whose tests have another name
+_ABOUT = {"policy": "unique", "room": "limits", "counted": "limits", "mend_place": "mend", "terminate": "settle"}
+_ABOUT |= {"evict": "reap", "intake": "commit", "retention": "sweep", "schedule": "submit", "large": "claim"}
 _PLAIN = ("appendonly no", "maxclients 4000")
 # each test ends by itself, after half a minute at most
 _SECONDS = 3600
@@ -53,18 +80,21 @@ class Trials:
         mutants: what is tried.
         server: that the tests use.
         notes: a file that keeps what each test meets, so that another run need not find out again.
+        most_seconds: of the tests that are tried with one mutant.
     """
 
-    def __init__(self, mutants: Sequence[Mutant], server: ServerProcess, notes: Path | None = None) -> None:
+    def __init__(
+        self, mutants: Sequence[Mutant], server: ServerProcess, notes: Path | None, most_seconds: float
+    ) -> None:
         self.killers = recorded()
         self.tried = 0
         self._mutants = mutants
         self._server = server
         self._notes = notes
+        self._most_seconds = most_seconds
         self._failed: list[str] = []
         self._items: dict[str, pytest.Item] = {}
         self._seen: dict[str, tuple[float, frozenset[str]]] | None = None
-        self._numbers: dict[str, int] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
@@ -82,33 +112,47 @@ class Trials:
 
     def _killer_of(self, mutant: Mutant) -> str | None:
         replacement = Replacement({mutant.path: mutant.text()})
-        try:
-            before = self._items.get(self.killers.get(mutant.name) or "")
-            if before and self._first_failure(replacement, [before]):
-                return before.nodeid
-            candidates = self._candidates(mutant)
-            while candidates:
-                killer = self._first_failure(replacement, candidates)
-                if killer is None or killer == _NEVER_ENDS:
-                    return killer
-                at = next(n for n, item in enumerate(candidates) if item.nodeid == killer)
-                if self._first_failure(replacement, [candidates[at]]):
-                    return killer
-                candidates = candidates[at + 1 :]  # it failed for another reason
-            return None
-        finally:
-            replacement.close()
+        before = self._items.get(self.killers.get(mutant.name) or "")
+        if before and self._first_failure(replacement, [before]):
+            return before.nodeid
+        candidates = self._candidates(mutant)
+        while candidates:
+            killer = self._first_failure(replacement, candidates)
+            if killer is None or killer == _NEVER_ENDS:
+                return killer
+            at = next(n for n, item in enumerate(candidates) if item.nodeid == killer)
+            if self._first_failure(replacement, [candidates[at]]):
+                return killer
+            candidates = candidates[at + 1 :]  # it failed for another reason
+        return None
 
     def _candidates(self, mutant: Mutant) -> list[pytest.Item]:
-        """Return the tests that can miss a guard: those that killed others of this file, the likely, the quick."""
+        """Return the tests that can miss a guard: those that killed others of this file, the likely, the quick.
+
+        Of those that meet the same guards of all scripts the first few come before the others.
+        """
         if self._seen is None:
             self._seen = self._look()
-        number = self._numbers[mutant.name]
         proven = {self.killers.get(other.name) for other in self._mutants if other.path == mutant.path}
-        likely = "wrong_type" if mutant.kind == "check" else f"test_{mutant.path.stem}"
-        found = [(name, seconds) for name, (seconds, seen) in self._seen.items() if misses(mutant, number, seen)]
-        found.sort(key=lambda it: (it[0] not in proven, likely not in it[0], it[1]))
-        return [self._items[name] for name, _ in found]
+        stem = mutant.path.stem
+        about = _ABOUT.get(stem, stem)
+        likely = ("wrong_type",) if mutant.kind == "check" else (f"test_{about}", f"{stem}_ways")
+        found = [name for name, (_, seen) in self._seen.items() if misses(mutant, seen)]
+        alike: Counter[frozenset[str]] = Counter()
+        nth = {}
+        for name in sorted(found, key=lambda name: self._seen[name][0]):
+            alike[self._seen[name][1]] += 1
+            nth[name] = alike[self._seen[name][1]]
+        found.sort(
+            key=lambda name: (
+                name not in proven,
+                not any(word in name for word in likely),
+                nth[name] // 3,
+                self._seen[name][0],
+            )
+        )
+        spent = itertools.accumulate(self._seen[name][0] for name in found)
+        return [self._items[name] for name, seconds in zip(found, spent, strict=True) if seconds < self._most_seconds]
 
     def _first_failure(self, replacement: Replacement, items: Sequence[pytest.Item]) -> str | None:
         for source in replacement.sources:  # a test may take it for granted that the server knows the script
@@ -137,23 +181,28 @@ class Trials:
 
     def _look(self) -> dict[str, tuple[float, frozenset[str]]]:
         """Return how long each test takes and what it meets, for those that pass and meet anything."""
-        self._numbers, texts = numbered()
-        now = {name: _digest(str(item.path), *texts.values()) for name, item in self._items.items()}
+        now = {name: _digest(Path(item.path)) for name, item in self._items.items()}
+        files = {str(path.relative_to(SCRIPTS)): _digest(path) for path in SCRIPTS.rglob("*.lua")}
         noted = json.loads(self._notes.read_text()) if self._notes and self._notes.exists() else {}
-        told = {name: noted[name] for name, digest in now.items() if name in noted and noted[name][0] == digest}
+        told = {
+            name: noted[name]
+            for name, digest in now.items()
+            if name in noted and noted[name][0] == digest and noted[name][1].items() <= files.items()
+        }
         unknown = [item for name, item in self._items.items() if name not in told]
 
-        def attempt() -> dict[str, tuple[str, float, list[str]]]:
+        def attempt() -> dict[str, Any]:
             watch, told = Watch(self._server), {}
             for n, item in enumerate(unknown):
                 seconds, seen = self._run(n, unknown), watch.seen()
-                told[item.nodeid] = now[item.nodeid], seconds, [] if item.nodeid in self._failed else seen
+                met = {path: files[path] for path in {word.partition("#")[0] for word in seen}}
+                told[item.nodeid] = now[item.nodeid], met, seconds, [] if item.nodeid in self._failed else seen
             return told
 
         told |= in_fork(attempt, _SECONDS)
         if self._notes:
             self._notes.write_text(json.dumps(told))
-        seen = {name: (seconds, frozenset(met)) for name, (_, seconds, met) in told.items() if met}
+        seen = {name: (seconds, frozenset(words)) for name, (_, _, seconds, words) in told.items() if words}
         print(f"{len(seen)} of {len(self._items)} tests are of use", file=sys.stderr, flush=True)
         return seen
 
@@ -167,8 +216,9 @@ class Trials:
         self._server.start()
 
 
-def _digest(path: str, *texts: str) -> str:
-    return hashlib.sha256("".join([Path(path).read_text(encoding="utf-8"), *texts]).encode()).hexdigest()
+@functools.cache
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def in_fork(job: Callable[[], Any], seconds: float) -> Any:
@@ -208,11 +258,11 @@ def in_fork(job: Callable[[], Any], seconds: float) -> Any:
     return json.loads(answer)
 
 
-def try_all(mutants: Sequence[Mutant], notes: Path | None) -> tuple[dict[str, str | None], str]:
+def try_all(mutants: Sequence[Mutant], notes: Path | None, most_seconds: float) -> tuple[dict[str, str | None], str]:
     """Try mutants; return the killers of all that were ever tried, and name and version of the server."""
     with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder) / "server", extra_config=_PLAIN) as server:
         os.environ["TASKQ_TEST_REDIS_URL"] = server.url
-        trials = Trials(mutants, server, notes)
+        trials = Trials(mutants, server, notes, most_seconds)
         os.chdir(ROOT)
         options = ["-q", "-s", "-p", "no:cacheprovider", "-m", "not slow", "--timeout", "30"]
         code = pytest.main([*options, *TESTS], plugins=[trials])
@@ -229,6 +279,7 @@ def main() -> int:
     parser.add_argument("--kinds", default="check,return,always,never")
     parser.add_argument("--new", action="store_true", help="only what docs/mutants.md has no killer of")
     parser.add_argument("--notes", type=Path, help="a file that keeps what each test meets, for the next run")
+    parser.add_argument("--most", type=float, default=math.inf, metavar="SECONDS", help="of tests with one mutant")
     parser.add_argument("--record", action="store_true", help="write docs/mutants.md and docs/reliability.md")
     parser.add_argument("--list", action="store_true", help="show what would be tried")
     parser.add_argument("--check", action="store_true", help="compare docs/mutants.md with the scripts")
@@ -249,7 +300,7 @@ def main() -> int:
     if arguments.list:
         print("\n".join([*(mutant.name for mutant in mutants), f"{len(mutants)} mutants"]))
         return 0
-    killers, product = try_all(mutants, arguments.notes)
+    killers, product = try_all(mutants, arguments.notes, arguments.most)
     if arguments.record:
         record_all(everything, killers, product)
     left = [mutant.name for mutant in mutants if not killers[mutant.name]]

@@ -39,8 +39,9 @@ def recorded() -> dict[str, str | None]:
     for row in filter(None, map(_ROW.match, TABLE.read_text(encoding="utf-8").splitlines())):
         script, kind, guard, killer = row.groups()
         alike[script, kind, guard] += 1
-        mutant = Mutant(Path(f"{script}.lua"), kind, guard.replace("\\|", "|"), alike[script, kind, guard], (0, 0))
-        found[mutant.name] = f"tests/{killer[1:-1]}".replace("\\|", "|") if killer.startswith("`") else None
+        mutant = Mutant(Path(f"{script}.lua"), kind, guard.replace("\\|", "|"), alike[script, kind, guard])
+        if killer != "(not tried)":
+            found[mutant.name] = f"tests/{killer[1:-1]}".replace("\\|", "|") if killer.startswith("`") else None
     return found
 
 
@@ -70,8 +71,15 @@ def unrecorded(mutants: Sequence[Mutant]) -> list[str]:
             for name in names
             if name in known and not known[name] and name not in reasons()
         ),
+        *(f"its test is gone: {name}" for name in names if (test := known.get(name)) and not _is_there(test)),
         *(f"is gone: {name}" for name in {**known, **reasons()} if name not in names),
     ]
+
+
+def _is_there(test: str) -> bool:
+    file, *_, name = test.split("[", maxsplit=1)[0].split("::")
+    path = ROOT / file
+    return path.exists() and f"def {name}(" in path.read_text(encoding="utf-8")
 
 
 def _rows(mutants: Sequence[Mutant], killers: Mapping[str, str | None]) -> Iterator[str]:

@@ -330,20 +330,14 @@ def workers(context: Context) -> Flow[list[WorkerInfo]]:
     ]
 
 
-def _lists(queue: str | None, priority: TaskPriority | str | int | None) -> list[str]:
+def lists_meant(queue: str | None, priority: TaskPriority | str | int | None) -> list[str]:
     name = None if queue in (None, DEFAULT_QUEUE) else check_name(queue, "queue name")
     return lists_of(name) if priority is None else [list_name(name, TaskPriority.parse(priority))]
 
 
-def pause(context: Context, paused: bool, queue: str | None, priority: TaskPriority | str | int | None) -> Flow[int]:
-    """Stop or resume claims; return how many lists changed."""
-    changed: int = yield context.protocol.pause(paused, _lists(queue, priority))
-    return changed
-
-
 def purge(context: Context, queue: str | None, priority: TaskPriority | str | int | None) -> Flow[int]:
     """Delete waiting tasks; return how many."""
-    names = _lists(queue, priority)
+    names = lists_meant(queue, priority)
     purged = 0
     for name in names:
         purged += yield from _purge_list(context, name)

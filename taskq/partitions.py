@@ -258,14 +258,6 @@ def workers(spread: Spread[Any]) -> Flow[list[WorkerInfo]]:
     return found
 
 
-def pause(spread: Spread[Any], paused: bool, queue: str | None, priority: _Priority) -> Flow[int]:
-    """Stop or resume claims; return how many lists changed, in at least one partition."""
-    changed = 0
-    for context in spread.contexts:
-        changed = max(changed, (yield from flows.pause(context, paused, queue, priority)))
-    return changed
-
-
 def purge(spread: Spread[Any], queue: str | None, priority: _Priority) -> Flow[int]:
     """Delete waiting tasks; return how many."""
     purged = 0

@@ -38,7 +38,9 @@ UUID = "namespace-uuid"
 
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
-_TIME_FIELDS = frozenset({"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "due", "wakes"})
+_TIME_FIELDS = frozenset(
+    {"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "due", "wakes", "queued"}
+)
 _TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas", "jams"})
 
 
@@ -265,7 +267,7 @@ class Bench:
             moments = {member: self._moment(score) for member, score in content.items()}
             return {self._moment(m): v for m, v in moments.items()} if name == "retention" else moments
         family = name.partition(":")[0]
-        if KINDS.get(family) == entry.kind and family in ("rate", "starts", "blocked", "limits"):
+        if KINDS.get(family) == entry.kind and family in ("rate", "starts", "blocked", "limits", "faults", "gates"):
             return self._of_limits(family, content)
         if entry.kind == "string":
             return _without_time(content)
@@ -290,7 +292,9 @@ class Bench:
         """Return starts as moments, the blocked in their order, limits without the time at which they were set."""
         if family == "rate":
             return self._moment(content)
-        if family == "starts":
+        if family == "gates":
+            return {key: re.sub(r"\d{13}", lambda found: self._moment(found[0]), gate) for key, gate in content.items()}
+        if family in ("starts", "faults"):
             return [self._moment(start) for start in content]
         if family == "blocked":
             return sorted(content, key=content.get)

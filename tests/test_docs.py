@@ -147,12 +147,17 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         queue.submit_task(Task(task_type="fail", max_retries=0))
         queue.cancel_task(queue.submit_task(Task(task_type="look", priority="low")))
         queue.pause(priority="low")
+        queue.set_circuit("type:fail")
+        queue.pause(task_type="many")
+        queue.submit_batch([Task(task_type="many") for _ in range(101)])
         eventually(scheduler.run_once, what="a slot that is due")
         look()
         worker = TaskWorker(queue)
         worker.register_handler("look", look_while_running)
         worker.register_handler("fail", lambda task: 1 / task.payload)
         worker.run_until_empty()
+        look()
+        queue.resume(task_type="many")
         look()
         yield seen
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from taskq.admission import bounds, explain, limits
+from taskq.admission import bounds, circuits, explain, limits
 from taskq.admission.explain import Explanation
 from taskq.admission.verbs import AdmissionVerbs
 from taskq.flows import Flow
 from taskq.model.bound import QueueLimit
+from taskq.model.circuit import Circuit, CircuitInfo
 from taskq.model.limit import Limit, LimitInfo
 from taskq.workflow.averbs import documented_as
 
@@ -43,6 +44,26 @@ class AsyncAdmissionVerbs:
     @documented_as(AdmissionVerbs.list_limits)
     async def list_limits(self) -> list[LimitInfo]:
         return await self.run_flow(limits.list_limits(self.spread))
+
+    @documented_as(AdmissionVerbs.set_circuit)
+    async def set_circuit(self, name: str, *, failures: int = 5, within: float = 60.0, open_for: float = 30.0) -> None:
+        await self.run_flow(circuits.set_circuit(self.spread, Circuit(name, failures, within, open_for)))
+
+    @documented_as(AdmissionVerbs.remove_circuit)
+    async def remove_circuit(self, name: str) -> bool:
+        return await self.run_flow(circuits.remove_circuit(self.spread, name))
+
+    @documented_as(AdmissionVerbs.open_circuit)
+    async def open_circuit(self, key: str, seconds: float | None = None) -> None:
+        await self.run_flow(circuits.open_circuit(self.spread, key, seconds))
+
+    @documented_as(AdmissionVerbs.close_circuit)
+    async def close_circuit(self, key: str) -> bool:
+        return await self.run_flow(circuits.close_circuit(self.spread, key))
+
+    @documented_as(AdmissionVerbs.list_circuits)
+    async def list_circuits(self) -> list[CircuitInfo]:
+        return await self.run_flow(circuits.list_circuits(self.spread))
 
     @documented_as(AdmissionVerbs.set_queue_limit)
     async def set_queue_limit(

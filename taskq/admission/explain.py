@@ -30,8 +30,8 @@ class Explanation:
         task_id: of the task.
         status: its status; empty if it is not known.
         reason: one word: ``queued``, ``paused``, ``no_worker``, ``unknown_type``, ``corrupt``, ``scheduled``,
-            ``parked``, ``retry``, ``limit``, ``unique``, ``order``, ``children``, ``dependencies``, ``waiting``,
-            ``running``, ``dead``, ``completed``, ``cancelled`` or ``unknown``.
+            ``parked``, ``retry``, ``limit``, ``circuit``, ``unique``, ``order``, ``children``, ``dependencies``,
+            ``waiting``, ``running``, ``dead``, ``completed``, ``cancelled`` or ``unknown``.
         message: the whole reason, for people.
         details: the numbers and names in it.
     """
@@ -73,7 +73,8 @@ def explain(context: Context, task_id: str) -> Flow[Explanation]:
     own = list_name(task.queue, task.priority)
     names = lists_of(task.queue)
     ttl_ms = seconds_to_ms(context.settings.result_ttl_seconds, "result_ttl_seconds")
-    found: Circumstances = yield context.protocol.explain(task_id, own, ttl_ms, names[: names.index(own)])
+    keys = (*task.limit_keys, f"type:{task.task_type}")
+    found: Circumstances = yield context.protocol.explain(task_id, own, ttl_ms, keys, names[: names.index(own)])
     _, workers = yield from all_cards(context.protocol)
     damage = ""
     try:
@@ -89,10 +90,14 @@ def _pending(case: _Case) -> Explanation:
     name = case.state.get("list") or list_name(case.task.queue, case.task.priority)
     if case.damage:
         return case.because("corrupt", f"its next attempt ends as a dead letter: {case.damage}")
+    if case.found.all_paused:
+        return case.because("paused", "everything is paused: `taskq queue resume --all` lets workers claim again")
     if case.found.paused:
         return case.because(
             "paused", f"the list {name} is paused: `taskq queue resume` lets workers claim again", list=name
         )
+    if gated := _gated(case):
+        return gated
     registered = [card for card in case.workers if name in card.card.get("lists", name).split()]
     serving = [card for card in registered if not card.card.get("state")]
     if registered and not serving:
@@ -115,6 +120,24 @@ def _pending(case: _Case) -> Explanation:
             workers=[card.worker_id for card in serving[:10]],
         )
     return _queued(case, name)
+
+
+def _gated(case: _Case) -> Explanation | None:
+    """Return why no task of its type or its keys may start, None if they may."""
+    if case.found.type_paused:
+        kind = case.task.task_type
+        message = f"the type {kind} is paused: `taskq queue resume --type {kind}` lets it start"
+        return case.because("paused", message, type=kind)
+    for key, circuit in case.found.circuits.items():
+        until = iso_utc(circuit.until_ms) if circuit.until_ms else None
+        if until:
+            message = f"the circuit of {key} is open until {until}, since too many of its tasks have failed"
+        else:
+            message = (
+                f"the circuit of {key} is half-open: it waits for what becomes of {circuit.probe or 'the next task'}"
+            )
+        return case.because("circuit", message, key=key, state=circuit.state, until=until, probe=circuit.probe)
+    return None
 
 
 def _queued(case: _Case, name: str) -> Explanation:
@@ -167,6 +190,8 @@ def _waiting(case: _Case) -> Explanation:
         key, holder = state.get("succeeds"), state.get("behind")
         message = f"it waits until {holder} has ended, which held the unique key {key} when it was submitted"
         return case.because("unique", message + _put_off(case.task), key=key, holder=holder)
+    if waits == "@limit" and (gated := _gated(case)):
+        return gated
     if found.limit is not None and waits == "@limit":
         limit = Limit.parse(found.limit.key, found.limit.definition)
         words = [f"{limit.concurrency} at a time" if limit.concurrency else "", limit.rate or ""]

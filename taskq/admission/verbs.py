@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from taskq.admission import bounds, explain, limits
+from taskq.admission import bounds, circuits, explain, limits
 from taskq.admission.explain import Explanation
 from taskq.flows import Flow
 from taskq.model.bound import QueueLimit
+from taskq.model.circuit import Circuit, CircuitInfo
 from taskq.model.limit import Limit, LimitInfo
 
 T = TypeVar("T")
@@ -71,6 +72,75 @@ class AdmissionVerbs:
             ServerUnavailable: if the server cannot be asked.
         """
         return self.run_flow(limits.list_limits(self.spread))
+
+    def set_circuit(self, name: str, *, failures: int = 5, within: float = 60.0, open_for: float = 30.0) -> None:
+        """Hold tasks of a kind back while they would fail: a circuit breaker, over all workers.
+
+        It opens when ``failures`` attempts have failed within a time; then no task of the kind starts, and no attempt
+        is charged. After ``open_for`` one is let through to try: if it completes, all others start; if it fails, the
+        circuit is open again. An attempt fails if its handler raises, or takes longer than its timeout.
+
+        Args:
+            name: what is counted: tasks with this name in their ``limit_keys``, and those of each key ``<name>:<more>``
+                by itself; ``type:<type>`` counts the tasks of a type, ``type`` those of each type by itself.
+            failures: attempts that have to fail, 1 to 1,000.
+            within: seconds within which they have to.
+            open_for: seconds until one is let through.
+
+        Raises:
+            InvalidTask: for a name or a number that cannot be used, or if there are 1,000 circuits.
+            ServerUnavailable: if the server cannot be asked.
+        """
+        self.run_flow(circuits.set_circuit(self.spread, Circuit(name, failures, within, open_for)))
+
+    def remove_circuit(self, name: str) -> bool:
+        """Remove a circuit; what it holds back starts.
+
+        Args:
+            name: of the circuit.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            ServerUnavailable: if the server cannot be asked.
+        """
+        return self.run_flow(circuits.remove_circuit(self.spread, name))
+
+    def open_circuit(self, key: str, seconds: float | None = None) -> None:
+        """Hold back the tasks of a key now, as if they had failed.
+
+        Args:
+            key: of tasks for which there is a circuit.
+            seconds: after which one is let through to try; None: as the circuit says.
+
+        Raises:
+            InvalidTask: if no circuit is for that key.
+            ServerUnavailable: if the server cannot be asked.
+        """
+        self.run_flow(circuits.open_circuit(self.spread, key, seconds))
+
+    def close_circuit(self, key: str) -> bool:
+        """Let the tasks of a key start again now, without a try.
+
+        Args:
+            key: of tasks for which there is a circuit.
+
+        Returns:
+            Whether they were held back.
+
+        Raises:
+            ServerUnavailable: if the server cannot be asked.
+        """
+        return self.run_flow(circuits.close_circuit(self.spread, key))
+
+    def list_circuits(self) -> list[CircuitInfo]:
+        """Return all circuits, each with how it is for the keys for which it is not closed.
+
+        Raises:
+            ServerUnavailable: if the server cannot be asked.
+        """
+        return self.run_flow(circuits.list_circuits(self.spread))
 
     def set_queue_limit(
         self,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import click
 
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import show, show_json, table
+from taskq.cli.progress import progress_bar
 from taskq.cli.session import Session, with_session
-from taskq.testing.measuring import Figures, measure
+from taskq.testing.measuring import STEPS, Figures, measure
 
 
 @click.command(cls=TaskqCommand)
@@ -37,8 +39,14 @@ def bench(session: Session, tasks: int, concurrency: int) -> None:
     whoever else uses it notices.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, it removes what it has stored
-    tell = session.note if not session.json else lambda line: None
-    figures = measure(session.settings, tasks, concurrency, tell)
+    with progress_bar(session, "measuring", lambda: STEPS) as advance:
+
+        def tell(line: str) -> None:
+            if not (session.json or sys.stderr.isatty()):  # there the bar says it
+                session.note(line)
+            advance(1, line)
+
+        figures = measure(session.settings, tasks, concurrency, tell)
     if session.json:
         show_json({"tasks": tasks, "concurrency": concurrency, **figures.to_dict()})
     else:

@@ -35,6 +35,15 @@ def _which_lists(function: F) -> F:
     return name(priority(function))
 
 
+def _which_scope(function: F) -> F:
+    """Add what says whether a queue, a type or everything is meant."""
+    name = click.argument("name", metavar="[QUEUE]", required=False)
+    priority = click.option("--priority", type=values.priority, help="Only the list of this priority.")
+    kind = click.option("--type", "task_type", metavar="TYPE", help="Tasks of this type instead, in whatever queue.")
+    everything = click.option("--all", "all_", is_flag=True, help="Everything, also queues that begin later.")
+    return name(priority(kind(everything(function))))
+
+
 def list_rows(lists: tuple[ListStats, ...]) -> str:
     """Return the table of priority lists."""
     rows = [
@@ -53,24 +62,58 @@ def ls(session: Session) -> None:
         show_json([asdict(item) for item in lists])
     else:
         show(list_rows(lists))
+        if types := session.queue.paused_types():
+            session.note(f"paused types: {', '.join(types)}")
 
 
 @queue.command("pause")
-@_which_lists
+@_which_scope
 @with_session
-def pause(session: Session, name: str, priority: TaskPriority | None) -> None:
-    """Stop claims from a queue; running tasks go on, submits are accepted."""
-    changed = session.queue.pause(check_name(name, "queue name"), priority)
-    _report(session, name, priority, paused=True, changed=changed)
+def pause(session: Session, /, **options: Any) -> None:
+    """Stop claims; running tasks go on, submits are accepted.
+
+    \b
+    Examples:
+      taskq queue pause                  the default queue
+      taskq queue pause mail --priority low
+      taskq queue pause --type resize    one type, in whatever queue
+      taskq queue pause --all            everything
+    """
+    _pause_or_resume(session, True, **options)
 
 
 @queue.command("resume")
-@_which_lists
+@_which_scope
 @with_session
-def resume(session: Session, name: str, priority: TaskPriority | None) -> None:
-    """Let workers claim from a paused queue again."""
-    changed = session.queue.resume(check_name(name, "queue name"), priority)
-    _report(session, name, priority, paused=False, changed=changed)
+def resume(session: Session, /, **options: Any) -> None:
+    """Let workers claim again what `taskq queue pause` has stopped: a queue, a type or everything."""
+    _pause_or_resume(session, False, **options)
+
+
+def _pause_or_resume(
+    session: Session, paused: bool, name: str | None, priority: TaskPriority | None, task_type: str | None, all_: bool
+) -> None:
+    client = session.queue
+    verb = client.pause if paused else client.resume
+    if task_type is None and not all_:
+        queue_name = check_name(name or DEFAULT_QUEUE, "queue name")
+        _report(session, queue_name, priority, paused=paused, changed=verb(queue_name, priority))
+        return
+    changed = verb(name, priority, task_type=task_type, everything=all_)
+    if session.json:
+        show_json({"type": task_type, "everything": all_, "paused": paused, "changed": changed > 0})
+        return
+    what = "everything" if task_type is None else f"type {task_type}"
+    show(f"{what} is {'paused' if paused else 'running'}" + ("" if changed else ": it was so before"))
+    if not paused and all_:
+        _note_what_stays(session)
+
+
+def _note_what_stays(session: Session) -> None:
+    """Whoever resumes everything may think that nothing is paused any more."""
+    lists = [f"{item.queue}/{item.priority}" for item in session.queue.get_queue_stats().lists if item.paused]
+    if stays := lists + [f"type {name}" for name in session.queue.paused_types()]:
+        session.note(f"still paused by themselves: {', '.join(stays[:10])}")
 
 
 def _report(session: Session, name: str, priority: TaskPriority | None, *, paused: bool, changed: int) -> None:

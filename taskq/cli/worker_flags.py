@@ -41,6 +41,11 @@ _FLAGS = (
         default=_DEFAULTS.grace_seconds,
         help="How long running tasks may go on after a stop.  [default: 30s]",
     ),
+    click.option(
+        "--cancel-grace",
+        type=values.duration,
+        help="Kill the process of a task that goes on for longer than this after it was cancelled.",
+    ),
     click.option("--max-tasks", type=click.IntRange(1), metavar="N", help="Replace a process after this many tasks."),
     click.option("--max-memory", type=values.size, help="Replace a process that uses more memory, such as 512MB."),
     click.option(
@@ -57,6 +62,12 @@ _FLAGS = (
         type=values.by_name,
         metavar="urgent=1",
         help="Keep slots of each process for a priority and those above it.",
+    ),
+    click.option(
+        "--aging",
+        type=values.duration,
+        metavar="30s",
+        help="Start what has waited longer first, whatever its priority.",
     ),
     click.option("--name", metavar="NAME", help="Name of the worker; without it one is made up."),
     click.option(
@@ -84,12 +95,14 @@ def worker_options(**flags: Any) -> WorkerOptions:
         priorities=_flat(flags["priorities"]),
         concurrency=flags["concurrency"],
         grace_seconds=flags["grace"],
+        cancel_grace_seconds=flags["cancel_grace"],
         max_tasks=flags["max_tasks"],
         max_memory_bytes=flags["max_memory"],
         name=flags["name"],
         partitions=flags["partitions"],
         weights=flags["weights"],
         reserve=flags["reserve"] or {},
+        aging_seconds=flags["aging"],
         metrics_address=flags["metrics_port"],
         hung_seconds=flags["hung_after"],
     )

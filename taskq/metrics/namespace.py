@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from taskq.errors import TaskqError
 from taskq.metrics.hint import Hint, Load
+from taskq.model.circuit import CircuitInfo
 from taskq.model.views import ListStats, QueueStats, WorkerInfo, whole
 from taskq.queue import TaskQueue
 from taskq.states import TaskStatus
@@ -33,6 +34,7 @@ _OF_TASKS = {
 _OTHERS = {
     "strays": "Ids in lists that did not belong there.",
     "violations": "Broken invariants that samples have found; taskq fsck shows which.",
+    "circuits_opened": "Times that a circuit has opened.",
     "rollbacks": "Times that the server was found to have lost writes it had answered.",
 }
 
@@ -82,6 +84,7 @@ class NamespaceReader:
         try:
             stats, workers = self._queue.get_queue_stats(), self._queue.list_workers()
             load = read_load(self._queue.transport)
+            circuits = self._queue.list_circuits()
         except TaskqError as error:
             log.warning("metrics: %s", error)
             return NamespaceReading(prefix, False, time.monotonic() - began)
@@ -90,7 +93,7 @@ class NamespaceReader:
             prefix,
             True,
             time.monotonic() - began,
-            gauges=[*_workers(stats, workers, desired), *_server(load)],
+            gauges=[*_workers(stats, workers, desired), *_server(load), _open_circuits(circuits)],
             counters=[*_counters(stats.counters), _evicted(load)],
             statuses={status.value: getattr(stats, f"{status.value}_tasks") for status in TaskStatus},
             lists=stats.lists,
@@ -100,7 +103,8 @@ class NamespaceReader:
 def known_figures() -> tuple[list[Figure], list[Figure]]:
     """Return the gauges and the counters of a reading as of an empty namespace: names, and what they mean."""
     nothing = QueueStats(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, None)
-    return [*_workers(nothing, (), 0), *_server(ServerLoad())], [*_counters({}), _evicted(ServerLoad())]
+    gauges = [*_workers(nothing, (), 0), *_server(ServerLoad()), _open_circuits(())]
+    return gauges, [*_counters({}), _evicted(ServerLoad())]
 
 
 def alive(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
@@ -143,6 +147,11 @@ def _server(load: ServerLoad) -> list[Figure]:
         ("server_aof_enabled", "Whether the server keeps an append-only file: 1 or 0.", int(load.aof)),
         ("server_persistence_ok", "Whether its last saving and writing worked: 1 or 0.", int(load.persistence_ok)),
     ]
+
+
+def _open_circuits(circuits: Sequence[CircuitInfo]) -> Figure:
+    number = sum(state.state != "closed" for info in circuits for state in info.keys.values())
+    return "circuits_open", "Keys whose circuit is open or half-open.", number
 
 
 def _evicted(load: ServerLoad) -> Figure:

@@ -9,6 +9,8 @@ from taskq import dead, partitions
 from taskq.flows import Flow
 from taskq.model.views import DeadLetter, WorkerInfo
 from taskq.model.wish import DRAIN, RUN, STOP, Wish
+from taskq.operate import pauses
+from taskq.operate.pauses import Scope
 from taskq.operate.verbs import OperateVerbs, Priority
 from taskq.operate.workers import get_workers, tell_workers
 from taskq.workflow.averbs import documented_as
@@ -26,12 +28,30 @@ class AsyncOperateVerbs:
         raise NotImplementedError
 
     @documented_as(OperateVerbs.pause)
-    async def pause(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        return await self.run_flow(partitions.pause(self.spread, True, queue, priority))
+    async def pause(
+        self,
+        queue: str | None = None,
+        priority: Priority | None = None,
+        *,
+        task_type: str | None = None,
+        everything: bool = False,
+    ) -> int:
+        return await self.run_flow(pauses.pause(self.spread, True, Scope(queue, priority, task_type, everything)))
 
     @documented_as(OperateVerbs.resume)
-    async def resume(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        return await self.run_flow(partitions.pause(self.spread, False, queue, priority))
+    async def resume(
+        self,
+        queue: str | None = None,
+        priority: Priority | None = None,
+        *,
+        task_type: str | None = None,
+        everything: bool = False,
+    ) -> int:
+        return await self.run_flow(pauses.pause(self.spread, False, Scope(queue, priority, task_type, everything)))
+
+    @documented_as(OperateVerbs.paused_types)
+    async def paused_types(self) -> list[str]:
+        return await self.run_flow(pauses.paused_types(self.spread))
 
     @documented_as(OperateVerbs.purge)
     async def purge(self, queue: str | None = None, priority: Priority | None = None) -> int:

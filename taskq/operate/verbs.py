@@ -9,6 +9,8 @@ from taskq import dead, partitions
 from taskq.flows import Flow
 from taskq.model.views import DeadLetter, WorkerInfo
 from taskq.model.wish import DRAIN, RUN, STOP, Wish
+from taskq.operate import pauses
+from taskq.operate.pauses import Scope
 from taskq.operate.workers import get_workers, tell_workers
 from taskq.states import TaskPriority
 
@@ -25,29 +27,62 @@ class OperateVerbs:
         """Drive a flow to its end and return its value."""
         raise NotImplementedError
 
-    def pause(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        """Stop claims from a queue until ``resume``; running tasks go on, submits are accepted.
+    def pause(
+        self,
+        queue: str | None = None,
+        priority: Priority | None = None,
+        *,
+        task_type: str | None = None,
+        everything: bool = False,
+    ) -> int:
+        """Stop claims of a queue, of a type or of everything until ``resume``; what runs goes on, submits are accepted.
+
+        Tasks of a paused type leave their lists when a worker comes upon them, so those behind them run; they keep
+        their places, and no attempt is charged.
 
         Args:
             queue: its name; None: the default queue.
             priority: only this list; None: all four.
+            task_type: tasks of this type instead, in whatever queue.
+            everything: all queues instead, also those that begin later.
 
         Returns:
-            How many lists were not paused before.
-        """
-        return self.run_flow(partitions.pause(self.spread, True, queue, priority))
+            How many lists, or types, were not paused before.
 
-    def resume(self, queue: str | None = None, priority: Priority | None = None) -> int:
-        """Let workers claim from a paused queue again.
+        Raises:
+            InvalidTask: for a name that cannot be used, or if more than one of queue, type and everything is meant.
+        """
+        return self.run_flow(pauses.pause(self.spread, True, Scope(queue, priority, task_type, everything)))
+
+    def resume(
+        self,
+        queue: str | None = None,
+        priority: Priority | None = None,
+        *,
+        task_type: str | None = None,
+        everything: bool = False,
+    ) -> int:
+        """Let workers claim again what ``pause`` has stopped, each of its three kinds by itself.
+
+        Tasks of a paused type go back to the heads of their lists, in their order.
 
         Args:
             queue: its name; None: the default queue.
             priority: only this list; None: all four.
+            task_type: tasks of this type instead.
+            everything: the pause of all queues instead; what is paused by itself stays so.
 
         Returns:
-            How many lists were paused before.
+            How many lists, or types, were paused before.
+
+        Raises:
+            InvalidTask: for a name that cannot be used, or if more than one of queue, type and everything is meant.
         """
-        return self.run_flow(partitions.pause(self.spread, False, queue, priority))
+        return self.run_flow(pauses.pause(self.spread, False, Scope(queue, priority, task_type, everything)))
+
+    def paused_types(self) -> list[str]:
+        """Return the types that are paused by themselves; ``get_queue_stats`` tells which lists are."""
+        return self.run_flow(pauses.paused_types(self.spread))
 
     def purge(self, queue: str | None = None, priority: Priority | None = None) -> int:
         """Delete the tasks that wait in a queue.

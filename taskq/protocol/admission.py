@@ -7,19 +7,20 @@ from typing import Any
 
 from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo
 from taskq.protocol.operation import Argument, Operation
-from taskq.protocol.replies import Circumstances, pairs, parse_circumstances, parse_limits
+from taskq.protocol.replies import Circumstances, pairs, parse_ages, parse_circumstances, parse_limits
 
 # as in operations.py, which loads these scripts with the others
 ARGUMENTS: dict[str, str] = {
     "limits": "verb name wanted most",
     "read_limits": "most",
     "bounds": "verb queue wanted",
-    "explain": "id list ttl ahead*",
+    "ages": "lists*",
+    "explain": "id list ttl keys ahead*",
 }
 
 
 class AdmissionOperations:
-    """The part of ``Protocol`` for limits and explanations."""
+    """The part of ``Protocol`` for limits, fairness and explanations."""
 
     def _build(self, name: str, args: Iterable[Argument], parse: Callable[[Any], Any] = ...) -> Operation[Any]:
         raise NotImplementedError
@@ -44,9 +45,15 @@ class AdmissionOperations:
         """Return the limits of queues, as they are stored."""
         return self._build("bounds", ("list", "", ""), pairs)
 
-    def explain(self, task_id: str, list_name: str, ttl_ms: int, ahead: Sequence[str]) -> Operation[Circumstances]:
-        """Return what holds a task up; ``ahead`` names the lists that are claimed from before its own."""
-        return self._build("explain", (task_id, list_name, ttl_ms, *ahead), parse_circumstances)
+    def explain(
+        self, task_id: str, list_name: str, ttl_ms: int, keys: Sequence[str], ahead: Sequence[str]
+    ) -> Operation[Circumstances]:
+        """Return what holds a task up, which ``keys`` count; ``ahead`` names the lists that are claimed from first."""
+        return self._build("explain", (task_id, list_name, ttl_ms, " ".join(keys), *ahead), parse_circumstances)
+
+    def ages(self, lists: Sequence[str]) -> Operation[list[float | None]]:
+        """Return for how many seconds the first task of each list has waited, None for an empty one."""
+        return self._build("ages", lists, parse_ages)
 
     def list_limits(self) -> Operation[list[LimitInfo]]:
         """Return all limits, and how many run and wait with each of their keys."""

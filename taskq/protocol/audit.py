@@ -42,6 +42,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from taskq.model.task import outline
+from taskq.protocol.keys import ALL_LISTS
 from taskq.protocol.view import LIMIT_TIMER, View, family_of, read_dump
 from taskq.states import TaskStatus
 
@@ -54,7 +55,7 @@ FOR_ROOM = "@limit"
 FOR_KEY = "@unique"
 LEASE_TOLERANCE_MS = 1000
 
-_EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history", "session", "rate", "starts", "crowd"})
+_EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history", "session", "rate", "starts", "faults", "crowd"})
 _BY_STATUS = frozenset({"task", "state", "signals"})
 _OF_FAMILIES = ("family", "children", "gathered")
 _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
@@ -226,7 +227,8 @@ def _check_bells(view: View, all_hints_kept: bool) -> Iterator[str]:
         return
     paused = view.get("paused", set())
     for name, ids in view.all("queue"):
-        if name not in bells and name not in paused and any(i in view.sets[TaskStatus.PENDING] for i in ids):
+        claimable = name not in paused and ALL_LISTS not in paused
+        if name not in bells and claimable and any(i in view.sets[TaskStatus.PENDING] for i in ids):
             yield f"I7: queue:{name} holds work and its bell was not rung"
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from taskq.model.circuit import MAX_CIRCUITS, Circuit
 from taskq.model.wish import Wish
 from taskq.protocol.operation import Argument, Operation
+from taskq.protocol.replies import Circuits, parse_circuits
 
 # as in operations.py, which loads these scripts with the others
 ARGUMENTS: dict[str, str] = {
     "pause": "paused lists*",
+    "gate": "paused key",
+    "circuits": "verb name wanted most",
+    "read_circuits": "most",
     "wish": "worker state slots level",
     "card": "worker token fields*",
 }
@@ -25,6 +30,30 @@ class ControlOperations:
     def pause(self, paused: bool, lists: Sequence[str]) -> Operation[int]:
         """Stop or resume claims from lists; return how many changed."""
         return self._build("pause", (int(paused), *lists))
+
+    def gate(self, paused: bool, key: str) -> Operation[int]:
+        """Stop or resume claims of what is counted by a key; return 1 if that changed."""
+        return self._build("gate", (int(paused), key))
+
+    def set_circuit(self, circuit: Circuit) -> Operation[bool]:
+        """Add or replace a circuit; return False if there are as many as there may be."""
+        return self._build("circuits", ("set", circuit.name, circuit.text(), MAX_CIRCUITS), lambda reply: reply == 1)
+
+    def remove_circuit(self, name: str) -> Operation[bool]:
+        """Remove a circuit; return whether there was one."""
+        return self._build("circuits", ("remove", name, "", MAX_CIRCUITS), lambda reply: reply == 1)
+
+    def open_circuit(self, key: str, for_ms: int) -> Operation[bool]:
+        """Open the circuit of a key, 0 ms: for as long as its rule says; return whether there is one."""
+        return self._build("circuits", ("open", key, str(for_ms), MAX_CIRCUITS), lambda reply: reply == 1)
+
+    def close_circuit(self, key: str) -> Operation[bool]:
+        """Close the circuit of a key; return whether it was not."""
+        return self._build("circuits", ("close", key, "", MAX_CIRCUITS), lambda reply: reply > 0)
+
+    def read_circuits(self) -> Operation[Circuits]:
+        """Return all circuits, how they are, and the keys that are paused."""
+        return self._build("read_circuits", (2 * MAX_CIRCUITS,), parse_circuits)
 
     def wish(self, worker: str, wish: Wish) -> Operation[bool]:
         """Say what a worker is to do; return whether there is one of that id."""

@@ -55,6 +55,10 @@ FAMILIES: dict[str, str] = {
     "permits": "permits:",  # set, ids of the running tasks that are counted by one key of a limit
     "blocked": "blocked:",  # sorted set, ids of the tasks that wait until a limit has room, in their order
     "jams": "jams",  # sorted set, key of a limit with blocked tasks -> ms at which it is looked at next
+    "gates": "gates",  # hash, key -> since when it is paused, !key -> how its circuit is unless it is closed
+    "circuits": "circuits",  # hash, name of a circuit -> its rule
+    "faults": "faults:",  # list with TTL, ms of the last failures that a circuit counts by one key
+    "woken": "woken",  # hash, key -> the last that went back to its list, if more wait behind it
     "rate": "rate:",  # string with TTL, ms at which the bucket of a key is full again
     "starts": "starts:",  # list with TTL, ms of the last starts of a key with a sliding window
     "unique": "unique:",  # string, unique key -> id of the task that holds it; with a TTL if it is to let go by time
@@ -65,6 +69,8 @@ FAMILIES: dict[str, str] = {
 }
 
 SCHEDULER_BELL = "@scheduler"
+# stands among the paused lists for all of them, as pause.lua and claim.lua know
+ALL_LISTS = "*"
 
 _PREFIX = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:\-]{0,127}\Z")
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taskq.errors import DuplicateTask, QueueFull, TaskConflict
+from taskq.errors import AccessDenied, DuplicateTask, QueueFull, TaskConflict
 from taskq.model.bound import OnFull
-from taskq.protocol.submits import Submission, SubmitReply
+from taskq.protocol.submits import DENIED, Submission, SubmitReply
 
 
 def refuse(portion: Sequence[Submission], reply: SubmitReply, max_length: int, stored: int) -> None:
     """Raise the error of a call that has stored nothing; ``stored`` tasks of its batch were by others before.
 
     Raises:
-        DuplicateTask, QueueFull, TaskConflict: if the reply says so.
+        AccessDenied, DuplicateTask, QueueFull, TaskConflict: if the reply says so.
     """
     if reply.conflicts:
         ids = [portion[index].task_id for index in reply.conflicts[:3]]
@@ -33,6 +33,12 @@ def refuse(portion: Sequence[Submission], reply: SubmitReply, max_length: int, s
         )
     if reply.bounded is not None:
         queue, held, most, on_full, wait_ms = reply.bounded
+        if on_full == DENIED:
+            raise AccessDenied(
+                f"the queue {queue!r} holds {held:,} tasks and may hold {most:,}, and this user may not look for one to "
+                f"shed: {so_far(stored)} stored. Shedding needs the rights of an operator or a worker (`taskq acl`); "
+                f"submit as one, or use `taskq queue limit {queue} --max-tasks {most} --on-full reject` or block"
+            )
         waited = f" and there was no room within {wait_ms / 1000:g} s" if on_full == OnFull.BLOCK else ""
         raise QueueFull(
             f"the queue {queue!r} holds {held:,} tasks and may hold {most:,}{waited}: {so_far(stored)} stored. Start "

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from taskq.errors import ProtocolError
+from taskq.errors import InvalidTask, ProtocolError
+from taskq.model.circuit import Circuit, CircuitInfo, CircuitState
 from taskq.model.limit import Limit, LimitInfo
+from taskq.model.moment import parse_iso
 
 
 class OutOfStep(ProtocolError):
@@ -150,6 +155,13 @@ class WorkerCard:
     lease_ms: int
 
 
+class Circuits(NamedTuple):
+    """All circuits, and the keys that are paused."""
+
+    circuits: tuple[CircuitInfo, ...]
+    paused: tuple[str, ...]
+
+
 class FullLimit(NamedTuple):
     """The limit that a task is blocked by: its key, how many wait before it, its definition, some of those who run."""
 
@@ -174,12 +186,15 @@ class Circumstances(NamedTuple):
     Attributes:
         now_ms: server time.
         place: in its list from 0 (-1: not there), the length of that list and of those before it.
-        paused: whether its list is.
+        paused: whether its list is, or all are.
         due: ms since the epoch, empty if it is not delayed.
         order: its place in its sequence, -1 for none, and who is the first of it.
         limit: that it is blocked by.
         family: that it waits for.
         ends: of tasks in the last half minute or so, ``span_ms``.
+        all_paused: whether all lists are.
+        type_paused: whether its type is.
+        circuits: by key those that are not closed.
     """
 
     now_ms: int
@@ -191,8 +206,12 @@ class Circumstances(NamedTuple):
     family: OpenFamily | None
     ends: int
     span_ms: int
+    all_paused: bool = False
+    type_paused: bool = False
+    circuits: Mapping[str, CircuitState] = MappingProxyType({})
 
 
+_CREATED = re.compile(rb'"created_at":"([^"]*)"')
 # the first words of a record, see lua/lib/running.lua; then come the keys whose permits it holds, and flags
 _RECORD = ("fence", "worker", "list", "attempts", "started")
 _FLAGS = {"h": "history", "c": "cancel"}
@@ -275,19 +294,51 @@ def parse_limits(reply: list[Any]) -> list[LimitInfo]:
     return [LimitInfo(limit, counts[name]) for name, limit in found.items()]
 
 
+def parse_ages(reply: list[Any]) -> list[float | None]:
+    """Return for how many seconds each has waited; what cannot be read for ever, so that a turn looks at it."""
+    now_ms, *heads = reply
+    return [_age(now_ms, *head) if head else None for head in heads]
+
+
+def _age(now_ms: int, head: bytes, queued: bytes) -> float:
+    created = _CREATED.search(head)
+    try:
+        since_ms = int(queued) if queued else parse_iso(created[1].decode()) if created else 0
+    except (ValueError, InvalidTask):
+        since_ms = 0
+    return (now_ms - since_ms) / 1000
+
+
+def parse_circuits(reply: list[Any]) -> Circuits:
+    """Return the circuits, each with the keys for which it is not closed."""
+    now_ms, rules, gates, paused = reply
+    parsed = {name: Circuit.parse(name, text) for name, text in sorted(pairs(rules).items())}
+    known = {name: CircuitInfo(circuit, {}) for name, circuit in parsed.items() if circuit is not None}
+    for at in range(0, len(gates), 3):
+        key, gate = texts(gates[at : at + 2])
+        name = key if key in known else key.partition(":")[0]
+        if name in known:
+            known[name].keys[key] = CircuitState.parse(gate, gates[at + 2], now_ms)
+    return Circuits(tuple(known.values()), texts(paused))
+
+
 def parse_circumstances(reply: list[Any]) -> Circumstances:
     """Return what explain answered."""
-    limit, family = reply[5], reply[6]
+    now_ms, limit, family = reply[0], reply[5], reply[6]
+    gates = texts(reply[9])
     return Circumstances(
-        reply[0],
+        now_ms,
         (reply[1][0], reply[1][1], reply[1][2]),
-        reply[2] == 1,
+        reply[2] > 0,
         reply[3].decode(),
         (reply[4][0], texts(reply[4][1:])[0]),
         FullLimit(limit[0].decode(), limit[1], limit[2].decode(), texts(limit[3]), limit[4]) if limit else None,
         OpenFamily(int(family[1]), family[2], texts(family[3])) if family else None,
         reply[7],
         reply[8],
+        reply[2] > 1,
+        any(gates[1::3]),
+        {key: CircuitState.parse(gate, 0, now_ms) for key, gate in zip(gates[::3], gates[2::3], strict=True) if gate},
     )
 
 

@@ -10,12 +10,12 @@ from taskq.protocol.replies import parse_record
 from taskq.states import LIVE, TERMINAL, TaskStatus
 
 KINDS: dict[str, str] = {
-    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "starts"), "list"),
+    **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "starts", "faults"), "list"),
     **dict.fromkeys(("history", "session"), "list"),
     **dict.fromkeys(("task", "result", "checkpoint", "awaited", "large", "rate", "limited"), "string"),
     **dict.fromkeys(("unique", "successor", "crowd"), "string"),
     **dict.fromkeys(("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters"), "hash"),
-    **dict.fromkeys(("family", "gathered", "limits", "bounds"), "hash"),
+    **dict.fromkeys(("family", "gathered", "limits", "bounds", "gates", "circuits", "woken"), "hash"),
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters", "permits"), "set"),
     **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas", "sequence", "blocked", "jams"), "zset"),
 }

@@ -48,6 +48,10 @@ class Figures:
         return {name: round(value, 3) for name, value in asdict(self).items()}
 
 
+# how often ``measure`` tells what it does next
+STEPS = 6
+
+
 def measure(settings: Settings, tasks: int, concurrency: int, tell: Callable[[str], None]) -> Figures:
     """Measure in a namespace of its own, and remove it.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from taskq.current import get_task_queue
 from taskq.errors import TaskNotFound, TaskqError
+from taskq.flows import MOST_LOOKED_AT
+from taskq.observe.pages import TaskFilter
 from taskq.states import PRIORITIES, TaskPriority, TaskStatus, TaskType
 
 try:
@@ -21,8 +24,13 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 2.0
 _MOST_SHOWN = 50
 _MOST_QUERY_CHARS = 60
+# what happens now comes first
+_NOW = (TaskStatus.RUNNING.value, TaskStatus.PENDING.value)
+_ORDER = [*_NOW, *(status.value for status in TaskStatus if status.value not in _NOW)]
 _TYPES = (TaskType.AGENT_QUERY.value, TaskType.BATCH_QUERY.value)
 _SELECTED = "taskq_selected"
+# the choice that the pages belong to, and where each page that was turned to begins
+_FILTERS, _PAGES = "taskq_filters", "taskq_pages"
 
 
 def render_task_queue_dashboard(queue: TaskQueue | None = None, *, refresh_seconds: float = REFRESH_SECONDS) -> None:
@@ -103,17 +111,12 @@ def _monitor(executor: AgentExecutor) -> None:
     left, right = st.columns(2)
     wanted = left.multiselect("Status", [status.value for status in TaskStatus], key="taskq_statuses")
     label = right.selectbox("Priority", ["any", *(priority.label for priority in PRIORITIES)], key="taskq_priority")
-    rows = [
-        task
-        for status in wanted or [status.value for status in TaskStatus]
-        for task in executor.queue.list_tasks(status, _MOST_SHOWN)
-        if task["type"] in _TYPES and label in ("any", task["priority"])
-    ]
-    rows = sorted(rows, key=lambda task: str(task["created_at"]), reverse=True)[:_MOST_SHOWN]
+    rows, more = _page(executor.queue, [word for word in _ORDER if word in wanted] or _ORDER, label)
     if not rows:
-        st.info("No query fits the filters.")
+        st.info("No query fits the filters." if not more else "No query here fits the filters.")
     else:
         st.dataframe([_row(task) for task in rows], hide_index=True)
+    _turn_pages(more)
     selected = st.session_state.get(_SELECTED)
     labels = {task["task_id"]: f"{task['task_id'][:8]} {task['status']}" for task in rows}
     if selected:
@@ -123,6 +126,48 @@ def _monitor(executor: AgentExecutor) -> None:
         index = ids.index(selected) if selected else 0
         key = f"taskq_task_{selected}"  # what was asked last is chosen anew
         _detail(executor, st.selectbox("Task", ids, index, key=key, format_func=lambda task_id: labels[task_id]))
+
+
+def _page(queue: TaskQueue, statuses: list[str], label: str) -> tuple[list[dict[str, Any]], str]:
+    """Return the queries of the page that was turned to, the latest first, and where the next page begins."""
+    place = json.dumps([statuses, label])
+    if st.session_state.get(_FILTERS) != place:  # another choice begins at its first page
+        st.session_state[_FILTERS], st.session_state[_PAGES] = place, []
+    at = st.session_state[_PAGES][-1] if st.session_state[_PAGES] else "0 "
+    number, _, cursor = at.partition(" ")
+    rows: list[dict[str, Any]] = []
+    looked_at = 0
+    for index in range(int(number), len(statuses)):
+        wanted = TaskFilter(statuses[index], None, None, None if label == "any" else label)
+        while len(rows) < _MOST_SHOWN:
+            page = queue.find_tasks(wanted, cursor=cursor, limit=_MOST_SHOWN - len(rows))
+            rows += [task for task in page.tasks if task["type"] in _TYPES]
+            cursor, looked_at = page.cursor, looked_at + page.looked_at
+            if not cursor:
+                break
+            if looked_at >= MOST_LOOKED_AT:  # tasks of other types for a long way: the next page goes on from there
+                return _latest_first(rows), f"{index} {cursor}"
+        if cursor or (len(rows) >= _MOST_SHOWN and index + 1 < len(statuses)):
+            return _latest_first(rows), f"{index} {cursor}" if cursor else f"{index + 1} "
+    return _latest_first(rows), ""
+
+
+def _latest_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda task: str(task["created_at"]), reverse=True)
+
+
+def _turn_pages(more: str) -> None:
+    """Show the buttons that lead to the other pages, where there are any."""
+    pages: list[str] = st.session_state[_PAGES]
+    if not pages and not more:
+        return
+    left, right = st.columns(2)
+    left.button("Previous page", disabled=not pages, key="taskq_previous", on_click=_back, args=(pages,))
+    right.button("Next page", disabled=not more, key="taskq_next", on_click=pages.append, args=(more,))
+
+
+def _back(pages: list[str]) -> None:
+    pages.pop()
 
 
 def _row(task: dict[str, Any]) -> dict[str, Any]:

@@ -129,6 +129,21 @@ class Actions:
         await asyncio.to_thread(self._board.scheduler.run_now, _one(form, "name"))
         return "/schedules", {"done": "started"}
 
+    async def drain_worker(self, request: Request, form: Form) -> Outcome:
+        """Let a worker claim nothing more."""
+        await self._queue.drain_worker(_one(form, "worker"))
+        return "/workers", {"done": "drains"}
+
+    async def resume_worker(self, request: Request, form: Form) -> Outcome:
+        """Let a drained worker claim again."""
+        await self._queue.resume_worker(_one(form, "worker"))
+        return "/workers", {"done": "claims"}
+
+    async def stop_worker(self, request: Request, form: Form) -> Outcome:
+        """End a worker after what it runs."""
+        await self._queue.stop_worker(_one(form, "worker"))
+        return "/workers", {"done": "stops"}
+
     async def pause_schedule(self, request: Request, form: Form) -> Outcome:
         """Stop firing a schedule."""
         await asyncio.to_thread(self._board.scheduler.pause_schedule, _one(form, "name"))

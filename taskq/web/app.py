@@ -20,6 +20,7 @@ from taskq.errors import (
     ServerUnavailable,
     TaskNotFound,
     TaskqError,
+    WorkerNotFound,
 )
 from taskq.settings import Settings
 from taskq.web.actions import Actions
@@ -37,6 +38,7 @@ from taskq.web.views import Views
 _PATIENCE_SECONDS = 3.0
 _CODES: tuple[tuple[type[TaskqError], int, str], ...] = (
     (TaskNotFound, 404, "Not found"),
+    (WorkerNotFound, 404, "Not found"),
     (InvalidTask, 400, "This cannot be done"),
     (AccessDenied, 502, "The server denies access"),
     (ServerUnavailable, 503, "The server does not answer"),
@@ -137,6 +139,9 @@ def _forms(actions: Actions) -> list[Route]:
         "/schedules/pause": actions.pause_schedule,
         "/schedules/resume": actions.resume_schedule,
         "/schedules/remove": actions.remove_schedule,
+        "/workers/drain": actions.drain_worker,
+        "/workers/resume": actions.resume_worker,
+        "/workers/stop": actions.stop_worker,
         "/limits/set": actions.set_limit,
         "/limits/remove": actions.remove_limit,
         "/sagas/{task_id}/resume": actions.resume_saga,

@@ -163,6 +163,7 @@ class Board:
             "id": worker.worker_id,
             "card": worker.card,
             "alive": worker.lease_seconds > 0,
+            "state": worker.card.get("state", ""),
             "held": len(worker.held),
             "slots": _whole(worker.card.get("slots")),
             "started": iso_utc(int(started)) if started.isdecimal() else None,

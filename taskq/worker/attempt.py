@@ -323,6 +323,10 @@ class Judge:
         attempt.timed_out = False
         return settlement
 
+    def stubborn(self, attempt: Attempt) -> Settlement:
+        """Return the settlement for the case that the process has to be killed, since a cancelled task goes on."""
+        return Judge.raised(self, attempt, TaskCancelled("cancelled; it went on, so its process was killed"))
+
     def released(self, attempt: Attempt) -> Settlement:
         """Return the settlement that hands an attempt back uncharged."""
         return Settlement(attempt.claim.task_id, attempt.claim.fence, Outcome.RELEASE.value, "", 0)

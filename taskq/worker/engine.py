@@ -17,6 +17,7 @@ from taskq.protocol.replies import Settlement, TurnReply
 from taskq.queue import TaskQueue
 from taskq.registry import Registry
 from taskq.transport.bell import Bell
+from taskq.worker.aging import plan_for
 from taskq.worker.attempt import COMMITTED, Attempt, Tally, TaskTimeout
 from taskq.worker.context import TaskContext
 from taskq.worker.dependents import guarded
@@ -24,7 +25,6 @@ from taskq.worker.flight import Flight, take_load
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
 from taskq.worker.options import EngineOptions
-from taskq.worker.plan import plan_of
 from taskq.worker.relay import Relay
 from taskq.worker.runners import LoopRunner
 from taskq.worker.slots import Slots
@@ -63,7 +63,7 @@ class Engine:
         self.membership = Membership(self._line, self._protocol, queue.settings, guard, options.name)
         self.judge = judge_for(queue.settings, registry, lambda: self.membership.worker, self.server_now_ms)
         self._waiter = Waiter(Bell(queue.transport.endpoint, self._protocol.bell_keys(options.lists)))
-        self._plan = plan_of(options.lists, options.weights)
+        self._plan = plan_for(queue, options)
         self.tally = Tally()
         self._held: dict[str, Attempt] = {}
         self._settlements: deque[tuple[Attempt | None, Settlement]] = deque()
@@ -127,6 +127,8 @@ class Engine:
             if attempt is not None and not attempt.cancel_requested:
                 log.info("task %s is asked to stop", task_id)
                 attempt.cancel()
+                if self._options.cancel_grace_seconds is not None:
+                    self._watch(attempt, self.judge.stubborn(attempt), self._options.cancel_grace_seconds)
 
     def lost(self, worker: str) -> None:
         """Take note that the lease of this worker was lost."""
@@ -367,7 +369,9 @@ class Engine:
             self._held[claim.task_id] = attempt
             (coroutines if attempt.spec.is_async else plain).append(attempt)
             if attempt.task.timeout is not None:
-                self._watch(attempt, attempt.task.timeout)
+                timeout = attempt.task.timeout
+                overdue = self.judge.overdue(attempt, TaskTimeout(f"{timeout:g} s"))
+                self._watch(attempt, overdue, timeout + self._options.timeout_grace_seconds)
 
     def _dispatch(self) -> None:
         """Give to the runners what was claimed last."""
@@ -377,16 +381,12 @@ class Engine:
         if plain := list(self._next_fresh()):
             self.slots.runner.dispatch(plain)
 
-    def _watch(self, attempt: Attempt, timeout: float) -> None:
-        """Tell the guardian how to settle this task if its process has to be killed for its timeout."""
-        settlement = self.judge.overdue(attempt, TaskTimeout(f"{timeout:g} s"))
+    def _watch(self, attempt: Attempt, settlement: Settlement, seconds: float) -> None:
+        """Tell the guardian how to settle this task if it holds on for so long that its process has to be killed."""
         attempt.watched = True
-        self._guard.tell(
-            {
-                "watch": list(settlement),
-                "at": time.monotonic() + timeout + self._options.timeout_grace_seconds,
-            }
-        )
+        self._guard.tell({"watch": list(settlement), "at": time.monotonic() + seconds})
+        if attempt.over:  # meanwhile, and perhaps before anybody knew that it is watched
+            self._guard.tell({"unwatch": attempt.claim.task_id})
 
     def _come_back(self) -> None:
         self._lost = False

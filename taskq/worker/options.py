@@ -16,6 +16,7 @@ from taskq.settings import FIELDS, Settings
 from taskq.states import PRIORITIES, TaskPriority
 from taskq.worker.plan import MOST_WEIGHT, check_numbers
 
+_SHORTEST_AGING_SECONDS = 0.1
 _SHORTEST_HUNG_SECONDS = 6.0
 
 
@@ -35,9 +36,11 @@ class WorkerOptions:
         max_memory_bytes: resident memory above which a process is replaced.
         name: of the worker, for people; None: one is made up.
         timeout_grace_seconds: how long a task that ignores its timeout may hold on before its process is killed.
+        cancel_grace_seconds: how long a task that was cancelled may go on before its process is killed; None: for ever.
         partitions: numbers of the partitions to serve; none: all.
         weights: parts of the tasks by name of the priority; None: strict priority.
         reserve: slots of each process that are kept for a priority and those above it, by name.
+        aging_seconds: of waiting after which a task goes first, whatever its priority; None: priority alone counts.
         metrics_address: ``host:port`` of metrics and probes; None: none are served and nothing is measured.
         hung_seconds: silence of the claim loop after which the probe ``/livez`` fails.
 
@@ -56,9 +59,11 @@ class WorkerOptions:
     max_memory_bytes: int | None = None
     name: str | None = None
     timeout_grace_seconds: float = 2.0
+    cancel_grace_seconds: float | None = None
     partitions: tuple[int, ...] = ()
     weights: dict[str, int] | None = None
     reserve: dict[str, int] = field(default_factory=dict)
+    aging_seconds: float | None = None
     metrics_address: str | None = None
     hung_seconds: float = 15.0
 
@@ -80,6 +85,10 @@ class WorkerOptions:
         if self.weights is not None:
             check_numbers(self.weights, "weight", MOST_WEIGHT)
         check_numbers(self.reserve, "reserve", self.concurrency)
+        if self.aging_seconds is not None and not self.aging_seconds >= _SHORTEST_AGING_SECONDS:
+            raise SettingsError(
+                f"aging is {self.aging_seconds!r}: use {_SHORTEST_AGING_SECONDS:g} s or more; None: by priority alone"
+            )
         if self.reserve and self.concurrency <= sum(self.reserve.values()):
             raise SettingsError(
                 f"{sum(self.reserve.values())} of {self.concurrency} slots are reserved, and at least one must be left "
@@ -106,8 +115,10 @@ class EngineOptions:
         name: of the worker.
         card: what the worker's card shows besides.
         timeout_grace_seconds: how long a task that ignores its timeout may hold on.
+        cancel_grace_seconds: how long one that was cancelled may go on; None: for ever.
         weights: of the priorities, by name; None: strict priority.
         reserve: slots that are kept for a priority and those above it, by name.
+        aging_seconds: of waiting after which a task goes first; None: priority alone counts.
     """
 
     lists: Sequence[str]
@@ -117,8 +128,10 @@ class EngineOptions:
     name: str | None = None
     card: Mapping[str, str] = field(default_factory=dict)
     timeout_grace_seconds: float = 2.0
+    cancel_grace_seconds: float | None = None
     weights: Mapping[str, int] | None = None
     reserve: Mapping[str, int] = field(default_factory=dict)
+    aging_seconds: float | None = None
 
 
 def to_wire(settings: Settings, options: WorkerOptions) -> dict[str, Any]:

@@ -22,10 +22,12 @@ class Fairness:
         weights: parts of the tasks that are started, by name of the priority, such as ``{"urgent": 8, "low": 1}``; a
             priority that is not named has its usual weight, 8, 4, 2 or 1. None: strict priority.
         reserve: slots of each process that are kept for a priority and those above it, such as ``{"urgent": 1}``.
+        aging: seconds of waiting after which a task goes first, whatever its priority; None: priority alone counts.
     """
 
     weights: dict[str, int] | None = None
     reserve: dict[str, int] = field(default_factory=dict)
+    aging: float | None = None
 
 
 class StrictPlan:

@@ -78,6 +78,12 @@ class ChildProcess:
         """Have the process killed if it has not ended by the end of a grace and a little more."""
         self.end_by = time.monotonic() + grace_seconds + _KILL_SECONDS
 
+    def watch(self, settlement: Settlement, at: float) -> None:
+        """Have the process killed, and a task settled, unless it ends by then, or by an earlier time told before."""
+        known, _ = self.watched.get(settlement.task_id, (at, settlement))
+        if at <= known:
+            self.watched[settlement.task_id] = (at, settlement)
+
     def kill(self) -> None:
         """End the process at once."""
         self.being_killed = True
@@ -248,19 +254,23 @@ class Supervisor:
             case {"health": report} if self._health:
                 self._health.hear(child.pid, report)
             case {"watch": fields, "at": at}:
-                child.watched[fields[0]] = (at, Settlement(*fields))
+                child.watch(Settlement(*fields), at)
             case {"unwatch": task_id}:
                 child.watched.pop(task_id, None)
             case {"card": worker, "fields": fields}:
                 self._guardian.show(worker, fields)
-                child.wish = fields["granted"]
-                if fields.get("state") == "stopping" and not child.retiring:
-                    # it stops by itself; this is for the case that it does not
-                    child.retiring = True
-                    child.end_within(self._options.grace_seconds)
-                    self._target = max(self.least, self._target - 1)
+                self._follow(child, fields)
             case {"failed": reason}:
                 child.failure = reason
+
+    def _follow(self, child: ChildProcess, shown: dict[str, str]) -> None:
+        """Take note of what a process does because somebody has wished it; one that stops is not replaced."""
+        child.wish = shown["granted"]
+        if shown.get("state") == "stopping" and not child.retiring:
+            # it stops by itself; this is for the case that it does not
+            child.retiring = True
+            child.end_within(self._options.grace_seconds)
+            self._target = max(self.least, self._target - 1)
 
     def _enforce_timeouts(self) -> None:
         now = time.monotonic()
@@ -268,7 +278,8 @@ class Supervisor:
             overdue = [settlement for at, settlement in child.watched.values() if at <= now]
             if overdue and not child.being_killed:
                 child.being_killed = True
-                log.warning("task %s ignores its timeout: its process is killed", overdue[0].task_id)
+                what = "goes on though cancelled" if overdue[0].outcome == "cancel" else "ignores its timeout"
+                log.warning("task %s %s: its process is killed", overdue[0].task_id, what)
                 for settlement in overdue[1:]:
                     self._guardian.settle(settlement, then=lambda: None)
                 self._guardian.settle(overdue[0], then=child.process.kill)

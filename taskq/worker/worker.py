@@ -37,7 +37,7 @@ class TaskWorker(Installs):
         grace_seconds: how long running tasks may go on after a stop before they are handed back.
         name: of the worker, for people.
         partitions: numbers of the partitions to serve; none: all.
-        fairness: weights instead of strict priority, and reserved slots; None: neither.
+        fairness: weights instead of strict priority, reserved slots, aging; None: none of them.
 
     Raises:
         SettingsError, InvalidTask: if an argument cannot be used.
@@ -65,6 +65,7 @@ class TaskWorker(Installs):
             partitions=tuple(partitions),
             weights=fairness.weights if fairness else None,
             reserve=fairness.reserve if fairness else {},
+            aging_seconds=fairness.aging if fairness else None,
         )
         served(self.queue.settings.partitions, self._options.partitions)
         self.registry = Registry()
@@ -149,7 +150,12 @@ class TaskWorker(Installs):
     def _engine_options(self) -> EngineOptions:
         chosen = self._options
         return EngineOptions(
-            chosen.lists, chosen.concurrency, name=chosen.name, weights=chosen.weights, reserve=chosen.reserve
+            chosen.lists,
+            chosen.concurrency,
+            name=chosen.name,
+            weights=chosen.weights,
+            reserve=chosen.reserve,
+            aging_seconds=chosen.aging_seconds,
         )
 
     def _settings_with_url(self) -> Settings:

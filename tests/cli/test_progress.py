@@ -47,3 +47,11 @@ def test_a_script_sees_none(run: Run, name: str) -> None:
     assert shown.stderr == ""
     assert result in shown.stdout
     assert "━" not in shown.stdout
+
+
+def test_bench_says_how_far_it_is(environment: dict[str, str], tmp_path: Path) -> None:
+    terminal = Terminal(["bench", "--tasks", "1000"], environment, tmp_path)
+    terminal.sees("submit to result, p99")
+    assert "6/6" in terminal.text
+    assert "━" in terminal.text
+    assert terminal.end() == 0

@@ -69,3 +69,21 @@ def test_the_process_is_killed_even_if_nobody_can_be_told(site: Site, ledger: Le
         "its timeout could not be noted, so it is not charged"
     )
     os.kill(worker.pid, signal.SIGKILL)
+
+
+def test_the_process_of_a_task_that_goes_on_though_cancelled_is_killed_if_that_is_wanted(
+    queue: TaskQueue, spawn: Spawn, ledger: Ledger, gate: Path
+) -> None:
+    worker = spawn("--concurrency", "3", "--cancel-grace", "0.3").ready()
+    neighbour, listening = ledger.submit(queue, [Task(task_type="gated"), Task(task_type="listening", payload=15)])
+    (stubborn,) = ledger.submit(queue, [Task(task_type="block", payload=15)])
+    eventually(lambda: ledger.count("start") == 3, what="all of them to run")
+    queue.cancel_task(listening)
+    assert queue.wait_for_result(listening, timeout=10)["status"] == "completed", "it has listened, and ended by itself"
+    queue.cancel_task(stubborn)
+    result = queue.wait_for_result(stubborn, timeout=10)
+    assert (result["status"], "its process was killed" in result["error"]) == ("cancelled", True)
+    worker.sees(rf"task {stubborn} goes on though cancelled: its process is killed")
+    gate.touch()
+    after = queue.wait_for_result(neighbour, timeout=15)
+    assert (after["status"], after["attempts"]) == ("completed", 1), "no attempt was charged"

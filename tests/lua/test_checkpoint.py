@@ -95,6 +95,20 @@ def test_it_is_deleted_with_a_ttl_of_nothing_and_with_its_task(bench: Bench) -> 
     assert "checkpoint:b" not in bench.state()
 
 
+def test_one_for_as_long_as_the_task_makes_no_ended_task_last_for_ever(bench: Bench) -> None:
+    bench.end("w1", settle(bench.claim_one("a"), "fail"))
+    _, changed = bench.act(bench.protocol.checkpoint("a", "", TEXT, -1))
+    assert changed == {"checkpoint:a": TEXT, "checkpoint:a ttl": "100s"}
+
+
+def test_one_for_as_long_as_the_task_goes_with_it_even_if_it_came_before_the_first_attempt(bench: Bench) -> None:
+    bench.submit_ids("a")
+    bench.run(bench.protocol.checkpoint("a", "", TEXT, -1))
+    bench.register("w1")
+    bench.end("w1", settle(bench.claim("w1", 1)[0]))
+    assert "checkpoint:a" not in bench.state()
+
+
 def test_it_goes_with_a_discarded_dead_letter(bench: Bench) -> None:
     claim = bench.claim_one("a")
     bench.run(bench.protocol.checkpoint("a", claim.fence, TEXT, DAY_MS))

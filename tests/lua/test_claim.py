@@ -243,6 +243,21 @@ class TestWhatIsNoTaskToRun:
         bench.client.set(bench.key("state", "a"), "foreign")
         assert ids(bench.claim("w1")) == ["a"]
 
+    @pytest.mark.parametrize("damaged", ["family", "sequence", "state"])
+    def test_a_lost_one_with_foreign_ties_holds_nobody_up(self, bench: Bench, damaged: str) -> None:
+        claim = bench.claim_one("p")
+        plan = FamilyPlan("p/1", 1, "wait_all", 0, "p", claim.fence)
+        bench.run(bench.protocol.fanout(plan, 0, [Child("child", "C", "normal")], 0))
+        bench.submit(task("first", ordering="k"), task("a"))
+        bench.audited = False
+        for lost in ("child", "first"):
+            bench.client.delete(bench.key("task", lost))
+        for name in {"family": ["p/1"], "sequence": ["k"], "state": ["child", "first"]}[damaged]:
+            bench.client.delete(bench.key(damaged, name))
+            bench.client.set(bench.key(damaged, name), "foreign")
+        assert ids(bench.claim("w1")) == ["a"]
+        assert bench.client.hget(bench.key("counters"), "lost_bodies") == "2"
+
 
 class TestDueTasks:
     def test_are_promoted_and_claimed_in_the_same_turn(self, bench: Bench) -> None:

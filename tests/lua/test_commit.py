@@ -61,6 +61,21 @@ def test_a_result_ends_the_task_with_it(bench: Bench) -> None:
     }
 
 
+def test_without_a_checkpoint_the_last_one_stays(bench: Bench) -> None:
+    claim = bench.claim_one("p")
+    bench.run(bench.protocol.commit(plan(claim, noted="1"), (), 0))
+    bench.run(bench.protocol.commit(plan(claim, "m"), [Child("a", "A", "low")], 0))
+    assert bench.state()["checkpoint:p"] == "1"
+
+
+@pytest.mark.parametrize(("saga", "kept"), [("running two", True), ("compensating one", False)])
+def test_a_saga_is_told_to_turn_round_until_it_has(bench: Bench, saga: str, kept: bool) -> None:
+    claim = bench.claim_one("p")
+    bench.run(bench.protocol.signal("p", "@abort", "null", 9))
+    bench.run(bench.protocol.commit(plan(claim, noted="1", saga=saga), (), 0))
+    assert ("signals:p" in bench.state()) is kept
+
+
 @pytest.mark.parametrize("done", [False, True])
 def test_an_attempt_that_no_longer_counts_changes_nothing(bench: Bench, done: bool) -> None:
     claim = bench.claim_one("p")

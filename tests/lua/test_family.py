@@ -35,6 +35,14 @@ def status(bench: Bench, task_id: str = "p") -> str:
     return name.partition(":")[2]
 
 
+def test_a_child_whose_family_is_gone_ends_all_the_same(bench: Bench) -> None:
+    fan_out(bench, "a")
+    bench.audited = False
+    bench.client.delete(*(bench.key(kind, "p/1") for kind in ("family", "children", "gathered")))
+    end(bench, {"a": "complete"})
+    assert status(bench, "a") == "completed"
+
+
 def test_children_are_stored_with_their_family(bench: Bench) -> None:
     claim = bench.claim_one("p")
     plan = FamilyPlan("p/1", 2, "fail_fast", 0, "p", claim.fence, data="note")

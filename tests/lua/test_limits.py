@@ -262,3 +262,50 @@ def test_there_is_a_bound(bench: Bench) -> None:
     bench.client.hset(bench.key("limits"), mapping={f"n{n}": "1 - 0 0 0 1" for n in range(1000)})
     assert not bench.run(bench.protocol.set_limit(Limit("new", concurrency=2)))
     assert bench.run(bench.protocol.set_limit(Limit("n7", concurrency=2)))
+
+
+def test_a_key_without_a_limit_holds_nothing(bench: Bench) -> None:
+    bench.register("w1")
+    bench.submit(task("a", limits="k"))
+    bench.claim("w1", 1)
+    assert bench.state()["running"] == {"a": "#.tok-w1.1 w1 normal 1 t+0 -"}
+
+
+def test_of_a_window_no_more_starts_are_kept_than_it_counts(bench: Bench) -> None:
+    limit(bench, "k", rate="1/m", sliding=True)
+    bench.register("w1")
+    bench.audited = False
+    for n in range(3):
+        bench.submit(task(f"a{n}", limits="k"))
+        bench.end("w1", *(settle(claimed) for claimed in bench.claim("w1", 1)))
+        bench.client.persist(bench.key("starts", "k"))
+        assert bench.client.llen(bench.key("starts", "k")) == 1
+        bench.move_clock(61)
+        bench.run(bench.protocol.beat(TIMES, [("w1", "tok-w1")]))
+
+
+def test_who_is_blocked_behind_a_damaged_list_waits_on(busy: Bench) -> None:
+    claims = busy.claim("w1", 10)
+    busy.audited = False
+    busy.client.delete(busy.key("queue", "normal"))
+    busy.client.set(busy.key("queue", "normal"), "foreign")
+    busy.run(busy.protocol.settle([settle(claims[0])]))
+    assert blocked(busy, "k") == ["a2", "a3", "a4"]
+    assert busy.client.smembers(busy.key("status", "waiting")) == {"a2", "a3", "a4"}
+
+
+def test_who_is_blocked_and_has_ended_is_passed_over(busy: Bench) -> None:
+    claims = busy.claim("w1", 10)
+    busy.end("w1", settle(claims[2]))
+    busy.audited = False
+    busy.client.zadd(busy.key("blocked", "k"), {"free": 1})
+    busy.run(busy.protocol.settle([settle(claims[0])]))
+    assert blocked(busy, "k") == ["a2", "a3", "a4"]
+    assert "state:free" not in busy.state()
+
+
+def test_without_room_it_is_looked_at_again_in_a_minute_not_in_a_second(busy: Bench) -> None:
+    claim(busy)
+    busy.move_clock(60)
+    busy.run(busy.protocol.promote())
+    assert busy.state()["jams"] == {"k": "t+120"}

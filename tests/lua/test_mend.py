@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from taskq.model.limit import Limit
 from taskq.protocol.replies import Settlement
-from taskq.protocol.workflow import Child, FamilyPlan
-from tests.state import TTL_MS, Bench, State, settle, task
+from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan
+from tests.state import TIMES, TTL_MS, Bench, State, settle, task
 
 
 def mend(bench: Bench, task_id: str, *holders: str) -> tuple[list[str], State]:
@@ -27,10 +28,18 @@ def one_of_each(bench: Bench) -> None:
         elif claim.task_id != "run":
             bench.end("w1", settle(claim, claim.task_id))
     bench.submit(task("pend"), task("later", due=bench.at(60)))
+    bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
+    bench.submit(*(task(i, "high", limits="few") for i in ("in", "blocked")))
+    assert [claim.task_id for claim in bench.claim("w1", 2, ["high"])] == ["in"]
+    bench.submit(*(task(i, ordering="k") for i in ("first", "second")))
 
 
 @pytest.mark.parametrize(
-    "task_id", ["complete", "fail", "cancel", "retry", "run", "parent", "child", "pend", "later", "unknown"]
+    "task_id",
+    [
+        *("complete", "fail", "cancel", "retry", "run", "parent", "child", "pend", "later", "unknown"),
+        *("in", "blocked", "first", "second"),
+    ],
 )
 def test_what_is_right_stays(bench: Bench, task_id: str) -> None:
     one_of_each(bench)
@@ -62,3 +71,199 @@ def test_of_two_ends_the_state_tells_which(bench: Bench) -> None:
     bench.client.sadd(bench.key("status", "failed"), "a")
     done, changed = mend(bench, "a")
     assert (done, changed["status:failed"]) == (["taken out of the set failed"], ["-a"])
+
+
+def test_a_state_that_knows_nothing_of_the_run_is_put_right(bench: Bench) -> None:
+    claim = bench.claim_one("a")
+    bench.run(bench.protocol.checkpoint("a", claim.fence, "1", -1))
+    bench.client.hset(bench.key("state", "a"), "status", "pending")
+    assert mend(bench, "a", "w1") == (["its state says running"], {"state:a": {"status": "running"}})
+
+
+class TestSequences:
+    """Whoever runs or may start is the first; whoever waits is not."""
+
+    def line_up(self, bench: Bench, *ids: str) -> None:
+        bench.submit(*(task(i, ordering="k") for i in ids))
+        bench.register("w1")
+
+    def forget(self, bench: Bench, task_id: str, status: str = "waiting") -> None:
+        bench.client.zrem(bench.key("sequence", "k"), task_id)
+        bench.client.hset(bench.key("state", task_id), "status", status)
+
+    def pending(self, bench: Bench, task_id: str) -> None:
+        """Let one that waits look as if it might start."""
+        bench.client.smove(bench.key("status", "waiting"), bench.key("status", "pending"), task_id)
+        bench.client.rpush(bench.key("queue", "normal"), task_id)
+        bench.client.hset(bench.key("state", task_id), "status", "pending")
+
+    def test_one_that_waits_and_stands_nowhere_goes_to_the_end(self, bench: Bench) -> None:
+        self.line_up(bench, "a", "b", "c")
+        self.forget(bench, "b")
+        assert mend(bench, "b") == (["put at the end of the sequence of k"], {"sequence:k": {"b": 4}})
+
+    def test_one_that_waits_for_nobody_starts(self, bench: Bench) -> None:
+        self.line_up(bench, "a", "b")
+        bench.client.delete(bench.key("sequence", "k"))
+        done, changed = mend(bench, "b")
+        assert done == ["put at the end of the sequence of k", "it was the first of its sequence, and starts"]
+        assert (changed["status:pending"], changed["queue:normal"]) == (["+b"], ["a", "b"])
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_one_that_may_start_beside_one_that_runs_waits_again(self, bench: Bench, known: bool) -> None:
+        self.line_up(bench, "a", "b", "c")
+        bench.claim("w1", 1)
+        self.pending(bench, "b")
+        if not known:
+            bench.client.zrem(bench.key("sequence", "k"), "b")
+        done, changed = mend(bench, "b")
+        assert done == ["b waits in its sequence"]
+        assert (changed["status:waiting"], changed["tombstones"]) == (["+b"], ["+b"])
+        assert changed.get("sequence:k") == (None if known else {"b": 4}), "it keeps its place"
+
+    def test_one_that_may_start_before_the_first_takes_its_place(self, bench: Bench) -> None:
+        self.line_up(bench, "a", "b")
+        self.pending(bench, "b")
+        done, changed = mend(bench, "b")
+        assert done == ["put at the beginning of the sequence of k", "a waits in its sequence"]
+        assert (changed["sequence:k"], changed["tombstones"]) == ({"b": 0}, ["+a"])
+
+    def test_nobody_is_buried_who_stands_in_no_list(self, bench: Bench) -> None:
+        """The tombstone would come alive in the place of an entry that is not there."""
+        self.line_up(bench, "a", "b")
+        self.pending(bench, "b")
+        bench.client.srem(bench.key("status", "pending"), "a")
+        bench.client.lrem(bench.key("queue", "normal"), 1, "a")
+        _, changed = mend(bench, "b")
+        assert changed["status:waiting"] == ["+a"]
+        assert "tombstones" not in changed
+
+    def test_when_the_first_has_no_envelope_the_next_one_starts(self, bench: Bench) -> None:
+        self.line_up(bench, "a", "b")
+        bench.client.delete(bench.key("task", "a"))
+        done, changed = mend(bench, "a")
+        assert "dropped and counted: it has no envelope" in done
+        assert (changed["status:pending"], changed["sequence:k"]) == (["+b", "-a"], {"a": None})
+
+
+def test_what_was_left_of_a_saga_without_an_envelope_is_told(bench: Bench) -> None:
+    claim = bench.claim_one("p")
+    bench.run(bench.protocol.commit(CommitPlan("p", claim.fence, "n", "1", None, "running one"), (), 0))
+    bench.client.delete(bench.key("task", "p"), bench.key("running"), bench.key("processing", "w1"))
+    done, changed = mend(bench, "p")
+    assert done[-2:] == ["no saga any more", "what was left of it deleted"]
+    assert changed["sagas"] == {"p": None}
+
+
+def test_what_is_mended_after_its_end_is_retained_again(bench: Bench) -> None:
+    """It may expire later than before, and would be forgotten by nobody."""
+    bench.end("w1", settle(bench.claim_one("a")))
+    bench.move_clock(30)
+    bench.client.persist(bench.key("task", "a"))
+    done, changed = mend(bench, "a")
+    assert done == ["its envelope expires"]
+    assert changed == {"task:a ttl": "100s", "retained:t+140": ["a"], "retention": {"t+140": "t+140"}}
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_unique_key_is_held_again_if_it_is_free(bench: Bench, taken: bool) -> None:
+    bench.submit(task("a", unique="k"))
+    if taken:
+        bench.client.set(bench.key("unique", "k"), "other")
+        assert mend(bench, "a") == (["its unique key belongs to another task"], {"state:a": {"unique": None}})
+    else:
+        bench.client.delete(bench.key("unique", "k"))
+        assert mend(bench, "a") == (["its unique key is held again"], {"unique:k": "a"})
+
+
+class TestPermits:
+    def test_those_of_a_run_are_counted_again(self, bench: Bench) -> None:
+        one_of_each(bench)
+        bench.client.delete(bench.key("permits", "few"))
+        assert mend(bench, "in", "w1") == (["its permits are counted again"], {"permits:few": ["+in"]})
+
+
+def mend_place(bench: Bench, verb: str, name: str, detail: str = "") -> tuple[list[str], State]:
+    bench.audited = False
+    done, changed = bench.act(bench.protocol.mend_place(verb, name, detail, TIMES.lease_ms))
+    return list(done), changed
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "detail"),
+    [
+        ("push", "later", "normal"),
+        ("push", "pend", "normal"),
+        ("bury", "pend", "normal normal"),
+        ("bury", "pend", "normal low"),
+        ("unbury", "pend", ""),
+        ("retain", "pend", ""),
+        ("retain", "complete", ""),
+        ("unique", "key", ""),
+        ("unique", "unknown", ""),
+        ("sequence", "k", ""),
+        ("permits", "few", ""),
+        ("bell", "normal", ""),
+        ("workers", "w1", ""),
+        ("sagas", "run", ""),
+    ],
+)
+def test_a_place_that_is_right_stays(bench: Bench, verb: str, name: str, detail: str) -> None:
+    one_of_each(bench)
+    bench.submit(task("keyed", unique="key"))
+    assert mend_place(bench, verb, name, detail) == ([], {})
+
+
+def test_of_three_entries_one_becomes_a_tombstone_and_one_is_taken_out(bench: Bench) -> None:
+    bench.submit_ids("a", "b")
+    bench.client.rpush(bench.key("queue", "normal"), "a", "a")
+    assert mend_place(bench, "bury", "a", "normal normal") == (
+        ["an entry in normal is dropped when a claim meets it"],
+        {"tombstones": ["+a"]},
+    )
+    assert mend_place(bench, "bury", "a", "normal normal") == (
+        ["an entry taken out of normal"],
+        {"queue:normal": ["a", "b", "a"]},
+    )
+    assert mend_place(bench, "bury", "a", "normal normal") == ([], {})
+
+
+@pytest.mark.parametrize("anybody_waits", [True, False])
+def test_permits_given_back_let_others_in_at_once(bench: Bench, anybody_waits: bool) -> None:
+    one_of_each(bench)
+    if not anybody_waits:
+        bench.run(bench.protocol.cancel("blocked", "{}", TTL_MS))
+    else:
+        bench.client.zadd(bench.key("jams"), {"few": bench.at(600)})
+    bench.client.sadd(bench.key("permits", "few"), "nobody")
+    done, changed = mend_place(bench, "permits", "few")
+    assert (done, changed["permits:few"]) == (["1 permits given back"], ["-nobody"])
+    assert changed.get("jams") == ({"few": "t+0"} if anybody_waits else None)
+
+
+def test_nobody_is_woken_for_a_limit_for_which_nobody_waits(bench: Bench) -> None:
+    one_of_each(bench)
+    bench.run(bench.protocol.cancel("blocked", "{}", TTL_MS))
+    bench.client.zadd(bench.key("blocked", "few"), {"pend": 1})
+    bench.client.zadd(bench.key("jams"), {"few": 1})
+    done, changed = mend_place(bench, "blocked", "few")
+    assert done == ["is looked at now"]
+    assert (changed["blocked:few"], changed["jams"]) == (None, {"few": None})
+
+
+class TestWorkers:
+    def test_whoever_has_a_lease_but_is_not_listed_is_listed(self, bench: Bench) -> None:
+        bench.register("w1")
+        bench.client.srem(bench.key("workers"), "w1")
+        done, changed = mend_place(bench, "workers", "w1")
+        assert (done, changed["workers"]) == (["registered, with a lease"], ["+w1"])
+
+    def test_whoever_has_no_card_is_forgotten(self, bench: Bench) -> None:
+        bench.client.sadd(bench.key("workers"), "w9")
+        assert mend_place(bench, "workers", "w9") == (["forgotten"], {"workers": ["-w9"]})
+        assert mend_place(bench, "workers", "w9") == ([], {})
+
+    def test_a_lease_that_is_too_long_is_cut(self, bench: Bench) -> None:
+        bench.register("w1")
+        bench.client.zadd(bench.key("leases"), {"w1": bench.at(600)})
+        assert mend_place(bench, "workers", "w1") == (["its lease cut to one length"], {"leases": {"w1": "t+60"}})

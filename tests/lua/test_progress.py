@@ -61,6 +61,7 @@ def test_it_is_kept_when_the_task_goes_on(bench: Bench) -> None:
     assert state["running"] == {"a": "#.tok-w1.3 w1 normal 2 t+0 h"}
     assert state["state:a"] == {
         "status": "running",
+        "queued": "t+0",
         "progress": NOTE,
         "list": "normal",
         "attempts": "1",

@@ -20,8 +20,8 @@ def test_due_tasks_move_in_the_order_of_their_time(bench: Bench) -> None:
         "scheduled": {"a": None, "b": None},
         "status:scheduled": ["-a", "-b"],
         "status:pending": ["+a", "+b"],
-        "state:a": {"status": "pending"},
-        "state:b": {"status": "pending"},
+        "state:a": {"status": "pending", "queued": "t+50"},
+        "state:b": {"status": "pending", "queued": "t+50"},
     }
 
 

@@ -187,3 +187,21 @@ class TestSnapshot:
         bench.submit_ids("a", "b")
         now_ms, dump = bench.run(bench.protocol.snapshot(5))
         assert (now_ms > 0, dump) == (True, None)
+
+
+class TestStrangers:
+    """Ids that no status knows."""
+
+    def test_are_told_from_those_that_are_known(self, bench: Bench) -> None:
+        bench.claim_one("running")
+        bench.submit_ids("pending")
+        ids = ["running", "nobody", "pending", "nothing"]
+        assert bench.run(bench.protocol.strangers(ids)) == ("0", ["nobody", "nothing"])
+
+    def test_there_are_none(self, bench: Bench) -> None:
+        bench.submit_ids("a", "b")
+        assert bench.run(bench.protocol.strangers(["a", "b"])) == ("0", [])
+
+
+def test_where_nothing_has_ended_the_page_is_empty(bench: Bench) -> None:
+    assert bench.run(bench.protocol.ids(f"ended {TTL_MS}", "0", 10)) == ("0", ())

@@ -85,13 +85,14 @@ class TestReap:
         ]
         assert bench.state()["queue:normal"] == ids
 
-    def test_several_dead_workers_share_the_bound(self, bench: Bench) -> None:
+    @pytest.mark.parametrize(("bound", "first", "second"), [(3, 3, 1), (2, 2, 2)])
+    def test_several_dead_workers_share_the_bound(self, bench: Bench, bound: int, first: int, second: int) -> None:
         bench.submit_ids("a", "b", "c", "d")
         bench.register("w1", "w2", "w3")
         bench.claim("w1", 2)
         bench.claim("w2", 2)
         age(bench, "w3")
-        assert [reap(bench, 3) for _ in range(2)] == [(3, 0, 1, True), (1, 0, 1, False)]
+        assert [reap(bench, bound) for _ in range(2)] == [(first, 0, 1, True), (second, 0, 1, False)]
         assert sorted(bench.state()["queue:normal"]) == ["a", "b", "c", "d"]
 
     def test_many_dead_workers_take_several_calls(self, bench: Bench) -> None:

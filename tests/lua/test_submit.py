@@ -191,6 +191,22 @@ class TestDue:
         assert (state["queue:normal"], state["scheduled"]) == (["a", "c"], {"b": "t+60"})
 
 
+class TestOrderingKey:
+    def test_the_first_may_be_delayed(self, bench: Bench) -> None:
+        _, changed = bench.act(bench.protocol.submit([task("a", due=bench.at(60), ordering="k")], 0))
+        assert (changed["scheduled"], changed["status:scheduled"]) == ({"a": "t+60"}, ["+a"])
+
+    def test_one_behind_it_waits_for_its_time_as_well(self, bench: Bench) -> None:
+        bench.submit(task("a", ordering="k"), task("b", ordering="k", due=bench.at(60)))
+        bench.register("w1")
+        bench.end("w1", *(settle(claim) for claim in bench.claim("w1", 5)))
+        assert bench.state()["status:scheduled"] == {"b"}
+
+    def test_a_sequence_takes_no_more_than_a_list(self, bench: Bench) -> None:
+        reply, changed = bench.act(bench.protocol.submit([task(i, ordering="k") for i in ("a", "b", "c")], 2))
+        assert (reply.crowded, changed) == (("k", 2), {})
+
+
 class TestUniqueKey:
     def test_is_held_by_the_task(self, bench: Bench) -> None:
         _, changed = bench.act(bench.protocol.submit([task("a", unique="k")], 0))

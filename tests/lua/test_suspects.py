@@ -14,6 +14,14 @@ def test_a_suspect_is_not_claimed_beside_another_task(bench: Bench) -> None:
     assert changed == {"worker:w1": {"seq": "2", "turn0": "2|#|1|"}}
 
 
+def test_what_stands_behind_it_in_its_list_waits_as_well(bench: Bench) -> None:
+    bench.claim_one("a")
+    bench.make_suspect("suspect")
+    bench.submit_ids("b", priority="high")
+    assert bench.claim("w1", 5) == ()
+    assert bench.state()["queue:high"] == ["suspect", "b"]
+
+
 def test_what_stands_before_the_suspect_is_still_claimed(bench: Bench) -> None:
     bench.make_suspect("suspect")
     bench.submit_ids("a", "b", priority="urgent")

@@ -122,6 +122,29 @@ def test_filters(page: Any, agent: AgentExecutor) -> None:
     assert [info.value for info in page.info] == ["No query fits the filters."]
 
 
+def test_pages(page: Any, agent: AgentExecutor, queue: TaskQueue) -> None:
+    ids = [agent.execute_async(f"question {number}") for number in range(53)]
+    queue.cancel_task(ids[0])
+    queue.submit_batch([Task(task_type="mail.send") for _ in range(1200)])
+    asked = agent.execute_async("behind many others")
+    found: list[str] = []
+    page.run()
+    while True:
+        if page.dataframe:
+            found += page.dataframe[0].value["task"].tolist()
+        following = page.button(key="taskq_next")
+        if following.disabled:
+            break
+        assert not page.exception
+        following.click().run()
+    assert sorted(found) == sorted([*ids, asked]), "each once, whatever else waits between them"
+    page.button(key="taskq_previous").click().run()
+    assert page.dataframe
+    page.multiselect(key="taskq_statuses").select("cancelled").run()
+    assert page.dataframe[0].value["task"].tolist() == ids[:1], "another choice begins at its first page"
+    assert not [button for button in page.button if button.key == "taskq_next"]
+
+
 def test_a_running_query_shows_its_text_and_can_be_cancelled(page: Any, queue: TaskQueue) -> None:
     seen: list[Any] = []
 

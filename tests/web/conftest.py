@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,17 +18,8 @@ from taskq.settings import Settings
 from taskq.web import DashboardOptions, create_app
 from taskq.web.serving import DashboardServer
 from taskq.workflow.sagas import Record
+from tests.browsers import FLAGS, chromium_or_skip
 from tests.conformance.clients import Hands
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @contextmanager
@@ -162,13 +152,8 @@ def busy(queue: TaskQueue, hands: Hands, redis_client: redis.Redis, prefix: str)
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Path of a Chromium; where there is none, the tests that need one are left out."""
-    found = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
-    if found is None:
-        pytest.skip("no Chromium on PATH: apt-get install chromium")
-    return found
+    """Path of a Chromium."""
+    return chromium_or_skip()
 
 
 # not for the whole session: the tools keep an event loop running in this thread, and others want one of their own

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from taskq import Task, TaskQueue, TaskScheduler
+from taskq import Task, TaskQueue, TaskScheduler, TaskWorker
 from tests.conformance.clients import Hands
 from tests.web.conftest import NewSite, Site
 from tests.web.xss import XSS
@@ -41,16 +42,27 @@ def wide(page: Any) -> int:
 @pytest.mark.parametrize("width", [375, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_and_can_be_read(
-    page: Any, acting: Site, busy: dict[str, str], width: int, scheme: str
+    page: Any, acting: Site, queue: TaskQueue, busy: dict[str, str], width: int, scheme: str
 ) -> None:
+    queue.submit_batch(
+        [Task(queue="newsletter", priority=word) for word in ("low", "normal", "high") for _ in range(120)]
+    )
+    queue.pause("newsletter", "low")
     page.set_viewport_size({"width": width, "height": 812})
     page.emulate_media(color_scheme=scheme)
     for path in [*PATHS, f"/tasks/{busy['running']}", f"/tasks/{busy['failed']}", f"/tasks/{busy['saga']}"]:
         page.goto(acting.url + path)
         assert wide(page) <= 0, path
+        assert page.evaluate(OUTSIDE) == [], path
         faint = page.evaluate(CONTRAST)
         assert not faint, (path, scheme, faint)
 
+
+# Cells of tables that stick out of the panel that they stand in.
+OUTSIDE = """() => Array.from(document.querySelectorAll("main td, main th")).filter((cell) => {
+  const panel = cell.closest("section, .rows, main").getBoundingClientRect(), box = cell.getBoundingClientRect();
+  return cell.checkVisibility() && box.width > 1 && (box.right > panel.right + 1 || box.left < panel.left - 1);
+}).map((cell) => cell.textContent)"""
 
 # Text against the nearest background that is painted; 4.5 is what WCAG AA asks for.
 CONTRAST = """() => {
@@ -127,6 +139,26 @@ def test_actions_on_limits_and_sagas(page: Any, acting: Site, queue: TaskQueue, 
     page.get_by_role("button", name="Resume").click()
     page.get_by_text("The saga goes on where it was stuck").wait_for()
     page.locator("summary", has_text="Cancel").wait_for()
+
+
+def test_actions_on_workers(page: Any, acting: Site, queue: TaskQueue) -> None:
+    worker = TaskWorker(queue)
+    thread = threading.Thread(target=worker.start)
+    thread.start()
+    try:
+        page.goto(f"{acting.url}/workers")
+        page.get_by_role("button", name="Drain").click()
+        page.get_by_text("Asked to drain").wait_for()
+        page.locator("td", has_text="draining").wait_for()
+        page.get_by_role("button", name="Resume").click()
+        page.get_by_text("Asked to go on").wait_for()
+        page.locator("td", has_text="alive").wait_for()
+        page.locator("summary", has_text="Stop").click()
+        page.locator("details[open]").get_by_role("button", name="Stop").click()
+        page.get_by_text("No worker runs.").wait_for()
+    finally:
+        worker.stop()
+        thread.join(20)
 
 
 def test_a_list_is_not_moved_under_the_reader(page: Any, acting: Site, queue: TaskQueue, hands: Hands) -> None:

@@ -48,6 +48,8 @@ def test_every_page(server: ServerProcess, prefix: str, role: Role) -> None:
                     ("/schedules/run", {"name": "nightly"}),
                     ("/schedules/pause", {"name": "nightly"}),
                     ("/schedules/resume", {"name": "nightly"}),
+                    ("/workers/drain", {"worker": "hands"}),
+                    ("/workers/stop", {"worker": "hands"}),
                     ("/limits/set", {"name": "smtp", "concurrency": "4"}),
                     ("/limits/remove", {"name": "smtp"}),
                     (f"/sagas/{saga}/resume", {"skip": "1"}),

@@ -182,8 +182,9 @@ def _running(reading: Reading, wide: bool) -> Section:
         for task in held:
             rows.append(_task_row(worker, task, reading.now))
         if not held:
-            state = "idle" if worker.lease_seconds > 0 else "silent"
-            cells = (Text(worker.worker_id), Text(state, style="dim" if state == "idle" else "bold red"), "", "", "")
+            state = (worker.card.get("state") or "idle") if worker.lease_seconds > 0 else "silent"
+            style = {"idle": "dim", "silent": "bold red"}.get(state, "yellow")
+            cells = (Text(worker.worker_id), Text(printable(state), style=style), "", "", "")
             rows.append((-1.0, Row(tuple(Text(c) if isinstance(c, str) else c for c in cells))))
     rows.sort(key=lambda found: -found[0])
     slots = sum(whole(worker.card.get("slots")) for worker in alive)

@@ -3,7 +3,6 @@
 -- FLAGS   allow-oom
 -- ARGV    id reply_list ttl:number
 -- REPLY   {code, result}: 1 here it is, 0 it will be pushed to the reply list, -1 no such task
-call('SCARD', WAITERS .. id)
 local result = call('GET', RESULT .. id)
 if result then return {1, result} end
 if call('EXISTS', TASK .. id) == 0 then return {-1} end

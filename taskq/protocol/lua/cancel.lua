@@ -1,6 +1,6 @@
 -- cancel: end a task that waits, ask one that runs to stop
 -- FLAGS   allow-oom
--- USES    task state status scheduled tombstones worker running blocked jams
+-- USES    task state status scheduled tombstones worker running jams woken
 -- INCLUDE terminate events running blocked
 -- ARGV    id result ttl:number
 -- REPLY   what was found: cancelled, requested (it is running), missing, or the terminal status it has
@@ -20,12 +20,11 @@ if run then
 end
 if not status then status = call('SISMEMBER', STATUS .. 'pending', id) == 1 and 'pending' or 'completed' end
 if status == 'completed' or status == 'failed' or status == 'cancelled' then return status end
-call('SCARD', TOMBSTONES)
 call('ZCARD', SCHEDULED)
 call('SCARD', STATUS .. status)
 if state[3] then
-  call('ZCARD', BLOCKED .. state[3])
   call('ZCARD', JAMS)
+  call('HLEN', WOKEN)
 end
 check_end(id, 'cancelled', state[2], ttl)
 leave_blocked(id, state[3])

@@ -9,7 +9,6 @@
 local run = read_record(call('HGET', RUNNING, id))
 if fence ~= '' and (not run or run.fence ~= fence) then return 0 end
 if call('EXISTS', TASK .. id) == 0 then return -2 end
-call('HLEN', STATE .. id)
 if ttl ~= 0 then
   -- the keys of a task that has ended expire
   if ttl < 0 then ttl = call('PTTL', TASK .. id) end

@@ -24,7 +24,6 @@ if count > 0 then
   local full = check_room(max_length)
   if full then return {-3, full} end
 end
-call('HLEN', COUNTERS)
 call('ZCARD', SAGAS)
 call('HLEN', SIGNALS .. id)
 check_settles(groups, 0, first_rest)

@@ -1,14 +1,14 @@
 -- explain: what holds one task up, as of one instant
 -- FLAGS   no-writes
--- USES    state queue paused scheduled sequence blocked permits limits jams family children gathered retained
+-- USES    state queue paused scheduled sequence blocked permits limits jams family children gathered retained gates
 -- INCLUDE clock text
--- ARGV    id list ttl:number ahead*
--- REPLY   {now ms, {place in its list from 0 or -1, length of the list, length of those before it}, 1 if the list is paused,
---         due ms or '', {place in its sequence or -1, who is the first of it}, {key of its limit, place, definition, who
+-- ARGV    id list ttl:number keys ahead*
+-- REPLY   {now ms, {place in its list from 0 or -1, length of the list, length of those before it}, 1 if the list is paused, 2 if
+--         all are, due ms or '', {place in its sequence or -1, who is the first of it}, {key of its limit, place, definition, who
 --         run, ms to the next look}, {name of its family, total, ended, open children}, ends in the last half minute, and how
---         many ms that is}
--- ahead names the lists that are claimed from before its own. At most 10,000 entries of the list are looked at, 5 holders,
--- 100 children. Ends are those whose results are kept for ttl ms.
+--         many ms that is, {key, since when it is paused or '', gate of its circuit or '', ...} of keys with a gate}
+-- keys are those that count it, with spaces between them; ahead names the lists that are claimed from before its own. At
+-- most 10,000 entries of the list are looked at, 5 holders, 100 children. Ends are those whose results are kept for ttl ms.
 local state = call('HMGET', STATE .. id, 'list', 'sequence', 'waits', 'blocked')
 list = state[1] or list
 local before = 0
@@ -35,4 +35,10 @@ elseif waits and string.byte(waits) ~= 64 then
 end
 local ends, slot = 0, (math.floor((now + ttl) / 10000) + 1) * 10000
 for n = 0, 2 do ends = ends + call('LLEN', RETAINED .. digits(slot - n * 10000)) end
-return {now, place, call('SISMEMBER', PAUSED, list), call('ZSCORE', SCHEDULED, id) or '', order, limit, family, ends, 20000 + (now + ttl) % 10000}
+local gates = {}
+for name in string.gmatch(keys, '[^ ]+') do
+  local found, n = call('HMGET', GATES, name, '!' .. name), #gates
+  if found[1] or found[2] then gates[n + 1], gates[n + 2], gates[n + 3] = name, found[1] or '', found[2] or '' end
+end
+local stopped = math.max(call('SISMEMBER', PAUSED, list), 2 * call('SISMEMBER', PAUSED, '*'))
+return {now, place, stopped, call('ZSCORE', SCHEDULED, id) or '', order, limit, family, ends, 20000 + (now + ttl) % 10000, gates}

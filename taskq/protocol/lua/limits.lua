@@ -1,13 +1,15 @@
 -- limits: set and remove limits
 -- FLAGS   allow-oom
--- USES    limits jams limited scheduled
--- INCLUDE limits
+-- USES    limits jams limited scheduled gates circuits
+-- INCLUDE limits limited
 -- ARGV    verb name wanted most:number
 -- REPLY   set: 1, or 0 if there are as many as may be; remove: 1 if there was one
 -- What is blocked by a limit that has changed is looked at at once.
 local keys = call('ZRANGE', JAMS, '0', '999')
 call('ZCARD', SCHEDULED)
 call('GET', LIMITED)
+call('HLEN', GATES)
+call('HLEN', CIRCUITS)
 if verb == 'set' then
   if call('HLEN', LIMITS) >= most and call('HEXISTS', LIMITS, name) == 0 then return 0 end
   if string.find(call('HGET', LIMITS, name) or '', wanted .. ' ', 1, true) == 1 then return 1 end
@@ -16,15 +18,7 @@ if verb == 'set' then
 elseif call('HDEL', LIMITS, name) == 0 then
   return 0
 end
--- the types that have a limit, * for all of them; # before them if there are limits of keys
-local types, keyed = '', ''
-for i, word in ipairs(call('HGETALL', LIMITS)) do
-  if i % 2 == 1 then
-    local kind = string.match(word, '^type:(.*)$')
-    if word == 'type' then types = types .. '*' elseif kind then types = types .. ' ' .. kind .. ' ' else keyed = '#' end
-  end
-end
-if types == '' and keyed == '' then call('DEL', LIMITED) else call('SET', LIMITED, keyed .. types) end
+write_limited()
 for _, key in ipairs(keys) do
   if key == name or string.match(key, '^[^:]*') == name then look_again(key, now) end
 end

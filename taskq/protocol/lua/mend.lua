@@ -41,7 +41,6 @@ check_unique(state[3])
 local succeeds = state[9] and call('GET', SUCCESSOR .. state[9]) == id
 call('LLEN', QUEUE .. waits_in)
 call('HLEN', COUNTERS)
-call('EXISTS', TOMBSTONES)
 if run then check_limits(run.held) end
 call('ZCARD', SAGAS)
 local key, rank = state[5], nil
@@ -112,7 +111,7 @@ end
 local function release_key()
   if key_holder == id then release_unique(id, state[3], 0) end
   leave_succession(id, state[9])
-  if rank then leave_sequence(id, key) end
+  leave_sequence(id, key)
 end
 
 -- its entry in a list is dropped when a claim meets it, or comes alive when its turn comes

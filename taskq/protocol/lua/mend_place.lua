@@ -19,9 +19,8 @@ end
 local MEND = {
   push = function()
     if call('SISMEMBER', STATUS .. 'pending', name) == 0 then return end
-    local tombstone = call('SISMEMBER', TOMBSTONES, name)
     if call('LPOS', QUEUE .. detail, name, 'MAXLEN', '1000') then return end
-    if tombstone == 1 then call('SREM', TOMBSTONES, name) end
+    call('SREM', TOMBSTONES, name)
     call('LPUSH', QUEUE .. detail, name)
     ring(detail)
     return 'back at the head of ' .. detail

@@ -1,6 +1,6 @@
 -- purge_waiting: delete the tasks of some lists that wait for room, for their turn or for a unique key, in bounded steps
 -- FLAGS   allow-oom
--- USES    state status counters sagas blocked jams
+-- USES    state status counters sagas blocked jams woken
 -- INCLUDE purge blocked
 -- ARGV    cursor limit:number lists*
 -- REPLY   {tasks deleted, next cursor, '0' at the end}
@@ -10,6 +10,7 @@ for i = first_lists, #ARGV do wanted[ARGV[i]] = true end
 call('HLEN', COUNTERS)
 call('ZCARD', SAGAS)
 call('ZCARD', JAMS)
+call('HLEN', WOKEN)
 for _, id in ipairs(page[2]) do
   local state = call('HMGET', STATE .. id, 'list', 'waits', 'blocked')
   if wanted[state[1]] and string.byte(state[2] or '') == 64 and not found[id] then

@@ -19,7 +19,7 @@ for _, status in ipairs({'pending', 'scheduled', 'running', 'retry', 'waiting', 
 end
 for _, list in ipairs(lists) do
   local n, length = #depths, call('LLEN', QUEUE .. list)
-  depths[n + 1], depths[n + 2], depths[n + 4] = list, length, paused[list] or 0
+  depths[n + 1], depths[n + 2], depths[n + 4] = list, length, paused[list] or paused['*'] or 0
   depths[n + 3] = length > 0 and call('GETRANGE', TASK .. call('LINDEX', QUEUE .. list, 0), 0, 511) or ''
 end
 return {now, sizes, depths, call('HGETALL', COUNTERS), call('SCARD', WORKERS), call('ZCARD', DEAD), call('SCARD', TOMBSTONES),

@@ -117,12 +117,12 @@ for i = at, at + (others - 1) * 7, 7 do
   end
 end
 local bounded = call('HGET', COUNTERS, 'bounded')
-local ruling, end_replaced, hold, look_for_room, shedding, passing
+local ruling, end_replaced, hold, look_for_room, shedding, passing, catch_up
 if with_rules or bounded then
   read_clock()
   -- COPY policy bounds
   ruling, end_replaced, hold = decide, end_victims, hold_key
-  look_for_room, shedding, passing = check_bounds, make_room, pass_on
+  look_for_room, shedding, passing, catch_up = check_bounds, make_room, pass_on, start_orphans
 end
 
 -- all reads
@@ -264,5 +264,6 @@ for _, list in ipairs(lists) do
   local queue = named and string.match(list, '^(.*):')
   if queue then call('SADD', QUEUES, queue) end
 end
+if catch_up then catch_up(fresh) end
 if bounded then passing() end
 return {1, codes}

@@ -1,7 +1,7 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    crowd tombstones scheduled retention retained events large limited blocked permits
+-- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates
 -- INCLUDE clock bodies text events bell settle promote sweep running counted room claim
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
@@ -90,11 +90,11 @@ repeat
     call('SCARD', STATUS .. 'running')
     call('SCARD', STATUS .. 'completed')
     if given_back then
-      local blocked = {}
+      local blocked = {GATES}
       for _, released in pairs(given_back) do
         for i = 1, #released do blocked[#blocked + 1] = BLOCKED .. released[i] end
       end
-      -- somebody waits for one of these permits
+      -- somebody waits for one of these permits, or one of them may be that of a probe
       if call('EXISTS', unpack(blocked)) > 0 then break end
     end
   end
@@ -155,8 +155,8 @@ repeat
             end
           end
         end
-        local sound
-        sound, members, held = pcall(room_for_all, groups)
+        local sound, try = nil, pcall
+        sound, members, held = try(room_for_all, groups)
         if not sound or not members then break end
       end
     end

@@ -8,6 +8,7 @@ const by = (selector, from = document) => Array.from(from.querySelectorAll(selec
 // -- times --
 
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const DAY = { month: "short", day: "numeric" };
 const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 
 function span(seconds) {
@@ -24,7 +25,7 @@ function tell(time) {
   const mode = time.dataset.mode;
   if (mode === "clock") time.textContent = when.toLocaleTimeString([], CLOCK);
   else if (mode === "since") time.textContent = span(seconds);
-  else if (mode === "at") time.textContent = when.toLocaleString();
+  else if (mode === "at") time.textContent = when.toLocaleString([], { ...(Math.abs(seconds) < 43200 ? {} : DAY), ...CLOCK });
   else if (seconds < 0) time.textContent = `in ${span(-seconds)}`;
   else time.textContent = mode === "in" ? (seconds < 2 ? "now" : `${span(seconds)} late`) : (seconds < 1 ? "just now" : `${span(seconds)} ago`);
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from taskq.model.circuit import Circuit
 from taskq.model.limit import Limit
 from taskq.protocol.operation import Operation
 from tests.lua.scenarios.beginnings import Scenario
@@ -43,6 +44,18 @@ def settle_makes_room(bench: Bench) -> Operation[Any]:
     return bench.protocol.settle([settle(c, o) for c, o in zip(bench.claim("w1", 5), outcomes, strict=True)])
 
 
+def settle_completes_and_makes_room(bench: Bench) -> Operation[Any]:
+    _limited(bench, 2, concurrency=1)
+    return bench.protocol.settle([settle(claim) for claim in bench.claim("w1", 5)])
+
+
+def settle_after_its_limit_is_gone(bench: Bench) -> Operation[Any]:
+    _limited(bench, 1, concurrency=1)
+    claims = bench.claim("w1", 5)
+    bench.run(bench.protocol.remove_limit("k"))
+    return bench.protocol.settle([settle(claim) for claim in claims])
+
+
 def evict_gives_permits_back(bench: Bench) -> Operation[Any]:
     _limited(bench, 3, concurrency=1)
     bench.claim("w1", 5)
@@ -80,6 +93,13 @@ def remove_limit(bench: Bench) -> Operation[Any]:
     return bench.protocol.remove_limit("type:echo")
 
 
+def look_at_ages(bench: Bench) -> Operation[Any]:
+    bench.submit(task("a", "low"), task("b", due=bench.at(10)))
+    bench.move_clock(20)
+    bench.run(bench.protocol.promote())
+    return bench.protocol.ages(["urgent", "normal", "low"])
+
+
 def list_limits(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
@@ -89,13 +109,21 @@ def list_limits(bench: Bench) -> Operation[Any]:
 def explain(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
-    return bench.protocol.explain("l1", "normal", TTL_MS, ["urgent", "high"])
+    return bench.protocol.explain("l1", "normal", TTL_MS, ["k", "type:custom"], ["urgent", "high"])
 
 
 def mend_permits(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
     bench.client.delete(bench.key("permits", "k"))
+    return bench.protocol.mend("l0", "normal", TTL_MS)
+
+
+def mend_a_run_that_is_over(bench: Bench) -> Operation[Any]:
+    """Its permit is for one that waits."""
+    _limited(bench, 2, concurrency=1)
+    bench.claim("w1", 5)
+    bench.client.delete(bench.key("processing", "w1"))
     return bench.protocol.mend("l0", "normal", TTL_MS)
 
 
@@ -106,12 +134,93 @@ def mend_a_jam(bench: Bench) -> Operation[Any]:
     return bench.protocol.mend_place("blocked", "k", "", TIMES.lease_ms)
 
 
+def _opened(bench: Bench) -> None:
+    """A circuit that is open, and two tasks that it holds back."""
+    bench.register("w1")
+    bench.run(bench.protocol.set_circuit(Circuit("k", failures=2)))
+    bench.submit(*(task(f"bad{n}", limits="k") for n in range(2)))
+    bench.end("w1", *(settle(claim, "retry") for claim in bench.claim("w1", 2)))
+    bench.submit(*(task(f"l{n}", limits="k") for n in range(3)))
+    bench.claim("w1", 5)
+
+
+def pause_a_type(bench: Bench) -> Operation[Any]:
+    return bench.protocol.gate(True, "type:custom")
+
+
+def resume_a_type(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.run(bench.protocol.gate(True, "type:custom"))
+    bench.submit(*(task(f"l{n}", limits="k") for n in range(3)))
+    bench.claim("w1", 5)
+    return bench.protocol.gate(False, "type:custom")
+
+
+def set_circuit(bench: Bench) -> Operation[Any]:
+    return bench.protocol.set_circuit(Circuit("type:custom"))
+
+
+def remove_circuit(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    return bench.protocol.remove_circuit("k")
+
+
+def open_circuit(bench: Bench) -> Operation[Any]:
+    bench.run(bench.protocol.set_circuit(Circuit("k")))
+    return bench.protocol.open_circuit("k", 0)
+
+
+def close_circuit(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    return bench.protocol.close_circuit("k")
+
+
+def read_circuits(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    return bench.protocol.read_circuits()
+
+
+def turn_meets_an_open_circuit(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    bench.submit(task("late", limits="k"))
+    return bench.turn_op("w1", 5)
+
+
+def turn_sends_a_probe(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    bench.move_clock(30)
+    return bench.turn_op("w1", 5)
+
+
+def settle_opens_a_circuit(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.run(bench.protocol.set_circuit(Circuit("k", failures=1)))
+    bench.submit(*(task(f"l{n}", limits="k") for n in range(3)))
+    return bench.protocol.settle([settle(claim, "fail") for claim in bench.claim("w1", 1)])
+
+
+def settle_a_probe(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    bench.move_clock(30)
+    (probe,) = bench.claim("w1", 5)
+    return bench.protocol.settle([settle(probe)])
+
+
+def evict_a_probe(bench: Bench) -> Operation[Any]:
+    _opened(bench)
+    bench.move_clock(30)
+    bench.claim("w1", 5)
+    return bench.protocol.evict("w1", False, 100, LIMITS)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     submit_limited,
     turn_meets_a_full_limit,
     turn_meets_a_full_window,
     turn_makes_room,
     settle_makes_room,
+    settle_completes_and_makes_room,
+    settle_after_its_limit_is_gone,
     evict_gives_permits_back,
     repair_gives_permits_back,
     promote_lets_in,
@@ -119,7 +228,21 @@ SCENARIOS: tuple[Scenario, ...] = (
     set_limit,
     remove_limit,
     list_limits,
+    look_at_ages,
     explain,
     mend_permits,
+    mend_a_run_that_is_over,
     mend_a_jam,
+    pause_a_type,
+    resume_a_type,
+    set_circuit,
+    remove_circuit,
+    open_circuit,
+    close_circuit,
+    read_circuits,
+    turn_meets_an_open_circuit,
+    turn_sends_a_probe,
+    settle_opens_a_circuit,
+    settle_a_probe,
+    evict_a_probe,
 )

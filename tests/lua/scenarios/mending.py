@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from taskq.protocol.operation import Operation
-from taskq.protocol.workflow import Child, FamilyPlan
+from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan
 from tests.lua.scenarios.beginnings import Scenario
 from tests.state import TIMES, TTL_MS, Bench, settle, task
 
@@ -23,8 +23,17 @@ def mend_lost(bench: Bench) -> Operation[Any]:
     return bench.protocol.mend("a", "normal", TTL_MS)
 
 
+def mend_a_lost_saga(bench: Bench) -> Operation[Any]:
+    claim = bench.claim_one("p")
+    bench.run(bench.protocol.commit(CommitPlan("p", claim.fence, "n", "1", None, "running one"), (), 0))
+    bench.end("w1", settle(claim, "retry"))
+    bench.client.delete(bench.key("task", "p"))
+    return bench.protocol.mend("p", "normal", TTL_MS)
+
+
 def mend_ended(bench: Bench) -> Operation[Any]:
     bench.end("w1", settle(bench.claim_one("a"), "fail"))
+    bench.move_clock(30)
     bench.client.zrem(bench.key("dead"), "a")
     bench.client.persist(bench.key("task", "a"))
     bench.client.delete(bench.key("result", "a"))
@@ -35,6 +44,14 @@ def mend_place(bench: Bench) -> Operation[Any]:
     bench.submit_ids("a", "b")
     bench.client.lrem(bench.key("queue", "normal"), 1, "b")
     return bench.protocol.mend_place("push", "b", "normal", TIMES.lease_ms)
+
+
+def mend_what_nothing_would_forget(bench: Bench) -> Operation[Any]:
+    bench.end("w1", settle(bench.claim_one("a")))
+    bench.move_clock(30)
+    bench.client.persist(bench.key("task", "a"))
+    bench.client.pexpire(bench.key("task", "a"), TTL_MS)
+    return bench.protocol.mend_place("retain", "a", "", TIMES.lease_ms)
 
 
 def mend_expiry(bench: Bench) -> Operation[Any]:
@@ -67,8 +84,10 @@ def mend_wait_for_what_is_gone(bench: Bench) -> Operation[Any]:
 SCENARIOS: tuple[Scenario, ...] = (
     mend_running,
     mend_lost,
+    mend_a_lost_saga,
     mend_ended,
     mend_place,
+    mend_what_nothing_would_forget,
     mend_expiry,
     mend_wait,
     mend_wait_for_what_has_come,

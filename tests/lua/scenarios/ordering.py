@@ -31,11 +31,14 @@ def turn_completes_the_first(bench: Bench) -> Operation[Any]:
 
 
 def settle_the_first_fails(bench: Bench) -> Operation[Any]:
-    """The next one is delayed."""
+    """The next one is delayed; a tombstone stands in another place."""
     _line_up(bench, "a")
     bench.submit(task("b", ordering="k", due=bench.at(60)))
     bench.register("w1")
-    return bench.protocol.settle([settle(claim, "fail") for claim in bench.claim("w1", 5)])
+    claims = bench.claim("w1", 5)
+    bench.submit_ids("t")
+    bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
+    return bench.protocol.settle([settle(claim, "fail") for claim in claims])
 
 
 def cancel_the_first(bench: Bench) -> Operation[Any]:

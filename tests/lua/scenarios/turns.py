@@ -70,6 +70,14 @@ def turn_promotes(bench: Bench) -> Operation[Any]:
     return bench.turn_op("w1", 3)
 
 
+def turn_goes_on_to_another_list(bench: Bench) -> Operation[Any]:
+    """In the first one stands as much as is wanted, but it is a tombstone."""
+    bench.submit(task("t"), task("a", "low"))
+    bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
+    bench.register("w1")
+    return bench.turn_op("w1", 1)
+
+
 def turn_retries_at_once(bench: Bench) -> Operation[Any]:
     """What ends falls due in the same turn, and nothing else is there to claim but in the list of somebody else."""
     claim = bench.claim_one("a")
@@ -117,6 +125,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     turn_of_new_tasks,
     turn_of_completions,
     turn_promotes,
+    turn_goes_on_to_another_list,
     turn_retries_at_once,
     turn_drops,
     turn_drops_strays,

@@ -2,15 +2,19 @@
 -- USES bounds queue status tombstones state counters crowd awaited
 -- INCLUDE terminate bell
 local RISING = {'low', 'normal', 'high', 'urgent'}
--- what is taken out of its list: {list, id, whether it is a task that waits, how long its end is kept}; queues with room left
-local shed, roomy = {}, {}
+-- what is taken out of its list: {list, id, whether it is a task that waits, how long its end is kept}; queues with room left;
+-- ids of those that were shed
+local shed, roomy, gone = {}, {}, {}
 
--- reads only: plans to take so many from the tails of the lists below a rank; returns how many there are
+-- reads only: plans to take so many from the tails of the lists below a rank; returns how many there are, or nothing if the
+-- caller has no right to read them
 local function plan_shed(prefix, rank, wanted, keep)
   local planned = 0
   for below = 1, rank - 1 do
     local list = prefix .. RISING[below]
-    local found = wanted > planned and call('LRANGE', QUEUE .. list, planned - wanted, '-1') or {}
+    local found = wanted > planned and redis.pcall('LRANGE', QUEUE .. list, planned - wanted, '-1') or {}
+    -- it is a list, its length was read
+    if found.err then return nil end
     for n = #found, 1, -1 do
       local id = found[n]
       local waits = call('SISMEMBER', TOMBSTONES, id) == 0 and call('SISMEMBER', STATUS .. 'pending', id) == 1
@@ -41,7 +45,11 @@ local function check_bounds(wanted)
       for _, priority in ipairs(RISING) do have = have + call('LLEN', QUEUE .. prefix .. priority) end
       local excess = have + new.count - most
       if excess < 0 then roomy[#roomy + 1] = queue end
-      if excess > 0 and on_full == 'shed_low' then excess = excess - plan_shed(prefix, new.rank, excess, tonumber(keep)) end
+      if excess > 0 and on_full == 'shed_low' then
+        local planned = plan_shed(prefix, new.rank, excess, tonumber(keep))
+        if not planned then return {queue, have, tonumber(most), 'denied', 0} end
+        excess = excess - planned
+      end
       if excess > 0 then
         if on_full == 'block' then
           call('SET', CROWD, '1', 'PX', '10000')
@@ -58,7 +66,9 @@ local function make_room()
     local list, id, waits, keep = unpack(entry)
     -- from the tail, where it was; the end of another may have put somebody behind it
     call('LREM', QUEUE .. list, '-1', id)
-    if waits then
+    -- it may be one that was replaced just now
+    if waits and call('SISMEMBER', STATUS .. 'pending', id) == 1 then
+      gone[id] = true
       terminate(id, 'cancelled', 'pending', gone_json(id, 'shed: its queue was full, and a more urgent task came'), keep)
       call('HSET', STATE .. id, 'reason', 'shed')
       call('HINCRBY', COUNTERS, 'shed', '1')
@@ -66,6 +76,14 @@ local function make_room()
     else
       call('SREM', TOMBSTONES, id)
     end
+  end
+end
+
+-- the new ones that were to come after one that is gone now: nobody else would start them
+local function start_orphans(fresh)
+  for _, task in ipairs(fresh) do
+    if task.succeeds and gone[task.behind] then release_unique(task.behind, task.unique, 0) end
+    if task.behind and task.key ~= '' then start_first(task.key) end
   end
 end
 

@@ -1,5 +1,5 @@
 -- claim: the claiming half of a turn
--- USES queue processing task state status meta paused tombstones counters running large checkpoint signals sagas limited
+-- USES queue processing task state status meta paused tombstones counters running large checkpoint signals sagas limited blocked
 -- INCLUDE clock text events settle leave family bodies sequence limits counted
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history or a limit, a tombstone, something due or handed back),
@@ -8,7 +8,7 @@ local pauses, tombs
 local try = pcall
 
 local function is_paused(list)
-  return pauses and call('SISMEMBER', PAUSED, list) == 1
+  return pauses and (call('SISMEMBER', PAUSED, list) == 1 or call('SISMEMBER', PAUSED, '*') == 1)
 end
 
 local function prefixed(prefix, ids)
@@ -82,7 +82,7 @@ local function take_together(claims, taken)
 end
 
 local function state_of(id)
-  local state = redis.pcall('HMGET', STATE .. id, 'attempts', 'crashes', 'retries', 'status', 'unique', 'since')
+  local state = redis.pcall('HMGET', STATE .. id, 'attempts', 'crashes', 'retries', 'status', 'unique', 'since', 'leads')
   if not state.err then return state end
   -- not ours, and too late to stop: without it the task is as good as new
   call('DEL', STATE .. id)
@@ -95,13 +95,11 @@ local function drop_lost(list, id)
   call('SREM', STATUS .. 'pending', id)
   call('HINCRBY', COUNTERS, 'lost_bodies', 1)
   local ties = redis.pcall('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence')
-  if not ties.err then
-    if try(check_unique, ties[1]) then release_unique(id, ties[1], 0) end
-    -- too late to stop for a foreign key
-    if try(check_parents, ties[2]) then count_down(id, ties[2], 'lost', gone_json(id, 'its envelope was lost')) end
-    expire_families(ties[3], 3600000)
-    if try(check_sequence, ties[4]) then leave_sequence(id, ties[4]) end
-  end
+  if try(check_unique, ties[1]) then release_unique(id, ties[1], 0) end
+  -- too late to stop for a foreign key
+  if try(check_parents, ties[2]) then count_down(id, ties[2], 'lost', gone_json(id, 'its envelope was lost')) end
+  expire_families(ties[3], 3600000)
+  if try(check_sequence, ties[4]) then leave_sequence(id, ties[4]) end
   call('DEL', STATE .. id, CHECKPOINT .. id, SIGNALS .. id)
   redis.pcall('ZREM', SAGAS, id)
 end
@@ -133,6 +131,10 @@ local function take_one(claims, records, list, id, body)
   claims.ids[n], claims.bodies[n], claims.has[id] = id, body, true
   claims.counts[2 * n - 1], claims.counts[2 * n] = attempt, tonumber(state[3]) or 0
   records[2 * n - 1], records[2 * n] = id, record_of(claims, list, digits(attempt), flags)
+  if state[7] then
+    call('HDEL', STATE .. id, 'leads')
+    claims.followed[#claims.followed + 1] = state[7]
+  end
   if suspicious then claims.solo, claims.hold = id, true end
 end
 
@@ -176,7 +178,7 @@ end
 local function claim(candidates)
   local first = digits(candidates.fence)
   local claims = {first = first, word = first .. '.' .. token .. '.' .. digits(seq) .. ' ', ids = candidates.ids,
-    bodies = candidates.bodies, has = {}, counts = {}, hold = false, solo = candidates.solo,
+    bodies = candidates.bodies, has = {}, counts = {}, followed = {}, hold = false, solo = candidates.solo,
     large = candidates.large, cut = candidates.plain and candidates.cut}
   local records
   if candidates.plain then
@@ -192,5 +194,9 @@ local function claim(candidates)
   call('SADD', STATUS .. 'running', unpack(ids))
   call('HSET', META, 'fence', digits(candidates.fence + #ids - 1))
   for _, id in ipairs(listening and ids or {}) do emit_status(id, 'running', 'pending') end
+  -- the last of a portion that went back to its list is on its way: the next ones may come
+  for _, key in ipairs(claims.followed) do
+    if try(check_limits, key) and call('EXISTS', BLOCKED .. key) == 1 then unblock(key, MOST) end
+  end
   return claims
 end

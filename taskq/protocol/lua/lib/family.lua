@@ -55,7 +55,7 @@ local function count_down(id, parents, status, result)
       if done then
         call('HSET', FAMILY .. name, 'done', done)
         ended[#ended + 1] = name
-        if found[7] ~= '' then wake(name, found[7]) end
+        wake(name, found[7])
       end
     end
   end

@@ -1,5 +1,5 @@
 -- limits: how many tasks of a kind may run at a time, and how many may start within a time
--- USES limits permits jams blocked state status queue scheduled
+-- USES permits jams blocked state status queue scheduled gates faults woken counters
 -- INCLUDE clock text bell events schedule room
 -- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
 -- permits:<key> holds who runs with it. A claim that finds no room takes the task out of its list into blocked:<key>;
@@ -9,18 +9,20 @@
 local SOON_MS, MOST = 1000, 100
 local RANKS = {urgent = 0, high = 1, normal = 2, low = 3}
 -- what one script needs to know of a key once: that all of it was checked
-local sound, freed, jammed = {}, {}, false
+-- and which circuits were closed
+local sound, freed, jammed, closed = {}, {}, false, {}
 
 -- reads only: all that is touched when there is room with some keys, or may be
 local function check_limits(keys)
   if not keys or sound[keys] then return end
-  call('HLEN', LIMITS)
   call('ZCARD', JAMS)
   call('ZCARD', SCHEDULED)
   call('SCARD', STATUS .. 'waiting')
   call('SCARD', STATUS .. 'pending')
+  call('HLEN', WOKEN)
   for key in string.gmatch(keys, '[^ ]+') do
     room(key)
+    if circuit_of(key) then call('LLEN', FAULTS .. key) end
     call('SCARD', PERMITS .. key)
     call('ZCARD', BLOCKED .. key)
   end
@@ -40,7 +42,15 @@ local function admit(id, keys)
     local free, again = room(key)
     if free < 1 then return key, again end
   end
-  for key in string.gmatch(keys, '[^ ]+') do take(key, {id}) end
+  for key in string.gmatch(keys, '[^ ]+') do
+    take(key, {id})
+    if guarded and call('HEXISTS', GATES, '!' .. key) == 1 then
+      -- whoever passes the gate of a circuit is its probe
+      sent_out[key] = id
+      call('HSET', GATES, '!' .. key, 'half ' .. id)
+      emit('circuit.half_open', 'key', key, 'task_id', id)
+    end
+  end
   return nil, held_of(keys)
 end
 
@@ -74,17 +84,33 @@ local function back_to_its_list(id, key)
   emit_status(id, 'pending', 'waiting')
 end
 
+-- whether the last of a whole portion still stands in its list: the next one would overtake it at the head
+local function still_waits(key)
+  local last = call('HGET', WOKEN, key)
+  if not last then return false end
+  if call('SISMEMBER', STATUS .. 'pending', last) == 1 then return true end
+  call('HDEL', WOKEN, key)
+  return false
+end
+
 -- as many of the blocked as there is room for go back to the heads of their lists, the first of them last
 local function unblock(key, most)
   local free, again = room(key)
-  local ids = free > 0 and call('ZRANGE', BLOCKED .. key, '0', math.min(free, most) - 1) or {}
+  local count = free > 0 and not still_waits(key) and math.min(free, most) or 0
+  local ids = count > 0 and call('ZRANGE', BLOCKED .. key, '0', count - 1) or {}
   for i = #ids, 1, -1 do back_to_its_list(ids[i], key) end
   if call('EXISTS', BLOCKED .. key) == 0 then
     call('ZREM', JAMS, key)
-  elseif #ids == 0 then
+    call('HDEL', WOKEN, key)
+  elseif #ids == 0 and free <= 0 then
     look_again(key, again)
   else
-    look_again(key, #ids == MOST and now or math.min(again, now + SOON_MS))
+    look_again(key, math.min(again, now + SOON_MS))
+    -- whoever claims the last of them lets the next ones in
+    if #ids == MOST then
+      call('HSET', WOKEN, key, ids[MOST])
+      call('HSET', STATE .. ids[MOST], 'leads', key)
+    end
   end
 end
 
@@ -94,7 +120,47 @@ local function give_back(id, keys, comes_again)
   for key in string.gmatch(keys or '', '[^ ]+') do
     if call('SREM', PERMITS .. key, id) == 1 then
       holders[key] = nil
+      -- a probe that has ended without an answer: another one may try at once
+      if is_guarded() and call('HGET', GATES, '!' .. key) == 'half ' .. id then
+        call('HSET', GATES, '!' .. key, 'open ' .. digits(now) .. ' ' .. digits(now))
+      end
       freed[#freed + 1] = comes_again and ' ' .. key or key
+    end
+  end
+end
+
+local function open_circuit(key, span)
+  call('HSET', GATES, '!' .. key, 'open ' .. digits(now) .. ' ' .. digits(now + span))
+  call('DEL', FAULTS .. key)
+  call('HINCRBY', COUNTERS, 'circuits_opened', 1)
+  emit('circuit.opened', 'key', key, 'until_ms', now + span)
+end
+
+local function close_circuit(key)
+  call('HDEL', GATES, '!' .. key)
+  call('DEL', FAULTS .. key)
+  emit('circuit.closed', 'key', key)
+end
+
+-- A run with permits has an answer; called before they are given back. Outcomes that say nothing are none.
+local function answer(id, keys, failed)
+  if not keys or not is_guarded() then return end
+  for key in string.gmatch(keys, '[^ ]+') do
+    local circuit = circuit_of(key)
+    local gate = circuit and call('HGET', GATES, '!' .. key)
+    if gate == 'half ' .. id then
+      if failed then
+        open_circuit(key, circuit.open_for)
+      else
+        close_circuit(key)
+        closed[key] = true
+      end
+    elseif circuit and failed and not gate then
+      local count = call('RPUSH', FAULTS .. key, digits(now))
+      if count > circuit.failures then call('LTRIM', FAULTS .. key, -circuit.failures, '-1') end
+      call('PEXPIRE', FAULTS .. key, digits(circuit.within))
+      local first = tonumber(call('LINDEX', FAULTS .. key, '0')) or 0
+      if count >= circuit.failures and first > now - circuit.within then open_circuit(key, circuit.open_for) end
     end
   end
 end
@@ -106,7 +172,7 @@ local function fill_up()
     local key, count = string.match(word, '[^ ]+'), counts[word]
     counts[word] = nil
     if count and call('EXISTS', BLOCKED .. key) == 1 then
-      if word == key then unblock(key, count) else look_again(key, now + SOON_MS) end
+      if word == key then unblock(key, closed[key] and MOST or count) else look_again(key, now + SOON_MS) end
     end
   end
   freed = {}

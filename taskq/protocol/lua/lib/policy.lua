@@ -1,5 +1,5 @@
 -- policy: what a submit does whose unique key is held already
--- USES successor state status queue scheduled tombstones blocked jams
+-- USES successor state status queue scheduled tombstones blocked jams woken
 -- INCLUDE terminate unique blocked
 -- Only submits that say more of a unique key than its name come here.
 local STARTS_ANEW = {replace = true, debounce = true}
@@ -27,6 +27,7 @@ local function check_victim(id, by, keep)
   if state[3] then
     call('ZCARD', BLOCKED .. state[3])
     call('ZCARD', JAMS)
+    call('HLEN', WOKEN)
   end
   check_end(id, 'cancelled', state[2], keep)
   victims[#victims + 1] = {id = id, status = status, list = state[4], blocked = state[3], by = by, keep = keep}

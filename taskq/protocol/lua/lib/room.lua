@@ -1,11 +1,44 @@
 -- room: how many may start with a key of a limit, and who takes of that room
--- USES limits permits rate starts
+-- USES limits permits rate starts gates circuits running
 -- INCLUDE clock
 -- Apart from the rest of the limits, because the short way of a turn takes it as a copy when a limit is set.
-local LOOK_MS = 60000
+local LOOK_MS, NONE = 60000, {most = 0}
 -- what one script needs to know once: texts by name of the limit, definitions by text; by key how many hold permits, and
 -- when a bucket is full
 local texts, definitions, holders, full_at = {}, {}, {}, {}
+-- circuits by key; the key of a probe that was sent out by this very script; and whether there are gates or circuits at all
+local circuits, sent_out, guarded = {}, {}, nil
+
+local function is_guarded()
+  if guarded == nil then guarded = call('EXISTS', GATES, CIRCUITS) > 0 end
+  return guarded
+end
+
+-- "<failures> <within ms> <open for ms>", by the whole key or by its name
+local function circuit_of(key)
+  if circuits[key] == nil then
+    local text = is_guarded() and (call('HGET', CIRCUITS, key) or call('HGET', CIRCUITS, string.match(key, '^[^:]*')))
+    local failures, within, open_for = string.match(text or '', '^(%d+) (%d+) (%d+)$')
+    circuits[key] = failures and {failures = tonumber(failures), within = tonumber(within), open_for = tonumber(open_for)}
+      or false
+  end
+  return circuits[key]
+end
+
+-- Returns how many may pass the gate of a key, nil if it is open to all, and when to look again. "paused <since>", or for
+-- its circuit "open <since> <until>" or "half <id of the probe>".
+local function gate_of(key)
+  local gates = call('HMGET', GATES, key, '!' .. key)
+  if gates[1] or sent_out[key] then return 0, now + LOOK_MS end
+  if not gates[2] then return nil end
+  local since, till = string.match(gates[2], '^open (%d+) (%d+)$')
+  -- later than now: the clock was set back
+  if since and tonumber(till) > now and tonumber(since) <= now + 1000 then return 0, tonumber(till) end
+  local probe = string.match(gates[2], '^half (%S+)$')
+  -- one that does not run any more was lost with its record
+  if probe and call('HEXISTS', RUNNING, probe) == 1 then return 0, now + LOOK_MS end
+  return 1, now + LOOK_MS
+end
 
 -- "<most at a time or 0> <-, bucket or window> <starts> <ms> <burst> ...", by the whole key or by its name
 local function definition(key)
@@ -29,10 +62,15 @@ end
 -- Returns how many may start now, and when there is room for one more than that.
 local function room(key)
   local limit, free, again = definition(key), math.huge, now + LOOK_MS
+  if is_guarded() then
+    local passing, when = gate_of(key)
+    if passing == 0 then return 0, when end
+    free = passing or free
+  end
   if not limit then return free, again end
   if limit.most > 0 then
     holders[key] = holders[key] or call('SCARD', PERMITS .. key)
-    free = limit.most - holders[key]
+    free = math.min(free, limit.most - holders[key])
   end
   if limit.kind == 'bucket' then
     -- the time at which it is full again: later than it can be, the clock was set back
@@ -56,9 +94,8 @@ end
 
 -- a permit, or a start, for each of some tasks for which there is room
 local function take(key, ids)
-  local limit = definition(key)
-  if not limit then return end
-  if limit.most > 0 then holders[key] = (holders[key] or 0) + call('SADD', PERMITS .. key, unpack(ids)) end
+  local limit = definition(key) or NONE
+  if limit.most > 0 or circuit_of(key) then holders[key] = (holders[key] or 0) + call('SADD', PERMITS .. key, unpack(ids)) end
   if limit.kind == 'bucket' then
     local full = full_at[key] + limit.period / limit.starts * #ids
     full_at[key] = full
@@ -76,7 +113,7 @@ local function held_of(keys)
   local held
   for key in string.gmatch(keys, '[^ ]+') do
     local limit = definition(key)
-    if limit and limit.most > 0 then held = held and held .. ' ' .. key or key end
+    if limit and limit.most > 0 or circuit_of(key) then held = held and held .. ' ' .. key or key end
   end
   return held
 end
@@ -84,6 +121,8 @@ end
 -- reads only: whether there is room for all of some tasks, given by the keys that count them. Returns who is counted by
 -- each key, and what each of them will hold; nil if there is not.
 local function room_for_all(groups)
+  -- a closed gate, or one that lets a probe through, is for the long way
+  if is_guarded() and call('EXISTS', GATES) == 1 then return nil end
   local members, names, held = {}, {}, {}
   for keys, ids in pairs(groups) do
     for key in string.gmatch(keys, '[^ ]+') do

@@ -62,11 +62,11 @@ local function check_other(id, run, outcome, body, number)
   if ENDS[outcome] then
     check_end(id, ENDS[outcome], unique, number)
   elseif LEAVE[outcome] and number then
-    call('SCARD', STATUS .. LEAVE[outcome])
+    -- what is due at once is promoted in the same call, together with all else that is due
+    for _, status in ipairs({'pending', 'scheduled', 'retry', 'waiting'}) do call('SCARD', STATUS .. status) end
     call('ZCARD', SCHEDULED)
     call('LLEN', QUEUE .. run.list)
     if outcome == 'wait' then
-      call('SCARD', STATUS .. 'pending')
       if string.find(body, ' ', 1, true) then call('HLEN', SIGNALS .. id) else call('HLEN', FAMILY .. body) end
     end
   else
@@ -147,6 +147,7 @@ local function settle_completed()
       leave_sequence(id, ties[n][4])
       release_unique(id, ties[n][1], outlives(ties[n][5], 'completed', ties[n][6]))
     end
+    answer(id, permits[n], false)
     give_back(id, permits[n])
   end
   call('HDEL', RUNNING, unpack(completed))
@@ -188,6 +189,7 @@ local function settle_all()
   if #completed > 0 then settle_completed() end
   for _, other in ipairs(going) do
     local id, run, outcome, body, number = unpack(other)
+    if outcome == 'fail' or outcome == 'retry' then answer(id, run.held, true) end
     if ENDS[outcome] then
       leave_running(id, run, ENDS[outcome], run.attempt)
       terminate(id, ENDS[outcome], 'running', body, number)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from hashlib import sha1
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from taskq.protocol.operation import Operation
 from taskq.protocol.operations import load_scripts
 from taskq.protocol.replies import TurnReply
 from taskq.protocol.scripts import Script
+from tests.lua.cut import LONG_WAY, ways_of
 from tests.lua.unusual import UNUSUAL
 from tests.lua.ways import (
     SHORT,
@@ -28,25 +28,8 @@ from tests.state import TTL_MS, Bench, State, settle
 from tests.waiting import eventually
 
 NewBench = Callable[[], Bench]
-_BEGIN, _END = "\nrepeat\n", "\nuntil true\n"
-
-
-def _rewritten(script: Script, source: str) -> Script:
-    return replace(script, source=source, sha=sha1(source.encode(), usedforsecurity=False).hexdigest())
-
-
-def _cut(script: Script) -> tuple[Script, Script]:
-    """Return the script without its long way, which then fails, and without its short one."""
-    before, _, rest = script.source.partition(_BEGIN)
-    short, _, long = rest.partition(_END)
-    assert short, "the short way of turn begins with 'repeat'"
-    assert long, "the short way of turn ends with 'until true'"
-    failing = "return redis.error_reply('ERR it takes the long way')\n"
-    return _rewritten(script, before + _BEGIN + short + _END + failing), _rewritten(script, before + "\n" + long)
-
-
 WHOLE = load_scripts("shifted_clock")["turn"]
-ONLY_SHORT, ONLY_LONG = _cut(WHOLE)
+ONLY_SHORT, ONLY_LONG = ways_of("turn")
 
 
 def comparable(reply: TurnReply) -> TurnReply:
@@ -94,7 +77,7 @@ def test_what_is_unusual_is_left_to_the_long_way_as_it_is(new_bench: NewBench, s
     bench, other = new_bench(), new_bench()
     operation = situation(bench)
     before = bench.state()
-    with pytest.raises(ServerError, match="it takes the long way"):
+    with pytest.raises(ServerError, match=LONG_WAY):
         bench.transport.run(operation._replace(script=ONLY_SHORT))
     assert bench.state() == before
     assert end_of(bench, operation) == end_of(other, situation(other)._replace(script=ONLY_LONG))

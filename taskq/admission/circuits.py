@@ -1,0 +1,76 @@
+"""Setting, removing, listing and driving circuits, written once for both clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from taskq.errors import InvalidTask
+from taskq.flows import Flow
+from taskq.model.circuit import MAX_CIRCUITS, Circuit, CircuitInfo, CircuitState
+from taskq.model.limit import check_limit_key
+from taskq.model.moment import seconds_to_ms
+from taskq.partitions import Spread
+from taskq.protocol.replies import Circuits
+
+
+def set_circuit(spread: Spread[Any], circuit: Circuit) -> Flow[None]:
+    """Add or replace a circuit, in every partition."""
+    for context in spread.contexts:
+        stored: bool = yield context.protocol.set_circuit(circuit)
+        if not stored:
+            raise InvalidTask(
+                f"there are {MAX_CIRCUITS:,} circuits already, so {circuit.name} was not added: one circuit 'name' "
+                "holds for each key 'name:...' by itself. `taskq circuit ls` shows them, `taskq circuit rm` removes one"
+            )
+
+
+def remove_circuit(spread: Spread[Any], name: str) -> Flow[bool]:
+    """Remove a circuit; return whether there was one."""
+    check_limit_key(name, "circuit name")
+    found = False
+    for context in spread.contexts:
+        removed: bool = yield context.protocol.remove_circuit(name)
+        found = found or removed
+    return found
+
+
+def open_circuit(spread: Spread[Any], key: str, seconds: float | None) -> Flow[None]:
+    """Open the circuit of a key, in every partition."""
+    check_limit_key(key, "circuit key")
+    for_ms = 0 if seconds is None else max(1, seconds_to_ms(seconds, "seconds"))
+    for context in spread.contexts:
+        known: bool = yield context.protocol.open_circuit(key, for_ms)
+        if not known:
+            raise InvalidTask(
+                f"no circuit is for the key {key}: `taskq circuit ls` shows them, `taskq circuit set` adds one; to "
+                "hold a type back without one, `taskq queue pause --type`"
+            )
+
+
+def close_circuit(spread: Spread[Any], key: str) -> Flow[bool]:
+    """Close the circuit of a key; return whether it was open or half-open in any partition."""
+    check_limit_key(key, "circuit key")
+    found = False
+    for context in spread.contexts:
+        closed: bool = yield context.protocol.close_circuit(key)
+        found = found or closed
+    return found
+
+
+def list_circuits(spread: Spread[Any]) -> Flow[list[CircuitInfo]]:
+    """Return the circuits, with how they are; over several partitions, the worst state of each key."""
+    rules: dict[str, Circuit] = {}
+    keys: dict[str, dict[str, CircuitState]] = {}
+    for context in spread.contexts:
+        part: Circuits = yield context.protocol.read_circuits()
+        for info in part.circuits:
+            rules[info.circuit.name] = info.circuit
+            known = keys.setdefault(info.circuit.name, {})
+            for key, state in info.keys.items():
+                known[key] = _worse(known[key], state) if key in known else state
+    return [CircuitInfo(circuit, keys[name]) for name, circuit in rules.items()]
+
+
+def _worse(one: CircuitState, other: CircuitState) -> CircuitState:
+    first, second = sorted((one, other), key=lambda item: ("open", "half_open", "closed").index(item.state))
+    return CircuitState(first.state, first.until_ms, first.probe, first.waiting + second.waiting)

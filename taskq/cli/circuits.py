@@ -1,0 +1,113 @@
+"""``taskq circuit``."""
+
+from __future__ import annotations
+
+import click
+
+from taskq.cli import values
+from taskq.cli.commands import TaskqGroup
+from taskq.cli.output import duration_text, show, show_json, table
+from taskq.cli.program import EXIT_FAILED
+from taskq.cli.session import Session, with_session
+from taskq.model.circuit import Circuit, CircuitInfo
+from taskq.model.moment import iso_utc
+
+_RULE = Circuit("default")
+
+
+@click.group(cls=TaskqGroup)
+def circuit() -> None:
+    """Hold tasks of a kind back while they would fail."""
+
+
+@circuit.command("set")
+@click.argument("name")
+@click.option("--failures", type=click.IntRange(1, 1_000), default=_RULE.failures, show_default=True, metavar="N")
+@click.option(
+    "--within", type=values.duration, default=_RULE.within, help="Time within which they fail.  [default: 1m]"
+)
+@click.option(
+    "--open-for", type=values.duration, default=_RULE.open_for, help="Time until one task may try.  [default: 30s]"
+)
+@with_session
+def set_circuit(session: Session, name: str, failures: int, within: float, open_for: float) -> None:
+    """Add or replace a circuit: it opens when N attempts have failed within a time.
+
+    NAME counts as that of a limit: type:TYPE the tasks of a type, any other name those with it among their limit keys.
+
+    \b
+    Examples:
+      taskq circuit set type:mail --failures 5 --within 1m --open-for 30s
+      taskq circuit set host
+    """
+    session.queue.set_circuit(name, failures=failures, within=within, open_for=open_for)
+    if session.json:
+        show_json({"name": name, "failures": failures, "within": within, "open_for": open_for})
+    else:
+        show(f"{name} opens after {failures} failures within {duration_text(within)}, for {duration_text(open_for)}")
+
+
+@circuit.command("ls")
+@with_session
+def ls(session: Session) -> None:
+    """List the circuits, and how they are for each key for which they are not closed."""
+    found = session.queue.list_circuits()
+    if session.json:
+        show_json([info.to_dict() for info in found])
+    elif not found:
+        session.note(f"there is no circuit in {session.settings.prefix}")
+    else:
+        headers = ("NAME", "RULE", "KEY", "STATE", "UNTIL", "PROBE", "WAITING")
+        show(table(headers, [row for info in found for row in _rows(info)], right=("WAITING",)))
+
+
+def _rows(info: CircuitInfo) -> list[tuple[object, ...]]:
+    rule = info.circuit
+    text = f"{rule.failures} in {duration_text(rule.within)}, open {duration_text(rule.open_for)}"
+    if not info.keys:
+        return [(rule.name, text, None, "closed", None, None, 0)]
+    return [
+        (rule.name, text, key, item.state, iso_utc(item.until_ms) if item.until_ms else None, item.probe, item.waiting)
+        for key, item in sorted(info.keys.items())
+    ]
+
+
+@circuit.command("rm")
+@click.argument("name")
+@with_session
+def rm(session: Session, name: str) -> None:
+    """Remove a circuit; what it holds back starts."""
+    removed = session.queue.remove_circuit(name)
+    if session.json:
+        show_json({"name": name, "removed": removed})
+    elif removed:
+        show(f"{name} has no circuit any more")
+    else:
+        session.note(f"there is no circuit {name}: `taskq circuit ls` shows them")
+    if not removed:
+        click.get_current_context().exit(EXIT_FAILED)
+
+
+@circuit.command("open")
+@click.argument("key")
+@click.option("--for", "seconds", type=values.duration, help="Time until one may try; without it, as the circuit says.")
+@with_session
+def open_(session: Session, key: str, seconds: float | None) -> None:
+    """Hold the tasks of a key back now; after a while one is let through to try."""
+    session.queue.open_circuit(key, seconds)
+    if session.json:
+        show_json({"key": key, "state": "open"})
+    else:
+        show(f"{key} is open: its tasks are held back")
+
+
+@circuit.command("close")
+@click.argument("key")
+@with_session
+def close(session: Session, key: str) -> None:
+    """Let the tasks of a key start again now."""
+    closed = session.queue.close_circuit(key)
+    if session.json:
+        show_json({"key": key, "state": "closed", "changed": closed})
+    else:
+        show(f"{key} is closed: its tasks start" + ("" if closed else ", as before"))

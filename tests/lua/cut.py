@@ -1,0 +1,27 @@
+"""Scripts with a short way, cut in two, so that a test sees which one a call takes and that both end alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha1
+
+from taskq.protocol.operations import load_scripts
+from taskq.protocol.scripts import Script
+
+LONG_WAY = "it takes the long way"
+_BEGIN, _END = "\nrepeat\n", "\nuntil true\n"
+
+
+def ways_of(name: str) -> tuple[Script, Script]:
+    """Return a script without its long way, which then fails, and without its short one."""
+    script = load_scripts("shifted_clock")[name]
+    before, _, rest = script.source.partition(_BEGIN)
+    short, _, long = rest.partition(_END)
+    assert short, f"the short way of {name} begins with 'repeat'"
+    assert long, f"the short way of {name} ends with 'until true'"
+    failing = f"return redis.error_reply('ERR {LONG_WAY}')\n"
+    return _rewritten(script, before + _BEGIN + short + _END + failing), _rewritten(script, before + "\n" + long)
+
+
+def _rewritten(script: Script, source: str) -> Script:
+    return replace(script, source=source, sha=sha1(source.encode(), usedforsecurity=False).hexdigest())
