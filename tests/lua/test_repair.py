@@ -11,7 +11,7 @@ def test_what_the_worker_does_not_hold_goes_back(bench: Bench) -> None:
     bench.claim("w1", 3)
     (back, _), changed = bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, ["b"]))
     assert back == ("c", "a")
-    state = {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0"}
+    state = {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0", "queued": "t+0"}
     assert changed == {
         "processing:w1": ["b"],
         "status:running": ["-a", "-c"],

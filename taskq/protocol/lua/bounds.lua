@@ -1,11 +1,10 @@
 -- bounds: set, remove and list the limits of queues
 -- FLAGS   allow-oom
--- USES    bounds counters crowd
+-- USES    bounds crowd
 -- INCLUDE bell
 -- ARGV    verb queue wanted
 -- REPLY   set and remove: 1 if something has changed; list: {queue, limit, ...}
 if verb == 'list' then return call('HGETALL', BOUNDS) end
-call('HLEN', COUNTERS)
 local changed
 if verb == 'set' then
   changed = call('HGET', BOUNDS, queue) ~= wanted and 1 or 0
@@ -13,7 +12,5 @@ if verb == 'set' then
 else
   changed = call('HDEL', BOUNDS, queue)
 end
--- submits read the counters anyway
-if call('EXISTS', BOUNDS) == 1 then call('HSET', COUNTERS, 'bounded', '1') else call('HDEL', COUNTERS, 'bounded') end
 if changed == 1 and call('EXISTS', CROWD) == 1 then ring('@room:' .. queue) end
 return changed

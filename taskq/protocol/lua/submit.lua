@@ -1,5 +1,5 @@
 -- submit: store tasks and put them where they wait, all or none
--- USES    task state status queue counters queues unique successor dead scheduled events bell large sequence
+-- USES    task state status queue counters queues unique successor dead scheduled events bell large sequence bounds
 -- INCLUDE read_clock bell schedule events large join
 -- BRANCH  policy bounds
 -- ARGV    max_length:number reused:number groups:number others:number rest*
@@ -25,16 +25,21 @@ repeat
     local length = call('LLEN', queue)
     if max_length > 0 and length >= max_length then break end
     if #ARGV[first_rest + 3] > PAGE and call('EXISTS', LARGE) == 0 then break end
-    -- whether a queue has a limit stands among the counters, whose type is looked at anyway
-    if call('HGET', COUNTERS, 'bounded') then break end
+    if call('EXISTS', BOUNDS) == 1 then break end
     if named then call('SCARD', QUEUES) end
     -- the first write needs no check before it
     if call('SADD', STATUS .. 'pending', id) == 0 then break end
+    -- the second one is undone with it
+    local submitted = redis.pcall('HINCRBY', COUNTERS, 'submitted', '1')
+    if type(submitted) ~= 'number' then
+      call('SREM', STATUS .. 'pending', id)
+      return submitted
+    end
     if not call('SET', TASK .. id, ARGV[first_rest + 3], 'NX') then
       call('SREM', STATUS .. 'pending', id)
+      call('HINCRBY', COUNTERS, 'submitted', '-1')
       break
     end
-    call('HINCRBY', COUNTERS, 'submitted', '1')
     if named then call('SADD', QUEUES, string.match(list, '^(.*):')) end
     call('RPUSH', queue, id)
     local hints = redis.pcall('LLEN', bell)
@@ -61,12 +66,15 @@ repeat
   end
   -- whoever submits again what is stored already is not turned away
   if full or (large and call('EXISTS', LARGE) == 0) then break end
+  if call('EXISTS', BOUNDS) == 1 then break end
   call('SCARD', STATUS .. 'pending')
-  if call('HGET', COUNTERS, 'bounded') then break end
   if named[1] then call('SCARD', QUEUES) end
   -- the first write needs no check before it
-  if call('MSETNX', unpack(words)) == 0 then break end
   call('HINCRBY', COUNTERS, 'submitted', n)
+  if call('MSETNX', unpack(words)) == 0 then
+    call('HINCRBY', COUNTERS, 'submitted', -n)
+    break
+  end
   call('SADD', STATUS .. 'pending', unpack(ids))
   if named[1] then call('SADD', QUEUES, unpack(named)) end
   at = first_rest
@@ -116,7 +124,7 @@ for i = at, at + (others - 1) * 7, 7 do
     if string.find(task.rules, '^replace') or string.find(task.rules, '^debounce') then last_of[task.unique] = task.id end
   end
 end
-local bounded = call('HGET', COUNTERS, 'bounded')
+local bounded = call('EXISTS', BOUNDS) == 1
 local ruling, end_replaced, hold, look_for_room, shedding, passing, catch_up
 if with_rules or bounded then
   read_clock()
