@@ -21,7 +21,8 @@ _REST: dict[str, tuple[str, ...]] = {
         ("HDEL", "HEXISTS", "HGET", "HMGET", "LINDEX", "LPUSH", "RPUSH", "SADD", "SREM", "SISMEMBER"), ("1",)
     ),
     **dict.fromkeys(
-        ("SMISMEMBER", "ZREM", "ZSCORE", "SET", "PEXPIRE", "PEXPIREAT", "PUBLISH", "SSCAN", "MSET", "MSETNX"), ("1",)
+        ("SMISMEMBER", "ZREM", "LPOS", "ZSCORE", "SET", "PEXPIRE", "PEXPIREAT", "PUBLISH", "SSCAN", "MSET", "MSETNX"),
+        ("1",),
     ),
     **dict.fromkeys(("HSET", "HINCRBY", "LRANGE", "LTRIM", "LREM", "GETRANGE", "ZADD", "ZRANGE"), ("1", "1")),
     **dict.fromkeys(("ZREVRANGE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE"), ("1", "1")),

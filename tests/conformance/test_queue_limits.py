@@ -18,7 +18,6 @@ def test_set_list_and_remove(client: Client) -> None:
     assert client.list_queue_limits() == [QueueLimit("default", 1), QueueLimit("mail", 5, "block", 7.0)]
     assert client.remove_queue_limit("mail")
     assert not client.remove_queue_limit("mail")
-    assert "bounded" not in client.get_queue_stats().counters
 
 
 def test_reject(client: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from taskq.model.uniqueness import Uniqueness
 from tests.lua.scenarios.bounding import bound
 from tests.state import TTL_MS, Bench, settle, task
 
@@ -80,6 +81,25 @@ class TestShedding:
         bench.submit(task("a", "high"), task("b", priority))
         reply, changed = bench.act(bench.protocol.submit([task("c", priority)], 0))
         assert (reply.bounded, changed) == (("default", 2, 2, "shed_low", 30_000), {})
+
+    def test_whoever_was_to_come_after_one_that_goes_is_started(self, bench: Bench) -> None:
+        """The first of an ordering key makes room in the call that brings the second."""
+        bound(bench, 2, "shed_low")
+        bench.submit(task("first", "low", ordering="k"), task("other", "high"))
+        assert bench.submit(task("second", ordering="k"), task("urgent", "urgent")) == ("second", "urgent")
+        assert bench.state()["status:cancelled"] == {"first"}
+        assert bench.state()["status:pending"] == {"other", "second", "urgent"}
+        assert bench.state()["queue:normal"] == ["second"]
+
+    def test_one_that_is_replaced_is_not_ended_twice(self, bench: Bench) -> None:
+        bound(bench, 2, "shed_low")
+        rules = Uniqueness("replace").rules(60_000)
+        bench.submit(task("other", "high"), task("old", "low", unique="k")._replace(rules=rules))
+        bench.submit(task("new", "high", unique="k")._replace(rules=rules))
+        assert bench.state()["status:cancelled"] == {"old"}
+        assert bench.state()["state:old"]["reason"] == "replaced"
+        assert bench.state()["counters"] == {"submitted": 3, "cancelled": 1}
+        assert bench.state()["queue:low"] == []
 
     def test_nothing_goes_if_it_would_not_be_enough(self, bench: Bench) -> None:
         bound(bench, 3, "shed_low")
