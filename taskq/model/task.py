@@ -197,6 +197,7 @@ def alike(pattern: Task, payload: Any) -> Task:
     task.ordering_key, task.limit_keys = pattern.ordering_key, pattern.limit_keys
     task.unique_policy, task.unique_ttl = pattern.unique_policy, pattern.unique_ttl
     task.unique_window, task.idempotency = pattern.unique_window, pattern.idempotency
+    task.version = pattern.version
     task.task_id, task.fresh_id = new_id(), True
     return task
 

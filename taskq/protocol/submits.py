@@ -38,8 +38,8 @@ class SubmitReply(NamedTuple):
         conflicts: positions of tasks whose id holds another body; nothing was stored.
         full: the list that is full and its length; nothing was stored.
         crowded: the ordering key of which there are as many tasks as there may be, and how many; nothing was stored.
-        bounded: the queue whose limit is reached, how many its lists hold and may hold, what to do (``DENIED``: the caller
-            may not shed), and the ms to wait; nothing was stored.
+        bounded: the queue whose limit is reached, how many its lists hold and may hold, what to do (``DENIED``: the
+            caller may not shed), and the ms to wait; nothing was stored.
         duplicate: position of a task whose unique key must not be held, and the id of who holds it; nothing was stored.
     """
 

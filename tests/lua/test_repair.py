@@ -69,3 +69,11 @@ def test_many_go_back_in_several_calls_and_keep_their_order(bench: Bench) -> Non
     state = bench.state()
     assert state["queue:normal"] == [i for i in ids if i not in kept]
     assert state["processing:w1"] == kept
+
+
+def test_a_lease_that_is_there_is_not_renewed(bench: Bench) -> None:
+    """It may be that of a worker that has died."""
+    bench.register("w1", "w2")
+    bench.move_clock(20)
+    _, changed = bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, []))
+    assert "leases" not in changed
