@@ -36,7 +36,7 @@ def refuse(portion: Sequence[Submission], reply: SubmitReply, max_length: int, s
         if on_full == DENIED:
             raise AccessDenied(
                 f"the queue {queue!r} holds {held:,} tasks and may hold {most:,}, and this user may not look for one "
-                f"to shed: {so_far(stored)} stored. Shedding needs the rights of an operator or a worker (`taskq acl`); "
+                f"to shed: {so_far(stored)} stored. Shedding needs the rights of an operator or worker (`taskq acl`): "
                 f"submit as one, or use `taskq queue limit {queue} --max-tasks {most} --on-full reject` or block"
             )
         waited = f" and there was no room within {wait_ms / 1000:g} s" if on_full == OnFull.BLOCK else ""
