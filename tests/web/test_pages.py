@@ -7,6 +7,7 @@ import re
 
 import httpx
 import pytest
+import redis
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -199,7 +200,10 @@ def test_limits_and_what_waits_for_them(site: Site, queue: TaskQueue, hands: Han
     assert "1 run, 2 wait" in text
 
 
-def test_circuits_that_hold_back_come_first(site: Site, queue: TaskQueue) -> None:
+def test_circuits_that_hold_back_come_first(
+    site: Site, queue: TaskQueue, redis_client: redis.Redis, prefix: str
+) -> None:
+    redis_client.hset(f"{prefix}:circuits", "no name of ours", "5 60000 30000")
     queue.set_circuit("api", failures=3)
     queue.set_circuit("host")
     for name in ("a", "b"):
