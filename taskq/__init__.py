@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from taskq.model.limit import Limit, LimitInfo
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
     from taskq.model.task import AgentTask, Task
+    from taskq.model.threshold import SlaReading
     from taskq.model.uniqueness import UniquePolicy
     from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
     from taskq.observe.details import Relatives, TaskDetails
@@ -125,6 +126,7 @@ _HOME = {
     "InvalidTask": "taskq.errors",
     "Limit": "taskq.model.limit",
     "LimitInfo": "taskq.model.limit",
+    "SlaReading": "taskq.model.threshold",
     "ListStats": "taskq.model.views",
     "Minute": "taskq.model.history",
     "NotDurable": "taskq.errors",
@@ -240,6 +242,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SignalTimeout",
+    "SlaReading",
     "Snooze",
     "StepOptions",
     "Task",

@@ -19,7 +19,7 @@ from taskq.operate.averbs import AsyncOperateVerbs
 from taskq.partitions import Spread
 from taskq.protocol.operation import Operation
 from taskq.queue import TaskQueue
-from taskq.registry import Registry, TaskDefinition, TaskOptions, define
+from taskq.registry import Registry, TaskDefinition, TaskOptions, Upcast, define
 from taskq.settings import Settings
 from taskq.transport.concurrent import AsyncTransport
 from taskq.transport.durable import DurableLanes
@@ -177,6 +177,11 @@ class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs, A
     @documented_as(TaskQueue.set_schema)
     def set_schema(self, task_type: str, schema: Any) -> None:
         self.registry.set_schema(task_type, schema)
+
+    @documented_as(TaskQueue.upcast)
+    def upcast(self, task_type: str, *, from_version: int) -> Callable[[Upcast], Upcast]:
+        decorate: Callable[[Upcast], Upcast] = self.registry.upcaster(task_type, from_version)
+        return decorate
 
     @documented_as(TaskQueue.handle)
     def handle(self, task_id: str) -> AsyncTaskHandle:

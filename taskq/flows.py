@@ -22,7 +22,7 @@ from taskq.model.partition import at_home
 from taskq.model.result import parse_result, result_json
 from taskq.model.schema import Shape
 from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, outline, to_envelope
-from taskq.model.views import ListStats, QueueStats, WorkerInfo, age_seconds, status_dict
+from taskq.model.views import ListStats, PassedTasks, QueueStats, WorkerInfo, status_dict
 from taskq.protocol.durability import Durable, Guarantee
 from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
@@ -311,7 +311,7 @@ def stats(context: Context) -> Flow[QueueStats]:
     lists = []
     for depth in sizes.lists:
         queue, priority = split_list_name(depth.name)
-        age = age_seconds(depth.oldest, sizes.now_ms) if depth.length else None
+        age = None if depth.since_ms is None else max(0, sizes.now_ms - depth.since_ms) / 1000
         lists.append(ListStats(queue or DEFAULT_QUEUE, priority.label, depth.length, age, depth.paused))
     return QueueStats(
         **{f"{name}_tasks": size for name, size in status.items()},
@@ -320,7 +320,15 @@ def stats(context: Context) -> Flow[QueueStats]:
         success_rate=counters.get("completed", 0) / ended if ended else None,
         lists=tuple(lists),
         counters=counters,
+        passed=tuple(_passed(*siding) for siding in sizes.sidings),
     )
+
+
+def _passed(siding: str, tasks: int, runnable: bool) -> PassedTasks:
+    name, word = siding.removeprefix("@").rsplit("/", 1)
+    task_type, version = word.rsplit("@", 1)
+    queue, priority = split_list_name(name)
+    return PassedTasks(queue or DEFAULT_QUEUE, priority.label, task_type, int(version), tasks, runnable)
 
 
 def workers(context: Context) -> Flow[list[WorkerInfo]]:

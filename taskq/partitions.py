@@ -16,7 +16,7 @@ from taskq.errors import InvalidTask, NotDurable
 from taskq.flows import Context, Flow, Mail, Step
 from taskq.model.partition import home_of, home_of_key, marked
 from taskq.model.task import Task
-from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo
+from taskq.model.views import DeadLetter, ListStats, PassedTasks, QueueStats, WorkerInfo
 from taskq.protocol.operation import Operation
 from taskq.settings import Settings
 from taskq.states import TaskPriority
@@ -241,7 +241,18 @@ def _sum(parts: Sequence[QueueStats]) -> QueueStats:
         success_rate=counters.get("completed", 0) / ended if ended else None,
         lists=tuple(lists.values()),
         counters=counters,
+        passed=_passed([item for part in parts for item in part.passed]),
     )
+
+
+def _passed(items: Sequence[PassedTasks]) -> tuple[PassedTasks, ...]:
+    found: dict[tuple[str, str, str, int], PassedTasks] = {}
+    for item in items:
+        key = item.queue, item.priority, item.task_type, item.version
+        before = found.get(key)
+        tasks, runnable = (before.tasks, before.runnable) if before else (0, True)
+        found[key] = PassedTasks(*key, item.tasks + tasks, item.runnable and runnable)
+    return tuple(found.values())
 
 
 def _joined(one: ListStats, other: ListStats) -> ListStats:

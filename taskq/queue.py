@@ -18,7 +18,7 @@ from taskq.observe.verbs import ObserveVerbs
 from taskq.operate.verbs import OperateVerbs
 from taskq.partitions import Spread
 from taskq.protocol.operation import Operation
-from taskq.registry import Registry, TaskDefinition, TaskOptions, define
+from taskq.registry import Registry, TaskDefinition, TaskOptions, Upcast, define
 from taskq.settings import Settings
 from taskq.states import TaskPriority
 from taskq.transport.blocking import Transport
@@ -284,6 +284,23 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
             SettingsError: if the library for it is not installed.
         """
         self.registry.set_schema(task_type, schema)
+
+    def upcast(self, task_type: str, *, from_version: int) -> Callable[[Upcast], Upcast]:
+        """Make a function say how a payload of one version becomes one of the next; several make a chain.
+
+        Workers that have this queue run tasks of that version too, when ``@app.task(version=...)`` says a later one.
+        The function takes the payload and returns the new one. That of a decorated task is a dict of ``args`` and
+        ``kwargs``.
+
+        Args:
+            task_type: the type.
+            from_version: the version of the payloads that the function takes.
+
+        Raises:
+            InvalidTask: if the name or the version cannot be used.
+        """
+        decorate: Callable[[Upcast], Upcast] = self.registry.upcaster(task_type, from_version)
+        return decorate
 
     def handle(self, task_id: str) -> TaskHandle:
         """Return the handle of a task that was submitted somewhere else.

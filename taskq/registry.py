@@ -7,14 +7,14 @@ import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from taskq.errors import InvalidTask
+from taskq.errors import InvalidTask, SchemaMismatch
 from taskq.middleware import Middleware
-from taskq.model.names import check_name
-from taskq.model.retry import RetryPolicy
+from taskq.model.names import check_name, check_version
+from taskq.model.retry import Discard, RetryPolicy
 from taskq.model.schema import Shape, shape_of
 from taskq.model.task import Task
 
@@ -24,6 +24,7 @@ R = TypeVar("R")
 H = TypeVar("H")
 
 Handler = Callable[..., Any]
+Upcast = TypeVar("Upcast", bound=Callable[[Any], Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class HandlerSpec:
         wants_context: whether it takes ``(task, ctx)``.
         spreads: whether the payload holds ``args`` and ``kwargs`` for it (a decorated function).
         policy: what to do when it raises.
+        version: of the payloads that it takes.
+        upcasts: what is done to the payload before, in this order: makes one of an older version fit.
     """
 
     task_type: str
@@ -45,9 +48,13 @@ class HandlerSpec:
     wants_context: bool = False
     spreads: bool = False
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    version: int = 1
+    upcasts: tuple[Callable[[Any], Any], ...] = ()
 
     def call(self, task: Task, ctx: Any) -> Any:
         """Call the function as it wants to be called; returns an awaitable if ``is_async``."""
+        for upcast in self.upcasts:
+            task.payload = upcast(task.payload)
         if self.spreads:
             args, kwargs = spread(task.payload)
             return self.function(ctx, *args, **kwargs) if self.wants_context else self.function(*args, **kwargs)
@@ -72,6 +79,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._specs: dict[str, HandlerSpec] = {}
+        self._upcasts: dict[tuple[str, int], Callable[[Any], Any]] = {}
         self.shapes: dict[str, Shape] = {}
         self.middleware: tuple[Middleware, ...] = ()
 
@@ -80,7 +88,12 @@ class Registry:
         self._specs[spec.task_type] = spec
 
     def register(
-        self, task_type: str, function: Handler, policy: RetryPolicy | None = None, schema: Any = None
+        self,
+        task_type: str,
+        function: Handler,
+        policy: RetryPolicy | None = None,
+        schema: Any = None,
+        version: int = 1,
     ) -> None:
         """Add a handler of the form ``fn(task)`` or ``fn(task, ctx)``, plain or async.
 
@@ -89,6 +102,7 @@ class Registry:
             function: the handler.
             policy: what to do when it raises; by default retries with exponential backoff.
             schema: what the payload has to look like; see ``set_schema``. None: as it was set for the type, if it was.
+            version: of the payloads that it takes, from 1; see ``add_upcast`` for older ones.
 
         Raises:
             InvalidTask: if the name, the function or the schema cannot be used.
@@ -100,8 +114,30 @@ class Registry:
         if not callable(function):
             raise InvalidTask(f"the handler of {name!r} is a {type(function).__name__}, not a function")
         self.add(
-            HandlerSpec(name, function, is_async(function), takes_two(function, name), policy=policy or RetryPolicy())
+            HandlerSpec(
+                name,
+                function,
+                is_async(function),
+                takes_two(function, name),
+                policy=policy or RetryPolicy(),
+                version=check_version(version),
+            )
         )
+
+    def add_upcast(self, task_type: str, from_version: int, function: Callable[[Any], Any]) -> None:
+        """Say how a payload of one version becomes one of the next; several make a chain.
+
+        Args:
+            task_type: the type.
+            from_version: the version of the payloads that the function takes.
+            function: takes the payload, returns that of the next version.
+
+        Raises:
+            InvalidTask: if the name, the version or the function cannot be used.
+        """
+        if not callable(function):
+            raise InvalidTask(f"the up-caster of {task_type!r} is a {type(function).__name__}, not a function")
+        self._upcasts[check_name(str(task_type), "task type"), check_version(from_version)] = function
 
     def set_schema(self, task_type: str, schema: Any) -> None:
         """Say what the payload of a type has to look like: it is checked at every submit here, and before every run.
@@ -120,12 +156,43 @@ class Registry:
     def update(self, other: Registry) -> None:
         """Add all handlers of another registry, its schemas and its middleware."""
         self._specs.update(other._specs)
+        self._upcasts.update(other._upcasts)
         self.shapes.update(other.shapes)
         self.middleware += tuple(one for one in other.middleware if one not in self.middleware)
 
     def get(self, task_type: str) -> HandlerSpec | None:
         """Return the handler of a type, None if there is none."""
         return self._specs.get(task_type)
+
+    def upcaster(self, task_type: str, from_version: int) -> Callable[[Upcast], Upcast]:
+        """Return a decorator that adds a function as ``add_upcast`` does."""
+
+        def add(function: Upcast) -> Upcast:
+            self.add_upcast(task_type, from_version, function)
+            return function
+
+        return add
+
+    def versions(self, task_type: str) -> range:
+        """Return which versions of the payloads of a type can be run here; none if the type is not known."""
+        spec = self._specs.get(task_type)
+        if spec is None:
+            return range(0)
+        lowest = spec.version
+        while (task_type, lowest - 1) in self._upcasts:
+            lowest -= 1
+        return range(lowest, spec.version + 1)
+
+    def taking(self, task_type: str, version: int) -> HandlerSpec | None:
+        """Return the handler for a payload of a version, with what makes it fit; None if it cannot be run here."""
+        spec = self._specs.get(task_type)
+        if spec is None or version == spec.version:
+            return spec
+        if version not in self.versions(task_type):
+            return None
+        shape = self.shapes.get(task_type)
+        steps = [self._upcasts[task_type, step] for step in range(version, spec.version)]
+        return replace(spec, upcasts=(*steps, *([functools.partial(_fitting, shape)] if shape is not None else [])))
 
     def __iter__(self) -> Iterator[HandlerSpec]:
         return iter(self._specs.values())
@@ -137,6 +204,13 @@ class Registry:
     def types(self) -> list[str]:
         """The known types, sorted."""
         return sorted(self._specs)
+
+
+def _fitting(shape: Shape, payload: Any) -> Any:
+    try:
+        return shape.load(payload)
+    except SchemaMismatch as error:
+        raise Discard(f"SchemaMismatch: {error}") from error
 
 
 class HandlerSource(ABC):
@@ -257,6 +331,7 @@ def define(
             wants_context=options.pass_ctx,
             spreads=True,
             policy=options.policy,
+            version=defaults.get("version", 1),
         )
     )
     return TaskDefinition(function, name, send, defaults)

@@ -89,6 +89,7 @@ class Outcome(StrEnum):
     RELEASE = "release"
     SNOOZE = "snooze"
     WAIT = "wait"
+    PASS = "pass"  # noqa: S105 - a word, no password
     CANCEL = "cancel"
 
 
@@ -109,6 +110,7 @@ TRANSITIONS: dict[tuple[TaskStatus | None, str], tuple[TaskStatus, ...]] = {
     (TaskStatus.RUNNING, Outcome.RELEASE): (TaskStatus.PENDING,),
     (TaskStatus.RUNNING, Outcome.SNOOZE): (TaskStatus.SCHEDULED,),
     (TaskStatus.RUNNING, Outcome.WAIT): (TaskStatus.WAITING, TaskStatus.PENDING),
+    (TaskStatus.RUNNING, Outcome.PASS): (TaskStatus.WAITING, TaskStatus.SCHEDULED),
     (TaskStatus.WAITING, "fan-in"): (TaskStatus.PENDING,),
     (TaskStatus.WAITING, "signal"): (TaskStatus.PENDING,),
     (TaskStatus.WAITING, "promote"): (TaskStatus.PENDING,),

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import redis
 
+from taskq.model.moment import iso_utc
 from taskq.protocol.audit import audit
 from taskq.protocol.channels import takeover
 from taskq.protocol.keys import Keys, list_name, lists_of
@@ -39,7 +40,7 @@ UUID = "namespace-uuid"
 _SCRIPTS = load_scripts("shifted_clock")
 _UNIT_MS = 10_000
 _TIME_FIELDS = frozenset(
-    {"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "due", "wakes", "queued"}
+    {"started", "ended", "beat", "created", "lease_tick", "rolled_back", "stamp", "due", "wakes", "queued", "@looked"}
 )
 _TIME_ZSETS = frozenset({"scheduled", "leases", "retention", "dead", "sagas", "jams"})
 
@@ -67,6 +68,12 @@ def envelope(task_id: str, kind: str, limits: str = "") -> str:
     head = f'{{"id":"{task_id}","type":"{kind}","created_at":"2026-01-01T00:00:00.000Z",'
     keys = ",".join(f'"{key}"' for key in limits.split())
     return head + (f'"limit_keys":[{keys}],' if keys else "") + '"checksum":"x","payload":1}'
+
+
+def created(bench: Bench, task_id: str, seconds: float, priority: str = "normal", **options: Any) -> Submission:
+    """Return a task that was created some seconds from now, in the past if negative."""
+    moment = iso_utc(int(bench.now_ms() + seconds * 1000))
+    return task(task_id, priority, body=f'{{"id":"{task_id}","type":"x","created_at":"{moment}"}}', **options)
 
 
 def settle(claim: Claim, outcome: str = "complete", body: str | None = None, number: int = TTL_MS) -> Settlement:
@@ -267,7 +274,15 @@ class Bench:
             moments = {member: self._moment(score) for member, score in content.items()}
             return {self._moment(m): v for m, v in moments.items()} if name == "retention" else moments
         family = name.partition(":")[0]
-        if KINDS.get(family) == entry.kind and family in ("rate", "starts", "blocked", "limits", "faults", "gates"):
+        if KINDS.get(family) == entry.kind and family in (
+            "rate",
+            "starts",
+            "blocked",
+            "limits",
+            "faults",
+            "gates",
+            "sidings",
+        ):
             return self._of_limits(family, content)
         if entry.kind == "string":
             return _without_time(content)
@@ -296,6 +311,8 @@ class Bench:
             return {key: re.sub(r"\d{13}", lambda found: self._moment(found[0]), gate) for key, gate in content.items()}
         if family in ("starts", "faults"):
             return [self._moment(start) for start in content]
+        if family == "sidings":  # without the moment of the last pass
+            return {siding: text.partition(" ")[2] for siding, text in content.items()}
         if family == "blocked":
             return sorted(content, key=content.get)
         return {limit: text.rpartition(" ")[0] for limit, text in content.items()}
@@ -306,6 +323,8 @@ class Bench:
 
     def _field(self, field: str, value: str) -> str:
         if field in _TIME_FIELDS:
+            return self._moment(value)
+        if field.endswith((" age", " start")):
             return self._moment(value)
         if field == "since":
             return "#"

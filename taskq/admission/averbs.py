@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from taskq.admission import circuits, explain, limits
+from taskq.admission import circuits, explain, limits, sla
 from taskq.admission.explain import Explanation
 from taskq.admission.verbs import AdmissionVerbs
 from taskq.flows import Flow
 from taskq.model.circuit import Circuit, CircuitInfo
 from taskq.model.limit import Limit, LimitInfo
+from taskq.model.threshold import SlaReading
+from taskq.states import TaskPriority
 from taskq.workflow.averbs import documented_as
 
 T = TypeVar("T")
@@ -67,3 +69,22 @@ class AsyncAdmissionVerbs:
     @documented_as(AdmissionVerbs.explain)
     async def explain(self, task_id: str) -> Explanation:
         return await self.run_flow(explain.explain(self.spread.of(task_id), task_id))
+
+    @documented_as(AdmissionVerbs.set_sla)
+    async def set_sla(
+        self,
+        priority: TaskPriority | str | int,
+        *,
+        age: float | None = None,
+        start: float | None = None,
+        queue: str | None = None,
+    ) -> None:
+        await self.run_flow(sla.set_sla(self.spread, priority, age, start, queue))
+
+    @documented_as(AdmissionVerbs.remove_sla)
+    async def remove_sla(self, priority: TaskPriority | str | int, *, queue: str | None = None) -> bool:
+        return await self.run_flow(sla.remove_sla(self.spread, priority, queue))
+
+    @documented_as(AdmissionVerbs.check_sla)
+    async def check_sla(self) -> list[SlaReading]:
+        return await self.run_flow(sla.check_sla(self.spread))

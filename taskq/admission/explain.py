@@ -18,9 +18,6 @@ from taskq.protocol.replies import Circumstances, Inspection, WorkerCard
 from taskq.protocol.walks import all_cards
 from taskq.states import TaskStatus
 
-# The card of a worker shows no more of its types than this many characters.
-_CUT = 4_000
-
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -30,8 +27,9 @@ class Explanation:
         task_id: of the task.
         status: its status; empty if it is not known.
         reason: one word: ``queued``, ``paused``, ``no_worker``, ``unknown_type``, ``corrupt``, ``scheduled``,
-            ``parked``, ``retry``, ``limit``, ``circuit``, ``unique``, ``order``, ``children``, ``dependencies``,
-            ``waiting``, ``running``, ``dead``, ``completed``, ``cancelled`` or ``unknown``.
+            ``parked``, ``retry``, ``limit``, ``circuit``, ``passed``, ``unique``, ``order``, ``children``,
+            ``dependencies``, ``signal``, ``waiting``, ``running``, ``dead``, ``completed``, ``cancelled``
+            or ``unknown``.
         message: the whole reason, for people.
         details: the numbers and names in it.
     """
@@ -111,11 +109,11 @@ def _pending(case: _Case) -> Explanation:
         )
     if not serving:
         return case.because("no_worker", f"no live worker serves the list {name}: start one", list=name)
-    types = [card.card.get("types", "") for card in serving]
-    if all(0 < len(text) < _CUT and case.task.task_type not in text.split() for text in types):
+    if all("knows" in card.card and not _knows(card, case.task) for card in serving):
+        version = f" in version {case.task.version}" if case.task.version != 1 else ""
         return case.because(
             "unknown_type",
-            f"none of {len(serving)} live workers of the list {name} knows the type {case.task.task_type}",
+            f"none of {len(serving)} live workers of the list {name} knows the type {case.task.task_type}{version}",
             type=case.task.task_type,
             workers=[card.worker_id for card in serving[:10]],
         )
@@ -190,6 +188,8 @@ def _waiting(case: _Case) -> Explanation:
         key, holder = state.get("succeeds"), state.get("behind")
         message = f"it waits until {holder} has ended, which held the unique key {key} when it was submitted"
         return case.because("unique", message + _put_off(case.task), key=key, holder=holder)
+    if found.limit is not None and found.limit.key.startswith("@"):
+        return _passed(case, found.limit.ahead)
     if waits == "@limit" and (gated := _gated(case)):
         return gated
     if found.limit is not None and waits == "@limit":
@@ -208,7 +208,35 @@ def _waiting(case: _Case) -> Explanation:
         what = "dependencies" if waits.endswith("/0") else "children"
         message = f"{total - ended} of {total} {what} have not ended yet: {', '.join(open_ones)}"
         return case.because(what, message, total=total, ended=ended, open=open_ones)
+    _, space, signal = waits.partition(" ")
+    if space:
+        until = f", until {iso_utc(int(float(found.due)))}" if found.due else ""
+        return case.because("signal", f"it waits for the signal {signal}{until}", signal=signal)
     return case.because("waiting", f"it waits for {waits or 'nothing that is known: run `taskq fsck`'}", waits=waits)
+
+
+def _knows(card: WorkerCard, task: Task) -> bool:
+    """Return whether a worker can run a task, as lua/lib/sidings.lua decides it."""
+    for word in card.card.get("knows", "").split():
+        name, _, span = word.rpartition("@")
+        lowest, _, highest = span.partition("-")
+        if name == task.task_type:
+            return int(lowest) <= task.version <= int(highest)
+    return False
+
+
+def _passed(case: _Case, ahead: int) -> Explanation:
+    task, name = case.task, case.state.get("list", "")
+    what = f"{task.task_type}" + (f" version {task.version}" if task.version != 1 else "")
+    able = [
+        card.worker_id for card in case.workers if _knows(card, task) and name in card.card.get("lists", "").split()
+    ]
+    details = {"type": task.task_type, "version": task.version, "ahead": ahead, "workers": able[:10]}
+    if not able:
+        message = f"no live worker of the list {name} knows {what}: start one that does"
+        return case.because("unknown_type", message, **details)
+    message = f"a worker that does not know {what} has passed it over; {len(able)} do, and {ahead} go before it"
+    return case.because("passed", message, **details)
 
 
 def _running(case: _Case) -> Explanation:

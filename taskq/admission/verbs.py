@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from taskq.admission import circuits, explain, limits
+from taskq.admission import circuits, explain, limits, sla
 from taskq.admission.explain import Explanation
 from taskq.flows import Flow
 from taskq.model.circuit import Circuit, CircuitInfo
 from taskq.model.limit import Limit, LimitInfo
+from taskq.model.threshold import SlaReading
+from taskq.states import TaskPriority
 
 T = TypeVar("T")
 
@@ -155,3 +157,52 @@ class AdmissionVerbs:
             ServerUnavailable: if the server cannot be asked.
         """
         return self.run_flow(explain.explain(self.spread.of(task_id), task_id))
+
+    def set_sla(
+        self,
+        priority: TaskPriority | str | int,
+        *,
+        age: float | None = None,
+        start: float | None = None,
+        queue: str | None = None,
+    ) -> None:
+        """Say how long the tasks of a list may wait; replaces what was said of that list before.
+
+        Whoever beats, a worker or a scheduler, compares: the event ``sla.breached`` tells when a threshold is broken,
+        ``sla.recovered`` when that is over. What a task waits before it comes into its list, for a time, a limit or
+        other tasks, does not count.
+
+        Args:
+            priority: of the list.
+            age: how many seconds the oldest task may have waited; None: any.
+            start: how many seconds nineteen of twenty tasks may have waited when they start; None: any.
+            queue: its name; None: the default queue.
+
+        Raises:
+            InvalidTask: for a length of time or a name that cannot be used, or if 1,000 lists have thresholds.
+            ServerUnavailable: if the server cannot be asked.
+        """
+        self.run_flow(sla.set_sla(self.spread, priority, age, start, queue))
+
+    def remove_sla(self, priority: TaskPriority | str | int, *, queue: str | None = None) -> bool:
+        """Let the tasks of a list wait for any time.
+
+        Args:
+            priority: of the list.
+            queue: its name; None: the default queue.
+
+        Returns:
+            Whether it had thresholds.
+
+        Raises:
+            ServerUnavailable: if the server cannot be asked.
+        """
+        return self.run_flow(sla.remove_sla(self.spread, priority, queue))
+
+    def check_sla(self) -> list[SlaReading]:
+        """Return how long tasks wait now in the lists that have thresholds; of several partitions the worst.
+
+        Raises:
+            ServerUnavailable: if the server cannot be asked.
+        """
+        return self.run_flow(sla.check_sla(self.spread))

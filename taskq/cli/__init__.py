@@ -28,6 +28,7 @@ COMMANDS = {
         "queue": ("taskq.cli.queues", "List, pause, resume or purge queues."),
         "limit": ("taskq.cli.limits", "Limit how many tasks run at a time, or start within a time."),
         "circuit": ("taskq.cli.circuits", "Hold tasks of a kind back while they would fail."),
+        "sla": ("taskq.cli.sla", "Show how long tasks wait, and say by the exit code whether that is too long."),
         "dlq": ("taskq.cli.dead", "List, show, replay or purge dead letters."),
         "dashboard": ("taskq.cli.dashboard", "Serve the dashboard for a browser."),
         "acl": ("taskq.cli.acl", "Print the rights that a worker, a producer, ... needs on the server."),

@@ -29,6 +29,13 @@ def _text(numbers: QueueStats, place: str) -> str:
     sizes = [(status.value, getattr(numbers, f"{status.value}_tasks")) for status in TaskStatus]
     statuses = table(("STATUS", "TASKS"), [*sizes, ("dead letters", numbers.dead_letters)], right=("TASKS",))
     parts = [head, statuses, list_rows(numbers.lists)]
+    if numbers.passed:
+        rows = [
+            (item.queue, item.priority, item.task_type, item.version, item.tasks, "yes" if item.runnable else "NO")
+            for item in numbers.passed
+        ]
+        headers = ("QUEUE", "PRIORITY", "PASSED OVER", "VERSION", "TASKS", "A WORKER KNOWS IT")
+        parts.append(table(headers, rows, right=("VERSION", "TASKS")))
     if numbers.counters:
         counters = sorted(numbers.counters.items())
         parts.append(table(("SINCE THE BEGINNING", "TASKS"), counters, right=("TASKS",)))

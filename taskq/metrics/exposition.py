@@ -103,6 +103,8 @@ def namespace_families(reading: NamespaceReading) -> Iterator[Metric]:
         yield counter
     if reading.up:
         yield from _lists(reading)
+        yield from _sla(reading)
+        yield _passed(reading)
 
 
 def _lists(reading: NamespaceReading) -> Iterator[Metric]:
@@ -122,6 +124,34 @@ def _lists(reading: NamespaceReading) -> Iterator[Metric]:
         oldest.add_metric(place, item.oldest_seconds or 0.0)
         paused.add_metric(place, int(item.paused))
     yield from (depth, oldest, paused)
+
+
+def _sla(reading: NamespaceReading) -> Iterator[Metric]:
+    labels = ["prefix", "queue", "priority", "measure"]
+    waited = GaugeMetricFamily(
+        "taskq_sla_seconds",
+        "How long the oldest task of a list waits, or tasks had waited at their start.",
+        labels=labels,
+    )
+    allowed = GaugeMetricFamily("taskq_sla_allowed_seconds", "How long that may be.", labels=labels)
+    broken = GaugeMetricFamily("taskq_sla_broken", "Whether it is too long: 1 or 0.", labels=labels)
+    for item in reading.sla:
+        place = [reading.prefix, item.queue, item.priority, item.measure]
+        waited.add_metric(place, item.waited_seconds)
+        allowed.add_metric(place, item.allowed_seconds)
+        broken.add_metric(place, int(item.broken_since is not None))
+    yield from (waited, allowed, broken)
+
+
+def _passed(reading: NamespaceReading) -> Metric:
+    labels = ["prefix", "queue", "priority", "type", "version", "runnable"]
+    family = GaugeMetricFamily(
+        "taskq_tasks_passed", "Tasks that wait for a worker that knows their type and version.", labels=labels
+    )
+    for item in reading.passed:
+        place = [reading.prefix, item.queue, item.priority, item.task_type, str(item.version)]
+        family.add_metric([*place, str(int(item.runnable))], item.tasks)
+    return family
 
 
 def _build() -> Metric:

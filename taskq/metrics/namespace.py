@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from taskq.errors import TaskqError
 from taskq.metrics.hint import Hint, Load
 from taskq.model.circuit import CircuitInfo
-from taskq.model.views import ListStats, QueueStats, WorkerInfo, whole
+from taskq.model.threshold import SlaReading
+from taskq.model.views import ListStats, PassedTasks, QueueStats, WorkerInfo, whole
 from taskq.queue import TaskQueue
 from taskq.states import TaskStatus
 from taskq.transport.server_info import ServerLoad, read_load
@@ -32,6 +33,7 @@ _OF_TASKS = {
     "lost_bodies": "Tasks whose envelope somebody has deleted.",
 }
 _OTHERS = {
+    "sla_breaches": "Times that tasks began to wait longer than they may.",
     "strays": "Ids in lists that did not belong there.",
     "violations": "Broken invariants that samples have found; taskq fsck shows which.",
     "circuits_opened": "Times that a circuit has opened.",
@@ -51,6 +53,8 @@ class NamespaceReading:
         gauges, counters: name without the ``taskq_``, what it means, value.
         statuses: status -> tasks.
         lists: the priority lists.
+        sla: what was measured beside each threshold.
+        passed: what waits for a worker that knows it.
     """
 
     prefix: str
@@ -60,6 +64,8 @@ class NamespaceReading:
     counters: Sequence[Figure] = ()
     statuses: dict[str, int] = field(default_factory=dict)
     lists: Sequence[ListStats] = ()
+    sla: Sequence[SlaReading] = ()
+    passed: Sequence[PassedTasks] = ()
 
 
 class NamespaceReader:
@@ -83,6 +89,7 @@ class NamespaceReader:
         prefix, began = self._queue.settings.prefix, time.monotonic()
         try:
             stats, workers = self._queue.get_queue_stats(), self._queue.list_workers()
+            sla = self._queue.check_sla()
             load = read_load(self._queue.transport)
             circuits = self._queue.list_circuits()
         except TaskqError as error:
@@ -97,6 +104,8 @@ class NamespaceReader:
             counters=[*_counters(stats.counters), _evicted(load)],
             statuses={status.value: getattr(stats, f"{status.value}_tasks") for status in TaskStatus},
             lists=stats.lists,
+            sla=sla,
+            passed=stats.passed,
         )
 
 

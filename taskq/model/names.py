@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from taskq.errors import InvalidTask
 
+MAX_VERSION = 1_000_000
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}\Z")
 
 
@@ -28,6 +29,17 @@ def check_name(value: object, what: str) -> str:
         f"{shown} cannot be used as {'an' if what[0] in 'aeio' else 'a'} {what}: use 1 to 128 letters, digits, "
         "'_', '-' or '.', beginning with a letter, a digit or '_'"
     )
+
+
+def check_version(value: object) -> int:
+    """Return a version of payloads.
+
+    Raises:
+        InvalidTask: if it is none.
+    """
+    if type(value) is not int or not 1 <= value <= MAX_VERSION:
+        raise InvalidTask(f"version is {value!r:.60}: use a whole number from 1 to {MAX_VERSION:,}")
+    return value
 
 
 _VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))

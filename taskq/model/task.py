@@ -14,7 +14,7 @@ from taskq.model.crypto import Seal, reveal
 from taskq.model.dependencies import check_depends_on
 from taskq.model.limit import check_limit_keys
 from taskq.model.moment import iso_utc, parse_iso, plain_seconds
-from taskq.model.names import check_name, checked_type, new_id
+from taskq.model.names import check_name, check_version, checked_type, new_id
 from taskq.model.uniqueness import FIELDS, Uniqueness, UniquePolicy
 from taskq.states import TaskPriority, TaskType
 
@@ -63,6 +63,8 @@ class Task:
         depends_on: ids of up to 1,000 tasks that have to end first; it is ``waiting`` until then.
         run_when: what has to become of them: ``completed`` (all of them), ``failed`` (one at least) or ``ended``; else
             it is cancelled.
+        version: of the payload, if its type has had others: only workers that know it run the task; see
+            ``TaskQueue.upcast``.
         created_at: when it was made, UTC, ISO 8601.
 
     Attributes:
@@ -94,6 +96,7 @@ class Task:
     result_ttl: float | None = None
     depends_on: Sequence[str] = ()
     run_when: str = "completed"
+    version: int = 1
     created_at: str = ""
     partition_key: str | None = field(default=None, compare=False)
     fresh_id: bool = field(default=False, init=False, repr=False, compare=False)
@@ -119,6 +122,8 @@ class Task:
             self._check_uniqueness()
         if self.limit_keys:
             self.limit_keys = check_limit_keys(self.limit_keys)
+        if type(self.version) is not int or self.version != 1:
+            check_version(self.version)
         if self.partition_key is not None:
             check_name(self.partition_key, "partition key")
         if self.depends_on or self.run_when != "completed":
@@ -192,6 +197,7 @@ def alike(pattern: Task, payload: Any) -> Task:
     task.ordering_key, task.limit_keys = pattern.ordering_key, pattern.limit_keys
     task.unique_policy, task.unique_ttl = pattern.unique_policy, pattern.unique_ttl
     task.unique_window, task.idempotency = pattern.unique_window, pattern.idempotency
+    task.version = pattern.version
     task.task_id, task.fresh_id = new_id(), True
     return task
 
@@ -216,6 +222,8 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
     if task.limit_keys:
         # always here: scripts look for them (lua/lib/room.lua)
         head += f'"limit_keys":{encode(list(task.limit_keys), "limit_keys")},'
+    if task.version != 1:
+        head += f'"version":{task.version},'
     if task.priority is not TaskPriority.NORMAL:
         head += f'"priority":"{task.priority.label}",'
     if task.queue is not None:
@@ -375,6 +383,7 @@ def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
     task.result_ttl = get("result_ttl")
     task.partition_key = None
     task.depends_on, task.run_when = get("depends_on", ()), get("run_when", "completed")
+    task.version = get("version", 1)
     return task
 
 

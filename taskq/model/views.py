@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from taskq.errors import CorruptTask, InvalidTask
+from taskq.errors import CorruptTask
 from taskq.model.codec import decode
 from taskq.model.crypto import Seal, is_sealed, reveal
-from taskq.model.moment import iso_utc, parse_iso
+from taskq.model.moment import iso_utc
 from taskq.model.result import result_outline
 from taskq.model.task import DEFAULT_QUEUE, Task
 from taskq.states import TaskStatus
-
-_CREATED = re.compile(r'"created_at":"([^"]{20,32})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class ListStats:
         queue: name of the queue.
         priority: name of the priority.
         depth: number of ids in the list, cancelled ones that the next claim will skip included.
-        oldest_seconds: age of the task at its head; None if it is empty.
+        oldest_seconds: how long the first of it has waited there; None if it is empty.
         paused: whether claims are stopped.
     """
 
@@ -38,6 +35,27 @@ class ListStats:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedTasks:
+    """Tasks that workers have passed over because they do not know the type, or this version of its payloads.
+
+    Attributes:
+        queue: name of the queue.
+        priority: name of the priority.
+        task_type: the type.
+        version: of the payloads.
+        tasks: how many wait for a worker that knows them.
+        runnable: whether any live worker does; if not, nothing will start them.
+    """
+
+    queue: str
+    priority: str
+    task_type: str
+    version: int
+    tasks: int
+    runnable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class QueueStats:
     """Numbers of a namespace, as of one instant.
 
@@ -45,6 +63,7 @@ class QueueStats:
         success_rate: completed tasks as a share of all that ran to an end since the namespace began; None before.
         counters: lifetime counters: submitted, completed, failed, cancelled, retried, recovered, replayed, purged,
             expired, ...
+        passed: what waits for a worker that knows it.
     """
 
     pending_tasks: int
@@ -60,6 +79,7 @@ class QueueStats:
     success_rate: float | None
     lists: tuple[ListStats, ...] = ()
     counters: dict[str, int] = field(default_factory=dict)
+    passed: tuple[PassedTasks, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as a dict that JSON can say."""
@@ -171,12 +191,3 @@ def _progress(stored: str | None, task_id: str, seal: Seal | None) -> Any:
         return decode(reveal(seal, value, "progress", task_id), "progress") if is_sealed(value) else value
     except CorruptTask as error:
         return str(error)
-
-
-def age_seconds(envelope_head: str, now_ms: int) -> float | None:
-    """Return how old a task is, from the first few hundred characters of its envelope; None if they do not tell."""
-    found = _CREATED.search(envelope_head)
-    try:
-        return max(0.0, (now_ms - parse_iso(found[1])) / 1000) if found else None
-    except InvalidTask:  # written by something else than taskq
-        return None

@@ -31,7 +31,7 @@ _CONNECTION = ("auth", "hello", "ping", "select", "client|setname", "role", "eva
 _CLUSTER = ("cluster|slots", "cluster|shards", "cluster|nodes", "command", "readonly", "info")
 _READS = frozenset(
     """exists get getrange hexists hget hgetall hlen hmget hscan lindex llen lpos lrange mget pttl scan scard sismember
-    smembers smismember srandmember sscan strlen time type zcard zmscore zrange zrangebyscore zrank zrevrange
+    smembers smismember srandmember hrandfield sscan strlen time type zcard zmscore zrange zrangebyscore zrank zrevrange
     zrevrangebyscore zscan zscore""".split()  # noqa: SIM905 - a list of words
 )
 
@@ -107,6 +107,7 @@ _LOOKS = (
     "cards",
     "schedules",
     "read_limits",
+    "read_sla",
     "read_circuits",
     "explain",
 )
@@ -135,6 +136,7 @@ DUTIES: dict[Role, Duties] = {
             "takeover",
             "card",
             "remember",
+            "watch",
             "lengths",
             "ages",
             "cards",
@@ -145,11 +147,11 @@ DUTIES: dict[Role, Duties] = {
         ("bell:*",),
     ),
     Role.SCHEDULER: Duties(
-        ("promote", "schedules", "fire", "beat", "reap", "sweep", "remember"), (f"bell:{SCHEDULER_BELL}",)
+        ("promote", "schedules", "fire", "beat", "reap", "sweep", "remember", "watch"), (f"bell:{SCHEDULER_BELL}",)
     ),
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
-        (*_SUBMITS, *_LOOKS, *_STEERS, *_PURGES, "replay", "discard", *_CHECKS, *_MENDS),
+        (*_SUBMITS, *_LOOKS, *_STEERS, "sla", *_PURGES, "replay", "discard", *_CHECKS, *_MENDS),
         ("reply:*",),
         listens=True,
         plain=("info", "time"),

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo
+from taskq.model.threshold import MAX_THRESHOLDS, SlaReading
 from taskq.protocol.operation import Argument, Operation
-from taskq.protocol.replies import Circumstances, parse_ages, parse_circumstances, parse_limits
+from taskq.protocol.replies import Circumstances, parse_ages, parse_circumstances, parse_limits, parse_readings
 
 # as in operations.py, which loads these scripts with the others
 ARGUMENTS: dict[str, str] = {
@@ -15,6 +16,9 @@ ARGUMENTS: dict[str, str] = {
     "read_limits": "most",
     "ages": "lists*",
     "explain": "id list ttl keys ahead*",
+    "sla": "list wanted most",
+    "read_sla": "",
+    "watch": "period",
 }
 
 
@@ -45,3 +49,19 @@ class AdmissionOperations:
     def list_limits(self) -> Operation[list[LimitInfo]]:
         """Return all limits, and how many run and wait with each of their keys."""
         return self._build("read_limits", (MAX_LIMITS,), parse_limits)
+
+    def set_sla(self, list_name: str, age_ms: int, start_ms: int) -> Operation[bool]:
+        """Say how long the tasks of a list may wait (0: for ever); return False if there are too many thresholds."""
+        return self._build("sla", (list_name, f"{age_ms} {start_ms}", MAX_THRESHOLDS), lambda reply: reply == 1)
+
+    def remove_sla(self, list_name: str) -> Operation[bool]:
+        """Take the thresholds of a list away; return whether there were any."""
+        return self._build("sla", (list_name, "", MAX_THRESHOLDS), lambda reply: reply == 1)
+
+    def check_sla(self) -> Operation[list[SlaReading]]:
+        """Return what is measured beside each threshold."""
+        return self._build("read_sla", (), parse_readings)
+
+    def watch(self, period_ms: int) -> Operation[bool]:
+        """Tell of breaches, unless that was done in the last ``period_ms``; return whether there are thresholds."""
+        return self._build("watch", (period_ms,), lambda reply: reply == 1)

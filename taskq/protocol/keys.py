@@ -57,6 +57,9 @@ FAMILIES: dict[str, str] = {
     "circuits": "circuits",  # hash, name of a circuit -> its rule
     "faults": "faults:",  # list with TTL, ms of the last failures that a circuit counts by one key
     "woken": "woken",  # hash, key -> the last that went back to its list, if more wait behind it
+    "sla": "sla",  # hash, priority list -> how old its oldest task and how late a start may be, in ms
+    "breaches": "breaches",  # hash, threshold that is broken -> since when, ms
+    "sidings": "sidings",  # hash, key of passed over tasks -> ms of the last pass, and bells of those who can
     "rate": "rate:",  # string with TTL, ms at which the bucket of a key is full again
     "starts": "starts:",  # list with TTL, ms of the last starts of a key with a sliding window
     "unique": "unique:",  # string, unique key -> id of the task that holds it; with a TTL if it is to let go by time

@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 from taskq.errors import InvalidTask, ProtocolError
 from taskq.model.circuit import Circuit, CircuitInfo, CircuitState
 from taskq.model.limit import Limit, LimitInfo
-from taskq.model.moment import parse_iso
+from taskq.model.moment import iso_utc, parse_iso
+from taskq.model.task import DEFAULT_QUEUE
+from taskq.model.threshold import SlaReading
+from taskq.protocol.keys import split_list_name
 
 
 class OutOfStep(ProtocolError):
@@ -119,11 +122,11 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class ListDepth:
-    """One priority list: its length, the head of the oldest envelope, and whether it is paused."""
+    """One priority list: its length, since when its oldest waits (None: not known), and whether it is paused."""
 
     name: str
     length: int
-    oldest: str
+    since_ms: int | None
     paused: bool
 
 
@@ -143,6 +146,7 @@ class Sizes:
     dead: int
     tombstones: int
     cursor: str = "0"
+    sidings: tuple[tuple[str, int, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +298,17 @@ def parse_limits(reply: list[Any]) -> list[LimitInfo]:
     return [LimitInfo(limit, counts[name]) for name, limit in found.items()]
 
 
+def parse_readings(flat: list[Any]) -> list[SlaReading]:
+    """Return what read_sla answered, in the order of the lists."""
+    found = []
+    for at in range(0, len(flat), 5):
+        queue, priority = split_list_name(flat[at].decode())
+        words = (flat[at + 1].decode(), flat[at + 2] / 1000, flat[at + 3] / 1000)
+        since = iso_utc(flat[at + 4]) if flat[at + 4] else None
+        found.append((priority, SlaReading(queue or DEFAULT_QUEUE, priority.label, *words, since)))
+    return [reading for _, reading in sorted(found, key=lambda item: (item[1].queue, -item[0], item[1].measure))]
+
+
 def parse_ages(reply: list[Any]) -> list[float | None]:
     """Return for how many seconds each has waited; what cannot be read for ever, so that a turn looks at it."""
     now_ms, *heads = reply
@@ -344,12 +359,14 @@ def parse_circumstances(reply: list[Any]) -> Circumstances:
 
 def parse_sizes(reply: list[Any]) -> Sizes:
     """Return what stats answered."""
-    sizes, depths = reply[1], reply[2]
+    sizes, depths, sidings = reply[1], reply[2], reply[8]
     return Sizes(
         now_ms=reply[0],
         statuses={sizes[i].decode(): sizes[i + 1] for i in range(0, len(sizes), 2)},
         lists=tuple(
-            ListDepth(depths[i].decode(), depths[i + 1], depths[i + 2].decode("utf-8", "replace"), depths[i + 3] == 1)
+            ListDepth(
+                depths[i].decode(), depths[i + 1], int(depths[i + 2]) if depths[i + 2] else None, depths[i + 3] == 1
+            )
             for i in range(0, len(depths), 4)
         ),
         counters={name: int(value) for name, value in pairs(reply[3]).items()},
@@ -357,6 +374,7 @@ def parse_sizes(reply: list[Any]) -> Sizes:
         dead=reply[5],
         tombstones=reply[6],
         cursor=reply[7].decode(),
+        sidings=tuple((sidings[i].decode(), sidings[i + 1], sidings[i + 2] == 1) for i in range(0, len(sidings), 3)),
     )
 
 

@@ -7,7 +7,8 @@ import time
 from taskq.protocol.operations import Protocol
 from taskq.settings import Settings
 from taskq.transport.chronicle import Chronicle
-from taskq.transport.upkeep import Run, Upkeep
+from taskq.transport.upkeep import Run, Upkeep, lease_times
+from taskq.transport.vigil import Vigil
 
 
 class Janitor:
@@ -24,6 +25,7 @@ class Janitor:
     def __init__(self, run: Run, protocol: Protocol, settings: Settings) -> None:
         self._upkeep = Upkeep(run, protocol, settings)
         self._chronicle = Chronicle(run, protocol)
+        self._vigil = Vigil(run, protocol, lease_times(settings).period_ms)
         self._interval = settings.heartbeat_interval_seconds
         self._ask_at = time.monotonic()
 
@@ -44,6 +46,7 @@ class Janitor:
             reply = self._upkeep.beat()
             self._ask_at = now + self._interval
             self._chronicle.step(reply.now_ms)
+            self._vigil.step(reply.now_ms)
         if self._upkeep.pending:
             self._upkeep.step()
         return 0.0 if self._upkeep.pending else max(0.0, self._ask_at - time.monotonic())

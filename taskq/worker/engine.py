@@ -22,6 +22,7 @@ from taskq.worker.attempt import COMMITTED, Attempt, Tally, TaskTimeout
 from taskq.worker.context import TaskContext
 from taskq.worker.dependents import guarded
 from taskq.worker.flight import Flight, take_load
+from taskq.worker.knowledge import bells_of, knowledge
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
 from taskq.worker.options import EngineOptions
@@ -62,7 +63,7 @@ class Engine:
         self._line = queue.transport.own_line()
         self.membership = Membership(self._line, self._protocol, queue.settings, guard, options.name)
         self.judge = judge_for(queue.settings, registry, lambda: self.membership.worker, self.server_now_ms)
-        self._waiter = Waiter(Bell(queue.transport.endpoint, self._protocol.bell_keys(options.lists)))
+        self._waiter = Waiter(Bell(queue.transport.endpoint, self._protocol.bell_keys(bells_of(registry, options))))
         self._plan = plan_for(queue, options)
         self.tally = Tally()
         self._held: dict[str, Attempt] = {}
@@ -192,7 +193,7 @@ class Engine:
         return {
             "slots": str(self.slots.number),
             "lists": " ".join(self._options.lists),
-            "types": " ".join(self._registry.types)[:4000],
+            **knowledge(self._registry, self._options.lists),
             **self._options.card,
         }
 
@@ -341,9 +342,9 @@ class Engine:
         self._set_clock(reply.now_ms)
         self._hold = reply.hold
         self._due_ms = reply.wait_ms
-        for attempt, settlement in settled:
+        for _, settlement in settled:
             if settlement.task_id not in reply.refused:
-                self.tally.count(settlement.outcome, parked=attempt is None and settlement.outcome == "snooze")
+                self.tally.count(settlement.outcome)
         for task_id in reply.refused:
             self.tally.refused += 1
             log.warning(

@@ -23,7 +23,8 @@ from taskq.settings import Settings
 from taskq.transport.chronicle import Chronicle
 from taskq.transport.line import Line, Patience
 from taskq.transport.sampling import Sampler
-from taskq.transport.upkeep import Upkeep, crash_limits
+from taskq.transport.upkeep import Upkeep, crash_limits, lease_times
+from taskq.transport.vigil import Vigil
 
 T = TypeVar("T")
 
@@ -94,6 +95,7 @@ class Guardian:
         self._limits = crash_limits(settings)
         self._upkeep = Upkeep(self._call, protocol, settings)
         self._chronicle = Chronicle(self._call, protocol)
+        self._vigil = Vigil(self._call, protocol, lease_times(settings).period_ms)
         self._sampler = Sampler(self._call, protocol)
         self._wards: dict[str, Ward] = {}
         self._lock = threading.Lock()
@@ -228,6 +230,7 @@ class Guardian:
         if self._upkeep.pending:
             self._jobs.put(self._keep_up)
         self._jobs.put(lambda: self._chronicle.step(reply.now_ms))
+        self._jobs.put(lambda: self._vigil.step(reply.now_ms))
         self._jobs.put(self._sampler.step)
 
     def _show(self, ward: Ward) -> None:

@@ -30,6 +30,7 @@ class HandlerCollector(Installs):
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.register_handler = registry.register
+        self.register_upcast = registry.add_upcast
 
 
 def load_handlers(targets: tuple[str, ...]) -> Registry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,7 +76,12 @@ class TaskWorker(Installs):
         self._stopped_early = False
 
     def register_handler(
-        self, task_type: str, handler: Handler, policy: RetryPolicy | None = None, schema: Any = None
+        self,
+        task_type: str,
+        handler: Handler,
+        policy: RetryPolicy | None = None,
+        schema: Any = None,
+        version: int = 1,
     ) -> None:
         """Run tasks of a type with a function.
 
@@ -86,12 +91,27 @@ class TaskWorker(Installs):
             policy: what to do when it raises; by default retries with exponential backoff.
             schema: what the payload has to look like, as ``TaskQueue.set_schema``; with a class, ``task.payload`` is an
                 instance of it. A task that does not fit becomes a dead letter with the reason ``schema``.
+            version: of the payloads that it takes. A task of another one is left to a worker that knows it, unless
+                ``register_upcast`` says how it is made to fit.
 
         Raises:
             InvalidTask: if the name, the function or the schema cannot be used.
             SettingsError: if the library for the schema is not installed.
         """
-        self.registry.register(task_type, handler, policy, schema)
+        self.registry.register(task_type, handler, policy, schema, version)
+
+    def register_upcast(self, task_type: str, from_version: int, function: Callable[[Any], Any]) -> None:
+        """Say how a payload of one version becomes one of the next; several make a chain.
+
+        Args:
+            task_type: the type.
+            from_version: the version of the payloads that the function takes.
+            function: takes the payload and returns that of the next version; called before the handler.
+
+        Raises:
+            InvalidTask: if the name, the version or the function cannot be used.
+        """
+        self.registry.add_upcast(task_type, from_version, function)
 
     def start(self) -> dict[str, int]:
         """Serve until ``stop`` is called, or SIGINT or SIGTERM arrives on the main thread; blocks.

@@ -15,7 +15,16 @@ from taskq.queue import TaskQueue
 
 # their own docstrings, or none of the other's business
 OWN = {"handle", "task", "transport", "run_flow", "context", "partition"}
-PLAIN = {"handle", "task", "transport", "context", "partition", "install", "set_schema"}  # no I/O, nothing to await
+PLAIN = {
+    "handle",
+    "task",
+    "transport",
+    "context",
+    "partition",
+    "install",
+    "set_schema",
+    "upcast",
+}  # no I/O, nothing to await
 CHANNELS = [(Publisher, AsyncPublisher), (Consumer, AsyncConsumer)]
 
 

@@ -180,6 +180,19 @@ def end(outcome: Outcome) -> Move:
     return move
 
 
+def pass_over(knows: str) -> Move:
+    """Let a worker that says what it knows pass it over."""
+
+    def move(bench: Bench) -> None:
+        card = bench.key("worker", "w1")
+        if bench.client.exists(card):
+            bench.client.hset(card, mapping={"lists": "normal", "knows": knows, "bell": "@x"})
+        (inspection,) = bench.run(bench.protocol.inspect(["a"]))
+        bench.run(bench.protocol.settle([Settlement("a", inspection.state.get("fence", ""), "pass", "x@1", TTL_MS)]))
+
+    return move
+
+
 def crash(times: int) -> Move:
     def move(bench: Bench) -> None:
         for n in range(times):
@@ -226,7 +239,12 @@ MOVES: dict[str, list[Move]] = {
     "sequence": [sequence(submit_behind), sequence(submit_behind_and_delayed)],
     "unique": [succeed("0"), succeed("+60000")],
     "reap": [reap(1), reap(3)],
-    **{outcome: [end(outcome)] for outcome in Outcome if outcome not in (Outcome.CRASH, Outcome.CANCEL, Outcome.WAIT)},
+    **{
+        outcome: [end(outcome)]
+        for outcome in Outcome
+        if outcome not in (Outcome.CRASH, Outcome.CANCEL, Outcome.WAIT, Outcome.PASS)
+    },
+    Outcome.PASS: [pass_over("y@1-1"), pass_over("x@1-1")],
     Outcome.WAIT: [wait, wait_in_vain],
     "fan-in": [fan_in],
     "signal": [signal],

@@ -19,7 +19,8 @@ from tests.conformance.clients import Client, Hands, NewClient
 
 def serve(hands: Hands, name: str, lists: list[str], types: str = "agent_query") -> None:
     """Register a worker that serves some lists and knows some types."""
-    card = {"lists": " ".join(lists), "types": types}
+    knows = " ".join(f"{task_type}@1-1" for task_type in types.split())
+    card = {"lists": " ".join(lists), "types": types, "knows": knows, "bell": f"@{name}"}
     hands.run(hands.protocol.register(name, "token", LeaseTimes(30_000, 5_000), "uuid", card))
 
 
@@ -41,6 +42,36 @@ def no_worker(client: Client, hands: Hands) -> str:
 def unknown_type(client: Client, hands: Hands) -> str:
     serve(hands, hands.name, lists_of(None), "send echo")
     return client.submit_task(Task(task_type="resize"))
+
+
+def passed_over(client: Client, hands: Hands) -> str:
+    serve(hands, hands.name, lists_of(None), "echo")
+    serve(hands, "able", lists_of(None), "resize")
+    task_id = client.submit_task(Task(task_type="resize"))
+    hands.claim()
+    hands.end(task_id, "pass", error="resize@1", delay_ms=10_000)
+    return task_id
+
+
+def newer_version(client: Client, hands: Hands) -> str:
+    serve(hands, hands.name, lists_of(None), "resize")
+    task_id = client.submit_task(Task(task_type="resize", version=2))
+    hands.claim()
+    hands.end(task_id, "pass", error="resize@2", delay_ms=10_000)
+    return task_id
+
+
+def unknown_version(client: Client, hands: Hands) -> str:
+    serve(hands, hands.name, lists_of(None), "resize")
+    return client.submit_task(Task(task_type="resize", version=2))
+
+
+def for_a_signal(client: Client, hands: Hands) -> str:
+    return end(client, hands, "wait", body="1 approved", delay_ms=60_000)
+
+
+def expired(client: Client, hands: Hands) -> str:
+    return end(client, hands, "cancel", body="expired: it was to start within 5 s")
 
 
 def corrupt(client: Client, hands: Hands) -> str:
@@ -145,6 +176,11 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (paused, "paused", r"the list low is paused: `taskq queue resume`"),
     (no_worker, "no_worker", r"no live worker serves the list mail:normal"),
     (unknown_type, "unknown_type", r"none of 1 live workers of the list normal knows the type resize"),
+    (passed_over, "passed", r"does not know resize has passed it over; 1 do, and 0 go before it"),
+    (newer_version, "unknown_type", r"no live worker of the list normal knows resize version 2: start one"),
+    (unknown_version, "unknown_type", r"none of 1 live workers of the list normal knows the type resize in version 2"),
+    (for_a_signal, "signal", r"it waits for the signal approved, until 20.*Z$"),
+    (expired, "cancelled", r"it has ended at 20.*: expired: it was to start within 5 s"),
     (corrupt, "corrupt", r"ends as a dead letter: .* does not match its SHA-256 checksum"),
     (scheduled, "scheduled", r"it is delayed and starts at 20\d\d-.*Z"),
     (parked, "parked", r"starts at 20.*, because: no handler for type 'x'"),
@@ -176,7 +212,7 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
 def test_the_reason(
     client: Client, hands: Hands, case: Callable[[Client, Hands], str], reason: str, message: str
 ) -> None:
-    if case not in (no_worker, unknown_type):
+    if case not in (no_worker, unknown_type, passed_over, newer_version, unknown_version):
         serve(hands, "another", lists_of(None))
     found: Explanation = client.explain(case(client, hands))
     assert found.reason == reason, found.message

@@ -30,6 +30,9 @@ def scraped(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     try:
         pages = [command.sees(r"http://\S+/metrics").removeprefix("http://").partition("/")[0] for command in started]
         with TaskQueue(redis_url, prefix="t-scraped") as queue:
+            queue.set_sla("urgent", age=5)
+            passed = queue.submit_task(Task(task_type="unknown"))
+            eventually(lambda: queue.get_task_status(passed)["status"] == "waiting", what="a task that is passed over")
             queue.wait_for_result(queue.submit_task(Task(task_type="echo")), 30)
         eventually(lambda: "taskq_worker_runs_total{" in get(pages[1], "/metrics")[1], what="the report of the worker")
         text = "".join(get(page, "/metrics")[1] for page in pages)

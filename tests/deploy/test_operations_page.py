@@ -60,7 +60,7 @@ def test_every_symptom_has_a_command_that_runs(environment: dict[str, str]) -> N
     for command, output in shown.items():
         assert output.strip(), command
     assert "ZeroDivisionError" in shown["taskq dlq ls"]
-    assert "nobody" in shown["taskq task ls --status scheduled"]
+    assert "nobody" in shown["taskq stats"]
     assert re.search(r"low +1 .* yes", shown["taskq queue ls"])
     assert "ZeroDivisionError" in shown["taskq task ls --status retry"]
     assert "pulse" in shown["taskq schedule ls"]

@@ -47,3 +47,14 @@ PROGRAMS = [heading for heading, blocks in SECTIONS.items() if "python" in dict(
 def test_the_code_of_a_section(start: Start, tmp_path: Path, heading: str) -> None:  # noqa: F811 - the fixture
     printed, expected = follow(SECTIONS[heading], start, tmp_path)
     assert printed == expected
+
+
+def test_the_commands_of_thresholds_print_what_the_page_shows(start: Start, tmp_path: Path) -> None:  # noqa: F811
+    page = (ROOT / "docs" / "flow-control.md").read_text(encoding="utf-8")
+    section = page.partition("## How long tasks may wait\n")[2].partition("\n## ")[0]
+    (_, shown), shell = (
+        section.split("\n```\n")[1:3],
+        re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL),
+    )
+    printed = [start(line, tmp_path).output() for line in shell[0].splitlines()]
+    assert printed[-1].split() == shown.split()

@@ -45,6 +45,9 @@ _LETTING_IN = (
     *("resume_a_type", "remove_circuit", "close_circuit", "settle_a_probe", "turn_sends_a_probe"),
 )
 ANSWERED_OTHERWISE |= {(name, family) for name in _LETTING_IN for family in ("state", "queue", "task")}
+# as is one on a siding; a worker whose card cannot be read may know what it passes over or not
+ANSWERED_OTHERWISE |= {("turn_looks_behind", family) for family in ("state", "queue", "task")}
+ANSWERED_OTHERWISE |= {(name, "worker") for name in ("settle_passes_to_nobody", "turn_passes")}
 ANSWERED_OTHERWISE |= {
     (f"turn_{what}", family)
     for what in ("meets_a_full_limit", "meets_a_full_window", "meets_an_open_circuit", "sends_a_probe")

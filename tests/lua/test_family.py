@@ -262,3 +262,33 @@ def test_two_reports_end_a_family_once(bench: Bench, order: tuple[str, ...], tim
     assert [ended for _, ended in answers] == [False] * times + [True] * times, "a repeated call has the same answer"
     assert bench.run(bench.protocol.report("f", order[1], "{}", "somebody else")) == (0, False)
     assert bench.run(bench.protocol.report("f", "x", "{}", "call")) == (-1, False)
+
+
+@pytest.mark.parametrize("reopen", [True, False])
+def test_a_replayed_child_counts_again_if_its_family_is_opened(bench: Bench, reopen: bool) -> None:
+    fan_out(bench, "a", "b")
+    end(bench, {"a": "fail"})
+    assert bench.run(bench.protocol.replay([("a", "low")], reopen=reopen)) == [1]
+    state = bench.state()
+    assert (state["family:p/1"]["failed"], state["gathered:p/1"]["a"]) == (
+        ("0", "") if reopen else ("1", "result of a")
+    )
+
+
+def test_a_family_that_is_decided_by_another_child_stays_so(bench: Bench) -> None:
+    fan_out(bench, "a", "b", policy="fail_fast")
+    end(bench, {"a": "fail", "b": "fail"})
+    bench.run(bench.protocol.replay([("a", "low")], reopen=True))
+    assert bench.state()["family:p/1"]["done"] == "failed"
+    bench.run(bench.protocol.replay([("b", "low")], reopen=True))
+    assert "done" not in bench.state()["family:p/1"]
+
+
+def test_what_a_replayed_parent_has_gathered_goes_with_its_next_end(bench: Bench) -> None:
+    fan_out(bench, "a")
+    end(bench, {"a": "complete"})
+    bench.end("w1", settle(bench.claim("w1", 1)[0], "fail"))
+    bench.run(bench.protocol.replay([("p", "normal")]))
+    assert "family:p/1 ttl" not in bench.state()
+    bench.end("w1", settle(bench.claim("w1", 1)[0]))
+    assert bench.state()["family:p/1 ttl"] == "100s"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import pytest
+
 from taskq.protocol.integrity import misplaced_number
 from taskq.protocol.replies import Inspection, ListDepth
 from taskq.protocol.view import read_dump
 from taskq.protocol.walks import Walk, all_cards, all_sizes
-from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, settle, task
+from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, created, settle, task
 
 T = TypeVar("T")
 
@@ -38,17 +40,49 @@ class TestStats:
             "cancelled": 2,
         }  # fmt: skip
         assert {d for d in sizes.lists if d.length or d.paused} == {
-            ListDepth("normal", 3, "body of a", False),
-            ListDepth("low", 0, "", True),
-            ListDepth("mail:low", 1, "body of m", True),
+            ListDepth("normal", 3, None, False),
+            ListDepth("low", 0, None, True),
+            ListDepth("mail:low", 1, None, True),
         }
         assert len(sizes.lists) == 8
         assert sizes.counters == {"submitted": 10, "completed": 1, "failed": 1, "cancelled": 2, "retried": 1}
         assert (sizes.workers, sizes.dead, sizes.tombstones) == (2, 1, 1)
 
-    def test_shows_only_the_head_of_a_large_envelope(self, bench: Bench) -> None:
-        bench.submit(task("a", body="x" * 5000))
-        assert bench.run(bench.protocol.stats()).lists[2].oldest == "x" * 512
+    def waited(self, bench: Bench, name: str = "normal") -> float:
+        since = {depth.name: depth.since_ms for depth in bench.run(bench.protocol.stats()).lists}[name]
+        assert since is not None
+        return round((bench.now_ms() - since) / 1000)
+
+    def test_the_oldest_has_waited_since_its_submit(self, bench: Bench) -> None:
+        bench.submit(created(bench, "gone", -500), created(bench, "a", -90), created(bench, "b", -10))
+        bench.run(bench.protocol.cancel("gone", "{}", TTL_MS))
+        assert self.waited(bench) == 90, "a tombstone waits for nothing"
+
+    def test_what_it_waited_before_it_came_into_its_list_does_not_count(self, bench: Bench) -> None:
+        bench.submit(created(bench, "a", -500, due="+60000"))
+        bench.move_clock(60)
+        bench.run(bench.protocol.promote())
+        bench.move_clock(20)
+        assert self.waited(bench) == 20
+
+    @pytest.mark.parametrize("outcome", ["release", "retry", "snooze"])
+    def test_nor_what_it_ran_or_paused(self, bench: Bench, outcome: str) -> None:
+        bench.submit(created(bench, "a", -500))
+        bench.register("w1")
+        (claim,) = bench.claim("w1", 1)
+        bench.move_clock(30)
+        bench.run(bench.protocol.settle([settle(claim, outcome, "", 0)]))
+        bench.run(bench.protocol.promote())
+        bench.move_clock(20)
+        assert self.waited(bench) == 20
+
+    def test_nor_what_it_waited_for_others(self, bench: Bench) -> None:
+        bench.submit(created(bench, "a", -500, ordering="k"), created(bench, "b", -500, "low", ordering="k"))
+        bench.register("w1")
+        bench.move_clock(30)
+        bench.end("w1", *map(settle, bench.claim("w1", 1)))
+        bench.move_clock(20)
+        assert self.waited(bench, "low") == 20
 
 
 class TestIds:

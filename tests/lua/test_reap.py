@@ -36,7 +36,14 @@ class TestReap:
         age(bench, "w2")
         reply, changed = bench.act(bench.protocol.reap(TIMES, 100, LIMITS))
         assert reply == (3, 0, 1, False)
-        state = {"status": "pending", "list": "high", "attempts": "1", "started": "t+0", "crashes": "1"}
+        state = {
+            "status": "pending",
+            "list": "high",
+            "attempts": "1",
+            "started": "t+0",
+            "queued": "t+80",
+            "crashes": "1",
+        }
         assert changed == {
             "processing:w1": None,
             "worker:w1": dict.fromkeys(("token", "host", "seq", "turn0", "turn1")),
@@ -228,7 +235,7 @@ class TestEvict:
             "queue:normal": ["a", "b"],
             "bell:normal": ["1", "1", "1"],
             "running": {"a": None},
-            "state:a": {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0"},
+            "state:a": {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0", "queued": "t+0"},
         }
 
     def test_in_steps(self, bench: Bench) -> None:

@@ -11,7 +11,7 @@ def test_what_the_worker_does_not_hold_goes_back(bench: Bench) -> None:
     bench.claim("w1", 3)
     (back, _), changed = bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, ["b"]))
     assert back == ("c", "a")
-    state = {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0"}
+    state = {"status": "pending", "list": "normal", "attempts": "0", "started": "t+0", "queued": "t+0"}
     assert changed == {
         "processing:w1": ["b"],
         "status:running": ["-a", "-c"],
@@ -69,3 +69,11 @@ def test_many_go_back_in_several_calls_and_keep_their_order(bench: Bench) -> Non
     state = bench.state()
     assert state["queue:normal"] == [i for i in ids if i not in kept]
     assert state["processing:w1"] == kept
+
+
+def test_a_lease_that_is_there_is_not_renewed(bench: Bench) -> None:
+    """It may be that of a worker that has died."""
+    bench.register("w1", "w2")
+    bench.move_clock(20)
+    _, changed = bench.act(bench.protocol.repair("w1", "tok-w1", TIMES, []))
+    assert "leases" not in changed

@@ -102,7 +102,7 @@ OUTCOMES: dict[str, dict[str, Any]] = {
     },
     "release": {
         "running": GONE,
-        "state:a": {"status": "pending", **LEFT, "attempts": "0", "reason": "result of a"},
+        "state:a": {"status": "pending", **LEFT, "attempts": "0", "queued": "t+0", "reason": "result of a"},
         "status:running": ["-a"],
         "status:pending": ["+a"],
         "queue:normal": ["a"],

@@ -87,6 +87,16 @@ def test_an_id_whose_body_outlives_its_slot_is_looked_at_again(bench: Bench, out
     assert "a" not in bench.state().get(f"status:{ENDS[outcome]}", set())
 
 
+def test_several_ids_that_outlive_their_slot_are_all_looked_at_again(bench: Bench) -> None:
+    for task_id in ("a", "b"):
+        bench.end("w1", settle(bench.claim_one(task_id)))
+        for family in ("task", "result"):
+            bench.client.pexpire(bench.key(family, task_id), 165_000)
+    bench.move_clock(120)
+    bench.run(bench.protocol.sweep())
+    assert bench.state()["retained:t+170"] == ["a", "b"]
+
+
 def test_a_key_of_another_type_in_the_way_stops_the_sweep_before_it_writes(bench: Bench) -> None:
     bench.audited = False
     bench.end("w1", settle(bench.claim_one("a")))

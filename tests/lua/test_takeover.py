@@ -117,3 +117,12 @@ def test_without_its_body_it_stays(bench: Bench) -> None:
     bench.client.delete(bench.key("task", "a"))
     assert bench.run(bench.takeover_op("w2", 0, [claim])).claims == ()
     assert bench.state()["processing:w1"] == ["a"]
+
+
+def test_fences_stay_ordered_when_the_clock_goes_back_after_it(bench: Bench) -> None:
+    held = [bench.claim_one("a"), bench.claim_one("b")]
+    bench.register("w2")
+    taken = bench.run(bench.takeover_op("w2", 0, held)).claims
+    bench.move_clock(-3600)
+    bench.submit_ids("c")
+    assert bench.claim("w1", 1)[0].fence_number == taken[1].fence_number + 1

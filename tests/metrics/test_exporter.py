@@ -41,6 +41,8 @@ def test_every_number_of_a_namespace(redis_url: str, prefix: str, exporter: str)
         worker.run_until_empty()
         queue.submit_batch([Task(queue="mail", priority="high"), Task(queue="mail", priority="high")])
         queue.pause("mail", "high")
+        queue.set_sla("high", age=0.001, queue="mail")
+        queue.set_sla("urgent", start=5)
         found = scrape(exporter)
     expected = {
         "taskq_tasks{status=completed}": 2,
@@ -62,6 +64,10 @@ def test_every_number_of_a_namespace(redis_url: str, prefix: str, exporter: str)
         "taskq_server_aof_enabled": 1,
         "taskq_server_evicted_keys_total": 0,
         "taskq_build_info": 1,
+        "taskq_sla_broken{measure=age,priority=high,queue=mail}": 1,
+        "taskq_sla_allowed_seconds{measure=start,priority=urgent,queue=default}": 5,
+        "taskq_sla_seconds{measure=start,priority=urgent,queue=default}": 0,
+        "taskq_sla_breaches_total": 0,
     }
     assert {name: found.get(name) for name in expected} == expected
     assert 0 < found["taskq_queue_oldest_seconds{priority=high,queue=mail}"] < 60

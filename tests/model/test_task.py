@@ -7,6 +7,7 @@ import enum
 import hashlib
 import json
 import uuid
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from taskq.errors import CorruptTask, InvalidTask, PayloadTooLarge
 from taskq.model.codec import checksum
-from taskq.model.task import AgentTask, Task, from_envelope, to_envelope
+from taskq.model.task import AgentTask, Task, alike, from_envelope, to_envelope
 from taskq.states import TaskPriority, TaskType
 
 LIMIT = 1_000_000
@@ -31,6 +32,14 @@ class Half(float, enum.Enum):
 
 class Many(enum.IntEnum):
     SECONDS = 7
+
+
+def test_a_task_that_is_alike_has_every_field_of_its_pattern() -> None:
+    pattern = Task(task_type="mail", version=3, queue="letters", priority="high", limit_keys=["smtp"], timeout=5)
+    task = alike(pattern, {"to": "ada"})
+    differ = {item.name for item in fields(Task) if getattr(task, item.name) != getattr(pattern, item.name)}
+    assert differ == {"task_id", "payload"}
+    assert task.payload == {"to": "ada"}
 
 
 class TestTask:

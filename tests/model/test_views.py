@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from taskq.model.result import result_json
-from taskq.model.task import Task, to_envelope
-from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, age_seconds, status_dict
+from taskq.model.task import Task
+from taskq.model.views import DeadLetter, ListStats, QueueStats, WorkerInfo, status_dict
 from taskq.states import TaskStatus
 
 TASK = Task(task_id="a", created_at="2026-01-01T00:00:00.000Z")
@@ -55,18 +53,6 @@ def test_an_end_without_an_attempt() -> None:
     cancelled = result_json("a", TaskStatus.CANCELLED, error="cancelled before it started", completed_at_ms=0).encode()
     status = status_dict(TASK, {"status": "cancelled"}, cancelled)
     assert (status["started_at"], status["retry_count"], status["error"]) == (None, 0, "cancelled before it started")
-
-
-@pytest.mark.parametrize(
-    ("now_ms", "age"), [(1_767_225_601_500, 1.5), (1_767_225_600_000, 0.0), (1_767_225_000_000, 0.0)]
-)
-def test_age(now_ms: int, age: float) -> None:
-    assert age_seconds(to_envelope(TASK, 10_000)[:512], now_ms) == age
-
-
-@pytest.mark.parametrize("head", ["", "foreign", '{"id":"a"'])
-def test_the_age_of_something_else_is_unknown(head: str) -> None:
-    assert age_seconds(head, 0) is None
 
 
 def test_everything_shown_is_json() -> None:

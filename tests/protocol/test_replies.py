@@ -117,16 +117,15 @@ def test_the_flags_of_a_record(flags: str, expected: dict[str, str]) -> None:
 
 def test_stats() -> None:
     sizes = parse_sizes(
-        [1000, [b"pending", 3], [b"urgent", 2, b'{"id"', 1, b"low", 0, b"", 0], [b"submitted", b"5"], 4, 6, 7, b"9"]
+        [
+            *(1000, [b"pending", 3], [b"urgent", 2, b"123", 1, b"low", 0, b"", 0], [b"submitted", b"5"], 4, 6, 7, b"9"),
+            [b"@normal/mail@2", 3, 0],
+        ]
     )
     assert (sizes.now_ms, sizes.statuses, sizes.counters) == (1000, {"pending": 3}, {"submitted": 5})
-    assert sizes.lists == (ListDepth("urgent", 2, '{"id"', True), ListDepth("low", 0, "", False))
+    assert sizes.lists == (ListDepth("urgent", 2, 123, True), ListDepth("low", 0, None, False))
     assert (sizes.workers, sizes.dead, sizes.tombstones, sizes.cursor) == (4, 6, 7, "9")
-
-
-def test_an_envelope_cut_inside_a_character_is_still_shown() -> None:
-    sizes = parse_sizes([0, [], [b"low", 1, "€".encode()[:2], 0], [], 0, 0, 0, b"0"])
-    assert sizes.lists[0].oldest == "\N{REPLACEMENT CHARACTER}"
+    assert sizes.sidings == (("@normal/mail@2", 3, False),)
 
 
 def test_cards() -> None:

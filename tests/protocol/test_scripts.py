@@ -157,6 +157,7 @@ def test_only_scripts_that_write_nothing_say_so() -> None:
         "history",
         "read_limits",
         "read_circuits",
+        "read_sla",
         "explain",
         "ids",
         "indexes",

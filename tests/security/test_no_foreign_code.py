@@ -48,4 +48,4 @@ def test_a_type_is_looked_up_and_never_imported(redis_url: str, prefix: str, tas
         worker = TaskWorker(queue)
         task_id = queue.submit_task(Task(task_type=task_type, payload="touch /tmp/owned"))
         assert worker.run_until_empty() == 0
-        assert "no handler for type" in queue.get_task_status(task_id)["reason"]
+        assert queue.explain(task_id).reason == "unknown_type"

@@ -111,7 +111,7 @@ def test_get_task_on_a_corrupt_envelope_says_so(queue: TaskQueue, redis_client: 
     tamper(redis_client, prefix, task_id, body)
 
 
-def test_an_unknown_type_is_parked_until_a_worker_knows_it(queue: TaskQueue) -> None:
+def test_an_unknown_type_waits_until_a_worker_knows_it(queue: TaskQueue) -> None:
     old, new = TaskWorker(queue), TaskWorker(queue)
     old.register_handler("known", lambda task: None)
     new.register_handler("novel", lambda task: "read")
@@ -119,12 +119,9 @@ def test_an_unknown_type_is_parked_until_a_worker_knows_it(queue: TaskQueue) -> 
 
     assert old.run_until_empty() == 0
 
-    status = queue.get_task_status(task_id)
-    assert status["status"] == "scheduled"
-    assert re.fullmatch(r"no handler for type 'novel' on worker-\w+; it knows known", status["reason"])
+    assert queue.get_task_status(task_id)["status"] == "waiting"
+    assert queue.explain(task_id).message == "no live worker of the list normal knows novel: start one that does"
     assert queue.list_dead() == []
-    with redis.Redis.from_url(queue.settings.redis_url or "") as client:  # the ten seconds are over
-        client.zadd(f"{queue.settings.prefix}:scheduled", {task_id: 1})
     assert new.run_until_empty() == 1
     result = queue.get_task_result(task_id)
     assert result is not None
@@ -136,7 +133,9 @@ def test_an_unknown_type_is_parked_until_a_worker_knows_it(queue: TaskQueue) -> 
 def test_a_worker_that_knows_nothing_says_so(queue: TaskQueue) -> None:
     task_id = queue.submit_task(Task(task_type="novel"))
     TaskWorker(queue).run_until_empty()
-    assert queue.get_task_status(task_id)["reason"].endswith("it knows no type at all")
+    assert queue.explain(task_id).reason == "unknown_type"
+    (passed,) = queue.get_queue_stats().passed
+    assert (passed.task_type, passed.tasks, passed.runnable) == ("novel", 1, False)
 
 
 def test_a_task_that_waited_longer_than_it_may_does_not_run(queue: TaskQueue) -> None:

@@ -24,7 +24,7 @@ if key then
   local definition = call('HGET', LIMITS, key) or call('HGET', LIMITS, string.match(key, '^[^:]*')) or ''
   limit = {key, call('ZRANK', BLOCKED .. key, id) or -1, definition, call('SRANDMEMBER', PERMITS .. key, 5),
     (tonumber(call('ZSCORE', JAMS, key) or 0) or 0) - now}
-elseif waits and string.byte(waits) ~= 64 then
+elseif waits and string.byte(waits) ~= 64 and not string.find(waits, ' ', 1, true) then
   local found, open = call('HMGET', FAMILY .. waits, 'total', 'completed', 'failed'), {}
   local members = call('LRANGE', CHILDREN .. waits, 0, 99)
   local results = #members > 0 and call('HMGET', GATHERED .. waits, unpack(members)) or {}

@@ -1,13 +1,12 @@
 -- limits: set and remove limits
 -- FLAGS   allow-oom
--- USES    limits jams limited scheduled gates circuits
+-- USES    limits jams scheduled gates circuits
 -- INCLUDE limits limited
 -- ARGV    verb name wanted most:number
 -- REPLY   set: 1, or 0 if there are as many as may be; remove: 1 if there was one
 -- What is blocked by a limit that has changed is looked at at once.
 local keys = call('ZRANGE', JAMS, '0', '999')
 call('ZCARD', SCHEDULED)
-call('GET', LIMITED)
 call('HLEN', GATES)
 call('HLEN', CIRCUITS)
 if verb == 'set' then

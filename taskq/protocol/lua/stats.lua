@@ -1,10 +1,10 @@
 -- stats: sizes of everything, as of one instant, and a page of the lists
 -- FLAGS   no-writes
--- USES    status queue queues task workers dead paused tombstones counters
--- INCLUDE clock
+-- USES    status queue queues workers dead paused tombstones counters sidings blocked
+-- INCLUDE clock text waited
 -- ARGV    cursor default_lists*
--- REPLY   {now ms, {status, size, ...}, {list, length, head of the oldest envelope, 1 if paused, ...}, {counter, value, ...},
---         workers, dead, tombstones, next cursor or '0'}
+-- REPLY   {now ms, {status, size, ...}, {list, length, since when the oldest waits in ms or '', 1 if paused, ...}, {counter, value, ...},
+--         workers, dead, tombstones, next cursor or '0', {siding, tasks behind it, 1 if a live worker can run them, ...}}
 -- The default lists come with the first page, a queue may come twice.
 local lists, page = {}, call('SSCAN', QUEUES, cursor, 'COUNT', 50)
 for i = first_default_lists, cursor == '0' and #ARGV or 0 do lists[#lists + 1] = ARGV[i] end
@@ -20,7 +20,15 @@ end
 for _, list in ipairs(lists) do
   local n, length = #depths, call('LLEN', QUEUE .. list)
   depths[n + 1], depths[n + 2], depths[n + 4] = list, length, paused[list] or paused['*'] or 0
-  depths[n + 3] = length > 0 and call('GETRANGE', TASK .. call('LINDEX', QUEUE .. list, 0), 0, 511) or ''
+  local oldest = length > 0 and oldest_of(list)
+  local since = oldest and waits_since(oldest)
+  depths[n + 3] = since and digits(since) or ''
+end
+local found, sidings = call('HGETALL', SIDINGS), {}
+for i = 1, #found, 2 do
+  local n = #sidings
+  sidings[n + 1], sidings[n + 2] = found[i], call('ZCARD', BLOCKED .. found[i])
+  sidings[n + 3] = string.find(found[i + 1], ' [^ ?]') and 1 or 0
 end
 return {now, sizes, depths, call('HGETALL', COUNTERS), call('SCARD', WORKERS), call('ZCARD', DEAD), call('SCARD', TOMBSTONES),
-  page[1]}
+  page[1], sidings}

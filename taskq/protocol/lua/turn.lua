@@ -21,8 +21,8 @@ local SWEPT = 8  -- ids that are looked at for each that is settled, so that mem
 -- all of it; a test compares the two.
 -- CLOCK
 repeat
-  local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
-  if card[1] ~= token or card[3] or seq <= tonumber(card[2] or 0) then break end
+  local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo', 'sidings')
+  if card[1] ~= token or card[3] or card[4] or seq <= tonumber(card[2] or 0) then break end
   local special, waited, large, counting = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE, LIMITED), false, false, nil
   if special > 0 then
     counting = call('GET', LIMITED)
@@ -270,8 +270,9 @@ repeat
 until true
 
 -- FRAGMENTS
-local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo')
+local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo', 'sidings')
 if card[1] ~= token then return {0, seq} end
+sidings = card[4] or nil
 local last = tonumber(card[2] or 0)
 if seq <= last then
   -- "<seq>|<first fence>|<hold>|<refused ids>", of the last two turns; what was claimed stands last in the worker's list

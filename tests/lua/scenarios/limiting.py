@@ -144,6 +144,12 @@ def _opened(bench: Bench) -> None:
     bench.claim("w1", 5)
 
 
+def set_limit_beside_others(bench: Bench) -> Operation[Any]:
+    bench.run(bench.protocol.set_circuit(Circuit("k")))
+    bench.run(bench.protocol.gate(True, "type:custom"))
+    return bench.protocol.set_limit(Limit("k", concurrency=2))
+
+
 def pause_a_type(bench: Bench) -> Operation[Any]:
     return bench.protocol.gate(True, "type:custom")
 
@@ -233,6 +239,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     mend_permits,
     mend_a_run_that_is_over,
     mend_a_jam,
+    set_limit_beside_others,
     pause_a_type,
     resume_a_type,
     set_circuit,

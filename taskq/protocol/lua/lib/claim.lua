@@ -1,10 +1,11 @@
 -- claim: the claiming half of a turn
 -- USES queue processing task state status meta paused tombstones counters running large checkpoint signals sagas limited blocked
+-- USES jams
 -- INCLUDE clock text events settle leave family bodies sequence limits counted
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history or a limit, a tombstone, something due or handed back),
 -- the lists are walked after the settles instead, one task after the other.
-local pauses, tombs
+local sidings, pauses, tombs
 local try = pcall
 
 local function is_paused(list)
@@ -15,6 +16,25 @@ local function prefixed(prefix, ids)
   local keys = {}
   for i, id in ipairs(ids) do keys[i] = prefix .. id end
   return keys
+end
+
+-- reads only: whether anything waits that other workers have passed over
+local function look_behind()
+  local found = false
+  check_limits(sidings)
+  for key in string.gmatch(sidings or '', '[^ ]+') do found = found or call('EXISTS', BLOCKED .. key) == 1 end
+  return found
+end
+
+-- The first of those come to the head of their list, where this turn finds them: they have waited there before.
+local function bring_in(list, most)
+  local from = '@' .. list .. '/'
+  for key in string.gmatch(sidings or '', '[^ ]+') do
+    local ids = string.sub(key, 1, #from) == from and most > 0 and call('ZRANGE', BLOCKED .. key, '0', most - 1) or {}
+    for i = #ids, 1, -1 do back_to_its_list(ids[i], key) end
+    most = most - #ids
+    if call('EXISTS', BLOCKED .. key) == 0 then call('ZREM', JAMS, key) end
+  end
 end
 
 -- reads only: the heads of the lists, as many as are wanted: ids, bodies, numbers per list, and whether all is usual
@@ -33,7 +53,7 @@ local function look_for_claims(due, solo)
       count = count + #found
     end
   end
-  local plain, bodies, fit = not tombs and not solo and due ~= 0 and #going == 0 and not awakening, {}, 0
+  local plain, bodies, fit = not look_behind() and not tombs and not solo and due ~= 0 and #going == 0 and not awakening, {}, 0
   local last, large = want > 0 and call('HGET', META, 'fence') or 0, want > 0 and call('EXISTS', LARGE) == 1
   limited = want > 0 and call('GET', LIMITED)
   if count > 0 then
@@ -167,6 +187,7 @@ local function take_one_by_one(claims)
   if claims.solo and call('EXISTS', PROCESSING .. worker) == 1 then claims.hold = true else claims.solo = nil end
   for i = 1, lists do
     local list, found = ARGV[first_rest + i - 1], 1
+    if not claims.hold and not claims.cut and not is_paused(list) then bring_in(list, want - #claims.ids) end
     while found > 0 and not claims.hold and not claims.cut and #claims.ids < want and scans > 0 and not is_paused(list) do
       found = walk(claims, records, list, math.min(want - #claims.ids, scans))
       scans = scans - found

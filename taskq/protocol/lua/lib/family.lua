@@ -36,7 +36,7 @@ local function wake(name, task)
   local state = call('HMGET', STATE .. task, 'status', 'waits', 'list')
   if state[1] ~= 'waiting' or state[2] ~= name then return end
   call('SMOVE', STATUS .. 'waiting', STATUS .. 'pending', task)
-  call('HSET', STATE .. task, 'status', 'pending')
+  call('HSET', STATE .. task, 'status', 'pending', 'queued', digits(now))
   call('LPUSH', QUEUE .. state[3], task)
   ring(state[3])
   emit_status(task, 'pending', 'waiting')

@@ -5,9 +5,7 @@ local has_large = false
 
 -- reads only
 local function check_size(body)
-  if has_large or #body <= 4096 then return end
-  has_large = true
-  call('GET', LARGE)
+  has_large = has_large or #body > 4096
 end
 
 local function note_size()

@@ -7,4 +7,5 @@ local function leave_running(id, run, status, attempts)
   call('HDEL', RUNNING, id)
   give_back(id, run.held, status == 'pending')
   call('HSET', STATE .. id, 'status', status, 'list', run.list, 'attempts', attempts, 'started', run.started)
+  if status == 'pending' then call('HSET', STATE .. id, 'queued', digits(now)) end
 end

@@ -1,5 +1,5 @@
 -- limits: how many tasks of a kind may run at a time, and how many may start within a time
--- USES permits jams blocked state status queue scheduled gates faults woken counters
+-- USES permits jams blocked state status queue scheduled gates faults woken counters sidings
 -- INCLUDE clock text bell events schedule room
 -- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
 -- permits:<key> holds who runs with it. A claim that finds no room takes the task out of its list into blocked:<key>;
@@ -12,6 +12,12 @@ local RANKS = {urgent = 0, high = 1, normal = 2, low = 3}
 -- and which circuits were closed
 local sound, freed, jammed, closed = {}, {}, false, {}
 
+-- as room, also on a siding: there it is a turn that makes room
+local function opening(key)
+  if string.byte(key) ~= 64 then return room(key) end
+  return call('HEXISTS', SIDINGS, key) == 1 and 0 or MOST, now + LOOK_MS
+end
+
 -- reads only: all that is touched when there is room with some keys, or may be
 local function check_limits(keys)
   if not keys or sound[keys] then return end
@@ -21,7 +27,7 @@ local function check_limits(keys)
   call('SCARD', STATUS .. 'pending')
   call('HLEN', WOKEN)
   for key in string.gmatch(keys, '[^ ]+') do
-    room(key)
+    opening(key)
     if circuit_of(key) then call('LLEN', FAULTS .. key) end
     call('SCARD', PERMITS .. key)
     call('ZCARD', BLOCKED .. key)
@@ -55,7 +61,7 @@ local function admit(id, keys)
 end
 
 -- Out of its list; it keeps its place among the blocked if it has been there before: by priority, then by time.
-local function block(id, list, key, again, since)
+local function block(id, list, key, again, since, from)
   if not since then
     since = string.format('%d', (RANKS[string.match(list, '[^:]*$')] or 3) * 2251799813685248 + now_us - 1700000000000000)
     -- two of one turn
@@ -63,10 +69,11 @@ local function block(id, list, key, again, since)
     if last[2] then since = string.format('%d', last[2] + 1) end
   end
   call('ZADD', BLOCKED .. key, since, id)
-  call('SMOVE', STATUS .. 'pending', STATUS .. 'waiting', id)
+  from = from or 'pending'
+  call('SMOVE', STATUS .. from, STATUS .. 'waiting', id)
   call('HSET', STATE .. id, 'status', 'waiting', 'waits', '@limit', 'blocked', key, 'since', since, 'list', list)
   look_again(key, again)
-  emit_status(id, 'waiting', 'pending')
+  emit_status(id, 'waiting', from)
 end
 
 local function back_to_its_list(id, key)
@@ -78,7 +85,7 @@ local function back_to_its_list(id, key)
   if not known then return end
   call('SMOVE', STATUS .. 'waiting', STATUS .. 'pending', id)
   call('HDEL', STATE .. id, 'waits', 'blocked')
-  call('HSET', STATE .. id, 'status', 'pending')
+  call('HSET', STATE .. id, 'status', 'pending', 'queued', digits(now))
   call('LPUSH', QUEUE .. state[3], id)
   ring(state[3])
   emit_status(id, 'pending', 'waiting')
@@ -95,7 +102,7 @@ end
 
 -- as many of the blocked as there is room for go back to the heads of their lists, the first of them last
 local function unblock(key, most)
-  local free, again = room(key)
+  local free, again = opening(key)
   local count = free > 0 and not still_waits(key) and math.min(free, most) or 0
   local ids = count > 0 and call('ZRANGE', BLOCKED .. key, '0', count - 1) or {}
   for i = #ids, 1, -1 do back_to_its_list(ids[i], key) end

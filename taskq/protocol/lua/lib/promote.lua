@@ -32,7 +32,7 @@ local function promote(limit, wait)
       if status == 'waiting' then
         call('LPUSH', QUEUE .. list, id)
         local number = string.match(states[i][3] or '', '^[^ ]+')
-        call('HSET', STATE .. id, 'status', 'pending', 'late', (states[i][4] or '') .. ' ' .. (number or ''))
+        call('HSET', STATE .. id, 'status', 'pending', 'queued', digits(now), 'late', (states[i][4] or '') .. ' ' .. (number or ''))
       else
         call('RPUSH', QUEUE .. list, id)
         call('HSET', STATE .. id, 'status', 'pending', 'queued', digits(now))

@@ -22,7 +22,7 @@ local function start(id, list, due)
   local status = later and 'scheduled' or 'pending'
   call('SMOVE', STATUS .. 'waiting', STATUS .. status, id)
   call('HDEL', STATE .. id, 'waits', 'due')
-  call('HSET', STATE .. id, 'status', status)
+  call('HSET', STATE .. id, 'status', status, 'queued', digits(now))
   if later then
     schedule(id, tonumber(due), list)
   else

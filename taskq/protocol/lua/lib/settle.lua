@@ -1,14 +1,14 @@
 -- settle: apply the outcomes of attempts whose fence still holds
 -- USES processing queue state status task result counters awaited paused tombstones retention retained scheduled
--- USES waiters running checkpoint family signals
--- INCLUDE clock terminate schedule bell events leave family sequence awaited unique
+-- USES waiters running checkpoint family signals sidings workers
+-- INCLUDE clock terminate schedule bell events leave family sequence awaited unique sidings
 -- In ARGV stand first the completions, in groups: fence, TTL in ms and size of the group, then id and result for each.
 -- Then come the other outcomes, five words each: id, fence, outcome, body, number; number is a TTL for an end and a delay
 -- for a later run, or the time after which one that waits is woken (0: never), in ms. Everything is read, and so type-checked, before the first write: the server does not roll back.
 -- one look for what is not there most of the time
 local special = call('EXISTS', AWAITED, PAUSED, TOMBSTONES) > 0
 local someone_waits = special and call('EXISTS', AWAITED) == 1
-local LEAVE = {retry = 'retry', snooze = 'scheduled', release = 'pending', wait = 'waiting'}
+local LEAVE = {retry = 'retry', snooze = 'scheduled', release = 'pending', wait = 'waiting', pass = 'waiting'}
 local ENDS = {fail = 'failed', cancel = 'cancelled'}
 
 -- completions are settled by the batch: ids, results and TTLs in the same order, ids by TTL, and what only few have:
@@ -59,6 +59,13 @@ end
 local function check_other(id, run, outcome, body, number)
   local unique = call('HGET', STATE .. id, 'unique')
   check_limits(run.held)
+  if outcome == 'pass' then
+    if not string.find(body, '^[%w_.-]+@%d+$') then error({err = 'ERR ' .. id .. ' was passed over without its type'}) end
+    check_limits(siding_key(run.list, body))
+    call('HLEN', SIDINGS)
+    call('SCARD', WORKERS)
+    call('SCARD', STATUS .. 'scheduled')
+  end
   if ENDS[outcome] then
     check_end(id, ENDS[outcome], unique, number)
   elseif LEAVE[outcome] and number then
@@ -184,6 +191,16 @@ local function go_on(id, run, outcome, body, number)
   emit_status(id, status, 'running')
 end
 
+-- Its worker cannot run it, another one may. A worker whose card says that it can is not given it again and again.
+local function pass(id, run, word, delay)
+  local key, card = siding_key(run.list, word), siding_fields(run.worker)
+  if can_take(key, card[1], card[2]) or not open_siding(key) then
+    return go_on(id, run, 'snooze', 'no handler for ' .. word .. ' on ' .. run.worker, delay)
+  end
+  leave_running(id, run, 'waiting', run.attempt - 1)
+  block(id, run.list, key, now + 60000, call('HGET', STATE .. id, 'since') or nil, 'running')
+end
+
 local function settle_all()
   for holder, given in pairs(given_up) do take_out(holder, given) end
   if #completed > 0 then settle_completed() end
@@ -193,6 +210,8 @@ local function settle_all()
     if ENDS[outcome] then
       leave_running(id, run, ENDS[outcome], run.attempt)
       terminate(id, ENDS[outcome], 'running', body, number)
+    elseif outcome == 'pass' then
+      pass(id, run, body, number)
     else
       go_on(id, run, outcome, body, number)
     end
