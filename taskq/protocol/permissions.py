@@ -17,7 +17,7 @@ _CALL = re.compile(r"call\('([A-Z]+)'(?:, *'(NUMSUB|NUMPAT)')?(?:, *NS\.\.'([^']
 # what follows the key, for the number of words to be right
 _REST: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
-        ("HDEL", "HEXISTS", "HGET", "HMGET", "LINDEX", "LPUSH", "RPUSH", "SADD", "SREM", "SISMEMBER"), ("1",)
+        ("HDEL", "HEXISTS", "HGET", "HMGET", "LINDEX", "LPOS", "LPUSH", "RPUSH", "SADD", "SREM", "SISMEMBER"), ("1",)
     ),
     **dict.fromkeys(
         ("SMISMEMBER", "ZREM", "ZSCORE", "SET", "PEXPIRE", "PEXPIREAT", "PUBLISH", "SSCAN", "MSET", "MSETNX"), ("1",)

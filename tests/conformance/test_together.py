@@ -58,12 +58,12 @@ def test_each_gets_its_own_id(client: Client, hands: Hands) -> None:
     check(hands, [task.task_id for task in tasks])
 
 
-def test_an_event_loop_asks_once_for_all(far: Client, proxy: Proxy) -> None:
+def test_an_event_loop_asks_seldom_for_all(far: Client, proxy: Proxy) -> None:
     far.submit_task(Task())  # connected, and the script is known
     before = proxy.requests.count(b"EVALSHA")
     at_once(far, tasks_of())
     calls = proxy.requests.count(b"EVALSHA") - before
-    assert calls == 1 if isinstance(far, AsyncClient) else calls == COUNT
+    assert calls <= COUNT / 20 if isinstance(far, AsyncClient) else calls == COUNT
 
 
 def test_each_list_keeps_the_order_of_the_submits(new_client: NewClient, hands: Hands) -> None:
@@ -218,11 +218,14 @@ def test_whoever_is_cancelled_harms_nobody(far: Client, proxy: Proxy, hands: Han
         struck = proxy.strike(action) if action else None
         outcomes = at_once(far, tasks, [cancelled], rounds)
         assert struck is None or struck.is_set()
-        assert isinstance(outcomes.pop(cancelled), asyncio.CancelledError)
-        lonely = ids.pop(cancelled)
+        outcome, lonely = outcomes.pop(cancelled), ids.pop(cancelled)
         assert outcomes == ids
         claimed = Counter(all_of(hands))
-        assert claimed.pop(lonely, 0) == (0 if rounds == 1 else action != "cut")
+        times = claimed.pop(lonely, 0)
+        if isinstance(outcome, asyncio.CancelledError):
+            assert times <= 1
+        else:
+            assert (outcome, times) == (lonely, 1)
         assert claimed == Counter(ids)
 
 

@@ -59,11 +59,11 @@ def test_whoever_replaces_a_killed_process_does_what_was_wished_of_it(queue: Tas
     spawn("--concurrency", "2", "--name", "w").ready()
     queue.drain_worker("w")
     queue.set_worker("w", concurrency=5)
-    eventually(lambda: queue.list_workers()[0].card.get("granted") == "drain 5 -")
+    eventually(lambda: [w.card.get("granted") for w in queue.list_workers()] == ["drain 5 -"])
     before = queue.list_workers()[0]
     os.kill(int(before.card["pid"]), signal.SIGKILL)
     eventually(lambda: ids(queue) and before.worker_id not in ids(queue), SECONDS, "another process")
-    eventually(lambda: queue.list_workers()[0].card.get("granted") == "drain 5 -")
+    eventually(lambda: [w.card.get("granted") for w in queue.list_workers()] == ["drain 5 -"])
     card = queue.list_workers()[0].card
     assert (card["state"], card["slots"]) == ("draining", "5")
     task_id = queue.submit_task(Task(task_type="work"))
