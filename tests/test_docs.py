@@ -222,7 +222,7 @@ def test_every_decision_is_listed() -> None:
 @every_page
 def test_every_variable_is_a_setting(page: Path) -> None:
     known = {name for spec in FIELDS for name in spec.env} | {spec.name for spec, _ in SERVER_PARTS}
-    known |= {"TASKQ_TEST_REDIS_URL", "TASKQ_TEST_SERVER", "TASKQ_TEST_BROWSER"}
+    known |= {"TASKQ_TEST_REDIS_URL", "TASKQ_TEST_SERVER", "TASKQ_TEST_BROWSER", "TASKQ_TEST_HISTORIES"}
     assert set(re.findall(r"\b(?:TASKQ|REDIS)_[A-Z_]+\b", page.read_text(encoding="utf-8"))) <= known
 
 
