@@ -129,7 +129,8 @@ def _gated(case: _Case) -> Explanation | None:
     for key, circuit in case.found.circuits.items():
         until = iso_utc(circuit.until_ms) if circuit.until_ms else None
         if until:
-            message = f"the circuit of {key} is open until {until}, since too many of its tasks have failed"
+            why = "too many of its tasks have failed, or somebody has opened it"
+            message = f"the circuit of {key} is open until {until}: {why}"
         else:
             message = (
                 f"the circuit of {key} is half-open: it waits for what becomes of {circuit.probe or 'the next task'}"

@@ -9,6 +9,8 @@ from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import duration_text, show, show_json, table, when_text
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
+from taskq.model.task import DEFAULT_QUEUE
+from taskq.protocol.keys import list_name
 from taskq.states import TaskPriority
 
 _QUEUE = click.option("--queue", metavar="NAME", help="A named queue; otherwise the default one.")
@@ -64,11 +66,13 @@ def set_sla(
     session: Session, priority: TaskPriority, age: float | None, start: float | None, queue: str | None
 ) -> None:
     """Say how long the tasks of a list may wait; replaces what was said of it before."""
+    if age is None and start is None:
+        raise click.UsageError("say how long they may wait: --age TIME, --start TIME or both")
     session.queue.set_sla(priority, age=age, start=start, queue=queue)
     if session.json:
         show_json({"queue": queue, "priority": priority.label, "age": age, "start": start})
     else:
-        show(f"{priority.label} is watched over")
+        show(f"{_list(queue, priority)} is watched over")
 
 
 @sla.command("rm")
@@ -81,8 +85,12 @@ def rm(session: Session, priority: TaskPriority, queue: str | None) -> None:
     if session.json:
         show_json({"queue": queue, "priority": priority.label, "removed": removed})
     elif removed:
-        show(f"{priority.label} is not watched over any more")
+        show(f"{_list(queue, priority)} is not watched over any more")
     else:
-        session.note(f"{priority.label} has no threshold: `taskq sla` shows them all")
+        session.note(f"{_list(queue, priority)} has no threshold: `taskq sla` shows them all")
     if not removed:
         click.get_current_context().exit(EXIT_FAILED)
+
+
+def _list(queue: str | None, priority: TaskPriority) -> str:
+    return list_name(None if queue == DEFAULT_QUEUE else queue, priority)

@@ -17,6 +17,7 @@ from taskq.model.views import WorkerInfo
 from taskq.model.wish import MOST_SLOTS
 from taskq.settings import LOG_LEVELS
 from taskq.worker import WorkerOptions, run_worker
+from taskq.worker.reload import serve_and_reload
 
 _DEFAULTS = WorkerOptions()
 
@@ -32,6 +33,7 @@ _DEFAULTS = WorkerOptions()
     help="Processes.",
 )
 @click.option("--burst", is_flag=True, help="End when the queues are empty.")
+@click.option("--reload", is_flag=True, help="Start afresh when a source file changes; for development.")
 @click.option("--check", is_flag=True, help="Run no worker: say by the exit code whether the one of this host is well.")
 @click.pass_context
 def worker(context: click.Context, /, **options: Any) -> None:
@@ -42,10 +44,13 @@ def worker(context: click.Context, /, **options: Any) -> None:
       taskq worker --handlers shop.tasks --queues mail,default
       taskq worker --processes 4 --priorities urgent,high
       taskq worker --burst
+      taskq worker --handlers shop.tasks --reload
       taskq worker --metrics-port 0.0.0.0:9464
     """
     if context.invoked_subcommand is not None:
         return
+    if options["check"] and options["reload"]:
+        raise click.UsageError("--check runs no worker, so --reload means nothing to it: leave one of them out")
     if options["check"]:
         check_worker(options["metrics_port"])
     else:
@@ -55,7 +60,8 @@ def worker(context: click.Context, /, **options: Any) -> None:
 @with_session
 def _run(session: Session, /, **options: Any) -> None:
     chosen = replace(worker_options(**options), processes=options["processes"], burst=options["burst"])
-    click.get_current_context().exit(run_worker(session.process_settings(), chosen))
+    serve = serve_and_reload if options["reload"] else run_worker
+    click.get_current_context().exit(serve(session.process_settings(), chosen))
 
 
 @worker.command("ls")

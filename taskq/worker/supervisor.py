@@ -103,6 +103,7 @@ class Supervisor:
 
     Attributes:
         least: processes that there are to be, although somebody wished that one of them stops.
+        patient: whether handlers that cannot be loaded are waited for, until ``renew``, instead of the end.
     """
 
     def __init__(
@@ -127,6 +128,9 @@ class Supervisor:
         self._stopping = False
         self._target = options.processes
         self.least = 0
+        self.patient = False
+        self._waits_for_renewal = False
+        self._renewal_due = False
         self._signals = _Signals()
         self._failure: str | None = None
         self._exit_code = EXIT_DONE
@@ -137,7 +141,7 @@ class Supervisor:
         with self._signals as wakeup:
             self._selector.register(wakeup, selectors.EVENT_READ, None)
             self._adjust()
-            while self._children or self._restart_at:
+            while self._children or self._restart_at or self._waits_for_renewal:
                 for key, _ in self._selector.select(self._pause()):
                     if key.data is None:
                         for number in wakeup.recv(4096):
@@ -145,6 +149,7 @@ class Supervisor:
                     else:
                         self._hear(key.data)
                 self._collect()
+                self._renew_if_due()
                 self._enforce_timeouts()
                 self._restart_due()
                 self._adjust()
@@ -158,6 +163,11 @@ class Supervisor:
     def resize(self, processes: int) -> None:
         """Have this many processes from now on; one too many may first end what it runs. For any thread."""
         self._target = processes
+        self._signals.poke()
+
+    def renew(self) -> None:
+        """Replace all processes; the old ones may first end what they run. For any thread."""
+        self._renewal_due = True
         self._signals.poke()
 
     @property
@@ -180,7 +190,7 @@ class Supervisor:
 
     def _adjust(self) -> None:
         """Start or end processes until there are as many as there should be."""
-        if self._stopping or self._exit_code == EXIT_USAGE:
+        if self._stopping or self._exit_code == EXIT_USAGE or self._waits_for_renewal:
             return
         for _ in range(self.processes, self._target):
             self._spawn()
@@ -191,6 +201,20 @@ class Supervisor:
         ]:
             child.retiring = True
             child.stop(self._options.grace_seconds)
+
+    def _renew_if_due(self) -> None:
+        if not self._renewal_due or self._stopping:
+            return
+        self._renewal_due = False
+        self._waits_for_renewal = False
+        self._quick_deaths = 0
+        now = time.monotonic()
+        self._restart_at = [(now, wish) for _, wish in self._restart_at]
+        for child in self._children:
+            if not child.retiring:
+                child.retiring = True
+                child.stop(self._options.grace_seconds)
+                self._restart_at.append((now, child.wish))
 
     def _pause(self) -> float:
         moments = [at for child in self._children for at, _ in child.watched.values()]
@@ -222,6 +246,7 @@ class Supervisor:
         if self._health:
             self._health.stopping()
         self._restart_at.clear()
+        self._waits_for_renewal = False
         for child in self._children:
             child.stop(grace)
 
@@ -306,7 +331,10 @@ class Supervisor:
     def _after_end(self, child: ChildProcess, code: int) -> None:
         if self._stopping or child.retiring or self._exit_code == EXIT_USAGE:
             return
-        if code == EXIT_USAGE:
+        if code == EXIT_USAGE and self.patient:
+            self._waits_for_renewal = True
+            log.error("%s; waiting for the next change of a file", child.failure)
+        elif code == EXIT_USAGE:
             self._exit_code = EXIT_USAGE
             self._failure = child.failure
             for other in self._children:

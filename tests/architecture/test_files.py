@@ -27,6 +27,7 @@ LATE_IMPORTS = {
     "taskq/testing/plugin.py: from taskq.testing.attach import attached",
     "taskq/testing/plugin.py: from taskq.testing.faults import ServerProcess",
     "taskq/testing/plugin.py: from taskq.testing.namespace import delete_keys",
+    "taskq/worker/reload.py: import watchfiles",  # an extra
     "taskq/worker/runners.py: import uvloop",
 }
 

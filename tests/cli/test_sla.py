@@ -28,7 +28,8 @@ def test_the_exit_code_tells(run: Run, queue: TaskQueue) -> None:
 
 
 def test_rm(run: Run, queue: TaskQueue) -> None:
-    run("sla", "set", "low", "--age", "1h", "--queue", "mails")
+    told = run("sla", "set", "low", "--age", "1h", "--queue", "mails")
+    assert told.stdout == "mails:low is watched over\n"
     assert [reading.queue for reading in queue.check_sla()] == ["mails"]
     gone = run("sla", "rm", "low")
     assert gone.exit_code == 1
@@ -40,4 +41,7 @@ def test_rm(run: Run, queue: TaskQueue) -> None:
 def test_what_is_no_threshold(run: Run) -> None:
     result = run("sla", "set", "low")
     assert result.exit_code == 2
-    assert "give age, start, or both" in result.stderr
+    assert "--age TIME, --start TIME or both" in result.stderr
+    typo = run("sla", "set", "nromal", "--age", "1s")
+    assert typo.exit_code == 2
+    assert "use one of urgent" in typo.stderr

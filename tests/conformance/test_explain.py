@@ -15,6 +15,7 @@ from taskq.protocol.operations import LeaseTimes
 from taskq.protocol.replies import Settlement
 from taskq.protocol.workflow import Child, FamilyPlan
 from tests.conformance.clients import Client, Hands, NewClient
+from tests.waiting import eventually
 
 
 def serve(hands: Hands, name: str, lists: list[str], types: str = "agent_query") -> None:
@@ -32,6 +33,52 @@ def queued(client: Client, hands: Hands) -> str:
 def paused(client: Client, hands: Hands) -> str:
     client.pause(priority="low")
     return client.submit_task(Task(priority="low"))
+
+
+def all_paused(client: Client, hands: Hands) -> str:
+    client.pause(everything=True)
+    return client.submit_task(Task())
+
+
+def type_paused(client: Client, hands: Hands) -> str:
+    client.pause(task_type="mail")
+    return client.submit_task(Task(task_type="mail"))
+
+
+def type_paused_and_met(client: Client, hands: Hands) -> str:
+    task_id = type_paused(client, hands)
+    assert hands.claim() == []
+    return task_id
+
+
+def circuit_open(client: Client, hands: Hands) -> str:
+    client.set_circuit("type:mail", failures=1, open_for=600)
+    client.submit_task(Task(task_type="mail", max_retries=0))
+    hands.work("fail", error="no")
+    return client.submit_task(Task(task_type="mail"))
+
+
+def circuit_open_and_met(client: Client, hands: Hands) -> str:
+    client.set_circuit("smtp")
+    client.open_circuit("smtp", 600)
+    task_id = client.submit_task(Task(limit_keys=["smtp"]))
+    assert hands.claim() == []
+    return task_id
+
+
+def circuit_half_open(client: Client, hands: Hands) -> str:
+    client.set_circuit("smtp")
+    client.submit_task(Task(task_id="probe", limit_keys=["smtp"]))
+    task_id = client.submit_task(Task(limit_keys=["smtp"]))
+    client.open_circuit("smtp", 0.001)
+    eventually(lambda: hands.claim(1) == ["probe"])
+    return task_id
+
+
+def draining(client: Client, hands: Hands) -> str:
+    card = {"lists": "normal", "state": "draining"}
+    hands.run(hands.protocol.register(hands.name, "token", LeaseTimes(30_000, 5_000), "uuid", card))
+    return client.submit_task(Task())
 
 
 def no_worker(client: Client, hands: Hands) -> str:
@@ -143,6 +190,12 @@ def in_order(client: Client, hands: Hands) -> str:
     return client.submit_task(Task(ordering_key="k"))
 
 
+def behind_its_holder(client: Client, hands: Hands) -> str:
+    client.submit_task(Task(task_id="holder", unique_key="k"))
+    hands.claim()
+    return client.submit_task(Task(unique_key="k", unique_policy="queue_one"))
+
+
 def held(client: Client, hands: Hands) -> str:
     client.submit_task(Task(task_id="holder", unique_key="k"))
     hands.claim()
@@ -174,6 +227,13 @@ def unknown(client: Client, hands: Hands) -> str:
 CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (queued, "queued", r"number 2 of 2 in the list normal, and 1 more urgent tasks go first"),
     (paused, "paused", r"the list low is paused: `taskq queue resume`"),
+    (all_paused, "paused", r"everything is paused: `taskq queue resume --all`"),
+    (type_paused, "paused", r"the type mail is paused: `taskq queue resume --type mail`"),
+    (type_paused_and_met, "paused", r"the type mail is paused: `taskq queue resume --type mail`"),
+    (circuit_open, "circuit", r"the circuit of type:mail is open until 20.*Z: too many of its tasks have failed, or"),
+    (circuit_open_and_met, "circuit", r"the circuit of smtp is open until 20.*Z"),
+    (circuit_half_open, "circuit", r"the circuit of smtp is half-open: it waits for what becomes of probe"),
+    (draining, "no_worker", r"all workers that serve the list normal drain or stop: hands; `taskq worker resume`"),
     (no_worker, "no_worker", r"no live worker serves the list mail:normal"),
     (unknown_type, "unknown_type", r"none of 1 live workers of the list normal knows the type resize"),
     (passed_over, "passed", r"does not know resize has passed it over; 1 do, and 0 go before it"),
@@ -192,6 +252,11 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (limited, "limit", r"the limit smtp \(1 at a time\) is full: holder run with it; 1 wait before it"),
     (too_fast, "limit", r"the limit api \(2/m\) is full; 0 wait before it, the next start is looked for in [\d.]+ s"),
     (in_order, "order", r"2 with the ordering key k go before it, the first of them is first"),
+    (
+        behind_its_holder,
+        "unique",
+        r"it waits until holder has ended, which held the unique key k when it was submitted",
+    ),
     (
         held,
         "unique",
@@ -212,7 +277,7 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
 def test_the_reason(
     client: Client, hands: Hands, case: Callable[[Client, Hands], str], reason: str, message: str
 ) -> None:
-    if case not in (no_worker, unknown_type, passed_over, newer_version, unknown_version):
+    if case not in (draining, no_worker, unknown_type, passed_over, newer_version, unknown_version):
         serve(hands, "another", lists_of(None))
     found: Explanation = client.explain(case(client, hands))
     assert found.reason == reason, found.message
