@@ -74,6 +74,9 @@ def fill(queue: TaskQueue, client: redis.Redis) -> dict[str, str]:
     queue.set_limit("type:mail.send", concurrency=10, rate="100/m", burst=20)
     queue.set_limit("customer", concurrency=1)
     queue.set_limit("api.example.com", rate="500/15m", sliding=True)
+    queue.set_circuit("host", failures=5, within=60, open_for=600)
+    queue.set_circuit("type:mail.send", failures=20)
+    queue.open_circuit("host:payments.internal")
     scheduler = TaskScheduler(queue)
     scheduler.schedule_cron("nightly-report", "0 3 * * *", Task(task_type="report.build"), tz="Europe/Berlin")
     scheduler.schedule_every("pulse", 30, Task(task_type="mail.send", queue="mail"))
@@ -95,6 +98,8 @@ def fill(queue: TaskQueue, client: redis.Redis) -> dict[str, str]:
     scheduler.schedule_task_in(Task(task_type="mail.send"), 3600)
     queue.chain(Task(task_type="order.pack"), Task(task_type="order.ship"), Task(task_type="order.invoice"))
     queue.pause("mail", "low")
+    queue.pause(task_type="invoice.close")
+    queue.submit_batch([Task(task_type="order.refund", limit_keys=["host:payments.internal"]) for _ in range(4)])
     resized = {"album": 77, "width": 1200, "api_key": "not for your eyes", "format": "webp"}
     ids["task"] = queue.submit_task(
         Task(task_type="image.resize", payload=resized, priority="urgent", metadata={"by": "ada"})

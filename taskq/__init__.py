@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         WorkerNotFound,
     )
     from taskq.handle import AsyncTaskHandle, TaskHandle
+    from taskq.model.bound import OnFull, QueueLimit
     from taskq.model.history import Minute
     from taskq.model.limit import Limit, LimitInfo
     from taskq.model.retry import Backoff, Discard, Retry, RetryPolicy, Snooze
@@ -100,6 +101,7 @@ _HOME = {
     "ChannelWorker": "taskq.channels",
     "Consumer": "taskq.channels",
     "Message": "taskq.channels",
+    "OnFull": "taskq.model.bound",
     "Outgoing": "taskq.channels",
     "PartialFailure": "taskq.channels",
     "PendingMessage": "taskq.channels",
@@ -133,6 +135,7 @@ _HOME = {
     "PayloadTooLarge": "taskq.errors",
     "Quorum": "taskq.workflow.families",
     "QueueFull": "taskq.errors",
+    "QueueLimit": "taskq.model.bound",
     "QueueStats": "taskq.model.views",
     "Relatives": "taskq.observe.details",
     "ResultTimeout": "taskq.errors",
@@ -218,12 +221,14 @@ __all__ = [
     "Minute",
     "NotDurable",
     "NotHeld",
+    "OnFull",
     "Outgoing",
     "PartialFailure",
     "PayloadTooLarge",
     "PendingMessage",
     "Publisher",
     "QueueFull",
+    "QueueLimit",
     "QueueStats",
     "Quorum",
     "Relatives",

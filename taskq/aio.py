@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from taskq import flows, partitions
 from taskq.admission.averbs import AsyncAdmissionVerbs
-from taskq.flows import Context, Flow, Mail
+from taskq.flows import Context, Flow, Mail, Room
 from taskq.handle import AsyncTaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
@@ -23,7 +23,7 @@ from taskq.registry import Registry, TaskDefinition, TaskOptions, Upcast, define
 from taskq.settings import Settings
 from taskq.transport.concurrent import AsyncTransport
 from taskq.transport.durable import DurableLanes
-from taskq.transport.mailbox import Mailbox
+from taskq.transport.mailbox import Mailbox, hint
 from taskq.transport.namespace import Namespace
 from taskq.transport.subscription import Message, Subscription
 from taskq.workflow import graphs
@@ -95,6 +95,9 @@ class AsyncTaskQueue(AsyncWorkflowVerbs, AsyncObserveVerbs, AsyncOperateVerbs, A
                     reply = await at.transport.run(step)
                 elif isinstance(step, Mail):
                     reply = await at._box().receive(step.task_id, step.seconds)
+                elif isinstance(step, Room):
+                    await hint(at.namespace.endpoint, step.key, step.seconds)
+                    reply = None
                 else:
                     reply = await at._lanes().run(step)
                 step = flow.send(reply)

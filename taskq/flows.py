@@ -13,8 +13,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from taskq.errors import DuplicateTask, InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskConflict, TaskNotFound
+from taskq.errors import InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskNotFound
 from taskq.middleware import Middleware, before_submit
+from taskq.model.bound import OnFull
 from taskq.model.crypto import Seal
 from taskq.model.moment import seconds_to_ms, to_epoch_ms
 from taskq.model.names import check_name
@@ -28,6 +29,7 @@ from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol
 from taskq.protocol.portions import portions
+from taskq.protocol.refusals import list_full, refuse
 from taskq.protocol.replies import Inspection
 from taskq.protocol.submits import Submission, SubmitReply
 from taskq.protocol.walks import all_cards, all_sizes
@@ -43,6 +45,8 @@ MOST_LOOKED_AT, MOST_ON_A_PAGE = 1000, 500
 # A registration outlives the silence between two of them, and a lost notice is made good at the next one.
 _MAIL_SECONDS = 10.0
 _MAIL_TTL_MS = 30_000
+# A hint may be lost with whoever took it, so whoever waits for room looks again after this time.
+_ROOM_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,22 @@ class Mail:
     seconds: float
 
 
-Step = Operation[Any] | Durable | Mail
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Wait until there may be room in a queue, or the time is over.
+
+    Attributes:
+        root: of the namespace.
+        key: of the bell that is rung then.
+        seconds: how long to wait.
+    """
+
+    root: str
+    key: str
+    seconds: float
+
+
+Step = Operation[Any] | Durable | Mail | Room
 Flow = Generator[Step, Any, T]
 
 
@@ -132,64 +151,37 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
     doubt: NotDurable | None = None
     for portion in portions(submissions) if submissions else ():
         operation = context.protocol.submit(portion, context.settings.max_queue_length, reused=reused)
-        if (durability or context.settings.durability) == "memory":
-            reply: SubmitReply = yield operation
-        else:
-            guarantee = Guarantee.of(durability, context.settings, context.protocol.keys)
-            reply, reached = yield Durable(operation, guarantee)
-            doubt = doubt or guarantee.shortfall(reached, reply.ids)
-        refuse(context, portion, reply, len(stored))
+        reply, short = yield from _send(context, operation, durability)
+        deadline: float | None = None
+        while reply.bounded is not None and reply.bounded[3] == OnFull.BLOCK and len(portion) <= reply.bounded[2]:
+            deadline = deadline or time.monotonic() + reply.bounded[4] / 1000
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            key = context.protocol.room_key(reply.bounded[0])
+            yield Room(operation.root, key, min(left, _ROOM_SECONDS))
+            reply, short = yield from _send(context, operation, durability)
+        doubt = doubt or short
+        refuse(portion, reply, context.settings.max_queue_length, len(stored))
         stored += reply.ids
     if doubt is not None:
         raise doubt
     return stored
 
 
-def refuse(context: Context, portion: Sequence[Submission], reply: SubmitReply, stored: int) -> None:
-    """Raise the error of a call that has stored nothing; ``stored`` tasks of its batch were by others before.
-
-    Raises:
-        DuplicateTask, QueueFull, TaskConflict: if the reply says so.
-    """
-    if reply.conflicts:
-        ids = [portion[index].task_id for index in reply.conflicts[:3]]
-        raise TaskConflict(
-            f"{len(reply.conflicts)} of {len(portion)} tasks have an id under which a different task is stored "
-            f"({', '.join(ids)}): {so_far(stored)} stored. Leave task_id out to have one made up"
-        )
-    if reply.full is not None:
-        raise queue_full(context, *reply.full, stored)
-    if reply.crowded is not None:
-        key, number = reply.crowded
-        raise QueueFull(
-            f"{number:,} tasks with the ordering key {key!r} have not ended yet, and there may be "
-            f"{context.settings.max_queue_length:,}: {so_far(stored)} stored. They run one after the other: "
-            "submit later, use more keys, or raise TASKQ_MAX_QUEUE_LENGTH",
-            stored,
-        )
-    if reply.duplicate is not None:
-        index, holder = reply.duplicate
-        key = portion[index].unique_key
-        raise DuplicateTask(
-            f"task {holder} holds the unique key {key!r}: {so_far(stored)} stored. Wait until it has ended, or submit "
-            "with another unique_policy",
-            holder,
-            stored,
-        )
-
-
-def so_far(stored: int) -> str:
-    """Return how much of a batch that was refused is stored, in words."""
-    return f"only the first {stored:,} of the batch were" if stored else "nothing was"
+def _send(
+    context: Context, operation: Operation[SubmitReply], durability: str | None
+) -> Flow[tuple[SubmitReply, NotDurable | None]]:
+    if (durability or context.settings.durability) == "memory":
+        return (yield operation), None
+    guarantee = Guarantee.of(durability, context.settings, context.protocol.keys)
+    reply, reached = yield Durable(operation, guarantee)
+    return reply, guarantee.shortfall(reached, reply.ids)
 
 
 def queue_full(context: Context, name: str, length: int, stored: int = 0) -> QueueFull:
     """Return the error of a submit that would have made a list longer than it may be."""
-    return QueueFull(
-        f"the list {name!r} holds {length:,} tasks and may hold {context.settings.max_queue_length:,}: "
-        f"{so_far(stored)} stored. Start more workers, submit later, or raise TASKQ_MAX_QUEUE_LENGTH",
-        stored,
-    )
+    return list_full(context.settings.max_queue_length, name, length, stored)
 
 
 def submit_one(context: Context, task: Task, due: str = "0", durability: str | None = None) -> Flow[str]:

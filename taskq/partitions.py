@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from taskq import dead, flows
 from taskq.errors import InvalidTask, NotDurable
-from taskq.flows import Context, Flow, Mail, Step
+from taskq.flows import Context, Flow, Mail, Room, Step
 from taskq.model.partition import home_of, home_of_key, marked
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, ListStats, PassedTasks, QueueStats, WorkerInfo
@@ -76,7 +76,7 @@ class Spread(Generic[Q]):
             return self._whole
         if isinstance(step, Mail):
             return self.client(home_of(step.task_id, self.count))
-        root = step.root if isinstance(step, Operation) else step.operation.root
+        root = step.root if isinstance(step, Operation | Room) else step.operation.root
         return self._by_root.get(root, self._whole)
 
     def context(self, index: int) -> Context:

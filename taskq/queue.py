@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from taskq import flows, partitions
 from taskq.admission.verbs import AdmissionVerbs
-from taskq.flows import Context, Flow, Mail
+from taskq.flows import Context, Flow, Mail, Room
 from taskq.handle import TaskHandle
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task
@@ -23,7 +23,7 @@ from taskq.settings import Settings
 from taskq.states import TaskPriority
 from taskq.transport.blocking import Transport
 from taskq.transport.durable import run_durable
-from taskq.transport.mailbox import new_address, receive
+from taskq.transport.mailbox import await_hint, new_address, receive
 from taskq.transport.namespace import Namespace
 from taskq.transport.subscription import Message, Subscription
 from taskq.workflow import graphs
@@ -100,6 +100,9 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
                     reply = at.transport.run(step)
                 elif isinstance(step, Mail):
                     reply = receive(at.transport, at.namespace.protocol, step.address, step.task_id, step.seconds)
+                elif isinstance(step, Room):
+                    await_hint(at.transport, step.key, step.seconds)
+                    reply = None
                 else:
                     reply = run_durable(at.transport, step)
                 step = flow.send(reply)
@@ -122,7 +125,7 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
         Raises:
             InvalidTask: if the task cannot be encoded or is larger than allowed.
             DuplicateTask: if its ``unique_key`` is held, and its ``unique_policy`` is ``reject``.
-            QueueFull: if its list is as long as it may be.
+            QueueFull: if its list is as long as it may be, or its queue holds as many tasks as it may.
             TaskConflict: if its id belongs to a different task.
             ServerUnavailable, ServerFull: if the server cannot take it.
             UnsupportedDurability: if the server cannot make it that durable; nothing was submitted.

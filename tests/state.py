@@ -124,10 +124,11 @@ class Bench:
         keys = self.client.keys(f"{self.protocol.keys.root}*")
         with self.client.pipeline(transaction=False) as pipeline:
             for key in keys:
-                pipeline.pttl(key)
-            for key, ttl_ms in zip(keys, pipeline.execute(), strict=True):
-                if ttl_ms >= 0:
-                    pipeline.pexpire(key, max(0, ttl_ms - shift_ms))
+                pipeline.pexpiretime(key)
+            # by the moment, not by what is left: keys that end together still do
+            for key, end_ms in zip(keys, pipeline.execute(), strict=True):
+                if end_ms >= 0:
+                    pipeline.pexpireat(key, max(1, end_ms - shift_ms))
             pipeline.execute()
 
     def at(self, seconds: float) -> str:
@@ -219,9 +220,13 @@ class Bench:
         assert claim.task_id == task_id
         return claim
 
+    def forget(self, worker: str) -> None:
+        """Number the turns of a worker anew: it is gone, and comes again."""
+        self._seqs.pop(worker, None)
+
     def evict(self, worker: str, charge: bool = False) -> tuple[int, int, bool]:
         """Take everything away from a worker."""
-        self._seqs.pop(worker, None)
+        self.forget(worker)
         return self.run(self.protocol.evict(worker, charge, 100, LIMITS))
 
     def make_suspect(self, *ids: str) -> None:

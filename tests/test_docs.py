@@ -12,6 +12,7 @@ import click
 import pytest
 
 from taskq.cli import main
+from taskq.errors import QueueFull
 from taskq.model.task import Task
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.operations import SCRIPTS
@@ -136,6 +137,10 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         queue.set_sla("low", age=0.001)
         queue.set_limit("type:nothing", concurrency=1)
         queue.set_limit("window", rate="100/m", sliding=True)
+        queue.set_queue_limit("narrow", max_tasks=1, on_full="block", timeout=0)
+        queue.submit_task(Task(task_type="echo", queue="narrow"))
+        with pytest.raises(QueueFull):
+            queue.submit_task(Task(task_type="echo", queue="narrow"))
         queue.submit_batch([Task(task_type="look", limit_keys=["few", "window"]) for _ in range(2)])
         queue.submit_task(Task(task_type="look", unique_key="one", ordering_key="one"))
         queue.submit_task(Task(task_type="look", unique_key="two"))
@@ -217,7 +222,7 @@ def test_every_decision_is_listed() -> None:
 @every_page
 def test_every_variable_is_a_setting(page: Path) -> None:
     known = {name for spec in FIELDS for name in spec.env} | {spec.name for spec, _ in SERVER_PARTS}
-    known |= {"TASKQ_TEST_REDIS_URL", "TASKQ_TEST_SERVER", "TASKQ_TEST_BROWSER"}
+    known |= {"TASKQ_TEST_REDIS_URL", "TASKQ_TEST_SERVER", "TASKQ_TEST_BROWSER", "TASKQ_TEST_HISTORIES"}
     assert set(re.findall(r"\b(?:TASKQ|REDIS)_[A-Z_]+\b", page.read_text(encoding="utf-8"))) <= known
 
 

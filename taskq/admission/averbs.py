@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from taskq.admission import circuits, explain, limits, sla
+from taskq.admission import bounds, circuits, explain, limits, sla
 from taskq.admission.explain import Explanation
 from taskq.admission.verbs import AdmissionVerbs
 from taskq.flows import Flow
+from taskq.model.bound import QueueLimit
 from taskq.model.circuit import Circuit, CircuitInfo
 from taskq.model.limit import Limit, LimitInfo
 from taskq.model.threshold import SlaReading
@@ -65,6 +66,25 @@ class AsyncAdmissionVerbs:
     @documented_as(AdmissionVerbs.list_circuits)
     async def list_circuits(self) -> list[CircuitInfo]:
         return await self.run_flow(circuits.list_circuits(self.spread))
+
+    @documented_as(AdmissionVerbs.set_queue_limit)
+    async def set_queue_limit(
+        self,
+        queue: str | None = None,
+        *,
+        max_tasks: int,
+        on_full: str = "reject",
+        timeout: float = 30.0,  # noqa: ASYNC109 - how long submits are to wait, not this call
+    ) -> None:
+        await self.run_flow(bounds.set_queue_limit(self.spread, queue, max_tasks, on_full, timeout))
+
+    @documented_as(AdmissionVerbs.remove_queue_limit)
+    async def remove_queue_limit(self, queue: str | None = None) -> bool:
+        return await self.run_flow(bounds.remove_queue_limit(self.spread, queue))
+
+    @documented_as(AdmissionVerbs.list_queue_limits)
+    async def list_queue_limits(self) -> list[QueueLimit]:
+        return await self.run_flow(bounds.list_queue_limits(self.spread))
 
     @documented_as(AdmissionVerbs.explain)
     async def explain(self, task_id: str) -> Explanation:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from taskq.admission import circuits, explain, limits, sla
+from taskq.admission import bounds, circuits, explain, limits, sla
 from taskq.admission.explain import Explanation
 from taskq.flows import Flow
+from taskq.model.bound import QueueLimit
 from taskq.model.circuit import Circuit, CircuitInfo
 from taskq.model.limit import Limit, LimitInfo
 from taskq.model.threshold import SlaReading
@@ -142,6 +143,56 @@ class AdmissionVerbs:
             ServerUnavailable: if the server cannot be asked.
         """
         return self.run_flow(circuits.list_circuits(self.spread))
+
+    def set_queue_limit(
+        self,
+        queue: str | None = None,
+        *,
+        max_tasks: int,
+        on_full: str = "reject",
+        timeout: float = 30.0,
+    ) -> None:
+        """Limit how many tasks the lists of a queue hold together; replaces the limit that it has.
+
+        Counted is what stands in its four lists: not what runs, is delayed, or waits in no list. What is there already
+        stays. Children of a fan-out or a commit, tasks with ``depends_on``, recurring ones and those that come back
+        from a delay, a retry or a worker are always let in.
+
+        Args:
+            queue: its name; None: the default queue.
+            max_tasks: how many.
+            on_full: what becomes of more: ``reject`` (``QueueFull``), ``block`` (the submit waits for room) or
+                ``shed_low`` (the newest task of the lowest priority is cancelled, if that is lower than the one of the
+                new task).
+            timeout: seconds that ``block`` waits before it raises ``QueueFull``.
+
+        Raises:
+            InvalidTask: for a name or a value that cannot be used.
+            ServerUnavailable: if the server cannot be asked.
+        """
+        self.run_flow(bounds.set_queue_limit(self.spread, queue, max_tasks, on_full, timeout))
+
+    def remove_queue_limit(self, queue: str | None = None) -> bool:
+        """Remove the limit of a queue.
+
+        Args:
+            queue: its name; None: the default queue.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            ServerUnavailable: if the server cannot be asked.
+        """
+        return self.run_flow(bounds.remove_queue_limit(self.spread, queue))
+
+    def list_queue_limits(self) -> list[QueueLimit]:
+        """Return the limits of queues.
+
+        Raises:
+            ServerUnavailable: if the server cannot be asked.
+        """
+        return self.run_flow(bounds.list_queue_limits(self.spread))
 
     def explain(self, task_id: str) -> Explanation:
         """Return why a task is where it is, and what it waits for. Reads only, and never much.

@@ -15,6 +15,7 @@ from taskq.flows import Context, Flow, Step
 from taskq.model.task import Task, alike
 from taskq.protocol.channels import lengths
 from taskq.protocol.keys import lists_of
+from taskq.protocol.refusals import so_far
 from taskq.states import TaskPriority
 
 T = TypeVar("T")
@@ -135,12 +136,12 @@ def _why_full(name: str, count: int, most: int, hopeless: bool, waiting: Waiting
     if hopeless:
         return (
             f"channel {name!r} may hold {most:,} messages of a priority, so {count:,} at once never fit: "
-            f"{flows.so_far(stored)} stored. Publish smaller batches, or raise max_length"
+            f"{so_far(stored)} stored. Publish smaller batches, or raise max_length"
         )
     waited = f" within {waiting.timeout:g} s" if waiting.block and waiting.timeout is not None else ""
     return (
         f"channel {name!r} may hold {most:,} messages of a priority, and there was no room{waited}: "
-        f"{flows.so_far(stored)} stored. Start more consumers, publish with block=True, or raise max_length"
+        f"{so_far(stored)} stored. Start more consumers, publish with block=True, or raise max_length"
     )
 
 

@@ -14,6 +14,7 @@ from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import duration_text, plural, show, show_json, table
 from taskq.cli.progress import progress_bar, watched
 from taskq.cli.session import Session, with_session
+from taskq.model.bound import OnFull, QueueLimit
 from taskq.model.names import check_name
 from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.views import ListStats
@@ -160,3 +161,54 @@ def purge(session: Session, name: str, priority: TaskPriority | None, yes: bool)
         show_json({**_names(name, priority), "purged": purged})
     else:
         show(f"{plural(purged, 'task')} deleted from {where}")
+
+
+@queue.command("limit")
+@click.argument("name", metavar="[QUEUE]", default=DEFAULT_QUEUE)
+@click.option("--max-tasks", type=click.IntRange(1), metavar="N", required=True, help="How many its lists may hold.")
+@click.option(
+    "--on-full",
+    type=click.Choice([word.value for word in OnFull]),
+    default=OnFull.REJECT.value,
+    show_default=True,
+    help="What becomes of more.",
+)
+@click.option("--timeout", type=values.duration, default=30.0, help="How long block waits.  [default: 30s]")
+@with_session
+def limit(session: Session, name: str, max_tasks: int, on_full: str, timeout: float) -> None:
+    """Limit how many tasks the lists of a queue hold.
+
+    \b
+    reject    the submit fails
+    block     the submit waits for room
+    shed_low  the newest task of the lowest priority is cancelled for a more urgent one
+    """
+    session.queue.set_queue_limit(name, max_tasks=max_tasks, on_full=on_full, timeout=timeout)
+    if session.json:
+        show_json(QueueLimit(name, max_tasks, on_full, timeout).to_dict())
+    else:
+        show(f"queue {name} holds {plural(max_tasks, 'task')} at most")
+
+
+@queue.command("unlimit")
+@click.argument("name", metavar="[QUEUE]", default=DEFAULT_QUEUE)
+@with_session
+def unlimit(session: Session, name: str) -> None:
+    """Remove the limit of a queue."""
+    removed = session.queue.remove_queue_limit(name)
+    if session.json:
+        show_json({"queue": name, "removed": removed})
+    else:
+        show(f"queue {name} is not limited{' any more' if removed else ''}")
+
+
+@queue.command("limits")
+@with_session
+def limits(session: Session) -> None:
+    """List the limits of queues."""
+    found = session.queue.list_queue_limits()
+    if session.json:
+        show_json([one.to_dict() for one in found])
+    else:
+        rows = [(one.queue, one.max_tasks, one.on_full, duration_text(one.timeout)) for one in found]
+        show(table(("QUEUE", "MOST", "ON FULL", "TIMEOUT"), rows, right=("MOST",)))

@@ -47,11 +47,14 @@ class Circuit:
 
     @classmethod
     def parse(cls, name: str, text: str) -> Circuit | None:
-        """Return what is stored; None for a text that is none of ours."""
+        """Return what is stored; None for a name or a text that is none of ours."""
         words = text.split()
         if len(words) != 3 or not all(word.isdecimal() for word in words):
             return None
-        return cls(name, int(words[0]), int(words[1]) / 1000, int(words[2]) / 1000)
+        try:
+            return cls(name, int(words[0]), int(words[1]) / 1000, int(words[2]) / 1000)
+        except InvalidTask:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class Duties:
         listens: whether it follows the events.
         plain: commands without a key that it sends besides.
         read_only: whether it only reads, also with scripts that could write.
+        without: commands of a script that it goes without, as (script, command); the script answers that it may not.
     """
 
     scripts: tuple[str, ...]
@@ -75,6 +76,7 @@ class Duties:
     listens: bool = False
     plain: tuple[str, ...] = ()
     read_only: bool = False
+    without: tuple[tuple[str, str], ...] = ()
 
 
 _SUBMITS = (
@@ -111,13 +113,20 @@ _LOOKS = (
     "read_circuits",
     "explain",
 )
-_STEERS = ("limits", "circuits", "pause", "gate", "wish")
+_STEERS = ("limits", "bounds", "circuits", "pause", "gate", "wish")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
 _CHECKS = ("check", "indexes")
 _MENDS = ("mend", "mend_place", "mend_expiry")
 _PURGES = ("purge", "purge_waiting")
 DUTIES: dict[Role, Duties] = {
-    Role.PRODUCER: Duties((*_SUBMITS, "lengths"), ("reply:*",), listens=True),
+    Role.PRODUCER: Duties(
+        (*_SUBMITS, "lengths"),
+        ("reply:*", "bell:@room:*"),
+        listens=True,
+        # whoever knows the id of a task may cancel it, so who only submits must not list those in a queue; this is what
+        # only shedding needs
+        without=(("submit", "lrange"),),
+    ),
     Role.WORKER: Duties(
         (
             "turn",
@@ -152,7 +161,7 @@ DUTIES: dict[Role, Duties] = {
     Role.VIEWER: Duties(_LOOKS, listens=True, plain=("info", "time"), read_only=True),
     Role.OPERATOR: Duties(
         (*_SUBMITS, *_LOOKS, *_STEERS, "sla", *_PURGES, "replay", "discard", *_CHECKS, *_MENDS),
-        ("reply:*",),
+        ("reply:*", "bell:@room:*"),
         listens=True,
         plain=("info", "time"),
     ),
@@ -216,7 +225,7 @@ def rules(roles: tuple[Role, ...], keys: Keys, *, preloaded: bool = False) -> li
     for duty in duties:
         for name in duty.scripts:
             # of a role that may write, what another one only reads is no further right
-            words += [word for word in _selectors(SCRIPTS[name], keys, duty.read_only) if word not in seen]
+            words += [word for word in _selectors(SCRIPTS[name], keys, duty) if word not in seen]
             seen.update(words)
     lists = sorted({name for duty in duties for name in duty.blocks_on})
     if lists:
@@ -226,14 +235,14 @@ def rules(roles: tuple[Role, ...], keys: Keys, *, preloaded: bool = False) -> li
     return words
 
 
-def _selectors(script: Script, keys: Keys, read_only: bool) -> list[str]:
+def _selectors(script: Script, keys: Keys, duty: Duties) -> list[str]:
     """Return what a script needs; commands that overwrite stand apart, with the keys that it overwrites."""
-    commands = commands_of(script)
-    if read_only:
+    commands = commands_of(script) - {command for name, command in duty.without if name == script.name}
+    if duty.read_only:
         commands &= _READS
     words = [f"+{command}" for command in sorted(commands - _OVERWRITES)]
     for family, writes in sorted(families_of(script).items()):
-        mode = "~" if writes and not read_only and not script.read_only else "%R~"
+        mode = "~" if writes and not duty.read_only and not script.read_only else "%R~"
         words.append(f"{mode}{_pattern(family, keys)}")
     if "publish" in commands:
         words.append(f"&{keys.key('events')}")

@@ -8,12 +8,13 @@ from typing import Any
 from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo
 from taskq.model.threshold import MAX_THRESHOLDS, SlaReading
 from taskq.protocol.operation import Argument, Operation
-from taskq.protocol.replies import Circumstances, parse_ages, parse_circumstances, parse_limits, parse_readings
+from taskq.protocol.replies import Circumstances, pairs, parse_ages, parse_circumstances, parse_limits, parse_readings
 
 # as in operations.py, which loads these scripts with the others
 ARGUMENTS: dict[str, str] = {
     "limits": "verb name wanted most",
     "read_limits": "most",
+    "bounds": "verb queue wanted",
     "ages": "lists*",
     "explain": "id list ttl keys ahead*",
     "sla": "list wanted most",
@@ -35,6 +36,18 @@ class AdmissionOperations:
     def remove_limit(self, name: str) -> Operation[bool]:
         """Remove a limit; return whether there was one."""
         return self._build("limits", ("remove", name, "", MAX_LIMITS), lambda reply: reply == 1)
+
+    def set_bound(self, queue: str, wanted: str) -> Operation[bool]:
+        """Set the limit of a queue; return whether it was another one."""
+        return self._build("bounds", ("set", queue, wanted), lambda reply: reply == 1)
+
+    def remove_bound(self, queue: str) -> Operation[bool]:
+        """Remove the limit of a queue; return whether there was one."""
+        return self._build("bounds", ("remove", queue, ""), lambda reply: reply == 1)
+
+    def list_bounds(self) -> Operation[dict[str, str]]:
+        """Return the limits of queues, as they are stored."""
+        return self._build("bounds", ("list", "", ""), pairs)
 
     def explain(
         self, task_id: str, list_name: str, ttl_ms: int, keys: Sequence[str], ahead: Sequence[str]

@@ -55,7 +55,9 @@ FOR_ROOM = "@limit"
 FOR_KEY = "@unique"
 LEASE_TOLERANCE_MS = 1000
 
-_EXPIRING = frozenset({"result", "waiters", "reply", "awaited", "history", "session", "rate", "starts", "faults"})
+_EXPIRING = frozenset(
+    {"result", "waiters", "reply", "awaited", "history", "session", "rate", "starts", "faults", "crowd"}
+)
 _BY_STATUS = frozenset({"task", "state", "signals"})
 _OF_FAMILIES = ("family", "children", "gathered")
 _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)

@@ -50,6 +50,8 @@ FAMILIES: dict[str, str] = {
     "sequence": "sequence:",  # sorted set, live tasks with the same ordering key in order; only the first may start
     "limits": "limits",  # hash, name of a limit -> its definition
     "limited": "limited",  # string, the types that have a limit, * for all of them
+    "bounds": "bounds",  # hash, queue -> how many tasks its lists may hold, and what happens to more
+    "crowd": "crowd",  # string with TTL: exists while any submit waits for room in a queue
     "permits": "permits:",  # set, ids of the running tasks that are counted by one key of a limit
     "blocked": "blocked:",  # sorted set, ids of the tasks that wait until a limit has room, in their order
     "jams": "jams",  # sorted set, key of a limit with blocked tasks -> ms at which it is looked at next

@@ -301,6 +301,10 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
         """Return the keys to block on for some lists."""
         return [self._root + FAMILIES["bell"] + name for name in lists]
 
+    def room_key(self, queue: str) -> str:
+        """Return the key of the bell that is rung when a queue has room; the default queue is called ``default``."""
+        return f"{self._root}{FAMILIES['bell']}@room:{queue}"
+
     def reply_key(self, reply_list: str) -> str:
         """Return the key of a reply list."""
         return self._root + FAMILIES["reply"] + reply_list

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from taskq.protocol.acl import DUTIES, Role
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.operations import SCRIPTS
 from taskq.states import Durability
 
-PRODUCERS = ("submit", "cancel", "await", "result", "inspect", "stats", "ids")
+PRODUCERS = ("submit", "cancel", "await", "result", "inspect")
 WORKERS = ("register", "turn", "settle", "beat", "reap", "evict", "repair", "progress", "promote", "sweep", "remember")
 
 _CALL = re.compile(r"call\('([A-Z]+)'(?:, *'(NUMSUB|NUMPAT)')?(?:, *NS\.\.'([^']*)')?")
@@ -20,7 +21,8 @@ _REST: dict[str, tuple[str, ...]] = {
         ("HDEL", "HEXISTS", "HGET", "HMGET", "LINDEX", "LPOS", "LPUSH", "RPUSH", "SADD", "SREM", "SISMEMBER"), ("1",)
     ),
     **dict.fromkeys(
-        ("SMISMEMBER", "ZREM", "ZSCORE", "SET", "PEXPIRE", "PEXPIREAT", "PUBLISH", "SSCAN", "MSET", "MSETNX"), ("1",)
+        ("SMISMEMBER", "ZREM", "LPOS", "ZSCORE", "SET", "PEXPIRE", "PEXPIREAT", "PUBLISH", "SSCAN", "MSET", "MSETNX"),
+        ("1",),
     ),
     **dict.fromkeys(("HSET", "HINCRBY", "LRANGE", "LTRIM", "LREM", "GETRANGE", "ZADD", "ZRANGE"), ("1", "1")),
     **dict.fromkeys(("ZREVRANGE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE"), ("1", "1")),
@@ -60,6 +62,8 @@ def _example(command: str, root: str, suffix: str) -> tuple[str, ...]:
 def producer_commands(root: str, durability: str) -> set[tuple[str, ...]]:
     """Return what a submitter sends: scripts, the wait for results and the wait for durability."""
     wanted = commands_of(PRODUCERS, root)
+    without = {command.upper() for _, command in DUTIES[Role.PRODUCER].without}
+    wanted = {command for command in wanted if command[0] not in without}
     wanted.add(("BLPOP", f"{root}{FAMILIES['reply']}x", "1"))
     if durability == Durability.REPLICATED:
         wanted.add(("WAIT", "0", "1"))

@@ -16,7 +16,7 @@ KEY of each script is the root of the namespace, which keeps a call short and al
 A family in capitals stands for its key: ``STATUS .. 'pending'`` becomes ``NS..'status:' .. 'pending'``, one string
 made where it is needed, and none where it is not. The fragments come before the body, or where it says
 ``-- FRAGMENTS``; the clock alone where it says ``-- CLOCK``, and what a single branch of a short way needs as a copy
-there, where it says ``-- COPY <fragment>``; so does a branch behind the fragments with what stands in ``BRANCH``.
+there, where it says ``-- COPY <fragments>``; so does a branch behind the fragments with what stands in ``BRANCH``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MARKER = "-- FRAGMENTS\n"
 _CLOCK_MARKER = "-- CLOCK\n"
 # and what it seldom needs into the branch that does, so that the others do not pay for it
 _FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
-_COPY = re.compile(r"-- COPY ([a-z_]+)\n")
+_COPY = re.compile(r"-- COPY ([a-z_ ]+)\n")
 _TOKEN = re.compile(rf"{_STRING_OR_COMMENT.pattern}|{_WORD.pattern}")
 _KEYS = {family.upper(): suffix for family, suffix in FAMILIES.items()}
 LUA = resources.files("taskq.protocol") / "lua"
@@ -194,12 +194,10 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
     branches = _texts(tuple(name for name in _closure(header.branches) if name not in fragments), clock)
     if _CLOCK_MARKER in body:
         body = body.replace(_CLOCK_MARKER, fragments.pop("read_clock") + "\n")
-    body = _COPY.sub(
-        lambda found: "".join(
-            f"{text}\n" for text in _copies(found[1], branches if found[1] in header.branches else fragments)
-        ),
-        body,
-    )
+    for names in _COPY.findall(body):
+        there = branches if names == " ".join(header.branches) else fragments
+        copies = "".join(f"{text}\n" for text in _copies(tuple(names.split()), there))
+        body = body.replace(f"-- COPY {names}\n", copies, 1)
     shebang = "#!lua" + (f" flags={','.join(header.flags)}" if header.flags else "")
     # a short way may stand before the fragments, so that it does not pay for them
     before, marker, after = body.strip().rpartition(_MARKER)
@@ -230,9 +228,9 @@ def _texts(names: Iterable[str], clock: str) -> dict[str, str]:
     return {name: _read(f"lib/{_stem(name, clock)}.lua", _stem(name, clock))[1].strip() for name in names}
 
 
-def _copies(include: str, fragments: dict[str, str]) -> list[str]:
-    """Return a fragment and what it includes, but for what stands there already; the time was taken before."""
-    return [fragments[name] for name in _closure((include,)) if name in fragments and name != "clock"]
+def _copies(includes: tuple[str, ...], fragments: dict[str, str]) -> list[str]:
+    """Return fragments and what they include, but for what stands there already; the time was taken before."""
+    return [fragments[name] for name in _closure(includes) if name in fragments and name != "clock"]
 
 
 def _stem(include: str, clock: str) -> str:

@@ -27,6 +27,9 @@ class Submission(NamedTuple):
     rules: str = ""
 
 
+DENIED = "denied"
+
+
 class SubmitReply(NamedTuple):
     """The answer to a submit.
 
@@ -35,6 +38,8 @@ class SubmitReply(NamedTuple):
         conflicts: positions of tasks whose id holds another body; nothing was stored.
         full: the list that is full and its length; nothing was stored.
         crowded: the ordering key of which there are as many tasks as there may be, and how many; nothing was stored.
+        bounded: the queue whose limit is reached, how many its lists hold and may hold, what to do (``DENIED``: the
+            caller may not shed), and the ms to wait; nothing was stored.
         duplicate: position of a task whose unique key must not be held, and the id of who holds it; nothing was stored.
     """
 
@@ -43,6 +48,7 @@ class SubmitReply(NamedTuple):
     full: tuple[str, int] | None = None
     crowded: tuple[str, int] | None = None
     duplicate: tuple[int, str] | None = None
+    bounded: tuple[str, int, int, str, int] | None = None
 
 
 def submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], list[int]]:
@@ -84,6 +90,8 @@ def parse_submit(tasks: Sequence[Submission], order: Sequence[int], reply: list[
         return SubmitReply((), crowded=(detail[0].decode(), detail[1]))
     if code == -4:
         return SubmitReply((), duplicate=(order[detail[0] - 1], detail[1].decode()))
+    if code == -5:
+        return SubmitReply((), bounded=(detail[0].decode(), detail[1], detail[2], detail[3].decode(), detail[4]))
     if code != 1:
         raise ProtocolError(f"submit answered {reply!r}")
     ids = [task.task_id for task in tasks]

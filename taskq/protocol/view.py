@@ -13,10 +13,10 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "starts", "faults"), "list"),
     **dict.fromkeys(("history", "session"), "list"),
     **dict.fromkeys(("task", "result", "checkpoint", "awaited", "large", "rate", "limited"), "string"),
-    **dict.fromkeys(("unique", "successor"), "string"),
+    **dict.fromkeys(("unique", "successor", "crowd"), "string"),
     **dict.fromkeys(("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters"), "hash"),
     **dict.fromkeys(("family", "gathered", "limits", "sla", "breaches", "circuits", "woken"), "hash"),
-    **dict.fromkeys(("gates", "sidings"), "hash"),
+    **dict.fromkeys(("bounds", "gates", "sidings"), "hash"),
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters", "permits"), "set"),
     **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas", "sequence", "blocked", "jams"), "zset"),
 }

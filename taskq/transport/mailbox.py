@@ -7,6 +7,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from taskq.protocol.operations import Protocol
 from taskq.transport.blocking import Transport
@@ -34,7 +35,30 @@ def receive(transport: Transport, protocol: Protocol, address: str, task_id: str
     Returns:
         The stored result; None at the timeout, or if the connection was lost: then the caller looks for itself.
     """
-    packed = pack(("BLPOP", protocol.reply_key(address), f"{max(seconds, 0.01):.3f}"))
+    reply = _pop(transport, protocol.reply_key(address), seconds)
+    return _content(task_id, reply[1]) if reply else None
+
+
+def await_hint(transport: Transport, key: str, seconds: float) -> None:
+    """Wait until a bell is rung, or the time is over, or nobody can tell: all are reasons to look."""
+    _pop(transport, key, seconds)
+
+
+async def hint(endpoint: Endpoint, key: str, seconds: float) -> None:
+    """As ``await_hint``, on an event loop: on a connection of its own, which whoever waits may give up at any time."""
+    wire = AsyncWire(_GRACE_SECONDS)
+    try:
+        await wire.open(endpoint)
+        await wire.send(pack(("BLPOP", key, f"{max(seconds, 0.01):.3f}")))
+        check(await wire.read(seconds + _GRACE_SECONDS))
+    except Unsure:
+        await asyncio.sleep(0.1)
+    finally:
+        wire.close()
+
+
+def _pop(transport: Transport, key: str, seconds: float) -> Any:
+    packed = pack(("BLPOP", key, f"{max(seconds, 0.01):.3f}"))
     with transport.line() as line:
         try:
             wire = line.wire()
@@ -47,7 +71,7 @@ def receive(transport: Transport, protocol: Protocol, address: str, task_id: str
         except BaseException:
             line.close()
             raise
-    return _content(task_id, reply[1]) if reply else None
+    return reply
 
 
 class Mailbox:

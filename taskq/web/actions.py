@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from taskq.errors import InvalidTask
+from taskq.model.moment import parse_duration
 from taskq.web.board import Board
 from taskq.web.bulk import VERBS, Jobs
 from taskq.web.guard import csrf_token
@@ -42,6 +43,18 @@ def _number(form: Form, name: str) -> int | None:
     if not (text.isdecimal() and text.isascii() and len(text) < 10):
         raise InvalidTask(f"{name} is {text!r:.60}: use a whole number, or leave it empty")
     return int(text)
+
+
+def _seconds(form: Form, name: str) -> float | None:
+    text = form.get(name, [""])[0].strip()
+    return parse_duration(text) if text else None
+
+
+def _scope(form: Form) -> dict[str, Any]:
+    """Return what is to be paused or resumed: a type, or a queue or one of its lists."""
+    if "type" in form:
+        return {"task_type": _one(form, "type").strip()}
+    return {"queue": _one(form, "queue"), "priority": form.get("priority", [None])[0]}
 
 
 class Actions:
@@ -80,13 +93,13 @@ class Actions:
         return handle
 
     async def pause(self, request: Request, form: Form) -> Outcome:
-        """Stop claims from a queue, or one of its lists."""
-        await self._queue.pause(_one(form, "queue"), form.get("priority", [None])[0])
+        """Stop claims from a queue, one of its lists, or of a type."""
+        await self._queue.pause(**_scope(form))
         return "/queues", {"done": "paused"}
 
     async def resume(self, request: Request, form: Form) -> Outcome:
         """Allow claims again."""
-        await self._queue.resume(_one(form, "queue"), form.get("priority", [None])[0])
+        await self._queue.resume(**_scope(form))
         return "/queues", {"done": "resumed"}
 
     async def purge(self, request: Request, form: Form) -> Outcome:
@@ -169,6 +182,29 @@ class Actions:
         """Remove a limit."""
         await self._queue.remove_limit(_one(form, "name"))
         return "/limits", {"done": "unlimited"}
+
+    async def set_circuit(self, request: Request, form: Form) -> Outcome:
+        """Add or replace a circuit."""
+        given = {"failures": _number(form, "failures")}
+        times = {"within": _seconds(form, "within"), "open_for": _seconds(form, "open_for")}
+        rule: dict[str, Any] = {word: value for word, value in (given | times).items() if value is not None}
+        await self._queue.set_circuit(_one(form, "name").strip(), **rule)
+        return "/limits", {"done": "guarded"}
+
+    async def remove_circuit(self, request: Request, form: Form) -> Outcome:
+        """Remove a circuit."""
+        await self._queue.remove_circuit(_one(form, "name"))
+        return "/limits", {"done": "unguarded"}
+
+    async def open_circuit(self, request: Request, form: Form) -> Outcome:
+        """Hold the tasks of a key back."""
+        await self._queue.open_circuit(_one(form, "key").strip(), _seconds(form, "seconds"))
+        return "/limits", {"done": "opened"}
+
+    async def close_circuit(self, request: Request, form: Form) -> Outcome:
+        """Let the tasks of a key start again."""
+        await self._queue.close_circuit(_one(form, "key"))
+        return "/limits", {"done": "closed"}
 
     async def resume_saga(self, request: Request, form: Form) -> Outcome:
         """Let a stuck saga go on, behind the compensation at which it is stuck if that is to be skipped."""

@@ -144,6 +144,10 @@ def _forms(actions: Actions) -> list[Route]:
         "/workers/stop": actions.stop_worker,
         "/limits/set": actions.set_limit,
         "/limits/remove": actions.remove_limit,
+        "/circuits/set": actions.set_circuit,
+        "/circuits/remove": actions.remove_circuit,
+        "/circuits/open": actions.open_circuit,
+        "/circuits/close": actions.close_circuit,
         "/sagas/{task_id}/resume": actions.resume_saga,
         "/sagas/{task_id}/abort": actions.abort_saga,
     }

@@ -11,6 +11,7 @@ from typing import Any
 
 from taskq.aio import AsyncTaskQueue
 from taskq.errors import CorruptTask, InvalidTask, TaskNotFound
+from taskq.model.circuit import CircuitInfo
 from taskq.model.history import Minute
 from taskq.model.moment import iso_utc
 from taskq.model.views import QueueStats, WorkerInfo
@@ -33,6 +34,7 @@ _RATE_SECONDS = 10.0
 _LONGEST_RUNNING, _LATEST_DEAD = 8, 6
 _MOST_WORKERS, _MOST_HELD = 200, 8
 _MOST_IN_TREE = 100
+_MOST_KEYS = 20
 
 
 class Board:
@@ -121,8 +123,12 @@ class Board:
 
     async def queues(self) -> dict[str, Any]:
         """Return what the page of the queues shows."""
-        stats = await self.stats()
-        return {"stats": stats, "queues": self._by_queue(stats)}
+        stats, types = await asyncio.gather(self.stats(), self._paused_types())
+        return {"stats": stats, "queues": self._by_queue(stats), "paused_types": types}
+
+    async def _paused_types(self) -> list[str]:
+        found: list[str] = await self._shared("paused types", self._fresh_seconds, self.queue.paused_types)
+        return found
 
     @staticmethod
     def _by_queue(stats: QueueStats) -> list[dict[str, Any]]:
@@ -211,6 +217,36 @@ class Board:
         found = sorted(await self.queue.list_limits(), key=lambda info: (-info.waiting, info.limit.name))
         return {"limits": found}
 
+    async def circuits(self) -> dict[str, Any]:
+        """Return what the page of the limits shows of the circuits: those that hold something back first."""
+        found: list[CircuitInfo] = await self._shared("circuits", self._fresh_seconds, self.queue.list_circuits)
+        rows = [self._circuit(info) for info in found]
+        return {"circuits": sorted(rows, key=lambda row: (row["state"] == "closed", -row["waiting"], row["name"]))}
+
+    @staticmethod
+    def _circuit(info: CircuitInfo) -> dict[str, Any]:
+        name = info.circuit.name
+        keys = [
+            {
+                "key": key,
+                "state": item.state,
+                "until": _moment(item.until_ms),
+                "probe": item.probe,
+                "waiting": item.waiting,
+            }
+            for key, item in sorted(info.keys.items(), key=lambda pair: (pair[1].state == "closed", -pair[1].waiting))
+        ]
+        return {
+            "name": name,
+            "rule": info.circuit,
+            "state": info.state,
+            "waiting": info.waiting,
+            "keys": keys[:_MOST_KEYS],
+            "more": max(0, len(keys) - _MOST_KEYS),
+            # a key that is the name itself is shown in the line of the circuit
+            "own": next((item for item in keys if item["key"] == name), None),
+        }
+
     async def sagas(self, state: str, cursor: str = "") -> SagaPage:
         """Return a page of sagas.
 
@@ -256,6 +292,10 @@ class Board:
 
 async def _awaited(read: Callable[[], Awaitable[Any]]) -> Any:
     return await read()
+
+
+def _moment(ms: int) -> str | None:
+    return iso_utc(ms) if ms else None
 
 
 def _whole(text: str | None) -> int:

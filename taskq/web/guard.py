@@ -109,8 +109,14 @@ class Guard:
                 f"This dashboard is not known under the name {host!r:.100}. Add it with --allow-host NAME, or with "
                 "hosts=[...] of DashboardOptions.",
             )
-        if self._digest is not None and not self._knows_token(headers.get("authorization", "")):
-            raise Refusal(401, "The token of the dashboard is asked for: as the password, with any user name.")
+        given = headers.get("authorization", "")
+        if self._digest is not None and not self._knows_token(given):
+            wrong = "What was given is not the token of this dashboard, so nothing is shown. " if given else ""
+            raise Refusal(
+                401,
+                f"{wrong}The token of the dashboard is asked for: as the password, with any user name, or as a bearer "
+                "token. Whoever runs the dashboard has it in TASKQ_DASHBOARD_TOKEN, or passed it as token=.",
+            )
         if method in ("GET", "HEAD"):
             return
         if method != "POST":

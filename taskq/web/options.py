@@ -16,6 +16,9 @@ HIDDEN_FIELDS = (
     r"session_?-?id|ssn$|card_?-?number|cvv|iban"
 )
 
+# a name, or an address that the dashboard is bound to
+_HOST_NAME = re.compile(r"[\w.\-]+\Z|[0-9a-fA-F:.]+(%\w+)?\Z")
+
 
 @dataclass(frozen=True, slots=True)
 class DashboardOptions:
@@ -55,6 +58,12 @@ class DashboardOptions:
                 f"the token of the dashboard has fewer than {LEAST_TOKEN_CHARS} characters: make one up with "
                 "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
             )
+        for host in self.hosts:
+            if host != "*" and not _HOST_NAME.match(host):
+                raise SettingsError(
+                    f"{host!r:.100} is no name of a host: give it without scheme, port and path, such as "
+                    "tasks.example.com, or * for every name"
+                )
         if not 0.2 <= self.interval_seconds <= 60:
             raise SettingsError(f"interval_seconds is {self.interval_seconds!r}: use 0.2 to 60 seconds")
         try:

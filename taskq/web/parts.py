@@ -11,7 +11,7 @@ from taskq.web.lists import Wanted
 from taskq.web.rendering import Pages
 
 TOPIC = re.compile(
-    r"(?:nav|queues|workers|schedules|limits|bulk|overview:\d{1,4}|task:[\w.\-]{1,128}|job:[0-9a-f]{16}"
+    r"(?:nav|queues|workers|schedules|limits|circuits|bulk|overview:\d{1,4}|task:[\w.\-]{1,128}|job:[0-9a-f]{16}"
     r"|tasks:[\w.\-%+=&*]{1,900}|sagas:[a-z]{0,20}|groups:[0-9a-f]{0,16}|letters:[0-9a-f]{0,16})\Z",
     re.ASCII,
 )
@@ -68,6 +68,7 @@ class Parts:
                 "workers": board.workers,
                 "schedules": board.schedules,
                 "limits": board.limits,
+                "circuits": board.circuits,
             }[name]
             context = await read()
         return self._pages.part(name, root, **context)

@@ -40,6 +40,9 @@ def serve(settings: Settings, options: DashboardOptions, host: str, port: int, r
         host: address to bind to.
         port: 0: any that is free.
         ready: called with the address once the dashboard answers.
+
+    Raises:
+        SettingsError: if the address cannot be listened on.
     """
     if host not in _EVERY_ADDRESS:
         options = replace(options, hosts=(*options.hosts, host))
@@ -76,8 +79,19 @@ class DashboardServer(uvicorn.Server):
         self._ready = ready
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Begin to listen."""
-        await super().startup(sockets)
+        """Begin to listen.
+
+        Raises:
+            SettingsError: if the address cannot be listened on.
+        """
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            at = f"{self.config.host or 'every address'}, port {self.config.port}"
+            raise SettingsError(
+                f"the dashboard cannot listen on {at}, for the reason in the line above: choose another port with "
+                "--port (0 takes any that is free), or an address of this machine with --host"
+            ) from None
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             shown = "127.0.0.1" if host in _EVERY_ADDRESS else host

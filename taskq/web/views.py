@@ -46,8 +46,8 @@ class Views:
         return await self._page(request, "overview", **await self._board.overview(minutes))
 
     async def queues(self, request: Request) -> Response:
-        """Show the queues."""
-        return await self._page(request, "queues", queues=(await self._board.queues())["queues"])
+        """Show the queues, and the types that are paused."""
+        return await self._page(request, "queues", **await self._board.queues())
 
     async def workers(self, request: Request) -> Response:
         """Show the workers."""
@@ -89,8 +89,8 @@ class Views:
         return await self._page(request, "dead", later=bool(cursor), job=job, **context)
 
     async def limits(self, request: Request) -> Response:
-        """Show the limits."""
-        return await self._page(request, "limits", **await self._board.limits())
+        """Show the limits and the circuits."""
+        return await self._page(request, "limits", **await self._board.limits(), **await self._board.circuits())
 
     async def sagas(self, request: Request) -> Response:
         """Show a page of sagas."""

@@ -13,6 +13,7 @@ from taskq.flows import Context, Flow, queue_full
 from taskq.model.partition import at_home, home_of
 from taskq.model.task import Task
 from taskq.partitions import Spread
+from taskq.protocol.refusals import so_far
 from taskq.protocol.workflow import Node
 from taskq.workflow.families import FAIL_FAST, WAIT_ALL, check_no_limits
 
@@ -53,13 +54,13 @@ def _submit(spread: Spread[Any], tasks: Sequence[Task], durability: str | None) 
     for portion in _portions(nodes):
         code, detail = yield context.protocol.graph(portion, context.settings.max_queue_length)
         if code == -1:
-            raise TaskConflict(f"the id {detail.decode()} belongs to a different task: {flows.so_far(stored)} stored")
+            raise TaskConflict(f"the id {detail.decode()} belongs to a different task: {so_far(stored)} stored")
         if code == -2:
             raise queue_full(context, detail[0].decode(), detail[1], stored)
         if code == -3:
             raise TaskNotFound(
                 f"a task depends on {detail.decode()}, and there is no such task: it never existed under this prefix, "
-                f"or it ended and its retention is over (TASKQ_RESULT_TTL): {flows.so_far(stored)} stored"
+                f"or it ended and its retention is over (TASKQ_RESULT_TTL): {so_far(stored)} stored"
             )
         stored += len(portion)
     for task in tasks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -42,11 +43,21 @@ def test_it_serves_until_it_is_told_to_stop(environment: dict[str, str]) -> None
         (["--host", "0.0.0.0"], "TASKQ_DASHBOARD_TOKEN"),
         (["--token", "short"], "fewer than 16"),
         (["--port", "99999"], "--port"),
+        (["--alow-actions"], "--allow-actions"),
+        (["--allow-host", "https://tasks.example.com/"], "without scheme"),
+        (["--allow-host", "tasks.example.com:8080"], "without scheme"),
     ],
 )
 def test_what_it_refuses(run: Run, args: list[str], words: str) -> None:
     result = run("dashboard", *args)
     assert (result.exit_code, words in result.stderr) == (2, True)
+
+
+def test_a_port_that_is_taken_says_what_to_do(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = run("dashboard", "--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 2
+    assert "choose another port with --port" in result.stderr
 
 
 def test_a_token_among_the_arguments_is_warned_about(run: Run) -> None:

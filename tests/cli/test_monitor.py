@@ -37,7 +37,7 @@ def task(number: int, status: str, **more: Any) -> dict[str, Any]:
         "started_at": "2026-11-28T09:59:18.000Z" if number < 3 else "2026-11-28T09:50:00.000Z",
         "completed_at": None,
         "retry_count": number % 3,
-        "progress": {"percent": 10 * number} if number % 2 else None,
+        "progress": {"value": number / 10, "message": "page"} if number % 2 else None,
         "error": None,
         "reason": None,
         "due_at": None,
@@ -125,9 +125,10 @@ def test_a_screen_is_as_it_was_looked_at(width: int, height: int) -> None:
     assert text == (SCREENS / f"monitor-{width}x{height}.txt").read_text(encoding="utf-8")
 
 
-def test_the_page_shows_the_small_screen() -> None:
+@pytest.mark.parametrize("size", ["80x24", "200x50"])
+def test_the_page_shows_both_screens(size: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
-    screen = (SCREENS / "monitor-80x24.txt").read_text(encoding="utf-8")
+    screen = (SCREENS / f"monitor-{size}.txt").read_text(encoding="utf-8")
     assert "\n".join(line.rstrip() for line in screen.splitlines()) in page
 
 

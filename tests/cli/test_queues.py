@@ -120,3 +120,15 @@ def test_stats(run: Run, run_json: Callable[..., Any], queue: TaskQueue, prefix:
     numbers = run_json("stats")
     assert (numbers["pending_tasks"], numbers["success_rate"], numbers["counters"]) == (2, None, {"submitted": 2})
     assert [item["depth"] for item in numbers["lists"]] == [1, 0, 1, 0]
+
+
+def test_the_limit_of_a_queue(run: Run, run_json: Callable[..., Any]) -> None:
+    shown = run("queue", "limit", "mail", "--max-tasks", "1", "--on-full", "block", "--timeout", "100ms")
+    assert shown.stdout == "queue mail holds 1 task at most\n"
+    run("submit", "echo", "--queue", "mail")
+    refused = run("submit", "echo", "--queue", "mail")
+    assert refused.exit_code != 0
+    assert "the queue 'mail' holds 1 tasks and may hold 1 and there was no room within 0.1 s" in refused.stderr
+    assert run_json("queue", "limits") == [{"queue": "mail", "max_tasks": 1, "on_full": "block", "timeout": 0.1}]
+    assert run_json("queue", "unlimit", "mail") == {"queue": "mail", "removed": True}
+    assert run("submit", "echo", "--queue", "mail").exit_code == 0

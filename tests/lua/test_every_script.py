@@ -34,6 +34,7 @@ ANSWERED_OTHERWISE = {
         "completes_the_first",
         "loses_the_first",
         "starts_the_successor",
+        "makes_room_in_a_queue",
     )
     for family in ("task", "state")
 }

@@ -30,7 +30,8 @@ OUTCOME = st.sampled_from(["complete", "complete", "fail", "cancel", "retry", "r
 TWICE = st.booleans()
 LIMIT = st.sampled_from([1, 100])
 RATE = st.sampled_from([None, None, "1/m", "3/m"])
-LIMITED = st.sampled_from(["", "", "a", "b:1", "b:2", "a b:1"])
+# by task: limit keys stand in the envelope, and one id has one envelope
+LIMITED = dict(zip((f"t{n}" for n in range(8)), ["", "", "a", "b:1", "b:2", "a b:1", "", "a"], strict=True))
 KEY = st.sampled_from(["", "", "k1", "k2"])
 # what is said about a unique key: nothing, or a policy, a time to let go of it and one to keep it after the completion
 RULES = st.one_of(
@@ -106,7 +107,9 @@ class Machine(RuleBasedStateMachine):
         )
         due = draw(st.sampled_from(["0", "0", "0", "+30000"]))
         tasks = [
-            self.unique(draw, task(task_id, priority, queue=queue, due=due, ordering=draw(KEY), limits=draw(LIMITED)))
+            self.unique(
+                draw, task(task_id, priority, queue=queue, due=due, ordering=draw(KEY), limits=LIMITED[task_id])
+            )
             for task_id in draw(IDS)
             if task_id not in left
         ]

@@ -12,16 +12,18 @@ from typing import Any
 import pytest
 import redis
 
-from taskq import AccessDenied, Consumer, Publisher, Task, TaskQueue, TaskScheduler, TaskWorker
+from taskq import AccessDenied, Consumer, Publisher, QueueFull, Task, TaskQueue, TaskScheduler, TaskWorker
 from taskq.protocol.acl import DUTIES, EveryPartition, Role, commands_of, families_of, rules, user_line
 from taskq.protocol.keys import Keys
 from taskq.protocol.operations import SCRIPTS
+from taskq.protocol.permissions import producer_commands, worker_commands
 from taskq.settings import Settings
 from taskq.transport.blocking import Transport
 from taskq.transport.endpoint import Endpoint
 from tests.cli.conftest import Run, Spawn
 from tests.conftest import StartServer
 from tests.lua.scenarios import SCENARIOS, Scenario
+from tests.lua.scenarios.bounding import submit_and_shed
 from tests.security.conftest import PASSWORD, PREFIX, allow, url_of
 from tests.servers import ServerProcess
 from tests.state import Bench, changes
@@ -56,7 +58,41 @@ def test_a_role_can_make_each_of_its_calls(clean: ServerProcess, scenario: Scena
         with clean.client() as admin:
             # the clock of the tests, which can be moved, stands in the namespace
             allow(admin, "probe", [*rules((role,), Keys(f"by-{role}")), f"(+hget ~by-{role}:meta)"])
-        assert changed_by(clean, f"by-{role}", scenario, "probe") == (script, expected), role
+        refused = role is Role.PRODUCER and scenario is submit_and_shed
+        assert changed_by(clean, f"by-{role}", scenario, "probe") == (script, {} if refused else expected), role
+
+
+def test_a_producer_sheds_nobody_and_does_all_else(clean: ServerProcess, open_as: OpenAs) -> None:
+    """To shed is to read ids, and whoever has an id can cancel: refused before anything is written."""
+    producer, operator = open_as("producer"), open_as("operator")
+    operator.set_queue_limit(max_tasks=2, on_full="shed_low")
+    low = producer.submit_batch([Task(priority="low"), Task(priority="low")])
+    with pytest.raises(AccessDenied, match=r"holds 2 tasks and may hold 2.* Shedding needs the rights of an operator"):
+        producer.submit_task(Task(priority="urgent"))
+    assert [producer.get_task_status(i)["status"] for i in low] == ["pending", "pending"]
+    assert operator.get_queue_stats().counters == {"submitted": 2}
+    for role in ("operator", "worker"):
+        open_as(role).submit_task(Task(priority="urgent"))
+    assert [producer.get_task_status(i)["status"] for i in low] == ["cancelled", "cancelled"]
+    for on_full in ("reject", "block"):
+        operator.set_queue_limit(max_tasks=2, on_full=on_full, timeout=0.05)
+        with pytest.raises(QueueFull):
+            producer.submit_task(Task())
+    operator.set_queue_limit(max_tasks=3, on_full="shed_low")
+    producer.submit_task(Task(unique_key="k", unique_policy="replace"))
+
+
+@pytest.mark.parametrize(
+    ("role", "commands"),
+    [(Role.PRODUCER, producer_commands(f"{PREFIX}:", "memory")), (Role.WORKER, worker_commands(f"{PREFIX}:"))],
+    ids=["producer", "worker"],
+)
+def test_taskq_doctor_asks_for_no_more_than_a_role_has(
+    clean: ServerProcess, role: Role, commands: set[tuple[str, ...]]
+) -> None:
+    with clean.client() as admin:
+        answers = {command: admin.execute_command("ACL DRYRUN", role, *command) for command in commands}
+    assert {command: answer for command, answer in answers.items() if answer != "OK"} == {}
 
 
 def test_every_script_is_called_by_some_role() -> None:

@@ -140,6 +140,9 @@ def busy(queue: TaskQueue, hands: Hands, redis_client: redis.Redis, prefix: str)
     queue.cancel_task(ids["cancelled"])
     TaskScheduler(queue).schedule_cron("nightly", "0 3 * * *", Task(task_type="report", payload={}))
     queue.set_limit("smtp", concurrency=10, rate="100/m", burst=20)
+    queue.set_circuit("host", failures=3)
+    queue.open_circuit("host:a.example", 3600)
+    queue.pause(task_type="newsletter")
     ids["saga"] = stuck_saga(queue, hands)
     minute = int(time.time()) // 60
     for ago in (3, 2, 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from taskq import Saga, Task, TaskQueue, TaskScheduler
+from taskq.model.circuit import Circuit
 from taskq.workflow.sagas import Record
 from tests.conformance.clients import Hands
 from tests.waiting import eventually
@@ -81,6 +82,38 @@ def test_set_and_remove_a_limit(acting: Site, queue: TaskQueue) -> None:
         "what", "What"
     )
     assert queue.list_limits() == []
+
+
+def test_drive_a_circuit(acting: Site, queue: TaskQueue) -> None:
+    words = {"name": " type:mail ", "failures": "3", "within": "2m", "open_for": ""}
+    assert "counts failures" in follow(acting, "/circuits/set", words)
+    (info,) = queue.list_circuits()
+    assert info.circuit == Circuit("type:mail", failures=3, within=120.0)
+    page = follow(acting, "/circuits/open", {"key": "type:mail", "seconds": "1h"})
+    assert "The circuit is open" in page
+    assert queue.list_circuits()[0].state == "open"
+    assert 'data-mode="in"' in page.split('id="circuits"')[1], "until when"
+    assert "The circuit is closed" in follow(acting, "/circuits/close", {"key": "type:mail"})
+    assert queue.list_circuits()[0].state == "closed"
+    for path, wrong in (
+        ("set", {"name": "a", "failures": "0"}),
+        ("set", {"name": "a", "within": "soon"}),
+        ("open", {"key": "none"}),
+        ("open", {"key": "type:mail", "seconds": "-1"}),
+    ):
+        response = acting.post(f"/circuits/{path}", wrong)
+        assert response.status_code == 400
+        assert "This cannot be done" in response.text
+    assert "held back starts" in follow(acting, "/circuits/remove", {"name": "type:mail"})
+    assert queue.list_circuits() == []
+
+
+def test_pause_a_type(acting: Site, queue: TaskQueue) -> None:
+    assert "Paused types" in follow(acting, "/queues/pause", {"type": " mail.send "})
+    assert queue.paused_types() == ["mail.send"]
+    assert "Paused types" not in follow(acting, "/queues/resume", {"type": "mail.send"})
+    assert queue.paused_types() == []
+    assert acting.post("/queues/pause", {"type": "a b"}).status_code == 400
 
 
 def test_drive_a_saga(acting: Site, queue: TaskQueue, hands: Hands) -> None:

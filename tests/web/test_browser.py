@@ -141,6 +141,35 @@ def test_actions_on_limits_and_sagas(page: Any, acting: Site, queue: TaskQueue, 
     page.locator("summary", has_text="Cancel").wait_for()
 
 
+def test_actions_on_circuits_and_types(page: Any, acting: Site, queue: TaskQueue) -> None:
+    page.goto(f"{acting.url}/limits")
+    page.get_by_label("Circuit", exact=True).fill("host")
+    page.get_by_label("Failures").fill("3")
+    page.get_by_label("Within").fill("2m")
+    page.get_by_role("button", name="Set circuit").click()
+    page.get_by_text("The circuit counts failures").wait_for()
+    page.get_by_label("Key", exact=True).fill("host:a.example")
+    page.get_by_label("For", exact=True).fill("1h")
+    page.get_by_role("button", name="Open now").click()
+    page.get_by_text("The circuit is open").wait_for()
+    row = page.locator("tr", has_text="host:a.example")
+    row.get_by_text("in 59 min").wait_for()
+    row.get_by_role("button", name="Close").click()
+    page.get_by_text("The circuit is closed").wait_for()
+    page.locator("tr.group", has_text="host").locator("summary", has_text="Remove").click()
+    page.locator("details[open]").get_by_role("button", name="Remove").click()
+    page.get_by_text("The circuit was removed").wait_for()
+    assert queue.list_circuits() == []
+
+    page.goto(f"{acting.url}/queues")
+    page.get_by_label("Type", exact=True).fill("mail.send")
+    page.get_by_role("button", name="Pause type").click()
+    page.get_by_text("Paused. Running tasks go on").wait_for()
+    page.locator("tr", has_text="mail.send").get_by_role("button", name="Resume").click()
+    page.get_by_text("Resumed.").wait_for()
+    assert queue.paused_types() == []
+
+
 def test_actions_on_workers(page: Any, acting: Site, queue: TaskQueue) -> None:
     worker = TaskWorker(queue)
     thread = threading.Thread(target=worker.start)
@@ -320,6 +349,10 @@ def test_strings_that_would_run(
         redis_client.sadd(f"{prefix}:workers", text.replace(" ", ""))
         redis_client.hset(f"{prefix}:worker:{text.replace(' ', '')}", mapping={"host": text, "lists": text})
         redis_client.hset(f"{prefix}:limits", text, "4 - 0 0 0")
+        redis_client.hset(f"{prefix}:circuits", text, "5 60000 30000")
+        redis_client.hset(f"{prefix}:gates", f"!host:{text}", f"half {text}")
+        redis_client.hset(f"{prefix}:gates", f"type:{text}", "1")
+    queue.set_circuit("host")
     redis_client.zadd(f"{prefix}:sagas", {failed: 1})
     running = queue.submit_task(Task())
     hands.claim()

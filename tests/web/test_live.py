@@ -52,7 +52,7 @@ def test_progress_arrives(site: Site, queue: TaskQueue, hands: Hands) -> None:
 
 @pytest.mark.parametrize(
     "topic",
-    ["overview:60", "overview:9", "queues", "workers", "schedules", "limits", "bulk",
+    ["overview:60", "overview:9", "queues", "workers", "schedules", "limits", "circuits", "bulk",
     "nav", "tasks:status=failed&type=in*",
     "sagas:", "sagas:stuck", "groups:", "letters:", "letters:0123456789abcdef"],
 )  # fmt: skip

@@ -7,6 +7,7 @@ import re
 
 import httpx
 import pytest
+import redis
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -197,6 +198,20 @@ def test_limits_and_what_waits_for_them(site: Site, queue: TaskQueue, hands: Han
     text = site.text("/limits")
     assert text.index("customer:bob") < text.index("customer:ada"), "most waiting first"
     assert "1 run, 2 wait" in text
+
+
+def test_circuits_that_hold_back_come_first(
+    site: Site, queue: TaskQueue, redis_client: redis.Redis, prefix: str
+) -> None:
+    redis_client.hset(f"{prefix}:circuits", "no name of ours", "5 60000 30000")
+    queue.set_circuit("api", failures=3)
+    queue.set_circuit("host")
+    for name in ("a", "b"):
+        queue.open_circuit(f"host:{name}", 600)
+    text = site.text("/limits").split('id="circuits"')[1]
+    assert text.index(">host<") < text.index(">host:a<") < text.index(">host:b<") < text.index(">api<")
+    assert text.count("s-failed") == 3, "the circuit, and both of its keys"
+    assert 'method="post"' not in text, "it only shows"
 
 
 def test_sagas_and_their_steps(site: Site, busy: dict[str, str]) -> None:

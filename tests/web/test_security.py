@@ -61,7 +61,10 @@ class TestToken:
     )  # fmt: skip
     def test_nothing_else(self, new_site: NewSite, header: str) -> None:
         site = new_site(token=TOKEN)
-        assert site.get("/", headers={"authorization": header.encode("latin-1")}).status_code == 401
+        response = site.get("/", headers={"authorization": header.encode("latin-1")})
+        assert response.status_code == 401
+        assert ("is not the token" in response.text) == bool(header)
+        assert "TASKQ_DASHBOARD_TOKEN" in response.text
 
     def test_a_form_needs_it_too(self, new_site: NewSite, queue: TaskQueue) -> None:
         site = new_site(token=TOKEN, allow_actions=True)

@@ -216,9 +216,12 @@ def _task_row(worker: WorkerInfo, task: dict[str, Any], now: datetime) -> tuple[
 def _progress(progress: Any) -> str:
     if progress is None:
         return ""
-    if isinstance(progress, dict) and isinstance(percent := progress.get("percent"), int | float):
-        return f"{percent:.0f}%"
-    return printable(str(progress), keep="").replace("\n", " ")
+    value, message = (
+        (progress.get("value"), progress.get("message")) if isinstance(progress, dict) else (progress, None)
+    )
+    if isinstance(value, int | float) and 0 <= value <= 1:
+        return f"{value:.0%}"
+    return printable(str(message if value is None else value), keep="").replace("\n", " ")
 
 
 def _letters(reading: Reading, wide: bool) -> Section:

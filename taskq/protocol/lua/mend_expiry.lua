@@ -2,7 +2,7 @@
 -- FLAGS   allow-oom
 -- USES    waiters awaited reply queue processing running status scheduled leases workers worker bell retention retained
 -- USES    schedules slots dead meta counters paused tombstones queues unique sagas sequence session
--- USES    successor limits limited permits blocked jams rate starts gates circuits faults woken
+-- USES    successor bounds crowd limits limited permits blocked jams rate starts gates circuits faults woken
 -- ARGV    family name ttl:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- Keys of tasks are not its business: whether they expire depends on the task.
@@ -10,10 +10,10 @@ local KEPT = {queue = QUEUE, processing = PROCESSING, running = RUNNING, status 
   leases = LEASES, workers = WORKERS, worker = WORKER, bell = BELL, retention = RETENTION, retained = RETAINED,
   schedules = SCHEDULES, slots = SLOTS, dead = DEAD, meta = META, counters = COUNTERS, paused = PAUSED,
   tombstones = TOMBSTONES, queues = QUEUES, unique = UNIQUE, successor = SUCCESSOR, sagas = SAGAS,
-  sequence = SEQUENCE, limits = LIMITS, limited = LIMITED, permits = PERMITS, blocked = BLOCKED, jams = JAMS, gates = GATES,
-  circuits = CIRCUITS, woken = WOKEN}
+  sequence = SEQUENCE, limits = LIMITS, bounds = BOUNDS, limited = LIMITED, permits = PERMITS, blocked = BLOCKED,
+  jams = JAMS, gates = GATES, circuits = CIRCUITS, woken = WOKEN}
 local PASSING = {waiters = WAITERS, awaited = AWAITED, reply = REPLY, session = SESSION, rate = RATE, starts = STARTS,
-  faults = FAULTS}
+  faults = FAULTS, crowd = CROWD}
 if KEPT[family] then return call('PERSIST', KEPT[family] .. name) == 1 and {'it does not expire any more'} or {} end
 local key = PASSING[family] .. name
 return call('PTTL', key) == -1 and call('PEXPIRE', key, ttl) == 1 and {'it expires'} or {}

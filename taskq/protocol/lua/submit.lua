@@ -1,11 +1,12 @@
 -- submit: store tasks and put them where they wait, all or none
--- USES    task state status queue counters queues unique successor dead scheduled events bell large sequence
+-- USES    task state status queue counters queues unique successor dead scheduled events bell large sequence bounds
 -- INCLUDE read_clock bell schedule events large join
--- BRANCH  policy
+-- BRANCH  policy bounds
 -- ARGV    max_length:number reused:number groups:number others:number rest*
 -- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...} (none: all are new);
 --         code -1 and {index of each task whose id holds another body}; code -2 and {full list, its length};
 --         code -3 and {ordering key, tasks of it}: they are as many as may be; code -4 and {index of a task, who holds its key}
+--         code -5 and {queue, tasks in its lists, most, what to do, ms to wait}: its limit is reached
 -- In rest stand first the tasks that may start now, in groups: list and size of the group, then id and body for each.
 -- Then come the others, seven words each: id, body, list, due ms (0: now; '+ms': from now), unique key, ordering key and what
 -- else is said of the unique key ('' for none; see lib/unique).
@@ -24,16 +25,22 @@ repeat
     local length = call('LLEN', queue)
     if max_length > 0 and length >= max_length then break end
     if #ARGV[first_rest + 3] > PAGE and call('EXISTS', LARGE) == 0 then break end
-    call('SCARD', STATUS .. 'pending')
+    if call('EXISTS', BOUNDS) == 1 then break end
     if named then call('SCARD', QUEUES) end
     -- the first write needs no check before it
-    call('HINCRBY', COUNTERS, 'submitted', '1')
+    if call('SADD', STATUS .. 'pending', id) == 0 then break end
+    -- the second one is undone with it
+    local submitted = redis.pcall('HINCRBY', COUNTERS, 'submitted', '1')
+    if type(submitted) ~= 'number' then
+      call('SREM', STATUS .. 'pending', id)
+      return submitted
+    end
     if not call('SET', TASK .. id, ARGV[first_rest + 3], 'NX') then
+      call('SREM', STATUS .. 'pending', id)
       call('HINCRBY', COUNTERS, 'submitted', '-1')
       break
     end
     if named then call('SADD', QUEUES, string.match(list, '^(.*):')) end
-    call('SADD', STATUS .. 'pending', id)
     call('RPUSH', queue, id)
     local hints = redis.pcall('LLEN', bell)
     if type(hints) == 'number' and hints < 8 then call('RPUSH', bell, '1') end
@@ -59,8 +66,10 @@ repeat
   end
   -- whoever submits again what is stored already is not turned away
   if full or (large and call('EXISTS', LARGE) == 0) then break end
+  if call('EXISTS', BOUNDS) == 1 then break end
   call('SCARD', STATUS .. 'pending')
   if named[1] then call('SCARD', QUEUES) end
+  -- the first write needs no check before it
   call('HINCRBY', COUNTERS, 'submitted', n)
   if call('MSETNX', unpack(words)) == 0 then
     call('HINCRBY', COUNTERS, 'submitted', -n)
@@ -115,11 +124,13 @@ for i = at, at + (others - 1) * 7, 7 do
     if string.find(task.rules, '^replace') or string.find(task.rules, '^debounce') then last_of[task.unique] = task.id end
   end
 end
-local ruling, end_replaced, hold
-if with_rules then
+local bounded = call('EXISTS', BOUNDS) == 1
+local ruling, end_replaced, hold, look_for_room, shedding, passing, catch_up
+if with_rules or bounded then
   read_clock()
-  -- COPY policy
+  -- COPY policy bounds
   ruling, end_replaced, hold = decide, end_victims, hold_key
+  look_for_room, shedding, passing, catch_up = check_bounds, make_room, pass_on, start_orphans
 end
 
 -- all reads
@@ -184,6 +195,8 @@ for _, list in ipairs(lists) do
   local length = call('LLEN', QUEUE .. list)
   if max_length > 0 and length + wanted[list] > max_length then return {-2, {list, length}} end
 end
+local over = bounded and look_for_room(wanted)
+if over then return {-5, over} end
 call('SCARD', STATUS .. 'pending')
 if named then call('SCARD', QUEUES) end
 if sequences then call('SCARD', STATUS .. 'waiting') end
@@ -205,6 +218,7 @@ if #stale > 0 then call('ZCARD', DEAD) end
 -- the first write needs no check before it
 call('HINCRBY', COUNTERS, 'submitted', #fresh)
 if with_rules then end_replaced() end
+if bounded then shedding() end
 note_size()
 for _, entry in ipairs(stale) do
   call('SREM', STATUS .. entry[1], entry[2])
@@ -258,4 +272,6 @@ for _, list in ipairs(lists) do
   local queue = named and string.match(list, '^(.*):')
   if queue then call('SADD', QUEUES, queue) end
 end
+if catch_up then catch_up(fresh) end
+if bounded then passing() end
 return {1, codes}

@@ -1,7 +1,7 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    tombstones scheduled retention retained events large limited blocked permits gates
+-- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates
 -- INCLUDE clock bodies text events bell settle promote sweep running counted room claim
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
@@ -27,7 +27,7 @@ repeat
   if special > 0 then
     counting = call('GET', LIMITED)
     if special > (counting and 1 or 0) then
-      if call('EXISTS', PAUSED, TOMBSTONES) > 0 then break end
+      if call('EXISTS', PAUSED, TOMBSTONES, CROWD) > 0 then break end
       waited, large = call('EXISTS', AWAITED) == 1, call('EXISTS', LARGE) == 1
     end
   end
@@ -304,6 +304,16 @@ settle_all()
 local _, wait = promote(100, rescheduled and until_next() or due)
 local claims = claim(candidates)
 if jammed then wait = until_next() end
+
+-- whoever waits for room in a queue; nobody can without being awaited
+if special and #claims.ids > 0 and call('EXISTS', CROWD) == 1 then
+  local rung = {}
+  for i = 1, lists do
+    local queue = string.match(ARGV[first_rest + i - 1], '^(.*):') or 'default'
+    if not rung[queue] then ring('@room:' .. queue) end
+    rung[queue] = true
+  end
+end
 
 if (ring_on == 1 or claims.cut) and lists > 0 then
   -- work left behind rings on, so that one hint wakes as many workers as there is work for; no work at all clears the

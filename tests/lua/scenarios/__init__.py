@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.lua.scenarios import (
+    bounding,
     families,
     limiting,
     mending,
@@ -29,6 +30,7 @@ _SUBJECTS = (
     ordering,
     unique,
     limiting,
+    bounding,
     sidings,
     thresholds,
     workers,

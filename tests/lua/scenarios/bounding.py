@@ -1,0 +1,58 @@
+"""Scenarios of queues with a limit: set, removed, full, and with room that somebody waits for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from taskq.model.bound import QueueLimit
+from taskq.protocol.operation import Operation
+from tests.state import TTL_MS, Bench, task
+
+KEEP_MS = 60_000
+
+
+def bound(bench: Bench, most: int, on_full: str = "reject", queue: str = "default") -> None:
+    """Set the limit of a queue."""
+    bench.run(bench.protocol.set_bound(queue, QueueLimit(queue, most, on_full).text(KEEP_MS)))
+
+
+def set_bound(bench: Bench) -> Operation[Any]:
+    bound(bench, 1, "block", "mail")
+    bench.submit(task("a", queue="mail"))
+    bench.run(bench.protocol.submit([task("b", queue="mail")], 0))
+    return bench.protocol.set_bound("mail", QueueLimit("mail", 2).text(KEEP_MS))
+
+
+def remove_bound(bench: Bench) -> Operation[Any]:
+    bound(bench, 1)
+    return bench.protocol.remove_bound("default")
+
+
+def submit_with_room(bench: Bench) -> Operation[Any]:
+    bound(bench, 4, "block")
+    bench.submit(*(task(i) for i in "abcd"))
+    assert bench.run(bench.protocol.submit([task("e")], 0)).bounded
+    bench.register("w1")
+    bench.claim("w1", 3)
+    return bench.protocol.submit([task("f", "high")], 0)
+
+
+def submit_and_shed(bench: Bench) -> Operation[Any]:
+    """A tombstone, one with a unique key, and one of the next list make room for three."""
+    bound(bench, 5, "shed_low")
+    bench.submit(
+        task("n1"), task("n2", unique="k"), task("l1", "low", unique="k2"), task("l2", "low"), task("u", "urgent")
+    )
+    bench.run(bench.protocol.cancel("l2", "{}", TTL_MS))
+    return bench.protocol.submit([task("a", "high"), task("b", "urgent"), task("c", "high")], 0)
+
+
+def turn_makes_room_in_a_queue(bench: Bench) -> Operation[Any]:
+    bound(bench, 1, "block")
+    bench.submit(task("a"))
+    assert bench.run(bench.protocol.submit([task("b")], 0)).bounded
+    bench.register("w1")
+    return bench.turn_op("w1", 1)
+
+
+SCENARIOS = (set_bound, remove_bound, submit_with_room, submit_and_shed, turn_makes_room_in_a_queue)

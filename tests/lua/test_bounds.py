@@ -1,0 +1,122 @@
+"""Queues with a limit: what a submit does when their lists hold as many tasks as they may."""
+
+from __future__ import annotations
+
+import pytest
+
+from taskq.model.uniqueness import Uniqueness
+from tests.lua.scenarios.bounding import bound
+from tests.state import TTL_MS, Bench, settle, task
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("queue", [None, "mail"])
+def test_a_full_queue_takes_nothing(bench: Bench, batch: int, queue: str | None) -> None:
+    """All four lists count together, whatever way the call takes through the script."""
+    bound(bench, 3, queue=queue or "default")
+    bench.submit(task("a", "urgent", queue=queue), task("b", "low", queue=queue), task("c", "low", queue=queue))
+    reply, changed = bench.act(bench.protocol.submit([task(f"n{n}", queue=queue) for n in range(batch)], 0))
+    assert (reply.ids, reply.bounded) == ((), (queue or "default", 3, 3, "reject", 30_000))
+    assert changed == {}
+    assert bench.submit(task("other", queue="another")) == ("other",)
+
+
+def test_what_runs_does_not_count_and_what_is_stored_is_stored(bench: Bench) -> None:
+    bound(bench, 1)
+    claim = bench.claim_one("a")
+    assert bench.submit(task("b")) == ("b",)
+    assert bench.submit(task("b")) == ("b",)
+    bench.end("w1", settle(claim, "release"))
+    assert bench.run(bench.protocol.submit([task("c")], 0)).bounded == ("default", 2, 1, "reject", 30_000)
+
+
+def test_a_limit_that_is_removed(bench: Bench) -> None:
+    bound(bench, 1)
+    bench.submit_ids("a")
+    assert bench.run(bench.protocol.submit([task("b")], 0)).bounded
+    assert bench.run(bench.protocol.remove_bound("default"))
+    assert bench.submit(task("b")) == ("b",)
+    assert "bounds" not in bench.state()
+    assert bench.state()["counters"] == {"submitted": 2}
+
+
+def test_whoever_waits_is_told_of_room(bench: Bench) -> None:
+    """One hint for what a turn has claimed; whoever gets in passes it on while there is room."""
+    bound(bench, 2, "block")
+    bench.submit_ids("a", "b")
+    assert bench.run(bench.protocol.submit([task("c")], 0)).bounded == ("default", 2, 2, "block", 30_000)
+    assert bench.state()["crowd"] == "1"
+    bench.register("w1")
+    _, changed = bench.act(bench.turn_op("w1", 2))
+    assert changed["bell:@room:default"] == ["1"]
+    _, changed = bench.act(bench.protocol.submit([task("c")], 0))
+    assert changed["bell:@room:default"] == ["1", "1"]
+    _, changed = bench.act(bench.protocol.submit([task("d")], 0))
+    assert "bell:@room:default" not in changed
+
+
+def test_a_turn_tells_nobody_if_nobody_waits(bench: Bench) -> None:
+    bound(bench, 2, "block")
+    bench.submit_ids("a", "b")
+    bench.register("w1")
+    bench.claim("w1", 1)
+    assert "bell:@room:default" not in bench.state()
+
+
+class TestShedding:
+    def test_the_newest_of_the_lowest_priority_goes(self, bench: Bench) -> None:
+        bound(bench, 4, "shed_low")
+        bench.submit(task("n1"), task("l1", "low"), task("l2", "low"), task("l3", "low"))
+        reply, changed = bench.act(bench.protocol.submit([task("h", "high")], 0))
+        assert reply.ids == ("h",)
+        assert changed["queue:low"] == ["l1", "l2"]
+        assert changed["status:cancelled"] == ["+l3"]
+        assert changed["counters"] == {"submitted": 5, "cancelled": 1, "shed": 1}
+        assert bench.state()["state:l3"]["reason"] == "shed"
+        assert "a more urgent task came" in bench.state()["result:l3"]
+
+    @pytest.mark.parametrize("priority", ["low", "normal"])
+    def test_nothing_goes_for_one_that_is_not_more_urgent(self, bench: Bench, priority: str) -> None:
+        bound(bench, 2, "shed_low")
+        bench.submit(task("a", "high"), task("b", priority))
+        reply, changed = bench.act(bench.protocol.submit([task("c", priority)], 0))
+        assert (reply.bounded, changed) == (("default", 2, 2, "shed_low", 30_000), {})
+
+    def test_whoever_was_to_come_after_one_that_goes_is_started(self, bench: Bench) -> None:
+        """The first of an ordering key makes room in the call that brings the second."""
+        bound(bench, 2, "shed_low")
+        bench.submit(task("first", "low", ordering="k"), task("other", "high"))
+        assert bench.submit(task("second", ordering="k"), task("urgent", "urgent")) == ("second", "urgent")
+        assert bench.state()["status:cancelled"] == {"first"}
+        assert bench.state()["status:pending"] == {"other", "second", "urgent"}
+        assert bench.state()["queue:normal"] == ["second"]
+
+    def test_one_that_is_replaced_is_not_ended_twice(self, bench: Bench) -> None:
+        bound(bench, 2, "shed_low")
+        rules = Uniqueness("replace").rules(60_000)
+        bench.submit(task("other", "high"), task("old", "low", unique="k")._replace(rules=rules))
+        bench.submit(task("new", "high", unique="k")._replace(rules=rules))
+        assert bench.state()["status:cancelled"] == {"old"}
+        assert bench.state()["state:old"]["reason"] == "replaced"
+        assert bench.state()["counters"] == {"submitted": 3, "cancelled": 1}
+        assert "queue:low" not in bench.state()
+
+    def test_nothing_goes_if_it_would_not_be_enough(self, bench: Bench) -> None:
+        bound(bench, 3, "shed_low")
+        bench.submit(task("a", "high"), task("b", "high"), task("c", "low"))
+        reply, changed = bench.act(bench.protocol.submit([task("d", "high"), task("e", "high")], 0))
+        assert (reply.bounded is not None, changed) == (True, {})
+
+    def test_what_runs_stays_and_a_tombstone_goes_first(self, bench: Bench) -> None:
+        bound(bench, 3, "shed_low")
+        bench.register("w1")
+        bench.submit(task("r", "low"))
+        bench.claim("w1", 1)
+        bench.submit(task("l1", "low"), task("l2", "low"), task("l3", "low"))
+        bench.run(bench.protocol.cancel("l3", "{}", TTL_MS))
+        bench.submit(task("a"), task("b"))
+        assert bench.state()["queue:low"] == ["l1"]
+        assert bench.state()["status:running"] == {"r"}
+        assert bench.state()["status:cancelled"] == {"l2", "l3"}
+        assert bench.submit(task("c")) == ("c",)
+        assert bench.run(bench.protocol.submit([task("d")], 0)).bounded
