@@ -35,8 +35,8 @@ def test_a_child_killed_among_a_thousand_tasks_costs_nothing(
     ids += ledger.submit(queue, [Task(task_type="gated", priority="urgent")])
     eventually(lambda: completed(queue) > 200 and ledger.of(ids[-1]), 30, "a task in the hands of a process to kill")
     (gated,) = ledger.of(ids[-1], "start")
+    killed_at = time.monotonic()  # before: on a busy machine a task may start elsewhere while the kill returns
     os.kill(gated.pid, signal.SIGKILL)
-    killed_at = time.monotonic()
     gate.touch()
 
     eventually(lambda: completed(queue) == 1_001, 30, "all tasks to complete")
@@ -51,7 +51,7 @@ def test_a_child_killed_among_a_thousand_tasks_costs_nothing(
     lost = {note.task_id for note in ledger.notes("start") if note.pid == gated.pid}
     lost -= {note.task_id for note in ledger.notes("end") if note.pid == gated.pid}
     assert len(lost) <= recovered <= 4
-    back = max(next(n.at for n in ledger.of(i, "start") if n.at > killed_at) for i in lost) - killed_at
+    back = max(next(n.at for n in ledger.of(i, "start") if n.pid != gated.pid) for i in lost) - killed_at
     print(f"{len(lost)} tasks were running elsewhere within {back * 1000:.0f} ms")
     assert back < 5, "a promise of one second, with room for a busy machine"
     worker.sees("was killed by SIGKILL; starting another one")
