@@ -16,6 +16,7 @@ from taskq.metrics.namespace import NamespaceReader, NamespaceReading, known_fig
 from taskq.metrics.runs import BOUNDS_SECONDS
 from taskq.middleware import Middleware, Run
 from taskq.model.task import DEFAULT_QUEUE
+from taskq.model.threshold import SlaReading
 from taskq.model.views import ListStats
 from taskq.queue import TaskQueue
 
@@ -79,6 +80,13 @@ def observe_namespace(queue: TaskQueue, meter_provider: MeterProvider | None = N
     meter.create_observable_gauge("taskq.tasks", [latest.show(_statuses)], description="Tasks by status.")
     for name, text, value in _LISTS:
         meter.create_observable_gauge(f"taskq.{name}", [latest.show(_of_lists(value))], description=text)
+    for name, text, measured in _SLA:
+        meter.create_observable_gauge(f"taskq.{name}", [latest.show(_of_sla(measured))], description=text)
+    meter.create_observable_gauge(
+        "taskq.tasks_passed",
+        [latest.show(_passed)],
+        description="Tasks that wait for a worker that knows their type and version.",
+    )
 
 
 class _Latest:
@@ -133,6 +141,29 @@ def _of_lists(value: Callable[[ListStats], float]) -> Values:
     return values
 
 
+def _of_sla(value: Callable[[SlaReading], float]) -> Values:
+    def values(found: NamespaceReading) -> Iterator[Value]:
+        for item in found.sla:
+            yield value(item), {"queue": item.queue, "priority": item.priority, "measure": item.measure}
+
+    return values
+
+
+def _passed(found: NamespaceReading) -> Iterator[Value]:
+    for item in found.passed:
+        place = {"queue": item.queue, "priority": item.priority, "type": item.task_type}
+        yield item.tasks, {**place, "version": str(item.version), "runnable": str(int(item.runnable))}
+
+
+_SLA: tuple[tuple[str, str, Callable[[SlaReading], float]], ...] = (
+    (
+        "sla_seconds",
+        "How long the oldest task of a list waits, or tasks had waited at their start.",
+        lambda item: item.waited_seconds,
+    ),
+    ("sla_allowed_seconds", "How long that may be.", lambda item: item.allowed_seconds),
+    ("sla_broken", "Whether it is too long: 1 or 0.", lambda item: int(item.broken_since is not None)),
+)
 _LISTS: tuple[tuple[str, str, Callable[[ListStats], float]], ...] = (
     ("queue_depth", "Length of a list.", lambda item: item.depth),
     (

@@ -96,6 +96,8 @@ def test_names_and_attributes_are_those_of_prometheus(
     worker = TaskWorker(queue)
     worker.install(Measuring(provider))
     queue.submit_task(Task(task_type="echo"))
+    queue.set_sla("normal", age=60)
+    queue.submit_task(Task(task_type="unknown"))
     worker.run_until_empty()
     rows = re.findall(r"^\| `(taskq_\w+)` \| (\w+) \|(.*?)\|(.*)\|$", PAGE, re.MULTILINE)
     labels = {name.removesuffix("_total"): set(re.findall(r"`(\w+)`", cell)) for name, _, cell, _ in rows}
