@@ -78,8 +78,8 @@ class Ledger:
         return queue.subscribe_to_events(hear)
 
     def notes(self, what: str = "") -> list[Note]:
-        """Return what was noted, in order."""
-        lines = self.path.read_text().splitlines()
+        """Return what was noted, in order; not a line that is being written at this moment."""
+        lines = self.path.read_text().split("\n")[:-1]
         return [note for note in (Note(**json.loads(line)) for line in lines) if what in ("", note.what)]
 
     def of(self, task_id: str, what: str = "") -> list[Note]:

@@ -143,3 +143,11 @@ def test_several_processes_may_write(tmp_path: Path) -> None:
     (note,) = ledger.notes()
     assert (note.what, note.task_id, note.fence, note.attempt) == ("start", "a", 7, 2)
     assert (ledger.count("start"), ledger.count("end"), ledger.of("b")) == (1, 0, [])
+
+
+def test_a_line_that_is_being_written_is_not_read(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger")
+    ledger.note("start", "a")
+    with ledger.path.open("a") as file:
+        file.write('{"what": "start", "task_id": "b", "fen')
+    assert [note.task_id for note in ledger.notes()] == ["a"]
