@@ -236,13 +236,13 @@ class Supervisor:
     def _on_signal(self, number: int) -> None:
         if number not in (signal.SIGINT, signal.SIGTERM):
             return
-        grace = 0.0 if self._stopping else self._options.grace_seconds
+        again, self._stopping = self._stopping, True
+        grace = 0.0 if again else self._options.grace_seconds
         log.warning(
             "stopping now: running tasks are handed back"
-            if self._stopping
+            if again
             else f"stopping: running tasks have {grace:g} s to end; once more to stop at once"
         )
-        self._stopping = True
         if self._health:
             self._health.stopping()
         self._restart_at.clear()

@@ -183,8 +183,9 @@ class TaskWorker(Installs):
 
     def _on_signal(self, number: int) -> None:
         again = self._stop_by is not None
-        log.warning("stopping now" if again else "stopping after the running tasks; once more to stop at once")
         self.stop(0.0 if again else None)
+        # only now: the next signal may come as soon as somebody reads this
+        log.warning("stopping now" if again else "stopping after the running tasks; once more to stop at once")
 
     def _run(self, guard: ProcessGuard | ThreadGuard, options: EngineOptions) -> dict[str, int]:
         engine = engine_for(self.queue, self.registry, options, guard, self._options.partitions)
