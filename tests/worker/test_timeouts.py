@@ -39,7 +39,7 @@ def test_a_handler_is_interrupted_when_its_time_is_over(queue: TaskQueue, handle
 
     assert result["status"] == "failed"
     assert result["error"].startswith("TaskTimeout: it did not end within its timeout of 0.2 s")
-    assert 0.2 <= result["duration"] < 5
+    assert 0.19 <= result["duration"] < 5  # timers of event loops count in whole milliseconds
 
 
 @pytest.mark.parametrize("handler", [spin, sleep_long], ids=["thread", "loop"])
