@@ -112,9 +112,9 @@ def measure_visitors(client: redis.Redis, url: str, visitors: int) -> float:
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[str]:
+def served(settings: Settings, *, allow_actions: bool = False) -> Iterator[str]:
     """Serve the dashboard; yield its address."""
-    app = create_app(settings, DashboardOptions(trusted=True))
+    app = create_app(settings, DashboardOptions(trusted=True, allow_actions=allow_actions))
     ready: SimpleQueue[str] = SimpleQueue()
     server = DashboardServer(app, app.stop, "127.0.0.1", 0, ready.put)
     thread = threading.Thread(target=server.run)

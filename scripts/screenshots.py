@@ -12,17 +12,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import redis
 from playwright.sync_api import sync_playwright
 
+from bench.dashboard import served
 from bench.server import running
 from taskq import Discard, Saga, Task, TaskContext, TaskQueue, TaskScheduler, TaskWorker
 from taskq.settings import Settings
-from taskq.web import DashboardOptions, create_app
-from taskq.web.serving import DashboardServer
 from tests.browsers import FLAGS, find_chromium
 
 PREFIX = "shop"
@@ -121,21 +119,6 @@ def fail(why: str) -> None:
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[str]:
-    """Serve a dashboard with actions; yield its address."""
-    app = create_app(settings, DashboardOptions(trusted=True, allow_actions=True))
-    ready: SimpleQueue[str] = SimpleQueue()
-    server = DashboardServer(app, app.stop, "127.0.0.1", 0, ready.put)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield ready.get()
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-@contextmanager
 def working(queue: TaskQueue) -> Iterator[None]:
     """Run a worker that is busy as long as the pictures are taken."""
     go_on = threading.Event()
@@ -173,7 +156,7 @@ def main(folder: Path | None) -> None:
     with running() as (url, client), TaskQueue(settings=Settings(redis_url=url, prefix=PREFIX)) as queue:
         ids = fill(queue, client)
         paths = {**PAGES, **{name: f"/tasks/{task_id}" for name, task_id in ids.items()}}
-        with working(queue), served(queue.settings) as address, sync_playwright() as tools:
+        with working(queue), served(queue.settings, allow_actions=True) as address, sync_playwright() as tools:
             browser = tools.chromium.launch(executable_path=chromium, args=FLAGS)
             if folder is None:
                 for picture, (name, width, scheme) in SHOWN.items():

@@ -297,6 +297,15 @@ def purge_dead(spread: Spread[Any], task_ids: Iterable[str] | None) -> Flow[int]
     return _each(spread, task_ids, dead.purge_dead)
 
 
+def in_any(spread: Spread[Any], ask: Callable[[Context], Operation[bool]]) -> Flow[bool]:
+    """Do the same in every partition; return whether it was so in one of them."""
+    found = False
+    for context in spread.contexts:
+        answer: bool = yield ask(context)
+        found = found or answer
+    return found
+
+
 def _each(
     spread: Spread[Any], task_ids: Iterable[str] | None, flow: Callable[[Context, Iterable[str] | None], Flow[int]]
 ) -> Flow[int]:

@@ -9,7 +9,7 @@ from taskq.model.bound import QueueLimit
 from taskq.model.moment import seconds_to_ms
 from taskq.model.names import check_name
 from taskq.model.task import DEFAULT_QUEUE
-from taskq.partitions import Spread
+from taskq.partitions import Spread, in_any
 
 
 def set_queue_limit(spread: Spread[Any], queue: str | None, max_tasks: int, on_full: str, timeout: float) -> Flow[None]:
@@ -22,11 +22,8 @@ def set_queue_limit(spread: Spread[Any], queue: str | None, max_tasks: int, on_f
 
 def remove_queue_limit(spread: Spread[Any], queue: str | None) -> Flow[bool]:
     """Remove the limit of a queue; return whether there was one."""
-    name, found = check_name(queue or DEFAULT_QUEUE, "queue name"), False
-    for context in spread.contexts:
-        removed: bool = yield context.protocol.remove_bound(name)
-        found = found or removed
-    return found
+    name = check_name(queue or DEFAULT_QUEUE, "queue name")
+    return in_any(spread, lambda context: context.protocol.remove_bound(name))
 
 
 def list_queue_limits(spread: Spread[Any]) -> Flow[list[QueueLimit]]:

@@ -9,7 +9,7 @@ from taskq.flows import Flow
 from taskq.model.circuit import MAX_CIRCUITS, Circuit, CircuitInfo, CircuitState
 from taskq.model.limit import check_limit_key
 from taskq.model.moment import seconds_to_ms
-from taskq.partitions import Spread
+from taskq.partitions import Spread, in_any
 from taskq.protocol.replies import Circuits
 
 
@@ -27,11 +27,7 @@ def set_circuit(spread: Spread[Any], circuit: Circuit) -> Flow[None]:
 def remove_circuit(spread: Spread[Any], name: str) -> Flow[bool]:
     """Remove a circuit; return whether there was one."""
     check_limit_key(name, "circuit name")
-    found = False
-    for context in spread.contexts:
-        removed: bool = yield context.protocol.remove_circuit(name)
-        found = found or removed
-    return found
+    return in_any(spread, lambda context: context.protocol.remove_circuit(name))
 
 
 def open_circuit(spread: Spread[Any], key: str, seconds: float | None) -> Flow[None]:
@@ -50,11 +46,7 @@ def open_circuit(spread: Spread[Any], key: str, seconds: float | None) -> Flow[N
 def close_circuit(spread: Spread[Any], key: str) -> Flow[bool]:
     """Close the circuit of a key; return whether it was open or half-open in any partition."""
     check_limit_key(key, "circuit key")
-    found = False
-    for context in spread.contexts:
-        closed: bool = yield context.protocol.close_circuit(key)
-        found = found or closed
-    return found
+    return in_any(spread, lambda context: context.protocol.close_circuit(key))
 
 
 def list_circuits(spread: Spread[Any]) -> Flow[list[CircuitInfo]]:

@@ -7,7 +7,7 @@ from typing import Any
 from taskq.errors import InvalidTask
 from taskq.flows import Flow
 from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo, check_limit_key
-from taskq.partitions import Spread
+from taskq.partitions import Spread, in_any
 
 
 def set_limit(spread: Spread[Any], limit: Limit) -> Flow[None]:
@@ -24,11 +24,7 @@ def set_limit(spread: Spread[Any], limit: Limit) -> Flow[None]:
 def remove_limit(spread: Spread[Any], name: str) -> Flow[bool]:
     """Remove a limit; return whether there was one."""
     check_limit_key(name, "limit name")
-    found = False
-    for context in spread.contexts:
-        removed: bool = yield context.protocol.remove_limit(name)
-        found = found or removed
-    return found
+    return in_any(spread, lambda context: context.protocol.remove_limit(name))
 
 
 def list_limits(spread: Spread[Any]) -> Flow[list[LimitInfo]]:

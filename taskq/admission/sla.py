@@ -9,7 +9,7 @@ from taskq.errors import InvalidTask
 from taskq.flows import Flow, lists_meant
 from taskq.model.moment import seconds_to_ms
 from taskq.model.threshold import MAX_THRESHOLDS, SlaReading
-from taskq.partitions import Spread
+from taskq.partitions import Spread, in_any
 from taskq.states import TaskPriority
 
 
@@ -32,11 +32,8 @@ def set_sla(
 
 def remove_sla(spread: Spread[Any], priority: TaskPriority | str | int, queue: str | None) -> Flow[bool]:
     """Remove the thresholds of a list; return whether there were any."""
-    (name,), found = lists_meant(queue, priority), False
-    for context in spread.contexts:
-        removed: bool = yield context.protocol.remove_sla(name)
-        found = found or removed
-    return found
+    (name,) = lists_meant(queue, priority)
+    return in_any(spread, lambda context: context.protocol.remove_sla(name))
 
 
 def check_sla(spread: Spread[Any]) -> Flow[list[SlaReading]]:

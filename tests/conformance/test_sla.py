@@ -13,7 +13,7 @@ from tests.conformance.clients import Client, NewClient
 
 def old(seconds: float, **options: object) -> Task:
     made = iso_utc(to_epoch_ms(datetime.now(UTC) - timedelta(seconds=seconds)))
-    return Task(created_at=made, **options)  # type: ignore[arg-type] - options of a task
+    return Task(created_at=made, **options)  # type: ignore[arg-type]  # options of a task
 
 
 def test_what_is_set_is_compared(client: Client) -> None:

@@ -17,7 +17,7 @@ def test_the_new_code_runs(
     page: str,
     printed: str,
     start: Start,  # noqa: F811 - the fixture
-    environment: dict[str, str],  # noqa: F811
+    environment: dict[str, str],  # noqa: F811 - the fixture
     tmp_path: Path,
 ) -> None:
     text = (ROOT / "docs" / f"migrating-from-{page}.md").read_text(encoding="utf-8")

@@ -49,7 +49,10 @@ def test_the_code_of_a_section(start: Start, tmp_path: Path, heading: str) -> No
     assert printed == expected
 
 
-def test_the_commands_of_thresholds_print_what_the_page_shows(start: Start, tmp_path: Path) -> None:  # noqa: F811
+def test_the_commands_of_thresholds_print_what_the_page_shows(
+    start: Start,  # noqa: F811 - the fixture
+    tmp_path: Path,
+) -> None:
     page = (ROOT / "docs" / "flow-control.md").read_text(encoding="utf-8")
     section = page.partition("## How long tasks may wait\n")[2].partition("\n## ")[0]
     (_, shown), shell = (
