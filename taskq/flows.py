@@ -133,6 +133,7 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
         task.unique_key or "",
         task.ordering_key or "",
         "" if task.unique_key is None else task.uniqueness.rules(_ttl_ms(context)),
+        task.group_key or "",
     )
 
 

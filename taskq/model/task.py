@@ -54,6 +54,8 @@ class Task:
             result is kept at least as long.
         ordering_key: tasks with the same key start in the order of their submits, each when the one before it has come
             to its end, retries and delays included; until then they are ``waiting``.
+        group_key: tasks with the same one, say those of one customer, take turns with all others in their list: of each
+            group one is in line at a time, and the next one joins the line behind everybody when it starts.
         limit_keys: up to 4 names of limits that it is counted by, or ``<name>:<more>`` for one of many that have the
             same limit; see ``TaskQueue.set_limit``.
         result_ttl: seconds for which the result is kept; None: as configured.
@@ -92,6 +94,7 @@ class Task:
     unique_window: float | None = None
     idempotency: float | None = None
     ordering_key: str | None = None
+    group_key: str | None = None
     limit_keys: Sequence[str] = ()
     result_ttl: float | None = None
     depends_on: Sequence[str] = ()
@@ -118,6 +121,8 @@ class Task:
             check_name(self.unique_key, "unique key")
         if self.ordering_key is not None:
             check_name(self.ordering_key, "ordering key")
+        if self.group_key is not None:
+            check_name(self.group_key, "group key")
         if not (self.unique_ttl is self.unique_window is self.idempotency is None and self.unique_policy == _EXISTING):
             self._check_uniqueness()
         if self.limit_keys:
@@ -195,6 +200,7 @@ def alike(pattern: Task, payload: Any) -> Task:
     task.queue, task.metadata, task.unique_key = pattern.queue, pattern.metadata, pattern.unique_key
     task.partition_key, task.created_at = pattern.partition_key, pattern.created_at
     task.ordering_key, task.limit_keys = pattern.ordering_key, pattern.limit_keys
+    task.group_key = pattern.group_key
     task.unique_policy, task.unique_ttl = pattern.unique_policy, pattern.unique_ttl
     task.unique_window, task.idempotency = pattern.unique_window, pattern.idempotency
     task.version = pattern.version
@@ -222,6 +228,9 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
     if task.limit_keys:
         # always here: scripts look for them (lua/lib/room.lua)
         head += f'"limit_keys":{encode(list(task.limit_keys), "limit_keys")},'
+    if task.group_key is not None:
+        # here for the same reason (lua/lib/groups.lua)
+        head += f'"group_key":"{task.group_key}",'
     if task.version != 1:
         head += f'"version":{task.version},'
     if task.priority is not TaskPriority.NORMAL:
@@ -379,6 +388,7 @@ def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
     task.unique_policy = get("unique_policy", _EXISTING)
     task.unique_ttl, task.unique_window, task.idempotency = get("unique_ttl"), get("unique_window"), get("idempotency")
     task.ordering_key = get("ordering_key")
+    task.group_key = get("group_key")
     task.limit_keys = get("limit_keys", ())
     task.result_ttl = get("result_ttl")
     task.partition_key = None

@@ -9,7 +9,7 @@ from taskq.errors import ProtocolError
 from taskq.protocol.operation import Argument
 
 # due time and keys of a task that may start now
-PLAIN = ("0", "", "", "")
+PLAIN = ("0", "", "", "", "")
 
 
 class Submission(NamedTuple):
@@ -25,6 +25,7 @@ class Submission(NamedTuple):
     unique_key: str
     ordering_key: str = ""
     rules: str = ""
+    group_key: str = ""
 
 
 DENIED = "denied"

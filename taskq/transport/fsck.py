@@ -16,7 +16,7 @@ from taskq.protocol.audit import expires
 from taskq.protocol.integrity import Facts, Sieve, judge, judge_totals
 from taskq.protocol.keys import FAMILIES, list_name
 from taskq.protocol.operations import Protocol
-from taskq.protocol.view import KINDS, family_of
+from taskq.protocol.view import GROUP_ENTRY, KINDS, family_of
 from taskq.settings import Settings
 from taskq.states import LIVE, TERMINAL, TaskStatus
 from taskq.transport.findings import Report, Violation
@@ -133,7 +133,7 @@ class Fsck:
             ids = sorted(set().union(*(names.get(family, set()) for family in _OF_TASKS)))
             orphans += self._lists.unknown(ids)
             self._workers |= names.get("processing", set()) | names.get("worker", set())
-            self._list_names |= names.get("queue", set())
+            self._list_names |= names.get("queue", set()) | names.get("group", set())
             for family, source in _INDEXES.items():
                 self._check_names(source, sorted(names.get(family, set())))
             if cursor == "0" or len(orphans) >= _BATCH:
@@ -154,7 +154,7 @@ class Fsck:
         self._report.add(Violation("I5", key, f"has {'no' if must else 'a'} TTL", done, not done))
 
     def _check_names(self, source: str, names: Sequence[str]) -> None:
-        size = _FEW if source in ("permits", "blocked") else PAGE
+        size = _FEW if source in ("permits", "blocked", "group", "grouped") else PAGE
         for at in range(0, len(names), size):
             page = names[at : at + size]
             wrong = self._run(self._protocol.indexes(self._times, source, page))
@@ -277,13 +277,23 @@ class Fsck:
 
     def _check_lists(self) -> None:
         names = sorted(self._list_names | self._known_lists())
+        groups = {name for name in names if "/" in name}
+        doubtful: set[str] = set()
         sieve = Sieve()
         suspects: dict[str, None] = {}
-        for name in names:
+        for name in names:  # to which groups are added
             for entries in self._lists.pages(name):
                 self._count(len(entries))
                 for entry in entries:
-                    if sieve.add(entry.task_id) or not entry.expected:
+                    if entry.task_id.startswith(GROUP_ENTRY):
+                        group = f"{name}/{entry.task_id[1:]}"
+                        if sieve.add(group):
+                            doubtful.add(group)
+                        if group not in groups:
+                            doubtful.add(group)
+                            groups.add(group)
+                            names.append(group)
+                    elif sieve.add(entry.task_id) or not entry.expected:
                         suspects[entry.task_id] = None
                 self._settle_places(suspects, names, _BATCH)
         for page in self._fact_pages("status", TaskStatus.PENDING):
@@ -297,6 +307,9 @@ class Fsck:
             suspects.update((facts.task_id, None) for facts in page if facts.pending or facts.task_id not in sieve)
             self._settle_places(suspects, names, _BATCH)
         self._settle_places(suspects, names, 1)
+        doubtful |= {name for name in groups if name not in sieve}
+        self._check_names("group", sorted(doubtful))
+        self._check_names("grouped", [name for name in names if "/" not in name])
 
     def _known_lists(self) -> set[str]:
         found, cursor = set(), ""

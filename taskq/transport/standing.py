@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from taskq.model.task import outline
 from taskq.protocol.integrity import Facts, Member
+from taskq.protocol.keys import list_name
 from taskq.protocol.operations import Protocol
 from taskq.transport.upkeep import Run
 
@@ -97,6 +99,8 @@ class Lists:
         """
         before = self.facts(suspects)
         counts: Counter[tuple[str, str]] = Counter()
+        # one that has begun since those names were gathered, too
+        list_names = sorted({*list_names, *self._groups_of(suspects)})
         for name in list_names:
             for page in self.pages(name):
                 counts.update((entry.task_id, name) for entry in page if entry.task_id in before)
@@ -108,6 +112,15 @@ class Lists:
             if len(places) != expected and after[task_id].trail == facts.trail:
                 found.append(Misplaced(facts, expected, places))
         return found
+
+    def _groups_of(self, ids: Sequence[str]) -> Iterator[str]:
+        """Yield the names under which the groups of tasks are walked like lists."""
+        for at in range(0, len(ids), PAGE):
+            page = ids[at : at + PAGE]
+            for task_id, (item, _) in zip(page, self._run(self._protocol.rows(page)), strict=True):
+                task = outline(item.envelope or b"", task_id)
+                if task.group_key:
+                    yield f"{item.state.get('list') or list_name(task.queue, task.priority)}/{task.group_key}"
 
     def unretained(self, suspects: Sequence[str]) -> list[str]:
         """Return those of some ended ids that stand in no retained list."""

@@ -51,6 +51,7 @@ def bench(redis_url: str, prefix: str, redis_client: redis.Redis) -> Iterator[Be
         bench.submit(task("m", "low", queue="mail"))
         bench.submit(*(task(f"o{n}", "low", ordering="k") for n in range(3)), task("o3", ordering="k", due="+60000"))
         bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
+        bench.submit(*(task(f"g{n}", "low", group="g") for n in range(3)))
         bench.submit(task("next", unique="key2")._replace(rules="queue_one 0 0 0 60000"))
         yield bench
 
@@ -206,6 +207,18 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "completed, its signals stay": (change("HSET", "signals", "complete", "go", "1"), "I5", "complete"),
     "a saga of nobody": (change("ZADD", "sagas", "", 1, "nobody"), "index", "nobody"),
     "sagas that expire": (change("PEXPIRE", "sagas", "", 90000), "I5", "sagas"),
+    "a group without an entry": (change("LREM", "queue", "low", 1, "@g"), "index", "low/g"),
+    "a group with two entries": (change("RPUSH", "queue", "low", "@g"), "index", "low/g"),
+    "an entry of nobody": (change("RPUSH", "queue", "low", "@nobody"), "index", "low/nobody"),
+    "a group that is gone": (change("DEL", "group", "low/g"), "I1", "g1"),
+    "pending, in a group no more": (change("LREM", "group", "low/g", 1, "g1"), "I1", "g1"),
+    "pending twice in a group": (change("RPUSH", "group", "low/g", "g1"), "I1", "g1"),
+    "pending in a list and in a group": (change("LPUSH", "queue", "normal", "g1"), "I1", "g1"),
+    "a wrong number of those in groups": (change("HSET", "grouped", "", "low", 7), "index", "low"),
+    "thresholds that expire": (
+        both(change("HSET", "sla", "", "low", "1 1"), change("PEXPIRE", "sla", "", 90000)), "I5", "sla",
+    ),
+    "a group that expires": (change("PEXPIRE", "group", "low/g", 90000), "I5", "group:low/g"),
     "a slot of no schedule": (change("HSET", "slots", "", "gone", 1), "index", "gone"),
 }  # fmt: skip
 
@@ -303,4 +316,4 @@ def test_everything_at_once_can_still_be_run(bench: Bench) -> None:
     run(bench, repair=True)
     assert findings(bench) == []
     claimed = [claim.task_id for claim in bench.claim("w2", 400, [*LISTS, "mail:low"])]
-    assert sorted(claimed) == sorted({"a", "b", "c", "m", "o0", "child", *(f"x{n}" for n in range(250))})
+    assert sorted(claimed) == sorted({"a", "b", "c", "m", "o0", "child", "g0", "g1", "g2", *(f"x{n}" for n in range(250))})

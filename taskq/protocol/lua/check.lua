@@ -1,7 +1,7 @@
 -- check: a page of ids and all that is known of each, as of one instant
 -- FLAGS   no-writes
 -- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique successor
--- USES    retention slots checkpoint signals sagas sequence permits blocked
+-- USES    retention slots checkpoint signals sagas sequence permits blocked group
 -- INCLUDE awaited
 -- ARGV    source name cursor count:number ids*
 -- REPLY   {next cursor or '0', {per id: id, a digit per status and one for tombstone, ms to live of envelope, state and
@@ -10,8 +10,8 @@
 --         place in its sequence from 0 or -1, 1 if it stands among the blocked that its state names, 1 if it has all
 --         permits that its record names, 1 if it waits for what has come already, 1 if it is the
 --         successor that its state names}}
--- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing or ids; list, whose reply
--- is {next cursor, {id, how many entries of it there should be, ...}}; or one whose reply is {next cursor, {names}}:
+-- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing or ids; list (of a group it is
+-- '<list>/<group key>'), whose reply is {next cursor, {id, how many entries of it there should be, ...}}; or one whose reply is {next cursor, {names}}:
 -- retained, retention, workers, leases, slots, sagas, or strangers, those of some ids that no status set has.
 -- Lists are walked from their tails: what is taken from the head meanwhile moves nothing, what comes to the tail is seen
 -- twice, but nothing is missed.
@@ -71,8 +71,10 @@ local READ = {
   dead = function() return members_of(call('ZSCAN', DEAD, cursor, 'COUNT', count), 2) end,
   processing = function() return from_tail(call('LLEN', PROCESSING .. name),
     call('LRANGE', PROCESSING .. name, -cursor - count, -cursor - 1)) end,
-  list = function() return from_tail(call('LLEN', QUEUE .. name),
-    call('LRANGE', QUEUE .. name, -cursor - count, -cursor - 1)) end,
+  list = function()
+    local key = (string.find(name, '/', 1, true) and GROUP or QUEUE) .. name
+    return from_tail(call('LLEN', key), call('LRANGE', key, -cursor - count, -cursor - 1))
+  end,
   ids = given,
 }
 if NAMES[source] then return {NAMES[source]()} end

@@ -2,6 +2,7 @@
 -- FLAGS   no-writes
 -- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas sequence
 -- USES    permits blocked jams scheduled running successor
+-- INCLUDE misgrouped
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
 local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
@@ -64,6 +65,14 @@ local JUDGE = {
     end
     local at, woken = call('ZSCORE', JAMS, name), call('ZSCORE', SCHEDULED, '@limits')
     if not at or not woken or tonumber(woken) > tonumber(at) then return 'nobody looks at it again' end
+  end,
+  group = function(name)
+    local entries, wanted = entries_of(name)
+    return entries ~= wanted and entries .. ' entries stand for it in its list instead of ' .. wanted
+  end,
+  grouped = function(name)
+    local noted, counted = count_grouped(name)
+    return noted ~= counted and noted .. ' of its tasks are said to have no entry of their own, ' .. counted .. ' have none'
   end,
   bell = function(name) return call('LLEN', BELL .. name) > 8 and 'too long' end,
 }

@@ -1,13 +1,18 @@
 -- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
 -- FLAGS   allow-oom
 -- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
--- USES    schedules sagas sequence permits blocked jams running successor
--- INCLUDE clock text bell retention sequence limits unique
+-- USES    schedules sagas sequence permits blocked jams running successor group grouped
+-- INCLUDE clock text bell retention sequence limits unique groups misgrouped
 -- ARGV    verb name detail lease:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- An entry too many becomes a tombstone, which the claim drops: to take it out of the middle of a list would cost time in
 -- proportion to the list.
 local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
+
+-- the key of a list, or of a group in it: '<list>/<group key>'
+local function place_key(place)
+  return (string.find(place, '/', 1, true) and GROUP or QUEUE) .. place
+end
 
 local function in_one_of(statuses, id)
   for _, status in ipairs(statuses) do
@@ -19,7 +24,9 @@ end
 local MEND = {
   push = function()
     if call('SISMEMBER', STATUS .. 'pending', name) == 0 then return end
+    local group = group_of(name)
     if call('LPOS', QUEUE .. detail, name, 'MAXLEN', '1000') then return end
+    if group and call('LPOS', group_key(detail, group), name, 'MAXLEN', '1000') then return end
     call('SREM', TOMBSTONES, name)
     call('LPUSH', QUEUE .. detail, name)
     ring(detail)
@@ -28,12 +35,31 @@ local MEND = {
   -- of a task that waits one entry must stay, and only here a list is looked through to be sure of it
   bury = function()
     local first, second = string.match(detail, '^(%S+) (%S+)$')
-    local entries = #call('LPOS', QUEUE .. first, name, 'COUNT', '3')
-    if second ~= first then entries = entries + #call('LPOS', QUEUE .. second, name, 'COUNT', '3') end
+    local entries = #call('LPOS', place_key(first), name, 'COUNT', '3')
+    if second ~= first then entries = entries + #call('LPOS', place_key(second), name, 'COUNT', '3') end
     local wanted = call('SISMEMBER', STATUS .. 'pending', name) + call('SISMEMBER', TOMBSTONES, name)
     if entries <= wanted then return end
     if call('SADD', TOMBSTONES, name) == 1 then return 'an entry in ' .. second .. ' is dropped when a claim meets it' end
-    if call('LREM', QUEUE .. second, '-1', name) == 1 then return 'an entry taken out of ' .. second end
+    if call('LREM', place_key(second), '-1', name) == 1 then return 'an entry taken out of ' .. second end
+  end,
+  group = function()
+    local entries, wanted = entries_of(name)
+    local list, group = string.match(name, '^(.*)/(.*)$')
+    if entries < wanted then
+      call('RPUSH', QUEUE .. list, '@' .. group)
+      ring(list)
+      return 'an entry for it at the tail of ' .. list
+    end
+    if entries > wanted then
+      for _ = wanted + 1, entries do call('LREM', QUEUE .. list, '-1', '@' .. group) end
+      return 'entries for it taken out of ' .. list
+    end
+  end,
+  grouped = function()
+    local noted, counted = count_grouped(name)
+    if noted == counted then return end
+    call('HSET', GROUPED, '@', '1', name, counted)
+    return counted .. ' noted'
   end,
   unbury = function() return call('SREM', TOMBSTONES, name) == 1 and 'its tombstone deleted' end,
   retain = function()

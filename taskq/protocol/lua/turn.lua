@@ -1,8 +1,9 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates
+-- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates grouped
 -- INCLUDE clock bodies text events bell settle promote sweep running counted room claim
+-- BRANCH  rounds
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
@@ -103,6 +104,8 @@ repeat
   local ids, bodies, taken, count, last, cut = {}, {}, {}, 0, 0, false
   -- by which keys of limits each is counted, who is by each key, what they will hold, and the function that takes it
   local counts, members, held, take_all
+  -- behind which entries of their lists those stand that have a group
+  local entries
   for i = 1, want > 0 and lists or 0 do
     local found = call('LRANGE', QUEUE .. ARGV[first_rest + i - 1], '0', want - count - 1)
     taken[i] = #found
@@ -127,6 +130,18 @@ repeat
     if call('EXISTS', unpack(keys, 1, count)) > 0 then break end
     for n = 1, count do
       if not bodies[n] then usual = false end
+    end
+    if not usual and not large then
+      -- COPY rounds
+      ids, entries, taken, count = look_around()
+      if not ids then break end
+      for n = 1, count do keys[n] = TASK .. ids[n] end
+      bodies, usual = call('MGET', unpack(keys, 1, count)), true
+      for n = 1, count do keys[n] = STATE .. ids[n] end
+      if call('EXISTS', unpack(keys, 1, count)) > 0 then break end
+      for n = 1, count do
+        if not bodies[n] then usual = false end
+      end
     end
     if not usual then break end
     if counting then
@@ -226,15 +241,28 @@ repeat
           .. string.format('%d', now) .. ' '
         record = run .. '-'
       end
+      local behind = 0
       for _ = 1, taken[i] do
-        call('LMOVE', from, to, 'LEFT', 'RIGHT')
         n = n + 1
+        local group = entries and entries[n]
+        if not group then
+          call('LMOVE', from, to, 'LEFT', 'RIGHT')
+        else
+          call('LMOVE', group, to, 'LEFT', 'RIGHT')
+          if call('EXISTS', group) == 1 then
+            call('LMOVE', from, from, 'LEFT', 'RIGHT')
+            behind = behind + 1
+          else
+            call('LPOP', from)
+          end
+        end
         if held and held[counts[n]] ~= keys then
           keys = held[counts[n]]
           record = run .. (keys and keys .. ' l' or '-')
         end
         records[2 * n - 1], records[2 * n] = ids[n], record
       end
+      if behind > 0 then call('HINCRBY', GROUPED, list, -behind) end
     end
     if members then
       for key, same in pairs(members) do take_all(key, same) end

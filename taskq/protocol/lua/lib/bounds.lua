@@ -1,8 +1,8 @@
 -- bounds: what a submit does whose queue holds as many tasks in its lists as it may
--- USES bounds queue status tombstones state counters crowd awaited
--- INCLUDE terminate bell
+-- USES bounds queue status tombstones state counters crowd awaited grouped
+-- INCLUDE terminate bell groups
 local RISING = {'low', 'normal', 'high', 'urgent'}
--- what is taken out of its list: {list, id, whether it is a task that waits, how long its end is kept}; queues with room left;
+-- what is taken out of its list: {list, id, whether it is a task that waits, how long its end is kept, its group}; queues with room left;
 -- ids of those that were shed
 local shed, roomy, gone = {}, {}, {}
 
@@ -16,11 +16,16 @@ local function plan_shed(prefix, rank, wanted, keep)
     -- it is a list, its length was read
     if found.err then return nil end
     for n = #found, 1, -1 do
-      local id = found[n]
-      local waits = call('SISMEMBER', TOMBSTONES, id) == 0 and call('SISMEMBER', STATUS .. 'pending', id) == 1
-      if waits then check_end(id, 'cancelled', call('HGET', STATE .. id, 'unique') or nil, keep) end
-      shed[#shed + 1] = {list, id, waits, keep}
-      planned = planned + 1
+      if planned == wanted then break end
+      local group = string.match(found[n], '^@(.*)')
+      local ids = group and call('LRANGE', group_key(list, group), planned - wanted, '-1') or {found[n]}
+      for i = #ids, math.max(1, #ids - (wanted - planned) + 1), -1 do
+        local id = ids[i]
+        local waits = call('SISMEMBER', TOMBSTONES, id) == 0 and call('SISMEMBER', STATUS .. 'pending', id) == 1
+        if waits then check_end(id, 'cancelled', call('HGET', STATE .. id, 'unique') or nil, keep) end
+        shed[#shed + 1] = {list, id, waits, keep, group}
+        planned = planned + 1
+      end
     end
   end
   return planned
@@ -42,7 +47,7 @@ local function check_bounds(wanted)
     local most, on_full, timeout, keep = string.match(call('HGET', BOUNDS, queue) or '', '^(%d+) (%S+) (%d+) (%d+)$')
     if most then
       local prefix, have = queue == 'default' and '' or queue .. ':', 0
-      for _, priority in ipairs(RISING) do have = have + call('LLEN', QUEUE .. prefix .. priority) end
+      for _, priority in ipairs(RISING) do have = have + waiting_in(prefix .. priority) end
       local excess = have + new.count - most
       if excess < 0 then roomy[#roomy + 1] = queue end
       if excess > 0 and on_full == 'shed_low' then
@@ -61,11 +66,18 @@ local function check_bounds(wanted)
   end
 end
 
+local function leave_tail(list, id, group)
+  if not group then return call('LREM', QUEUE .. list, '-1', id) end
+  if call('LREM', group_key(list, group), '-1', id) == 0 then return end
+  if call('EXISTS', group_key(list, group)) == 1 then return call('HINCRBY', GROUPED, list, '-1') end
+  call('LREM', QUEUE .. list, '-1', '@' .. group)
+end
+
 local function make_room()
   for _, entry in ipairs(shed) do
-    local list, id, waits, keep = unpack(entry)
+    local list, id, waits, keep, group = unpack(entry, 1, 5)
     -- from the tail, where it was; the end of another may have put somebody behind it
-    call('LREM', QUEUE .. list, '-1', id)
+    leave_tail(list, id, group)
     -- it may be one that was replaced just now
     if waits and call('SISMEMBER', STATUS .. 'pending', id) == 1 then
       gone[id] = true

@@ -1,0 +1,32 @@
+-- rounds: who is next in the lists of a turn if tasks of groups wait there, see lib/groups
+-- USES queue group grouped
+-- reads only: ids, the entry of its list that each stands behind, and how many of each list; nothing if a group is empty
+local function look_around()
+  local ids, entries, taken, count = {}, {}, {}, 0
+  call('HLEN', GROUPED)
+  for i = 1, lists do
+    local list, before = ARGV[first_rest + i - 1], count
+    local line, groups, at = call('LRANGE', QUEUE .. list, '0', want - count - 1), {}, 1
+    while line[at] and count < want do
+      local entry = line[at]
+      local id, group = entry, groups[entry]
+      if string.byte(entry) == 64 then
+        if not group then
+          local key = GROUP .. list .. '/' .. string.sub(entry, 2)
+          group = {key = key, ids = call('LRANGE', key, '0', want - count - 1), at = 0}
+          groups[entry] = group
+        end
+        group.at = group.at + 1
+        id = group.ids[group.at]
+        if not id then return nil end
+        -- the next one of it comes round at the tail
+        if group.ids[group.at + 1] then line[#line + 1] = entry end
+      end
+      count, at = count + 1, at + 1
+      ids[count], entries[count] = id, group and group.key
+    end
+    taken[i] = count - before
+    if count == want then break end
+  end
+  return ids, entries, taken, count
+end
