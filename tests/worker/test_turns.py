@@ -91,8 +91,7 @@ def status(queue: TaskQueue, task_id: str) -> str:
 
 def test_a_parked_turn_claims_one_task_in_the_moment_of_the_hint(queue: TaskQueue, member: Member) -> None:
     member.park()
-    first = queue.submit_task(Task())
-    second = queue.submit_task(Task())
+    first, second = queue.submit_batch([Task(), Task()])
     # nobody has asked for anything since
     assert [status(queue, first), status(queue, second)] == ["running", "pending"]
 
