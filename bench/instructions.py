@@ -51,6 +51,8 @@ CASES = (
     Case("one limit key", lambda n: task(limit_keys=["k"]), ({"name": "k", "concurrency": 50},)),
     Case("a key each", lambda n: task(limit_keys=[f"k:{n % 100}"]), ({"name": "k", "concurrency": 50},)),
     Case("a unique key each", lambda n: task(unique_key=f"u{n}")),
+    Case("one of ten group keys", lambda n: task(group_key=f"g{n % 10}")),
+    Case("a group key each", lambda n: task(group_key=f"g{n}")),
     Case("a limit that is full for half of them", lambda n: task(), ({"name": "type:noop", "concurrency": 5},)),
 )
 

@@ -155,8 +155,8 @@ def _queued(case: _Case, name: str) -> Explanation:
         details |= {"group": case.task.group_key, "ahead_in_group": of_group}
     if of_group > 0:
         message = (
-            f"it waits behind {of_group} of its group {case.task.group_key}, the next of which is number {place + 1} of "
-            f"{entries} in the list {name}"
+            f"it waits behind {of_group} of its group {case.task.group_key}, the next of which is number {place + 1} "
+            f"of {entries} in the list {name}"
         )
     if before:
         message += f", and {before} more urgent tasks go first"

@@ -117,12 +117,8 @@ class Task:
             self.queue = None
         if self.queue is not None:
             check_name(self.queue, "queue name")
-        if self.unique_key is not None:
-            check_name(self.unique_key, "unique key")
-        if self.ordering_key is not None:
-            check_name(self.ordering_key, "ordering key")
-        if self.group_key is not None:
-            check_name(self.group_key, "group key")
+        if not (self.unique_key is self.ordering_key is self.group_key is None):
+            self._check_keys()
         if not (self.unique_ttl is self.unique_window is self.idempotency is None and self.unique_policy == _EXISTING):
             self._check_uniqueness()
         if self.limit_keys:
@@ -142,6 +138,11 @@ class Task:
     def uniqueness(self) -> Uniqueness:
         """What is said about the unique key."""
         return Uniqueness(self.unique_policy, self.unique_ttl, self.unique_window, self.idempotency)
+
+    def _check_keys(self) -> None:
+        for name in ("unique_key", "ordering_key", "group_key"):
+            if (key := getattr(self, name)) is not None:
+                check_name(key, name.replace("_", " "))
 
     def _check_uniqueness(self) -> None:
         self.uniqueness.check(self.unique_key, self.ordering_key)
@@ -226,11 +227,9 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
     payload = encode(task.payload, "payload")
     head = f'{{"id":"{task.task_id}","type":"{task.task_type}","created_at":"{task.created_at}",'
     if task.limit_keys:
-        # always here: scripts look for them (lua/lib/room.lua)
+        # always here, as the group key: scripts look for them (lua/lib/counted.lua, groups.lua)
         head += f'"limit_keys":{encode(list(task.limit_keys), "limit_keys")},'
-    if task.group_key is not None:
-        # here for the same reason (lua/lib/groups.lua)
-        head += f'"group_key":"{task.group_key}",'
+    head += "" if task.group_key is None else f'"group_key":"{task.group_key}",'
     if task.version != 1:
         head += f'"version":{task.version},'
     if task.priority is not TaskPriority.NORMAL:

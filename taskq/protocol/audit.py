@@ -44,7 +44,8 @@ from typing import Any
 
 from taskq.model.task import outline
 from taskq.protocol.keys import ALL_LISTS
-from taskq.protocol.view import GROUP_ENTRY, LIMIT_TIMER, View, family_of, read_dump
+from taskq.protocol.lines import check_groups
+from taskq.protocol.view import LIMIT_TIMER, View, family_of, read_dump
 from taskq.states import TaskStatus
 
 BELL_MAX = 8
@@ -63,7 +64,7 @@ _BY_STATUS = frozenset({"task", "state", "signals"})
 _OF_FAMILIES = ("family", "children", "gathered")
 _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
 _FENCE = re.compile(r"[0-9]+\..+\.[0-9]+\Z")
-_PLACE_OF = {
+_PLACE_OF: dict[TaskStatus, str | tuple[str, ...]] = {
     TaskStatus.PENDING: ("queue:", "group:"),
     TaskStatus.RUNNING: "processing:",
     TaskStatus.SCHEDULED: "scheduled",
@@ -263,28 +264,13 @@ def _check_indexes(view: View) -> Iterator[str]:
         if slot not in view.get("retention", {}):
             yield f"I5: retained:{slot} is not in the retention index, so nothing will sweep it"
     yield from _check_unique_keys(view)
-    yield from _check_groups(view)
+    yield from check_groups(view)
     queues = view.get("queues", set())
     for name, _ in view.all("queue"):
         if ":" in name and name.rpartition(":")[0] not in queues:
             yield f"queue:{name} is not listed in queues"
     for name in view.get("slots", {}).keys() - view.get("schedules", {}).keys():
         yield f"slots remembers {name}, which is no schedule"
-
-
-def _check_groups(view: View) -> Iterator[str]:
-    groups, behind = dict(view.all("group")), Counter[str]()
-    entries = Counter(
-        f"{name}/{entry[1:]}" for name, line in view.all("queue") for entry in line if entry.startswith(GROUP_ENTRY)
-    )
-    for name in groups.keys() | entries.keys():
-        behind[name.partition("/")[0]] += len(groups.get(name, ())) - 1
-        if entries[name] != (name in groups):
-            yield f"I1: the group {name} has {entries[name]} entries in its list instead of {int(name in groups)}"
-    noted = {name: int(number) for name, number in view.get("grouped", {}).items() if name != GROUP_ENTRY}
-    for name in noted.keys() | behind.keys():
-        if noted.get(name, 0) != behind[name]:
-            yield f"grouped tells of {noted.get(name, 0)} tasks in groups of {name} without an entry, not {behind[name]}"
 
 
 def _check_unique_keys(view: View) -> Iterator[str]:

@@ -117,7 +117,8 @@ class Lists:
         """Yield the names under which the groups of tasks are walked like lists."""
         for at in range(0, len(ids), PAGE):
             page = ids[at : at + PAGE]
-            for task_id, (item, _) in zip(page, self._run(self._protocol.rows(page)), strict=True):
+            found = self._run(self._protocol.rows(page))
+            for task_id, (item, _) in zip(page, found, strict=True):
                 task = outline(item.envelope or b"", task_id)
                 if task.group_key:
                     yield f"{item.state.get('list') or list_name(task.queue, task.priority)}/{task.group_key}"

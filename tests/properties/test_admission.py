@@ -285,7 +285,19 @@ class History:
         assert not left
 
 
-LEFT = ("queue", "group", "processing", "scheduled", "unique", "successor", "sequence", "permits", "blocked", "jams", "woken")
+LEFT = (
+    "queue",
+    "group",
+    "processing",
+    "scheduled",
+    "unique",
+    "successor",
+    "sequence",
+    "permits",
+    "blocked",
+    "jams",
+    "woken",
+)
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("TASKQ_TEST_HISTORIES", "40"))))

@@ -1,9 +1,9 @@
 """Nobody waits longer for other groups than he has to, whatever is killed, cancelled or comes back meanwhile.
 
-A history is a row of random calls. Each task that comes to a list in which nobody of its group waits is told how many may go
-before it: those without a group, and one of each other group. Whoever has come back to the head of a list is not counted: he has
-had his turn. Each call is followed by an audit. The seed is in the name of the test; ``TASKQ_TEST_HISTORIES=500`` plays so
-many of them.
+A history is a row of random calls. Each task that comes to a list in which nobody of its group waits is told how many
+may go before it: those without a group, and one of each other group. Whoever has come back to the head of a list is not
+counted: he has had his turn. Each call is followed by an audit. The seed is in the name of the test;
+``TASKQ_TEST_HISTORIES=500`` plays so many of them.
 """
 
 from __future__ import annotations

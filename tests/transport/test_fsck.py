@@ -316,4 +316,6 @@ def test_everything_at_once_can_still_be_run(bench: Bench) -> None:
     run(bench, repair=True)
     assert findings(bench) == []
     claimed = [claim.task_id for claim in bench.claim("w2", 400, [*LISTS, "mail:low"])]
-    assert sorted(claimed) == sorted({"a", "b", "c", "m", "o0", "child", "g0", "g1", "g2", *(f"x{n}" for n in range(250))})
+    assert sorted(claimed) == sorted(
+        {"a", "b", "c", "m", "o0", "child", "g0", "g1", "g2", *(f"x{n}" for n in range(250))}
+    )

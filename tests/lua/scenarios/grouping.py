@@ -49,7 +49,6 @@ def replay_to_a_group(bench: Bench) -> Operation[Any]:
     return bench.protocol.replay([("a0", LISTS[2])])
 
 
-
 def purge_of_groups(bench: Bench) -> Operation[Any]:
     grouped(bench)
     return bench.protocol.purge("normal", 10)
