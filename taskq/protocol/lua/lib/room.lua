@@ -2,12 +2,13 @@
 -- USES limits permits rate starts gates circuits running
 -- INCLUDE clock
 -- Apart from the rest of the limits, because the short way of a turn takes it as a copy when a limit is set.
-local LOOK_MS, NONE = 60000, {most = 0}
+local LOOK_MS, NONE, NO_END = 60000, {most = 0}, math.huge
 -- what one script needs to know once: texts by name of the limit, definitions by text; by key how many hold permits, and
 -- when a bucket is full
 local texts, definitions, holders, full_at = {}, {}, {}, {}
 -- circuits by key; the key of a probe that was sent out by this very script; and whether there are gates or circuits at all
 local circuits, sent_out, guarded = {}, {}, nil
+local match, find = string.match, string.find
 
 local function is_guarded()
   if guarded == nil then guarded = call('EXISTS', GATES, CIRCUITS) > 0 end
@@ -17,8 +18,8 @@ end
 -- "<failures> <within ms> <open for ms>", by the whole key or by its name
 local function circuit_of(key)
   if circuits[key] == nil then
-    local text = is_guarded() and (call('HGET', CIRCUITS, key) or call('HGET', CIRCUITS, string.match(key, '^[^:]*')))
-    local failures, within, open_for = string.match(text or '', '^(%d+) (%d+) (%d+)$')
+    local text = is_guarded() and (call('HGET', CIRCUITS, key) or call('HGET', CIRCUITS, match(key, '^[^:]*')))
+    local failures, within, open_for = match(text or '', '^(%d+) (%d+) (%d+)$')
     circuits[key] = failures and {failures = tonumber(failures), within = tonumber(within), open_for = tonumber(open_for)}
       or false
   end
@@ -31,10 +32,10 @@ local function gate_of(key)
   local gates = call('HMGET', GATES, key, '!' .. key)
   if gates[1] or sent_out[key] then return 0, now + LOOK_MS end
   if not gates[2] then return nil end
-  local since, till = string.match(gates[2], '^open (%d+) (%d+)$')
+  local since, till = match(gates[2], '^open (%d+) (%d+)$')
   -- later than now: the clock was set back
   if since and tonumber(till) > now and tonumber(since) <= now + 1000 then return 0, tonumber(till) end
-  local probe = string.match(gates[2], '^half (%S+)$')
+  local probe = match(gates[2], '^half (%S+)$')
   -- one that does not run any more was lost with its record
   if probe and call('HEXISTS', RUNNING, probe) == 1 then return 0, now + LOOK_MS end
   return 1, now + LOOK_MS
@@ -45,15 +46,19 @@ local function definition(key)
   if texts[key] == nil then texts[key] = call('HGET', LIMITS, key) end
   local text = texts[key]
   if not text then
-    local name = string.match(key, '^[^:]*')
+    local name = match(key, '^[^:]*')
     if texts[name] == nil then texts[name] = call('HGET', LIMITS, name) end
     text = texts[name] or ''
   end
   local known = definitions[text]
   if known == nil then
-    local most, kind, starts, period, burst = string.match(text, '^(%d+) (%S+) (%d+) (%d+) (%d+)')
-    known = most and {most = tonumber(most), kind = kind, starts = tonumber(starts), period = tonumber(period),
-      burst = tonumber(burst)} or false
+    local most, kind = match(text, '^(%d+) (%S+) ')
+    known = most and {most = tonumber(most), kind = kind} or false
+    if known and kind ~= '-' then
+      local starts, period, burst = match(text, '^(%d+) (%d+) (%d+)', #most + #kind + 3)
+      known = starts and {most = known.most, kind = kind, starts = tonumber(starts), period = tonumber(period),
+        burst = tonumber(burst)} or false
+    end
     definitions[text] = known
   end
   return known
@@ -61,7 +66,7 @@ end
 
 -- Returns how many may start now, and when there is room for one more than that.
 local function room(key)
-  local limit, free, again = definition(key), math.huge, now + LOOK_MS
+  local limit, free, again = definition(key), NO_END, now + LOOK_MS
   if is_guarded() then
     local passing, when = gate_of(key)
     if passing == 0 then return 0, when end
@@ -69,8 +74,10 @@ local function room(key)
   end
   if not limit then return free, again end
   if limit.most > 0 then
-    holders[key] = holders[key] or call('SCARD', PERMITS .. key)
-    free = math.min(free, limit.most - holders[key])
+    local held = holders[key] or call('SCARD', PERMITS .. key)
+    holders[key] = held
+    if limit.most - held < free then free = limit.most - held end
+    if limit.kind == '-' then return free, again end
   end
   if limit.kind == 'bucket' then
     -- the time at which it is full again: later than it can be, the clock was set back
@@ -108,12 +115,16 @@ local function take(key, ids)
   end
 end
 
+local function holds(key)
+  local limit = definition(key)
+  return limit and limit.most > 0 or circuit_of(key)
+end
+
 -- of some keys those whose permits a run holds
 local function held_of(keys)
   local held
   for key in string.gmatch(keys, '[^ ]+') do
-    local limit = definition(key)
-    if limit and limit.most > 0 or circuit_of(key) then held = held and held .. ' ' .. key or key end
+    if holds(key) then held = held and held .. ' ' .. key or key end
   end
   return held
 end
@@ -125,15 +136,19 @@ local function room_for_all(groups)
   if is_guarded() and call('EXISTS', GATES) == 1 then return nil end
   local members, names, held = {}, {}, {}
   for keys, ids in pairs(groups) do
-    for key in string.gmatch(keys, '[^ ]+') do
-      local known = members[key]
-      members[key] = ids
-      if known then
-        -- of two groups
-        members[key] = {unpack(known)}
-        for _, id in ipairs(ids) do table.insert(members[key], id) end
-      else
-        names[#names + 1] = key
+    if not members[keys] and not find(keys, ' ', 1, true) then
+      members[keys], names[#names + 1] = ids, keys
+    else
+      for key in string.gmatch(keys, '[^ ]+') do
+        local known = members[key]
+        members[key] = ids
+        if known then
+          -- of two groups
+          members[key] = {unpack(known)}
+          for _, id in ipairs(ids) do table.insert(members[key], id) end
+        else
+          names[#names + 1] = key
+        end
       end
     end
   end
@@ -142,7 +157,10 @@ local function room_for_all(groups)
   end
   for key, ids in pairs(members) do
     if room(key) < #ids then return nil end
+    held[key] = holds(key) and key
   end
-  for keys in pairs(groups) do held[keys] = held_of(keys) end
+  for keys in pairs(groups) do
+    if held[keys] == nil then held[keys] = held_of(keys) end
+  end
   return members, held
 end
