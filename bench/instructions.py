@@ -89,8 +89,8 @@ def counted(binary: Path) -> Iterator[Counted]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no"]
-    # nothing that the clock starts: what is counted is the calls
-    options += ["--hz", "1", "--dynamic-hz", "no"]
+    # nothing that the clock starts, or a busy machine would be counted: see docs/decisions/0061
+    options += ["--hz", "1", "--dynamic-hz", "no", "--activerehashing", "no", "--enable-debug-command", "yes"]
     process = subprocess.Popen(
         ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/callgrind", binary, *options],
         stdout=subprocess.DEVNULL,
@@ -104,6 +104,7 @@ def counted(binary: Path) -> Iterator[Counted]:
                 break
             except redis.ConnectionError:
                 time.sleep(0.05)
+        client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
         yield Counted(f"redis://127.0.0.1:{port}/0", client, process.pid, folder)
     finally:
         client.close()

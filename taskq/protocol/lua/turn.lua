@@ -1,8 +1,8 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates jams
--- INCLUDE clock bodies text events bell settle promote sweep running counted room claim
+-- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates jams circuits
+-- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together claim
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
@@ -38,8 +38,8 @@ repeat
 
   local usual, settles, ended, results, waiters, ttl, slot, at_head = others == 0, 0, {}, {}, {}, nil, nil, 0
   local sweeping = false
-  -- who gives permits back: ids by record, and each key with the ids of one record
-  local leavers_by, leavers
+  -- who gives permits back: ids by record, and each key with the ids of one record; whether there are gates or circuits
+  local leavers_by, leavers, watched
   if groups > 0 and usual then
     local at, beginnings, given = first_rest + lists, {}, {}
     ttl = ARGV[at + 1]
@@ -97,10 +97,13 @@ repeat
     call('SCARD', STATUS .. 'running')
     call('SCARD', STATUS .. 'completed')
     -- somebody waits for one of these permits, or one of them may be that of a probe
-    if leavers and call('EXISTS', GATES, JAMS) > 0 then
-      local blocked = {GATES}
-      for i = 1, #leavers, 2 do blocked[#blocked + 1] = BLOCKED .. leavers[i] end
-      if call('EXISTS', unpack(blocked)) > 0 then break end
+    if leavers then
+      watched = call('EXISTS', GATES, CIRCUITS, JAMS) > 0
+      if watched then
+        local blocked = {GATES}
+        for i = 1, #leavers, 2 do blocked[#blocked + 1] = BLOCKED .. leavers[i] end
+        if call('EXISTS', unpack(blocked)) > 0 then break end
+      end
     end
   end
   if not usual then break end
@@ -137,9 +140,15 @@ repeat
     if counting then
       -- COPY counted
       limited = counting
-      local groups, group, last_by
+      local groups, group, last_by, by, keys, keys_at
+      local sub, kind = string.sub, '"'
       for n = 1, count do
-        local by = counted_by(ids[n], bodies[n])
+        local body, from = bodies[n], 18 + #ids[n]
+        local at = keys and from + keys_at
+        -- comparing is cheaper than reading, and most are like the one before
+        if sub(body, from, from + #kind - 1) ~= kind or at and sub(body, at, at + #keys - 1) ~= keys then
+          by, kind, keys, keys_at = counted_by(ids[n], body)
+        end
         if by then
           if by ~= last_by then
             groups, counts, last_by = groups or {}, counts or {}, by
@@ -150,8 +159,18 @@ repeat
         end
       end
       if groups then
-        -- COPY room
+        -- COPY room together
         take_all = take
+        if watched ~= false then
+          guarded = call('EXISTS', GATES, CIRCUITS) > 0
+          -- a closed gate, or one that lets a probe through, is for the long way
+          if guarded and call('EXISTS', GATES) == 1 then break end
+        else
+          guarded = false
+        end
+        if guarded then
+          -- COPY gates
+        end
         for i = 1, leavers and #leavers or 0, 2 do
           local key = leavers[i]
           holders[key] = (holders[key] or call('SCARD', PERMITS .. key)) - #leavers[i + 1]
@@ -236,7 +255,7 @@ repeat
       end
     end
     if members then
-      for key, same in pairs(members) do take_all(key, same) end
+      for key, same in pairs(members) do take_all(key, same, held[key]) end
     end
     call('HSET', RUNNING, unpack(records))
     call('SADD', STATUS .. 'running', unpack(ids))
