@@ -73,7 +73,11 @@ repeat
             end
             same = {}
             leavers_by[record] = same
-            for key in string.gmatch(keys, '[^ ]+') do leavers[#leavers + 1], leavers[#leavers + 2] = key, same end
+            if not string.find(keys, ' ', 1, true) then
+              leavers[#leavers + 1], leavers[#leavers + 2] = keys, same
+            else
+              for key in string.gmatch(keys, '[^ ]+') do leavers[#leavers + 1], leavers[#leavers + 2] = key, same end
+            end
           end
         end
       end
@@ -140,25 +144,31 @@ repeat
     if counting then
       -- COPY counted
       limited = counting
-      local groups, group, last_by, by, keys, keys_at
-      local sub, kind = string.sub, '"'
+      local by, kind, keys, keys_at, first_by, mixed
+      local sub = string.sub
       for n = 1, count do
         local body, from = bodies[n], 18 + #ids[n]
         local at = keys and from + keys_at
         -- comparing is cheaper than reading, and most are like the one before
-        if sub(body, from, from + #kind - 1) ~= kind or at and sub(body, at, at + #keys - 1) ~= keys then
+        if not kind or sub(body, from, from + #kind - 1) ~= kind or at and sub(body, at, at + #keys - 1) ~= keys then
           by, kind, keys, keys_at = counted_by(ids[n], body)
+          if n == 1 then first_by = by elseif by ~= first_by then mixed = true end
         end
         if by then
-          if by ~= last_by then
-            groups, counts, last_by = groups or {}, counts or {}, by
-            group = groups[by] or {}
-            groups[by] = group
-          end
-          group[#group + 1], counts[n] = ids[n], by
+          counts = counts or {}
+          counts[n] = by
         end
       end
-      if groups then
+      if counts then
+        local groups = {}
+        if not mixed then groups[by] = ids end
+        for n = 1, mixed and count or 0 do
+          local known = counts[n]
+          if known then
+            groups[known] = groups[known] or {}
+            table.insert(groups[known], ids[n])
+          end
+        end
         -- COPY room together
         take_all = take
         if watched ~= false then

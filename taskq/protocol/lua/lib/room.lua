@@ -42,6 +42,7 @@ local function room(key)
     local count = holders[key] or call('SCARD', PERMITS .. key)
     holders[key], held = count, true
     if limit.most - count < free then free = limit.most - count end
+    if limit.kind == '-' then return free, again, held end
   end
   if limit.kind == 'bucket' then
     -- the time at which it is full again: later than it can be, the clock was set back
