@@ -8,14 +8,14 @@ from typing import Any
 from taskq.model.circuit import MAX_CIRCUITS, Circuit
 from taskq.model.wish import Wish
 from taskq.protocol.operation import Argument, Operation
-from taskq.protocol.replies import Circuits, parse_circuits
+from taskq.protocol.replies import CircuitPage, parse_circuits
 
 # as in operations.py, which loads these scripts with the others
 ARGUMENTS: dict[str, str] = {
     "pause": "paused lists*",
     "gate": "paused key",
     "circuits": "verb name wanted most",
-    "read_circuits": "most",
+    "read_circuits": "cursor",
     "wish": "worker state slots level",
     "card": "worker token fields*",
 }
@@ -51,9 +51,9 @@ class ControlOperations:
         """Close the circuit of a key; return whether it was not."""
         return self._build("circuits", ("close", key, "", MAX_CIRCUITS), lambda reply: reply > 0)
 
-    def read_circuits(self) -> Operation[Circuits]:
-        """Return all circuits, how they are, and the keys that are paused."""
-        return self._build("read_circuits", (2 * MAX_CIRCUITS,), parse_circuits)
+    def read_circuits(self, cursor: str = "0") -> Operation[CircuitPage]:
+        """Return all circuits with the first page, and a page of how they are and of the keys that are paused."""
+        return self._build("read_circuits", (cursor,), parse_circuits)
 
     def wish(self, worker: str, wish: Wish) -> Operation[bool]:
         """Say what a worker is to do; return whether there is one of that id."""
