@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from taskq.errors import InvalidTask, ProtocolError
-from taskq.model.circuit import Circuit, CircuitState
+from taskq.model.circuit import CircuitState
 from taskq.model.limit import Limit, LimitInfo
 from taskq.model.moment import iso_utc, parse_iso
 from taskq.model.task import DEFAULT_QUEUE
@@ -158,15 +158,6 @@ class WorkerCard:
     card: dict[str, str]
     held: tuple[str, ...]
     lease_ms: int
-
-
-class CircuitPage(NamedTuple):
-    """All circuits and their failures with the first page, and a page of what is not closed and of what is paused."""
-
-    circuits: dict[str, tuple[Circuit, int]]
-    keys: dict[str, CircuitState]
-    paused: tuple[str, ...]
-    cursor: str
 
 
 class FullLimit(NamedTuple):
@@ -325,20 +316,6 @@ def _age(now_ms: int, head: bytes, queued: bytes) -> float:
     except (ValueError, InvalidTask):
         since_ms = 0
     return (now_ms - since_ms) / 1000
-
-
-def parse_circuits(reply: list[Any]) -> CircuitPage:
-    """Return what read_circuits answered."""
-    now_ms, rules, gates, paused, cursor = reply
-    circuits, keys = {}, {}
-    for at in range(0, len(rules), 3):
-        name, text = texts(rules[at : at + 2])
-        if circuit := Circuit.parse(name, text):
-            circuits[name] = circuit, rules[at + 2]
-    for at in range(0, len(gates), 3):
-        key, gate = texts(gates[at : at + 2])
-        keys[key] = CircuitState.parse(gate, gates[at + 2], now_ms)
-    return CircuitPage(circuits, keys, texts(paused), cursor.decode())
 
 
 def parse_circumstances(reply: list[Any]) -> Circumstances:

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from taskq.model.circuit import CircuitInfo
+from taskq.protocol.control import CircuitPage
 from taskq.protocol.keys import split_list_name
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol
-from taskq.protocol.replies import CircuitPage, Sizes, WorkerCard
+from taskq.protocol.replies import Sizes, WorkerCard
 
 T = TypeVar("T")
 

@@ -142,8 +142,8 @@ def test_an_empty_namespace_says_what_to_do(page: Any, acting: Site) -> None:
         page.locator("main", has_text=text).wait_for()
     page.goto(f"{acting.url}/tasks/never")
     page.get_by_role("heading", name="Not found").wait_for()
-    page.goto(f"{acting.url}/tasks?status=pending&since=soon")
-    page.get_by_role("alert").get_by_text("is not a time").wait_for()
+    page.goto(f"{acting.url}/tasks?status=pending&cursor=x")
+    page.get_by_role("alert").get_by_text("is no cursor").wait_for()
 
 
 def test_strings_that_would_run(
