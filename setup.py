@@ -1,7 +1,7 @@
 """What setup.cfg cannot say: the description on a package index, with links that hold there.
 
-The README links to files beside it, which an index does not have. If ``project_urls`` in setup.cfg names a ``Source``, they become
-links to this version there; if not, they become their words.
+The README links to files beside it, which an index does not have. If ``project_urls`` in setup.cfg names a ``Source``,
+they become links to this version there; if not, they become their words.
 """
 
 from __future__ import annotations
