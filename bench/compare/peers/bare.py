@@ -1,8 +1,9 @@
 """The yardstick: what redis-py and the server can do with no safety at all. Nothing here is a task queue.
 
 Submit is one RPUSH, a batch one pipeline of them. The worker stores 50 results and takes the next 50 tasks with one Lua
-call; who dies loses them. With threads it feeds so many of them, as fast as handlers that wait can be run here; like taskq,
-it takes no task that cannot start at once. For round trips it takes one task with BLPOP and answers on a list of its own.
+call; who dies loses them. With threads it feeds so many of them, as fast as handlers that wait can be run here, and
+takes no task that cannot start at once: taskq does not either. For round trips it takes one task with BLPOP and answers
+on a list of its own.
 """
 
 from __future__ import annotations
