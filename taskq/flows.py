@@ -337,6 +337,7 @@ def stats(context: Context) -> Flow[QueueStats]:
         lists=tuple(lists),
         counters=counters,
         passed=tuple(_passed(*siding) for siding in sizes.sidings),
+        all_paused=any(depth.all_paused for depth in sizes.lists),
     )
 
 
