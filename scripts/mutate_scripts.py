@@ -5,6 +5,7 @@
     python scripts/mutate_scripts.py --new               # what docs/mutants.md has no killer of
     python scripts/mutate_scripts.py --record            # writes docs/mutants.md as well
     python scripts/mutate_scripts.py --check             # compares docs/mutants.md with the scripts, and tries nothing
+    python scripts/mutate_scripts.py --merge             # joins the two docs/mutants.md of a git merge in conflict
 
 One pytest collects the tests once. Each mutant has a fork of it, in which the scripts are replaced, and which runs
 tests to the first that fails: the one that docs/mutants.md names, and if that does not fail, all that can miss the
@@ -37,7 +38,7 @@ from typing import Any
 import pytest
 from guard_coverage import Watch, misses
 from guards import ROOT, SCRIPTS, Mutant, all_mutants
-from mutation_record import reasons, record_all, recorded, unrecorded
+from mutation_record import reasons, record_all, record_both, recorded, unrecorded
 from replaced_scripts import Replacement
 
 from taskq.testing.faults.server import ServerProcess
@@ -283,7 +284,11 @@ def main() -> int:
     parser.add_argument("--record", action="store_true", help="write docs/mutants.md and docs/reliability.md")
     parser.add_argument("--list", action="store_true", help="show what would be tried")
     parser.add_argument("--check", action="store_true", help="compare docs/mutants.md with the scripts")
+    parser.add_argument("--merge", action="store_true", help="join both sides of docs/mutants.md in a merge")
     arguments = parser.parse_args()
+    if arguments.merge:
+        record_both(all_mutants())
+        return 0
     everything, known = all_mutants(), recorded()
     if arguments.check:
         complaints = unrecorded(everything)
