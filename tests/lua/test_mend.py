@@ -191,6 +191,20 @@ def test_one_that_waits_for_a_key_and_is_no_successor_holds_it_if_it_is_free(ben
     assert changed["state:next"].get("unique") == (None if held else "k")
 
 
+def test_what_waits_for_a_later_holder_does_not_start_when_an_earlier_one_is_mended(bench: Bench) -> None:
+    bench.submit(keyed("earlier"))
+    bench.register("w1")
+    bench.end("w1", settle(bench.claim("w1", 1)[0], "fail"))
+    bench.submit(keyed("holder", ttl=10))
+    bench.claim("w1", 1)
+    bench.submit(keyed("next", "queue_one"))
+    bench.move_clock(20)
+    bench.client.persist(bench.key("task", "earlier"))
+    done, _ = mend(bench, "earlier")
+    assert done == ["its envelope expires"]
+    assert bench.client.smembers(bench.key("status", "waiting")) == {"next"}
+
+
 @pytest.mark.parametrize("limits", ["", "k"])
 def test_a_record_that_speaks_of_a_state_which_is_gone_is_put_right(bench: Bench, limits: str) -> None:
     bench.run(bench.protocol.set_limit(Limit("k", concurrency=1)))

@@ -109,7 +109,7 @@ if dead and truth ~= 'failed' then
 end
 
 local function release_key()
-  release_unique(id, state[3], 0)
+  if key_holder == id then release_unique(id, state[3], 0) end
   leave_succession(id, state[9])
   leave_sequence(id, key)
 end
