@@ -1,6 +1,6 @@
 -- circuits: set, remove, open and close circuits
 -- FLAGS   allow-oom
--- USES    circuits gates counters limits
+-- USES    circuits gates counters
 -- INCLUDE limits limited
 -- ARGV    verb name wanted most:number
 -- REPLY   set: 1, or 0 if there are as many as may be; remove, close: 1 if there was one, or it was not closed;
@@ -8,7 +8,7 @@
 -- wanted is the rule to set, or for how many ms to open, 0: as the rule says. Whatever a removed circuit has held back
 -- starts; of its keys at most 1,000 are looked at.
 call('HLEN', COUNTERS)
-call('HLEN', LIMITS)
+-- also reads the limits, gates and circuits that write_limited looks at
 check_limits(name)
 if verb == 'set' then
   if call('HLEN', CIRCUITS) >= most and call('HEXISTS', CIRCUITS, name) == 0 then return 0 end
