@@ -177,6 +177,12 @@ def test_it_starts_when_the_holder_has_ended(bench: Bench, end: str) -> None:
     assert "unique:k" not in bench.state()
 
 
+def test_it_is_claimed_in_the_turn_that_ends_the_holder(bench: Bench) -> None:
+    claim = running(bench)
+    submit(bench, keyed("next", "queue_one"))
+    assert [claimed.task_id for claimed in bench.run(bench.turn_op("w1", 1, [settle(claim)])).claims] == ["next"]
+
+
 @pytest.mark.parametrize("outcome", ["retry", "snooze", "release", "crash"])
 def test_it_waits_as_long_as_the_holder_has_not_ended(bench: Bench, outcome: str) -> None:
     """A worker that dies with the holder changes nothing: the key is held by its next attempt."""
