@@ -205,6 +205,15 @@ def settle_opens_a_circuit(bench: Bench) -> Operation[Any]:
     return bench.protocol.settle([settle(claim, "fail") for claim in bench.claim("w1", 1)])
 
 
+def settle_one_more_failure(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.run(bench.protocol.set_circuit(Circuit("k", failures=3)))
+    bench.submit(*(task(f"l{n}", limits="k") for n in range(2)))
+    first, second = bench.claim("w1", 2)
+    bench.end("w1", settle(first, "fail"))
+    return bench.protocol.settle([settle(second, "fail")])
+
+
 def settle_a_probe(bench: Bench) -> Operation[Any]:
     _opened(bench)
     bench.move_clock(30)
@@ -250,6 +259,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     turn_meets_an_open_circuit,
     turn_sends_a_probe,
     settle_opens_a_circuit,
+    settle_one_more_failure,
     settle_a_probe,
     evict_a_probe,
 )
