@@ -287,6 +287,11 @@ def test_debounce_starts_when_nobody_has_come_for_the_window(bench: Bench) -> No
     assert [status(bench, i) for i in "abc"] == ["cancelled", "cancelled", "running"]
 
 
+def test_debounce_starts_no_sooner_than_it_is_due(bench: Bench) -> None:
+    submit(bench, keyed("a", "debounce", due=bench.at(60)), keyed("b", "debounce", key="k2", due=bench.at(10)))
+    assert bench.state()["scheduled"] == {"a": "t+60", "b": "t+20"}
+
+
 def test_debounce_behind_a_run_waits_for_both(bench: Bench) -> None:
     claim = running(bench)
     submit(bench, keyed("next", "debounce"))
@@ -363,6 +368,13 @@ def test_twice_in_one_batch(
     if place is not completed and ids == ("a", "a") and policies[0] in ("queue_one", "throttle"):
         ids = ids if place is running and policies[0] == "queue_one" else ("holder", "holder")
     assert submit(bench, *batch).ids == ids
+    assert all(status(bench, task_id) for task_id in ids)
+
+
+def test_in_one_batch_it_is_as_one_after_the_other(bench: Bench) -> None:
+    running(bench)
+    assert submit(bench, keyed("a"), keyed("b", "queue_one")).ids == ("holder", "b")
+    assert status(bench, "b") == "waiting"
 
 
 def test_a_duplicate_refuses_its_whole_batch(bench: Bench) -> None:

@@ -38,6 +38,13 @@ def turn_makes_room(bench: Bench) -> Operation[Any]:
     return bench.turn_op("w1", 5, [settle(claim) for claim in bench.claim("w1", 5)])
 
 
+def turn_gives_a_permit_back(bench: Bench) -> Operation[Any]:
+    """And finds nothing to claim."""
+    _limited(bench, 2, concurrency=2)
+    first, _ = bench.claim("w1", 5)
+    return bench.turn_op("w1", 5, [settle(first)])
+
+
 def settle_makes_room(bench: Bench) -> Operation[Any]:
     _limited(bench, 5, concurrency=3)
     outcomes = ("fail", "retry", "release")
@@ -233,6 +240,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     turn_meets_a_full_limit,
     turn_meets_a_full_window,
     turn_makes_room,
+    turn_gives_a_permit_back,
     settle_makes_room,
     settle_completes_and_makes_room,
     settle_after_its_limit_is_gone,
