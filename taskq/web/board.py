@@ -120,7 +120,7 @@ class Board:
             "alive": sum(worker.lease_seconds > 0 for worker in workers),
             "queues": self._by_queue(stats),
             "broken": sorted(filter(None, (item.broken_since for item in readings))),
-            "passed": [item for item in self._passed(stats) if not item.runnable],
+            "unknown": self._unknown(stats),
             "running": sorted(running.tasks, key=lambda row: row["started_at"] or "")[:_LONGEST_RUNNING],
             "dead": dead.tasks[:_LATEST_DEAD],
         }
@@ -134,7 +134,18 @@ class Board:
             "paused_types": types,
             "readings": sorted(readings, key=lambda item: item.broken_since or "~"),
             "passed": self._passed(stats),
+            "unknown": self._unknown(stats),
         }
+
+    @staticmethod
+    def _unknown(stats: QueueStats) -> list[tuple[str, int]]:
+        """Return what no live worker can run, and how many of it wait in whatever lists, the most first."""
+        found: dict[str, int] = {}
+        for item in stats.passed:
+            if item.tasks and not item.runnable:
+                name = f"{item.task_type}, version {item.version}"
+                found[name] = found.get(name, 0) + item.tasks
+        return sorted(found.items(), key=lambda pair: -pair[1])
 
     async def _readings(self) -> list[SlaReading]:
         found: list[SlaReading] = await self._shared("readings", self._fresh_seconds, self.queue.check_sla)

@@ -95,7 +95,7 @@ def test_what_no_worker_knows_is_an_alarm(page: Any, site: Site, queue: TaskQueu
     TaskWorker(queue).run_until_empty()
     for path in ("/", "/queues"):
         page.goto(site.url + path)
-        page.locator(".alarm", has_text="3 × mail.send, version 1").wait_for()
+        page.locator(".alarm", has_text="No live worker knows what waits: 3 × mail.send, version 1").wait_for()
     row = page.locator("section[aria-labelledby=h-passed] tbody tr")
     assert "no worker knows it" in row.inner_text()
     page.get_by_text("Live", exact=True).wait_for()
