@@ -56,7 +56,9 @@ def submit_and_replace(bench: Bench) -> Operation[Any]:
     bench.register("w1")
     assert len(bench.claim("w1")) == 2
     bench.submit(
-        keyed("next", "queue_one", key="k4"), keyed("pending", "replace", queue="mail"), keyed("later", "debounce", key="k2")
+        keyed("next", "queue_one", key="k4"),
+        keyed("pending", "replace", queue="mail"),
+        keyed("later", "debounce", key="k2"),
     )
     bench.submit(task("plain", unique="k5"))
     return bench.protocol.submit([keyed(f"new{n}", "replace", key=f"k{n or ''}") for n in (0, 2, 3, 4, 5)], 0)
