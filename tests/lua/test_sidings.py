@@ -51,6 +51,14 @@ def test_no_more_come_back_than_are_claimed_in_the_same_step(both: Bench) -> Non
     assert claimed(both, "able", 1) == ["c"]
 
 
+def test_nobody_comes_back_to_a_list_that_is_paused(both: Bench) -> None:
+    pass_over(both, "a")
+    both.run(both.protocol.pause(True, ["normal"]))
+    both.submit(task("u", "urgent"))
+    assert claimed(both, "able") == ["u"]
+    assert behind(both) == ["a"]
+
+
 def test_the_bell_of_those_who_know_it_rings(both: Bench) -> None:
     pass_over(both, "a")
     assert both.client.lrange(both.key("bell", "@able"), 0, -1) == ["1"]
@@ -92,6 +100,20 @@ def test_when_the_last_who_knows_it_has_gone_somebody_says_so(both: Bench, publi
     both.run(both.protocol.watch(5_000))
     assert [kind for kind, _ in published() if kind.startswith("type.")] == ["type.unrunnable"]
     assert both.run(both.protocol.stats()).sidings == ((SIDING, 1, False),)
+
+
+def test_who_drains_does_not_count_and_its_bell_is_taken_away(both: Bench) -> None:
+    pass_over(both, "a")
+    both.run(both.protocol.card("able", "tok-able", {"state": "draining"}))
+    both.run(both.protocol.watch(5_000))
+    assert both.run(both.protocol.stats()).sidings == ((SIDING, 1, False),)
+    assert not both.client.exists(both.key("bell", "@able"))
+
+
+def test_the_hints_of_who_still_knows_it_stay(both: Bench) -> None:
+    pass_over(both, "a")
+    worker(both, "other", "other@1-1")
+    assert both.client.lrange(both.key("bell", "@able"), 0, -1) == ["1"]
 
 
 def test_a_siding_that_is_of_no_use_any_more_is_taken_away(both: Bench) -> None:
