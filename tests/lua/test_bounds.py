@@ -63,6 +63,14 @@ def test_a_turn_tells_nobody_if_nobody_waits(bench: Bench) -> None:
     assert "bell:@room:default" not in bench.state()
 
 
+def test_word_that_somebody_waits_is_kept_as_long_as_the_longest(bench: Bench) -> None:
+    bound(bench, 1, "block")
+    bench.submit_ids("a")
+    bench.run(bench.protocol.await_result("a", "me", 30_000))
+    _, changed = bench.act(bench.protocol.submit([task("b")], 0))
+    assert changed == {"crowd": "1", "crowd ttl": "10s"}
+
+
 def test_nor_does_a_submit(bench: Bench) -> None:
     bound(bench, 3, "block")
     bench.submit_ids("a", "b")
