@@ -112,6 +112,8 @@ class Trials:
 
     def _killer_of(self, mutant: Mutant) -> str | None:
         replacement = Replacement({mutant.path: mutant.text()})
+        if not replacement.sources:
+            raise RuntimeError(f"no script is made of {mutant.path}: whatever was changed there would survive")
         before = self._items.get(self.killers.get(mutant.name) or "")
         if before and self._first_failure(replacement, [before]):
             return before.nodeid

@@ -90,5 +90,5 @@ def _load_ours(name: str, argv: tuple[str, ...], clock: str) -> Script:
 def _files_of(name: str) -> frozenset[Path]:
     """Return the files that a script is made of."""
     header, _ = scripts._read(f"{name}.lua", name)
-    fragments = [*scripts._closure(header.includes), *_CLOCKS]
+    fragments = [*scripts._closure([*header.includes, *header.branches]), *_CLOCKS]
     return frozenset({Path(f"{name}.lua"), *(Path("lib", f"{fragment}.lua") for fragment in fragments)})

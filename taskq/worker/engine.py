@@ -18,10 +18,10 @@ from taskq.queue import TaskQueue
 from taskq.registry import Registry
 from taskq.transport.bell import Bell
 from taskq.worker.aging import plan_for
-from taskq.worker.attempt import COMMITTED, Attempt, Tally, TaskTimeout
+from taskq.worker.attempt import Attempt, Tally, TaskTimeout
 from taskq.worker.context import TaskContext
 from taskq.worker.dependents import guarded
-from taskq.worker.flight import Flight, take_load
+from taskq.worker.flight import take_load
 from taskq.worker.knowledge import bells_of, knowledge
 from taskq.worker.link import Guard
 from taskq.worker.membership import Membership
@@ -29,6 +29,7 @@ from taskq.worker.options import EngineOptions
 from taskq.worker.relay import Relay
 from taskq.worker.runners import LoopRunner
 from taskq.worker.slots import Slots
+from taskq.worker.turns import Turns
 from taskq.worker.waiter import Waiter
 from taskq.worker.watched import judge_for
 
@@ -38,8 +39,6 @@ log = logging.getLogger("taskq.worker")
 _WATCH_SECONDS = 1.0
 # How long tasks that usually take microseconds may wait behind one that does not.
 _NAP_SECONDS = 0.002
-# Turns on their way at a time; the server remembers as many, in case replies are lost.
-_MOST_FLIGHTS = 2
 # Hints that a dead waiter has taken are rung again at least this often while there is work.
 _RING_SECONDS = 0.1
 
@@ -53,6 +52,9 @@ class Engine:
         options: what to serve.
         guard: who beats for this worker.
     """
+
+    # whether a turn of it may wait in the server
+    _parks = True
 
     def __init__(self, queue: TaskQueue, registry: Registry, options: EngineOptions, guard: Guard) -> None:
         self._queue = queue
@@ -70,9 +72,8 @@ class Engine:
         self._settlements: deque[tuple[Attempt | None, Settlement]] = deque()
         self._loop = LoopRunner(self.judge, self.finished)
         self.slots = Slots(options.slots, self.judge, self.finished)
-        # turns on their way, and what they ask for: the server works on one while the runners work on another's tasks
-        self._flights: deque[Flight] = deque()
-        self._asked = 0
+        # the server works on one while the runners work on another's tasks
+        self._turns = Turns(self._protocol, self.membership, self._waiter, self._plan)
         self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
         self._claimed = 0
         # claimed, and not yet given to a runner
@@ -102,7 +103,7 @@ class Engine:
     def finished(self, attempt: Attempt, settlement: Settlement, more: bool) -> None:
         """Take the outcome of an attempt from a runner; ``more`` will follow within microseconds."""
         self._settlements.append((attempt, settlement))
-        if not more and (self._worth_a_turn() or not self._flights):
+        if not more and (self._worth_a_turn() or not self._turns):
             self._waiter.wake()
 
     def stop(self) -> None:
@@ -161,7 +162,7 @@ class Engine:
                 log.warning("could not hand back %d running tasks: %s", len(settles), error)
         until = time.monotonic() + min(1.0, patience_seconds)
         # what has just ended is settled by the engine
-        while (self._settlements or self._flights) and time.monotonic() < until:
+        while (self._settlements or self._turns) and time.monotonic() < until:
             time.sleep(0.01)
         return [attempt.claim.task_id for attempt in attempts]
 
@@ -199,15 +200,15 @@ class Engine:
 
     def _serve(self) -> None:
         look = True
-        while self._accepting() or self._held or self._settlements or self._flights:
-            if self._lost and not self._flights:
+        while self._accepting() or self._held or self._settlements or self._turns:
+            if self._lost and not self._turns:
                 self._come_back()
                 look = self._ring_on = True
             if self.slots.adjust():
                 look = self._ring_on = True
-            if not self._flights and not (look or self._settlements):
+            if not self._turns and not (look or self._settlements):
                 look = self._sleep()
-            elif not self._flights or self._another():
+            elif not self._turns or self._another():
                 look = self._take_off()
             else:
                 look = self._land()
@@ -217,7 +218,7 @@ class Engine:
     def _light(self) -> bool:
         """Return whether all there is to do is a few tiny tasks, so that it costs less to do it here."""
         fresh = self._fresh
-        alone = len(fresh) == len(self._held) and not (self._settlements or self._flights or self._fresh_coroutines)
+        alone = len(fresh) == len(self._held) and not (self._settlements or self._turns or self._fresh_coroutines)
         return len(fresh) > 0 and alone and self.slots.runner.light(fresh)
 
     def _run_here(self) -> None:
@@ -239,9 +240,9 @@ class Engine:
         """Return how many tasks may be claimed now."""
         if not self._accepting() or self.slots.resting or (self._hold and self._held):
             return 0
-        free = max(0, self.slots.number - len(self._held) - self._asked)
+        free = max(0, self.slots.number - len(self._held) - self._turns.asked)
         most = self._options.max_tasks
-        return free if most is None else min(free, most - self._claimed - self._asked)
+        return free if most is None else min(free, most - self._claimed - self._turns.asked)
 
     def _sleep(self) -> bool:
         self._dispatch()
@@ -255,7 +256,8 @@ class Engine:
             self.slots.runner.help()
             return False
         # a hint that comes when every slot is taken belongs to somebody else: the turn it leads to rings again
-        look = self._waiter.sleep(self._free() > 0, self._due_ms)
+        free = self._free() > 0
+        look = self._turns.sleep(free, self._due_ms, free and self._parks and not self._held)
         self._ring_on = self._ring_on or look
         return look
 
@@ -266,7 +268,7 @@ class Engine:
     def _another(self) -> bool:
         """Wait for the turn on its way; return True if before its reply enough ends for a second one."""
         self._dispatch()
-        if len(self._flights) >= _MOST_FLIGHTS or self._lost or self.slots.number == 1:
+        if self._turns.full or self._lost or self.slots.number == 1:
             return False
         self._waiter.lie_down()
         while not self._worth_a_turn():
@@ -284,32 +286,16 @@ class Engine:
         for attempt, _ in settled:
             if attempt is not None:
                 self._let_go(attempt)
-        want = min(self._free(), self.slots.share)
         ring_on = self._ring_on or time.monotonic() >= self._ring_at
-        member = self.membership
-        member.seq += 1
-        lists = self._plan.order()
-        turn = self._protocol.turn(
-            member.worker,
-            member.token,
-            member.seq,
-            want,
-            lists,
-            [settlement for _, settlement in settled if settlement.outcome != COMMITTED],
-            ring_on=ring_on,
-        )
-        self._asked += want
-        self._flights.append(Flight(turn, settled, want, ring_on, lists))
-        member.post(turn)
+        self._turns.send(settled, min(self._free(), self.slots.share), ring_on)
         return False
 
     def _land(self) -> bool:
         """Take the reply to the turn that was sent first; return whether there may be more to claim at once."""
-        flight = self._flights.popleft()
-        self._asked -= flight.want
+        flight = self._turns.next_landing()
         member = self.membership
         try:
-            reply = member.collect(flight.turn, vital=bool(flight.settled))
+            reply = self._turns.reply(flight)
         except ServerUnavailable:  # only when it is to end; what still runs is waited for
             return False
         if not reply.registered or reply.superseded:
@@ -319,7 +305,7 @@ class Engine:
         if flight.ring_on:
             self._ring_on, self._ring_at = False, time.monotonic() + _RING_SECONDS
         self._note(reply, flight.settled)
-        idle = not (self._held or self._settlements or self._flights)
+        idle = not (self._held or self._settlements or self._turns)
         if reply.claims:
             self._start(reply)
         elif self._options.burst and flight.want and idle and not reply.hold:
@@ -327,7 +313,7 @@ class Engine:
         if self._plan.learns and flight.want:
             held = (self._held.get(claim.task_id) for claim in reply.claims)
             self._plan.note(flight.lists, flight.want, [attempt.task.priority for attempt in held if attempt])
-        if member.reconnected and not self._flights:
+        if member.reconnected and not self._turns:
             self._dispatch()
             member.repair([*self._held, *(settlement.task_id for _, settlement in self._settlements)])
         return len(reply.claims) == flight.want > 0 and self._free() > 0
@@ -391,6 +377,7 @@ class Engine:
 
     def _come_back(self) -> None:
         self._lost = False
+        self._turns.unpark()
         for attempt in list(self._held.values()):
             attempt.lost = True
         if self._held:

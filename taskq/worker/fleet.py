@@ -38,6 +38,9 @@ class PartitionGuard:
 class SharingEngine(Engine):
     """An engine that claims only as much as there is room for in its process."""
 
+    # slots are granted for one turn at a time
+    _parks = False
+
     def __init__(self, queue: TaskQueue, registry: Registry, options: EngineOptions, guard: Guard, room: Room) -> None:
         super().__init__(queue, registry, options, guard)
         self._room = room

@@ -8,15 +8,20 @@ import select
 import socket
 import time
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from taskq.errors import TaskqError
+from taskq.protocol.operation import Operation
 from taskq.transport.bell import Bell
 from taskq.transport.failures import Unsure
+
+T = TypeVar("T")
 
 log = logging.getLogger("taskq.worker")
 
 # A lost hint delays a task by this much at most; two commands per wait keep an idle worker below one a second.
 IDLE_WAIT_SECONDS = 3.0
+_MOST_SPREAD = 1.1
 # The server answers when its own timeout ends; a silence longer by this much means a dead connection.
 _GRACE_SECONDS = 2.0
 
@@ -80,18 +85,37 @@ class Waiter:
             self._drain()
         return woken
 
-    def sleep(self, listen: bool, due_ms: int) -> bool:
+    @property
+    def listening(self) -> bool:
+        """Whether a wait for the bell is under way."""
+        return self._bell.armed
+
+    def collect(self, behind: Operation[T]) -> T | None:
+        """Return the reply to what was sent along with the wait that has ended; None if it was lost: run it again."""
+        return self._bell.collect(behind)
+
+    def soon(self, due_ms: int) -> bool:
+        """Whether a sleep ends when the next scheduled task falls due."""
+        return 0 <= due_ms < IDLE_WAIT_SECONDS * 1000 * _MOST_SPREAD
+
+    def deaf(self) -> None:
+        """Give up the wait for the bell, and what was sent along with it."""
+        self._bell.close()
+        self._follow()
+
+    def sleep(self, listen: bool, due_ms: int, behind: Operation[Any] | None = None) -> bool:
         """Sleep; return whether to look for work.
 
         Args:
             listen: whether there is a free slot, so that the bell matters.
             due_ms: until the next scheduled task falls due; -1 if none is.
+            behind: is run by the server in the moment in which the wait for the bell ends; ``collect`` has the reply.
         """
-        seconds = IDLE_WAIT_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, no secret
+        seconds = IDLE_WAIT_SECONDS * random.uniform(0.9, _MOST_SPREAD)  # noqa: S311 - spreads load, no secret
         due = listen and 0 <= due_ms < seconds * 1000
         if due:
             seconds = due_ms / 1000 + 0.001
-        if listen and not self._arm(seconds):
+        if listen and not self._arm(seconds, behind):
             self._asleep = False
             time.sleep(random.uniform(0.05, 0.5))  # noqa: S311 - spreads load, no secret
             return True
@@ -110,14 +134,15 @@ class Waiter:
         self._follow()
         return look
 
-    def _arm(self, seconds: float) -> bool:
-        if not self._bell.armed:
-            try:
-                self._bell.arm(seconds)
-            except (Unsure, TaskqError) as error:
-                log.debug("bell: %s", error)
-                self._follow()
-                return False
+    def _arm(self, seconds: float, behind: Operation[Any] | None) -> bool:
+        armed = self._bell.armed
+        try:
+            self._bell.arm(seconds, behind)
+        except (Unsure, TaskqError) as error:
+            log.debug("bell: %s", error)
+            self._follow()
+            return False
+        if not armed:
             self._silent_at = time.monotonic() + seconds + _GRACE_SECONDS
             self._follow()
         return True
