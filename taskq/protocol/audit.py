@@ -30,7 +30,7 @@ I12 limits: exactly the running tasks that hold a permit stand among the permits
     key, each such key in ``jams``, and the schedule wakes somebody up in time for the first of those.
 I13 gates: ``limited`` names all that is counted; a gate says how it is closed, and that of a circuit has its rule;
     ``woken`` names only keys with blocked tasks.
-I14 settings: limits, circuits, limits of queues, thresholds and schedules can be read.
+I14 settings: limits, circuits, limits of queues and thresholds can be read; ``taskq fsck`` also looks at schedules.
 
 Beside them: every key belongs to a known family and has its type; ``dead`` holds the failed ids, ``sagas`` known ones;
 a unique key is held by a live task that knows of it, or expires, and its successor waits for it behind a live task;

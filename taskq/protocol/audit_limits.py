@@ -15,9 +15,8 @@ _GATE_OF_CIRCUIT = re.compile(r"(open \d+ \d+|half \S+)\Z")
 _LINES = {
     "limits": re.compile(r"\d+ \S+ \d+ \d+ \d+ \d+\Z"),
     "circuits": re.compile(r"\d+ \d+ \d+\Z"),
-    "bounds": re.compile(r"\d+ [a-z]+ \d+ \d+\Z"),
+    "bounds": re.compile(r"\d+ \S+ \d+ \d+\Z"),
     "sla": re.compile(r"\d+ \d+\Z"),
-    "schedules": re.compile(r"\{.*\}\Z", re.DOTALL),
 }
 
 

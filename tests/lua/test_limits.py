@@ -260,6 +260,7 @@ def test_setting_the_same_limit_again_changes_nothing(bench: Bench) -> None:
 
 def test_there_is_a_bound(bench: Bench) -> None:
     bench.client.hset(bench.key("limits"), mapping={f"n{n}": "1 - 0 0 0 1" for n in range(1000)})
+    bench.client.set(bench.key("limited"), "#")
     assert not bench.run(bench.protocol.set_limit(Limit("new", concurrency=2)))
     assert bench.run(bench.protocol.set_limit(Limit("n7", concurrency=2)))
 
