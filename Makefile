@@ -101,12 +101,12 @@ clean: ## remove the environment and all caches
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps say what is installed; they are as old as the installation, and a change of the packaging renews it.
-$(VENV)/.run: $(VENV)/.made setup.cfg pyproject.toml
+$(VENV)/.run: $(VENV)/.made setup.cfg setup.py pyproject.toml
 	@echo "Installing taskq into $(VENV) ..."
 	@$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.made setup.cfg pyproject.toml
+$(VENV)/.dev: $(VENV)/.made setup.cfg setup.py pyproject.toml
 	@echo "Installing taskq and its test tools into $(VENV) ..."
 	@$(PIP) install --editable '.[dev]'
 	@touch $@ $(VENV)/.run

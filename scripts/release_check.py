@@ -22,6 +22,17 @@ from taskq.testing.faults import ServerProcess
 ROOT = Path(__file__).parents[1]
 BUILD_TOOLS = ("build>=1.2", "setuptools>=68")
 PYRIGHT = "pyright>=1.1.390"
+# what an sdist has beside the package
+SOURCES = {
+    "CHANGELOG.md",
+    "LICENSE",
+    "MANIFEST.in",
+    "README.md",
+    "SECURITY.md",
+    "pyproject.toml",
+    "setup.cfg",
+    "setup.py",
+}
 # what nobody needs to try a release, by weight
 NOT_TRIED = {"dev", "docs", "streamlit"}
 SECONDS = 600
@@ -83,7 +94,7 @@ def build(folder: Path) -> tuple[Path, Path]:
 
 
 def contents_are_whole(sdist: Path, wheel: Path) -> str:
-    """Wheel and sdist have each file of the package, and the wheel nothing else."""
+    """Wheel and sdist have each file of the package, and nothing that does not belong there."""
     wanted = tracked("taskq")
     with zipfile.ZipFile(wheel) as packed:
         inside = {name for name in packed.namelist() if not name.endswith("/")}
@@ -94,13 +105,27 @@ def contents_are_whole(sdist: Path, wheel: Path) -> str:
     if not any(name.endswith("LICENSE") for name in info):
         raise Wrong(f"{wheel.name} has no LICENSE")
     with tarfile.open(sdist) as packed:
-        names = {name.partition("/")[2] for name in packed.getnames()}
-    if not wanted <= names or not {"README.md", "LICENSE", "setup.cfg", "pyproject.toml"} <= names:
-        raise Wrong(f"{sdist.name} lacks {sorted(wanted - names)[:5]}")
-    for name in ("taskq/py.typed", "taskq/protocol/lua/turn.lua", "taskq/web/templates/layout.html"):
-        if name not in inside and (ROOT / name).exists():
-            raise Wrong(f"{wheel.name} has no {name}")
+        names = {member.name.partition("/")[2] for member in packed.getmembers() if member.isfile()}
+    made = {name for name in names if name == "PKG-INFO" or name.startswith("taskq.egg-info/")}
+    if names - made != wanted | SOURCES:
+        missing, strange = sorted((wanted | SOURCES) - names)[:5], sorted(names - made - wanted - SOURCES)[:5]
+        raise Wrong(f"{sdist.name}: missing {missing}, does not belong there {strange}")
     return f"{len(wanted)} files, {wheel.stat().st_size // 1024} KB"
+
+
+def description_holds_elsewhere(wheel: Path) -> str:
+    """What a package index shows has text and no link or picture that only holds beside the README."""
+    with zipfile.ZipFile(wheel) as packed:
+        (name,) = (name for name in packed.namelist() if name.endswith(".dist-info/METADATA"))
+        head, _, text = packed.read(name).decode().partition("\n\n")
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    if relative := [target for target in targets if "://" not in target]:
+        raise Wrong(f"the description has links that hold beside the README only: {relative[:5]}")
+    if not text.startswith("# taskq\n") or "Description-Content-Type: text/markdown" not in head:
+        raise Wrong(f"{wheel.name} has no description in Markdown")
+    if not re.search(r"^Project-URL: Source,", head, re.MULTILINE):
+        return "no link leads anywhere: project_urls in setup.cfg names no Source, so links are words"
+    return f"{len(targets)} links, all with their address"
 
 
 def environment(folder: Path, python: str, *packages: object) -> Path:
@@ -178,6 +203,7 @@ def main() -> None:
         folder = Path(scratch)
         sdist, wheel = build(folder)
         say("sdist and wheel", contents_are_whole(sdist, wheel))
+        say("description", description_holds_elsewhere(wheel))
         with ServerProcess(folder / "server") as server:
             for number, (minor, program) in enumerate(pythons(declared)):
                 if program is None:

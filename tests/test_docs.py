@@ -249,6 +249,49 @@ def test_every_promise_names_a_test(name: str) -> None:
         assert re.search(r"\((\.\./)?tests/\w+/test_\w+\.py\)", row), row
 
 
+# -- figures --
+
+
+def measured_rows(heading: str) -> dict[str, list[str]]:
+    """Return what a table of the measurements has for each queue: the figure of each cell, without its spread."""
+    section = read("docs/performance.md").partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    return {name.strip("*"): [cell.split(" (")[0].split(" ×")[0] for cell in cells] for name, *cells in rows}
+
+
+def measured_name(name: str) -> str:
+    return {"taskiq, stream": "taskiq-redis, stream", "BullMQ": "BullMQ (Node)"}.get(name, name)
+
+
+def test_the_figures_of_the_comparison_are_those_that_were_measured() -> None:
+    submit, run, cost = (measured_rows(heading) for heading in ("Submit", "Run", "Cost"))
+    rows = table(read("docs/comparison.md"), "How fast it is")
+    assert len(rows) > 8
+    for name, one_by_one, noop, cpu, server in rows:
+        peer = measured_name(name)
+        assert [one_by_one, noop, cpu] == [submit[peer][0], run[peer][0], run[peer][2]], name
+        assert server.strip(" |") in ("", f"{float(cost[peer][0]):.0f} µs", f"{float(cost[peer][0]):.0f}"), name
+
+
+def test_what_recovers_was_measured() -> None:
+    recover = measured_rows("Recover")
+    found = 0
+    for name, _, until, _ in table(read("docs/comparison.md"), "What is promised"):
+        for seconds in re.findall(r"(\S+ s) \*measured\*", until):
+            assert recover[measured_name(name)][0] == seconds, name
+            found += 1
+    assert found > 3
+
+
+def test_every_peer_says_what_was_read_of_it() -> None:
+    page = read("docs/comparison.md")
+    told = " ".join(row[0] for row in table(page, "What was read"))
+    heads = re.findall(r"^\| \| taskq \| (.*) \|$", page, re.MULTILINE)
+    assert len(heads) == 2
+    for name in {name for head in heads for name in head.split(" | ")}:
+        assert name in told, name
+
+
 # -- commands --
 
 

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from taskq.metrics.endpoint import Page
 from taskq.metrics.namespace import NamespaceReading
 from taskq.metrics.runs import RunTotals
-from taskq.metrics.worker import WorkerReading
+from taskq.metrics.worker import WORKER_COUNTERS, WORKER_ENDS, WORKER_GAUGES, WorkerReading
 
 
 class _Reader(Collector):
@@ -39,27 +39,15 @@ def worker_families(reading: WorkerReading) -> Iterator[Metric]:
     """Return the metrics of one worker: all of its processes together."""
     yield _build()
     yield from _runs(reading.totals)
-    for name, help_text, number in (
-        ("refused", "Outcomes that came too late: the lease of the worker was lost.", reading.refused),
-        ("recovered", "Tasks of dead workers that were brought back by this one.", reading.recovered),
-    ):
-        yield CounterMetricFamily(f"taskq_worker_{name}", help_text, value=number)
-    ends = CounterMetricFamily("taskq_worker_process_ends", "Worker processes that have ended.", labels=["how"])
+    for name, help_text, count in WORKER_COUNTERS:
+        yield CounterMetricFamily(f"taskq_worker_{name}", help_text, value=count(reading))
+    name, help_text = WORKER_ENDS
+    ends = CounterMetricFamily(f"taskq_worker_{name}", help_text, labels=["how"])
     for how, number in reading.ends.items():
         ends.add_metric([how], number)
     yield ends
-    for name, help_text, value in (
-        ("processes", "Worker processes that run.", reading.processes),
-        ("slots", "Tasks that may run at a time.", reading.slots),
-        ("running", "Tasks that run now.", reading.running),
-        ("server_up", "Whether the server answers this worker: 1 or 0.", int(reading.server_up)),
-        (
-            "claim_silence_seconds",
-            "For how long the claim loop has been silent without a good reason.",
-            reading.silent_seconds,
-        ),
-    ):
-        yield GaugeMetricFamily(f"taskq_worker_{name}", help_text, value=value)
+    for name, help_text, value in WORKER_GAUGES:
+        yield GaugeMetricFamily(f"taskq_worker_{name}", help_text, value=value(reading))
 
 
 def _runs(totals: RunTotals) -> Iterator[Metric]:

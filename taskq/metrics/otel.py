@@ -1,4 +1,4 @@
-"""Metrics by OpenTelemetry: what a process measures of its runs, and what is in a namespace.
+"""Metrics by OpenTelemetry: what a process measures of its runs, what a supervisor knows, and what is in a namespace.
 
 Names and attributes are those of the metrics for Prometheus, with a dot behind ``taskq``, so that alert rules and
 dashboards fit both. Needs the extra ``otel``. Without a meter provider nothing is recorded.
@@ -14,6 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvid
 
 from taskq.metrics.namespace import NamespaceReader, NamespaceReading, known_figures
 from taskq.metrics.runs import BOUNDS_SECONDS
+from taskq.metrics.worker import WORKER_COUNTERS, WORKER_ENDS, WORKER_GAUGES, WorkerReading
 from taskq.middleware import Middleware, Run
 from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.threshold import SlaReading
@@ -87,6 +88,36 @@ def observe_namespace(queue: TaskQueue, meter_provider: MeterProvider | None = N
         [latest.show(_passed)],
         description="Tasks that wait for a worker that knows their type and version.",
     )
+
+
+def observe_worker(read: Callable[[], WorkerReading], meter_provider: MeterProvider | None = None) -> None:
+    """Show at each collection what the supervisor of a worker knows of all its processes together.
+
+    ``taskq worker`` calls it by itself where its process has the SDK of OpenTelemetry loaded, which is what
+    ``opentelemetry-instrument`` does. Runs and their times are measured in the processes, by ``Measuring``.
+
+    Args:
+        read: returns what is known at the moment; called at each collection, once for each instrument.
+        meter_provider: makes the meter; None: the global one.
+    """
+    meter = get_meter("taskq", meter_provider=meter_provider)
+
+    def show(value: Callable[[WorkerReading], float]) -> Callable[[CallbackOptions], Iterator[Observation]]:
+        def observe(_: CallbackOptions) -> Iterator[Observation]:
+            yield Observation(value(read()))
+
+        return observe
+
+    def observe_ends(_: CallbackOptions) -> Iterator[Observation]:
+        for how, number in read().ends.items():
+            yield Observation(number, {"how": how})
+
+    for name, text, count in WORKER_COUNTERS:
+        meter.create_observable_counter(f"taskq.worker_{name}", [show(count)], description=text)
+    name, text = WORKER_ENDS
+    meter.create_observable_counter(f"taskq.worker_{name}", [observe_ends], description=text)
+    for name, text, value in WORKER_GAUGES:
+        meter.create_observable_gauge(f"taskq.worker_{name}", [show(value)], description=text)
 
 
 class _Latest:

@@ -306,7 +306,9 @@ class Judge:
                 delay_ms = policy.delay_ms(claim.retries + 1, random.random)
             shown = hide(self._seal, _storable(note[-_MAX_NOTE_CHARS:]), "error", claim.task_id)
             return Settlement(claim.task_id, claim.fence, Outcome.RETRY.value, shown, delay_ms)
-        return self._end(claim, Outcome.FAIL, f"{note}\n({decision.reason})", attempt)
+        if not isinstance(error, Discard):  # which says itself why it is the end
+            note = f"{note}\n({decision.reason})"
+        return self._end(claim, Outcome.FAIL, note, attempt)
 
     def interrupted(self, attempt: Attempt) -> Settlement:
         """Return the settlement of a coroutine that was cancelled: on request, or by itself, which is a failure."""
@@ -389,7 +391,7 @@ def describe(error: BaseException, timed_out: bool, timeout: float | None) -> st
     if timed_out:
         return f"TaskTimeout: it did not end within its timeout of {timeout:g} s"
     if isinstance(error, Discard):
-        return f"discarded: {error.reason}"
+        return f"discarded: {error.reason}" if error.reason else "discarded by the handler"
     frames = traceback.extract_tb(error.__traceback__)
     own = [
         frame for frame in frames if "/taskq/worker/" not in frame.filename and "/taskq/registry" not in frame.filename

@@ -12,7 +12,7 @@ import click
 
 from taskq.logs import set_up_logging
 from taskq.metrics.endpoint import HttpEndpoint, verdict
-from taskq.metrics.extra import import_exposition
+from taskq.metrics.extra import import_exposition, is_instrumented, observe_worker
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
 from taskq.worker.guardians import AnyGuardian, guardian_for
@@ -75,15 +75,20 @@ def run_worker(settings: Settings, options: WorkerOptions, begin: Callable[[Supe
 
 
 def _serve_health(options: WorkerOptions, guardian: AnyGuardian) -> tuple[Health | None, HttpEndpoint | None]:
-    """Serve metrics and probes if that is asked for.
+    """Serve metrics and probes if that is asked for, and show metrics to OpenTelemetry where that is set up.
 
     Raises:
         SettingsError: if the address cannot be had, or the library is missing.
     """
-    if options.metrics_address is None:
+    instrumented = is_instrumented()
+    if options.metrics_address is None and not instrumented:
         return None, None
-    exposition = import_exposition()
     health = Health(options.concurrency, options.hung_seconds, lambda: guardian.recovered)
+    if instrumented:
+        observe_worker(health.reading)
+    if options.metrics_address is None:
+        return health, None
+    exposition = import_exposition()
     host, _, port = options.metrics_address.rpartition(":")
     http = HttpEndpoint(
         host,

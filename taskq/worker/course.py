@@ -178,7 +178,8 @@ class Course:
         record.trouble = self._said(error)
         yield from self._note(same_step=True)
         after_ms = policy.delay_ms(record.tries, random.random) if decision.after_ms is None else decision.after_ms
-        raise Snooze(after_ms / 1000, f"{record.step}, {decision.reason}: {headline(record.trouble)}"[:_MOST_CHARS])
+        said = f"{record.step}, retry {record.tries} of {policy.max_retries}: {headline(record.trouble)}"
+        raise Snooze(after_ms / 1000, said[:_MOST_CHARS])
 
     def _said(self, error: BaseException) -> str:
         return describe(error, False, None)[-_MOST_CHARS:]

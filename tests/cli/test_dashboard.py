@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 
 import pytest
@@ -35,6 +36,25 @@ def test_it_serves_until_it_is_told_to_stop(environment: dict[str, str]) -> None
         assert "only shows" in said
         assert "Traceback" not in said
         assert "correct-horse" not in said
+
+
+def test_a_server_that_is_away_is_told_at_once_and_on_the_pages(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    away = {**os.environ, **environment, "REDIS_URL": f"redis://127.0.0.1:{port}/0", "TASKQ_REDIS_URL": ""}
+    command = [sys.executable, "-m", "taskq", "dashboard", "--port", "0"]
+    with subprocess.Popen(command, env=away, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert f"no answer from redis://127.0.0.1:{port}/0 yet" in process.stderr.readline()
+        url = process.stdout.readline().split()[-1]
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(url)
+        assert refused.value.code == 503
+        assert "The server does not answer" in refused.value.read().decode()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+        assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 
 from taskq.settings import Settings
+from tests.conformance.agents import Asked
 from tests.conformance.clients import AsyncClient, Client, Hands, NewClient, SyncClient
 
 
@@ -33,3 +34,13 @@ def client(new_client: NewClient) -> Client:
 def hands(redis_url: str, prefix: str) -> Iterator[Hands]:
     with closing(Hands(redis_url, prefix)) as hands:
         yield hands
+
+
+@pytest.fixture
+def asked(new_client: NewClient) -> Callable[..., Asked]:
+    """Function that makes an executor; what begins with ``max_`` or ``encryption`` is a setting."""
+
+    def new(handler: Any = None, settings: dict[str, Any] | None = None, **options: Any) -> Asked:
+        return Asked(new_client(**(settings or {})), handler, **options)
+
+    return new

@@ -84,6 +84,18 @@ def repeat(action: Callable[[], object], seconds: float, pause_seconds: float) -
     return times
 
 
+def told(client: redis.Redis, error: str) -> int:
+    """Return how often the server has answered with an error."""
+    return int(client.info("errorstats").get(f"errorstat_{error}", {}).get("count", 0))
+
+
+def is_busy(client: redis.Redis) -> bool:
+    try:
+        return not client.ping()
+    except redis.exceptions.ResponseError as error:
+        return str(error).startswith("BUSY") or "busy running a script" in str(error)
+
+
 @pytest.mark.slow
 def test_ten_restarts_under_load_lose_nothing_and_no_worker(site: Site, ledger: Ledger) -> None:
     with under_load(site, ledger, commands=2) as load:
@@ -222,8 +234,8 @@ def test_a_password_is_wanted_used_and_never_shown(start_server: StartServer, sp
 
 def test_a_primary_that_is_a_replica_for_a_while_is_waited_for(site: Site, ledger: Ledger) -> None:
     with under_load(site, ledger) as load, site.server.client() as client:
-        client.replicaof("127.0.0.1", 1)  # every write is refused as READONLY
-        time.sleep(0.7)
+        client.replicaof("127.0.0.1", 1)
+        eventually(lambda: told(client, "READONLY") > 20, what="writes of everybody to be refused")
         load.check()
         client.replicaof("NO", "ONE")
     assert site.counter("recovered") == 0
@@ -232,11 +244,17 @@ def test_a_primary_that_is_a_replica_for_a_while_is_waited_for(site: Site, ledge
 def test_a_server_that_is_busy_with_a_script_is_waited_for(site: Site, ledger: Ledger) -> None:
     with under_load(site, ledger) as load, site.server.client() as client, site.server.client() as other:
         client.config_set("busy-reply-threshold", 20)
-        spinning = Background(lambda: other.eval("while true do end", 0))
-        time.sleep(0.7)  # everybody is told BUSY
-        client.script_kill()
-        with pytest.raises(redis.ResponseError, match="killed"):
-            spinning.join()
+
+        def spin() -> int:
+            """Keep the server busy until it says so; return how often it has said so by now."""
+            spinning = Background(lambda: other.eval("while true do end", 0))
+            eventually(lambda: is_busy(client), what="the server to be busy")
+            client.script_kill()
+            with pytest.raises(redis.ResponseError, match="killed"):
+                spinning.join()
+            return told(client, "BUSY")
+
+        eventually(lambda: spin() > 20, what="everybody to be told BUSY")
         load.check()
     assert site.counter("recovered") == 0
 

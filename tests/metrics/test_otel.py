@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +16,16 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from taskq import Retry, Task, TaskQueue, TaskWorker
-from taskq.metrics.otel import Measuring, observe_namespace
-from taskq.metrics.runs import BOUNDS_SECONDS
+from taskq.metrics.otel import Measuring, observe_namespace, observe_worker
+from taskq.metrics.runs import BOUNDS_SECONDS, RunTotals
+from taskq.metrics.worker import WorkerReading
 from taskq.settings import Settings
+from tests.waiting import eventually
 
 PAGE = (Path(__file__).parents[2] / "docs" / "observability.md").read_text(encoding="utf-8")
+
+
+READING = WorkerReading(RunTotals(), 2, 8, 3, 1, 4, {"crashed": 5}, False, 6.5)
 
 
 @pytest.fixture
@@ -93,8 +101,10 @@ def test_names_and_attributes_are_those_of_prometheus(
     queue: TaskQueue, provider: MeterProvider, reader: InMemoryMetricReader
 ) -> None:
     observe_namespace(queue, provider)
+    observe_worker(lambda: READING, provider)
     worker = TaskWorker(queue)
     worker.install(Measuring(provider))
+    worker.register_handler("echo", lambda task: None)
     queue.submit_task(Task(task_type="echo"))
     queue.set_sla("normal", age=60)
     queue.submit_task(Task(task_type="unknown"))
@@ -108,9 +118,8 @@ def test_names_and_attributes_are_those_of_prometheus(
         name.replace(".", "_"): set(points[0].attributes) - {"prefix"} for name, points in collected(reader).items()
     }
     of_prometheus_alone = {"taskq_scrape_seconds", "taskq_build_info"}
-    of_a_supervisor = {name for name in labels if name.startswith("taskq_worker_")} - found.keys()
     assert {name: labels[name] for name in found} == found
-    assert labels.keys() - found.keys() == of_prometheus_alone | of_a_supervisor
+    assert labels.keys() - found.keys() == of_prometheus_alone
 
 
 def test_a_server_that_is_away_is_told(provider: MeterProvider, reader: InMemoryMetricReader) -> None:
@@ -120,3 +129,54 @@ def test_a_server_that_is_away_is_told(provider: MeterProvider, reader: InMemory
         metrics = collected(reader)
     assert value(metrics["taskq.up"]) == 0
     assert "taskq.tasks" not in metrics
+
+
+def test_a_supervisor_is_observed(provider: MeterProvider, reader: InMemoryMetricReader) -> None:
+    observe_worker(lambda: READING, provider)
+    metrics = {name.removeprefix("taskq.worker_"): points for name, points in collected(reader).items()}
+    assert value(metrics.pop("process_ends"), how="crashed") == 5
+    assert {name: value(points) for name, points in metrics.items()} == {
+        "processes": 2,
+        "slots": 8,
+        "running": 3,
+        "refused": 1,
+        "recovered": 4,
+        "server_up": 0,
+        "claim_silence_seconds": 6.5,
+    }
+
+
+# a metric as the exporter writes it: its name, and its first value
+POINT = r'"name": "(taskq\.[a-z_.]+)", "description": "[^"]*", "unit": "[^"]*", "data": [^]]*?"value": ([0-9.]+)'
+# what is loaded before everything else, in the supervisor and in its processes
+SITE = """
+import sys
+from opentelemetry.metrics import set_meter_provider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+
+name = "supervisor" if "-m" in sys.orig_argv and "worker" in sys.orig_argv else "process"
+shown = ConsoleMetricExporter(out=open(f"{name}.jsonl", "a"), formatter=lambda data: data.to_json(indent=None) + "\\n")
+set_meter_provider(MeterProvider([PeriodicExportingMetricReader(shown, 100)]))
+"""
+
+
+def test_a_worker_that_is_instrumented_shows_what_its_supervisor_knows(
+    queue: TaskQueue, redis_url: str, prefix: str, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SITE)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "REDIS_URL": redis_url, "TASKQ_PREFIX": prefix}
+    command = [sys.executable, "-m", "taskq", "worker", "--processes", "2", "--concurrency", "3"]
+    shown = tmp_path / "supervisor.jsonl"
+
+    def points() -> set[tuple[str, float]]:
+        text = shown.read_text() if shown.exists() else ""
+        return {(name, float(number)) for name, number in re.findall(POINT, text)}
+
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) as worker:
+        try:
+            wanted = {("taskq.worker_processes", 2.0), ("taskq.worker_slots", 6.0), ("taskq.worker_server_up", 1.0)}
+            eventually(lambda: wanted <= points(), 30, "the figures of the supervisor")
+        finally:
+            worker.terminate()
+    assert worker.returncode == 0

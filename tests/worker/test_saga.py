@@ -139,7 +139,11 @@ def test_a_compensation_that_keeps_failing_is_for_an_operator(trip: Trip) -> Non
     assert "the desk is closed" in info.error
     assert steps(trip, task_id) == {"flight": "done", "hotel": "stuck", "car": "open"}
     (letter,) = trip.queue.list_dead()
-    assert "stuck: the compensation of 'hotel' failed: ValueError: the desk is closed" in letter.error
+    assert letter.error.startswith(
+        "discarded: stuck: the compensation of 'hotel' failed: ValueError: the desk is closed; "
+    )
+    assert (letter.error.count("the desk is closed"), letter.error.count("no cars")) == (1, 1), "it is said once"
+    assert "ValueError: ValueError" not in letter.reason
     with pytest.raises(InvalidTask, match="is stuck on its way back"):
         trip.queue.abort_saga(task_id)
 
