@@ -284,6 +284,23 @@ class TestDriving:
         assert not opened.run(opened.protocol.remove_circuit("k"))
         assert (opened.state().get("gates"), opened.state().get("limited")) == (None, None)
 
+    def open(self, bench: Bench, *keys: str) -> None:
+        for key in keys:
+            assert bench.run(bench.protocol.open_circuit(key, 0))
+
+    def test_another_circuit_that_is_open_stays_so(self, guarded: Bench) -> None:
+        assert guarded.run(guarded.protocol.set_circuit(Circuit("j")))
+        self.open(guarded, "j", "k")
+        assert guarded.run(guarded.protocol.close_circuit("k"))
+        assert (gate(guarded, "!j"), gate(guarded, "!k")) == ("open", "")
+
+    def test_removed_with_all_its_keys_but_those_that_have_one_of_their_own(self, bench: Bench) -> None:
+        for name in ("host", "host:own", "hostess"):
+            assert bench.run(bench.protocol.set_circuit(Circuit(name)))
+        self.open(bench, "host:a", "host:own", "hostess")
+        assert bench.run(bench.protocol.remove_circuit("host"))
+        assert bench.state()["gates"].keys() == {"!host:own", "!hostess"}
+
     def test_none_is_for_that_key(self, guarded: Bench) -> None:
         assert guarded.act(guarded.protocol.open_circuit("other", 0)) == (False, {})
 
@@ -330,6 +347,9 @@ class TestEverything:
         bench.run(bench.protocol.pause(True, ["low"]))
         bench.client.delete(bench.key("bell", "normal"), bench.key("bell", "mail:normal"))
         assert bench.run(bench.protocol.pause(False, ["*"])) == 1
-        assert bench.client.exists(bench.key("bell", "normal"), bench.key("bell", "mail:normal")) == 2
+        assert set(bench.client.keys(bench.key("bell", "*"))) == {
+            bench.key("bell", "normal"),
+            bench.key("bell", "mail:normal"),
+        }, "of lists in which somebody waits"
         assert claim(bench) == ["a"]
         assert [item.name for item in bench.run(bench.protocol.stats()).lists if item.paused] == ["low"]
