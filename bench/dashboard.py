@@ -6,14 +6,17 @@ Three figures are promised: how soon the overview is there, the longest server c
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from urllib.parse import quote
 
 import redis
 
@@ -21,43 +24,68 @@ from bench.__main__ import introduce
 from bench.server import running
 from taskq import Discard, Task, TaskQueue, TaskWorker
 from taskq.model.history import MOST_MINUTES
+from taskq.observe.pages import TaskFilter
+from taskq.protocol.operations import SCRIPTS
 from taskq.settings import Settings
 from taskq.web import DashboardOptions, create_app
+from taskq.web.letters import group_key
 from taskq.web.serving import DashboardServer
 
 TASKS = 1_000_000
-ROUNDS = 5
+ROUNDS = 7
+# what scripts call is logged, too, and to log it takes longer than to do it: only what is long enough to matter
+LOGGED_US = 200
+FIRST = " Server and dashboard went before all other programs of the machine."
 VISITORS = (0, 1, 50)
 WATCH_SECONDS = 20
 PREFIX = "bench"
-DEAD = 5_000
+ENDED = 5_000
+CROWD = 127  # the most that a server hands out in one reply, whatever is asked for
 PAGE = Path(__file__).parents[1] / "docs" / "dashboard.md"
 BEGIN, END = "<!-- figures: python -m bench.dashboard --record -->", "<!-- end of the figures -->"
+NAMES = {script.sha: f"`{name}`" for name, script in SCRIPTS.items()}
 PAGES = (
     "/",
     "/?range=1440",
     "/queues",
     "/tasks?status=pending",
+    "/tasks?status=pending&queue=default&cursor=0~list normal~300000",
     "/tasks?status=pending&type=nothing",
+    "/tasks?status=pending&until=2020-01-01T00:00",
+    "/tasks?status=running",
+    "/tasks?status=completed",
     "/tasks?status=failed",
+    "/tasks?status=pending&id=TASK",
+    "/tasks/TASK",
+    "/tasks/DEAD",
     "/workers",
     "/schedules",
     "/limits",
     "/sagas",
     "/dead",
+    "/dead?group=GROUP",
 )
 
 
-def fill(queue: TaskQueue, client: redis.Redis, tasks: int) -> None:
-    """Submit tasks of three priorities, let some of them die, and write a day of history."""
-    worker = TaskWorker(queue, concurrency=1)
+def fill(queue: TaskQueue, client: redis.Redis, tasks: int) -> dict[str, str]:
+    """Submit tasks of three priorities, let some of them end, and write a day of history.
+
+    Returns:
+        What stands for the words in capitals of ``PAGES``.
+    """
+    worker = TaskWorker(queue, concurrency=10)
 
     def die(_: Task) -> None:
         raise Discard("no such account")
 
     worker.register_handler("dies", die)
-    queue.submit_batch([Task(task_type="dies", payload={"n": n}) for n in range(DEAD)])
+    worker.register_handler("ends", lambda task: {"n": task.payload["n"]})
+    for kind in ("dies", "ends"):
+        queue.submit_batch([Task(task_type=kind, payload={"n": n}) for n in range(ENDED)])
     worker.run_until_empty()
+    names = [f"queue-{n}" for n in range(CROWD)]
+    queue.submit_batch([Task(queue=name, priority=label) for name in names for label in ("low", "normal", "high")])
+    crowd(client)
     for _ in range(0, tasks, 5000):
         labels = ("low", "normal", "high")
         queue.submit_batch([Task(payload={"n": n}, priority=labels[n % 3]) for n in range(min(5000, tasks))])
@@ -66,23 +94,81 @@ def fill(queue: TaskQueue, client: redis.Redis, tasks: int) -> None:
     lines = [f"{(minute - ago) * 60_000} {numbers}" for ago in range(MOST_MINUTES, 0, -1)]
     client.rpush(f"{PREFIX}:history", *lines)
     client.expire(f"{PREFIX}:history", 86_400)
+    dead = queue.find_tasks(TaskFilter("failed"), limit=1).tasks[0]
+    last = client.lindex(f"{PREFIX}:queue:normal", -1).decode()
+    return {"TASK": last, "DEAD": dead["task_id"], "GROUP": group_key(dead)}
 
 
-def measure_page(client: redis.Redis, url: str, path: str) -> tuple[float, float, float]:
-    """Return what a page takes, its median and its longest, and its longest server command, as medians, in ms."""
+def crowd(client: redis.Redis) -> None:
+    """Write what so many busy workers would have written."""
+    now = int(time.time() * 1000)
+    for n in range(CROWD):
+        worker = f"worker-{n:08x}"
+        client.sadd(f"{PREFIX}:workers", worker)
+        client.zadd(f"{PREFIX}:leases", {worker: now + 3_600_000})
+        client.hset(f"{PREFIX}:worker:{worker}", mapping={"host": "h", "slots": "100", "started": str(now)})
+        client.rpush(f"{PREFIX}:processing:{worker}", *(f"{worker}-{held}" for held in range(100)))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a page costs, in ms.
+
+    Attributes:
+        median: from the request to the last byte.
+        worst: the longest of all rounds.
+        command: the longest of its server commands, each as the median over the rounds: one that waited for the core,
+            behind some other program, took nothing from the server.
+        name: of the script or command that took longest.
+    """
+
+    median: float
+    worst: float
+    command: float
+    name: str
+
+
+def measure_page(client: redis.Redis, url: str, path: str) -> Cost:
+    """Ask for a page again and again."""
     took: list[float] = []
-    longest: list[int] = []
+    durations: dict[bytes, list[int]] = {}
     for _ in range(ROUNDS):
         time.sleep(1.1)  # what was read a second ago is read anew
         client.slowlog_reset()
         begun = time.perf_counter()
         urllib.request.urlopen(url + path).read()
         took.append((time.perf_counter() - begun) * 1000)
-        entries = client.slowlog_get(10_000)
-        # what a script calls is part of it; looking at the log is not the dashboard's
-        own = (entry["duration"] for entry in entries if not entry["command"].startswith(b"SLOWLOG"))
-        longest.append(max(own, default=0))  # as a median: one that waited for the core took nothing from the server
-    return statistics.median(took), max(took), statistics.median(longest) / 1000
+        for entry in client.slowlog_get(10_000):
+            durations.setdefault(entry["command"], []).append(entry["duration"])
+    # a command that is not in the log of a round has taken less than what is logged
+    medians = {name: sorted([*found, *[0] * (ROUNDS - len(found))])[ROUNDS // 2] for name, found in durations.items()}
+    longest = max(medians, key=medians.__getitem__, default=b"")
+    if not medians.get(longest):
+        return Cost(statistics.median(took), max(took), LOGGED_US / 1000, "none longer")
+    return Cost(statistics.median(took), max(took), medians[longest] / 1000, spell(longest))
+
+
+def spell(command: bytes) -> str:
+    """Return the name of the script that was called, or of the command."""
+    words = command.decode("utf-8", "replace").split()
+    return NAMES.get(words[1], "a script") if words[0] == "EVALSHA" else words[0]
+
+
+def insert(path: str, words: dict[str, str]) -> str:
+    """Return the address that a page of ``PAGES`` has here."""
+    for word, value in words.items():
+        path = path.replace(word, value)
+    return path
+
+
+def go_first(client: redis.Redis) -> bool:
+    """Let the server and this process run before all else on the machine; return whether that is allowed."""
+    try:
+        for pid in (int(client.info("server")["process_id"]), 0):
+            os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(50))
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 def cpu_seconds(client: redis.Redis) -> float:
@@ -126,27 +212,30 @@ def served(settings: Settings, *, allow_actions: bool = False) -> Iterator[str]:
         thread.join()
 
 
-def report(client: redis.Redis, address: str, tasks: int) -> list[str]:
+def report(client: redis.Redis, address: str, tasks: int, words: dict[str, str], first: bool) -> list[str]:
     """Return all figures as lines of Markdown; the three that are promised come first."""
-    pages = {path: measure_page(client, address, path) for path in PAGES}
+    pages = {path: measure_page(client, address, quote(insert(path, words), safe="/?&=")) for path in PAGES}
     client.config_set("slowlog-log-slower-than", -1)
     shares = {visitors: measure_visitors(client, address, visitors) for visitors in VISITORS}
-    first, longest = pages["/"], max(page[2] for page in pages.values())
+    overview, longest = pages["/"], max(pages.values(), key=lambda cost: cost.command)
     found = client.info("server")
     name = f"Valkey {found['valkey_version']}" if "valkey_version" in found else f"Redis {found['redis_version']}"
     return [
-        f"{name}, {tasks:,} pending tasks, {DEAD:,} dead letters and a history of a whole day. A page is the time from",
-        f"the request to its last byte; its longest command is as the server has timed it. Medians of {ROUNDS}.",
+        f"{name}, {tasks:,} pending tasks, {ENDED:,} that have completed, {ENDED:,} dead letters, {CROWD} queues,",
+        f"{CROWD} workers that hold 100 tasks each, and a history of a whole day. A page is the time from the request",
+        "to its last byte; its longest command is as the server has timed it, each as the median of "
+        f"{ROUNDS} times. What",
+        f"takes less than {LOGGED_US / 1000} ms is not told apart.{FIRST if first else ''}",
         "",
         "| promise | bound | measured |",
         "|---|---|---|",
-        f"| the overview is there after | 500 ms | {first[0]:.0f} ms, {first[1]:.0f} ms at most |",
-        f"| no server command takes longer than | 5 ms | {longest:.2f} ms, the longest of all pages below |",
+        f"| the overview is there after | 500 ms | {overview.median:.0f} ms, {overview.worst:.0f} ms at most |",
+        f"| no server command takes longer than | 5 ms | {longest.command:.2f} ms, {longest.name} |",
         f"| {VISITORS[-1]} open overviews cost the server | 2 % of a core | {shares[VISITORS[-1]]:.2%} |",
         "",
-        "| page | takes | longest command |",
-        "|---|---|---|",
-        *(f"| `{path.replace('|', '')}` | {page[0]:.0f} ms | {page[2]:.2f} ms |" for path, page in pages.items()),
+        "| page | takes | longest command | which |",
+        "|---|---|---|---|",
+        *(f"| `{path}` | {cost.median:.0f} ms | {cost.command:.2f} ms | {cost.name} |" for path, cost in pages.items()),
         "",
         "| open overviews | of a core of the server |",
         "|---|---|",
@@ -160,11 +249,12 @@ def main(tasks: int, page: Path | None) -> None:
         introduce(client)
         settings = Settings(redis_url=url, prefix=PREFIX)
         with TaskQueue(settings=settings) as queue:
-            fill(queue, client, tasks)
-        client.config_set("slowlog-log-slower-than", 0)
+            words = fill(queue, client, tasks)
+        client.config_set("slowlog-log-slower-than", LOGGED_US)
         client.config_set("slowlog-max-len", 10_000)
+        first = go_first(client)
         with served(settings) as address:
-            text = "\n".join(report(client, address, tasks))
+            text = "\n".join(report(client, address, tasks, words, first))
     print(text)
     if page is not None:
         head, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)

@@ -3,8 +3,10 @@
     python scripts/mutate_scripts.py                     # all; prints who kills what, and the survivors
     python scripts/mutate_scripts.py --only submit,lib/claim
     python scripts/mutate_scripts.py --new               # what docs/mutants.md has no killer of
+    python scripts/mutate_scripts.py --new --tests tests/lua/test_sla.py
     python scripts/mutate_scripts.py --record            # writes docs/mutants.md as well
     python scripts/mutate_scripts.py --check             # compares docs/mutants.md with the scripts, and tries nothing
+    python scripts/mutate_scripts.py --merge             # joins the two docs/mutants.md of a git merge in conflict
 
 One pytest collects the tests once. Each mutant has a fork of it, in which the scripts are replaced, and which runs
 tests to the first that fails: the one that docs/mutants.md names, and if that does not fail, all that can miss the
@@ -37,7 +39,7 @@ from typing import Any
 import pytest
 from guard_coverage import Watch, misses
 from guards import ROOT, SCRIPTS, Mutant, all_mutants
-from mutation_record import reasons, record_all, recorded, unrecorded
+from mutation_record import reasons, record_all, record_both, recorded, unrecorded
 from replaced_scripts import Replacement
 
 from taskq.testing.faults.server import ServerProcess
@@ -260,14 +262,16 @@ def in_fork(job: Callable[[], Any], seconds: float) -> Any:
     return json.loads(answer)
 
 
-def try_all(mutants: Sequence[Mutant], notes: Path | None, most_seconds: float) -> tuple[dict[str, str | None], str]:
+def try_all(
+    mutants: Sequence[Mutant], tests: Sequence[str], notes: Path | None, most_seconds: float
+) -> tuple[dict[str, str | None], str]:
     """Try mutants; return the killers of all that were ever tried, and name and version of the server."""
     with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder) / "server", extra_config=_PLAIN) as server:
         os.environ["TASKQ_TEST_REDIS_URL"] = server.url
         trials = Trials(mutants, server, notes, most_seconds)
         os.chdir(ROOT)
         options = ["-q", "-s", "-p", "no:cacheprovider", "-m", "not slow", "--timeout", "30"]
-        code = pytest.main([*options, *TESTS], plugins=[trials])
+        code = pytest.main([*options, *tests], plugins=[trials])
         if trials.tried < len(mutants):
             raise SystemExit(f"stopped after {trials.tried} of {len(mutants)} mutants: pytest ended with {code}")
         told = server.command("INFO", "server").decode()
@@ -280,12 +284,17 @@ def main() -> int:
     parser.add_argument("--only", default="", help="files, with commas between them: submit,lib/claim")
     parser.add_argument("--kinds", default="check,return,always,never")
     parser.add_argument("--new", action="store_true", help="only what docs/mutants.md has no killer of")
+    parser.add_argument("--tests", nargs="+", default=TESTS, metavar="PATH", help="that are tried; quick if few")
     parser.add_argument("--notes", type=Path, help="a file that keeps what each test meets, for the next run")
     parser.add_argument("--most", type=float, default=math.inf, metavar="SECONDS", help="of tests with one mutant")
     parser.add_argument("--record", action="store_true", help="write docs/mutants.md and docs/reliability.md")
     parser.add_argument("--list", action="store_true", help="show what would be tried")
     parser.add_argument("--check", action="store_true", help="compare docs/mutants.md with the scripts")
+    parser.add_argument("--merge", action="store_true", help="join both sides of docs/mutants.md in a merge")
     arguments = parser.parse_args()
+    if arguments.merge:
+        record_both(all_mutants())
+        return 0
     everything, known = all_mutants(), recorded()
     if arguments.check:
         complaints = unrecorded(everything)
@@ -302,7 +311,7 @@ def main() -> int:
     if arguments.list:
         print("\n".join([*(mutant.name for mutant in mutants), f"{len(mutants)} mutants"]))
         return 0
-    killers, product = try_all(mutants, arguments.notes, arguments.most)
+    killers, product = try_all(mutants, arguments.tests, arguments.notes, arguments.most)
     if arguments.record:
         record_all(everything, killers, product)
     left = [mutant.name for mutant in mutants if not killers[mutant.name]]

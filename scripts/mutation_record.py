@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -34,9 +35,33 @@ def reasons() -> dict[str, str]:
 
 def recorded() -> dict[str, str | None]:
     """Return the test that kills each mutant of the table, by its name; None for one that no test kills."""
+    return _killers_of(TABLE.read_text(encoding="utf-8"))
+
+
+def record_both(mutants: Sequence[Mutant]) -> None:
+    """Write the record of both sides of a ``git merge`` that could not join them; a killer on one side is enough.
+
+    Raises:
+        subprocess.CalledProcessError: if docs/mutants.md is in no conflict.
+    """
+    ours, theirs = (_conflicting(side) for side in ("2", "3"))
+    killers = {**_killers_of(theirs), **_killers_of(ours)}
+    killers |= {name: killer for name, killer in _killers_of(theirs).items() if killer and not killers[name]}
+    head = re.search(r"^[\d-]+, (.*), \d+ mutants: ", theirs, re.M)
+    record_all(mutants, killers, head[1] if head else "")
+
+
+def _conflicting(side: str) -> str:
+    path = TABLE.relative_to(ROOT)
+    return subprocess.run(
+        ["git", "show", f":{side}:{path}"], cwd=ROOT, check=True, capture_output=True, encoding="utf-8"
+    ).stdout
+
+
+def _killers_of(table: str) -> dict[str, str | None]:
     alike: Counter[tuple[str, str, str]] = Counter()
     found: dict[str, str | None] = {}
-    for row in filter(None, map(_ROW.match, TABLE.read_text(encoding="utf-8").splitlines())):
+    for row in filter(None, map(_ROW.match, table.splitlines())):
         script, kind, guard, killer = row.groups()
         alike[script, kind, guard] += 1
         mutant = Mutant(Path(f"{script}.lua"), kind, guard.replace("\\|", "|"), alike[script, kind, guard])

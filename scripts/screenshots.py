@@ -90,13 +90,25 @@ def fill(queue: TaskQueue, client: redis.Redis) -> dict[str, str]:
     ids["failed"] = queue.list_dead(1)[0].task_id
     queue.submit_batch([Task(task_type="newsletter.send", queue="mail", priority="low") for _ in range(1840)])
     queue.submit_batch(
-        [Task(task_type="report.build", priority=word) for word in ("high", "normal") for _ in range(140)]
+        [
+            Task(task_type="report.build", queue="reports", priority=word)
+            for word in ("high", "normal")
+            for _ in range(140)
+        ]
     )
-    queue.submit_batch([Task(task_type="order.sync", limit_keys=[f"customer:{n % 3}"]) for n in range(9)])
+    queue.submit_batch(
+        [Task(task_type="order.sync", queue="orders", limit_keys=[f"customer:{n % 3}"]) for n in range(9)]
+    )
     scheduler.schedule_task_in(Task(task_type="mail.send"), 3600)
-    queue.chain(Task(task_type="order.pack"), Task(task_type="order.ship"), Task(task_type="order.invoice"))
+    queue.chain(
+        Task(task_type="order.pack", queue="orders"), Task(task_type="order.ship"), Task(task_type="order.invoice")
+    )
     queue.pause("mail", "low")
     queue.pause(task_type="invoice.close")
+    queue.set_sla("normal", age=3600, start=5)
+    queue.set_sla("low", age=86_400, queue="mail")
+    queue.set_sla("high", age=0.5, queue="reports")
+    queue.submit_batch([Task(task_type="video.encode", priority="urgent") for _ in range(3)])
     queue.submit_batch([Task(task_type="order.refund", limit_keys=["host:payments.internal"]) for _ in range(4)])
     resized = {"album": 77, "width": 1200, "api_key": "not for your eyes", "format": "webp"}
     ids["task"] = queue.submit_task(

@@ -141,32 +141,61 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
     submissions = [submission(context, task, due) for task in tasks]
     reused = False
     for task in tasks:
-        if task.depends_on:
-            raise InvalidTask("a task with depends_on starts when they have ended, it cannot have a time of its own")
-        reused = reused or not task.fresh_id
-        task.fresh_id = False  # also within this call, if the same task stands in it twice
+        reused = _used_before(task) or reused
     # copies of one Task each say that their id is fresh
     reused = reused or len({one.task_id for one in submissions}) < len(submissions)
     stored: list[str] = []
     doubt: NotDurable | None = None
     for portion in portions(submissions) if submissions else ():
-        operation = context.protocol.submit(portion, context.settings.max_queue_length, reused=reused)
-        reply, short = yield from _send(context, operation, durability)
-        deadline: float | None = None
-        while reply.bounded is not None and reply.bounded[3] == OnFull.BLOCK and len(portion) <= reply.bounded[2]:
-            deadline = deadline or time.monotonic() + reply.bounded[4] / 1000
-            left = deadline - time.monotonic()
-            if left <= 0:
-                break
-            key = context.protocol.room_key(reply.bounded[0])
-            yield Room(operation.root, key, min(left, _ROOM_SECONDS))
-            reply, short = yield from _send(context, operation, durability)
+        ids, short = yield from _store(context, portion, reused, durability, len(stored))
         doubt = doubt or short
-        refuse(portion, reply, context.settings.max_queue_length, len(stored))
-        stored += reply.ids
+        stored += ids
     if doubt is not None:
         raise doubt
     return stored
+
+
+def submit_one(context: Context, task: Task, due: str = "0", durability: str | None = None) -> Flow[str]:
+    """Store one task, as safely as asked for, and return its id."""
+    one = submission(context, task, due)
+    ids, doubt = yield from _store(context, (one,), _used_before(task), durability, 0)
+    if doubt is not None:
+        raise doubt
+    return ids[0]
+
+
+def _used_before(task: Task) -> bool:
+    """Return whether the id of a task that waits for no other may have been used before; from now on it has been.
+
+    Raises:
+        InvalidTask: if it depends on others.
+    """
+    if task.depends_on:
+        raise InvalidTask("a task with depends_on starts when they have ended, it cannot have a time of its own")
+    fresh, task.fresh_id = task.fresh_id, False
+    return not fresh
+
+
+def _store(
+    context: Context, portion: Sequence[Submission], reused: bool, durability: str | None, stored: int
+) -> Flow[tuple[Sequence[str], NotDurable | None]]:
+    """Store what one call carries; return the ids, and the doubt whether it is as safe as asked for."""
+    most = context.settings.max_queue_length
+    operation = context.protocol.submit(portion, most, reused=reused)
+    reply, short = yield from _send(context, operation, durability)
+    if reply.ids:  # nearly always
+        return reply.ids, short
+    deadline: float | None = None
+    while reply.bounded is not None and reply.bounded[3] == OnFull.BLOCK and len(portion) <= reply.bounded[2]:
+        deadline = deadline or time.monotonic() + reply.bounded[4] / 1000
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        key = context.protocol.room_key(reply.bounded[0])
+        yield Room(operation.root, key, min(left, _ROOM_SECONDS))
+        reply, short = yield from _send(context, operation, durability)
+    refuse(portion, reply, most, stored)
+    return reply.ids, short
 
 
 def _send(
@@ -182,11 +211,6 @@ def _send(
 def queue_full(context: Context, name: str, length: int, stored: int = 0) -> QueueFull:
     """Return the error of a submit that would have made a list longer than it may be."""
     return list_full(context.settings.max_queue_length, name, length, stored)
-
-
-def submit_one(context: Context, task: Task, due: str = "0", durability: str | None = None) -> Flow[str]:
-    """Store one task, as safely as asked for, and return its id."""
-    return (yield from submit(context, [task], due, durability))[0]
 
 
 def _ttl_ms(context: Context) -> int:
@@ -313,6 +337,7 @@ def stats(context: Context) -> Flow[QueueStats]:
         lists=tuple(lists),
         counters=counters,
         passed=tuple(_passed(*siding) for siding in sizes.sidings),
+        all_paused=any(depth.all_paused for depth in sizes.lists),
     )
 
 

@@ -242,6 +242,7 @@ def _sum(parts: Sequence[QueueStats]) -> QueueStats:
         lists=tuple(lists.values()),
         counters=counters,
         passed=_passed([item for part in parts for item in part.passed]),
+        all_paused=any(part.all_paused for part in parts),
     )
 
 

@@ -60,7 +60,7 @@ PEERS = (
         title="(bare yardstick)",
         variants=({}, {"threads": 50}),
         guarantee="none",
-        remark="No task queue: RPUSH, pipelines of 100, one Lua call that stores 50 results and takes 50 tasks, run on "
+        remark="No task queue: RPUSH, pipelines of 100, one Lua call that stores results and takes up to 50 tasks, on "
         "one thread or on 50; BLPOP and a reply list for round trips.",
     ),
     Peer(

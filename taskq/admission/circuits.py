@@ -10,7 +10,7 @@ from taskq.model.circuit import MAX_CIRCUITS, Circuit, CircuitInfo, CircuitState
 from taskq.model.limit import check_limit_key
 from taskq.model.moment import seconds_to_ms
 from taskq.partitions import Spread, in_any
-from taskq.protocol.replies import Circuits
+from taskq.protocol.walks import all_circuits
 
 
 def set_circuit(spread: Spread[Any], circuit: Circuit) -> Flow[None]:
@@ -51,16 +51,17 @@ def close_circuit(spread: Spread[Any], key: str) -> Flow[bool]:
 
 def list_circuits(spread: Spread[Any]) -> Flow[list[CircuitInfo]]:
     """Return the circuits, with how they are; over several partitions, the worst state of each key."""
-    rules: dict[str, Circuit] = {}
-    keys: dict[str, dict[str, CircuitState]] = {}
+    found: dict[str, CircuitInfo] = {}
     for context in spread.contexts:
-        part: Circuits = yield context.protocol.read_circuits()
-        for info in part.circuits:
-            rules[info.circuit.name] = info.circuit
-            known = keys.setdefault(info.circuit.name, {})
-            for key, state in info.keys.items():
-                known[key] = _worse(known[key], state) if key in known else state
-    return [CircuitInfo(circuit, keys[name]) for name, circuit in rules.items()]
+        circuits, _ = yield from all_circuits(context.protocol)
+        for info in circuits:
+            known = found.get(info.circuit.name, info)
+            keys = known.keys | {
+                key: _worse(known.keys[key], state) if known is not info and key in known.keys else state
+                for key, state in info.keys.items()
+            }
+            found[info.circuit.name] = CircuitInfo(info.circuit, keys, max(known.failed, info.failed))
+    return list(found.values())
 
 
 def _worse(one: CircuitState, other: CircuitState) -> CircuitState:

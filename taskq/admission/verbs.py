@@ -230,7 +230,7 @@ class AdmissionVerbs:
             queue: its name; None: the default queue.
 
         Raises:
-            InvalidTask: for a length of time or a name that cannot be used, or if 1,000 lists have thresholds.
+            InvalidTask: for a length of time or a name that cannot be used, or if 250 lists have thresholds.
             ServerUnavailable: if the server cannot be asked.
         """
         self.run_flow(sla.set_sla(self.spread, priority, age, start, queue))

@@ -57,19 +57,20 @@ def ls(session: Session) -> None:
     elif not found:
         session.note(f"there is no circuit in {session.settings.prefix}")
     else:
-        headers = ("NAME", "RULE", "KEY", "STATE", "UNTIL", "PROBE", "WAITING")
-        show(table(headers, [row for info in found for row in _rows(info)], right=("WAITING",)))
+        headers = ("NAME", "RULE", "FAILED", "KEY", "STATE", "UNTIL", "PROBE", "WAITING")
+        show(table(headers, [row for info in found for row in _rows(info)], right=("FAILED", "WAITING")))
 
 
 def _rows(info: CircuitInfo) -> list[tuple[object, ...]]:
     rule = info.circuit
     text = f"{rule.failures} in {duration_text(rule.within)}, open {duration_text(rule.open_for)}"
     if not info.keys:
-        return [(rule.name, text, None, "closed", None, None, 0)]
-    return [
-        (rule.name, text, key, item.state, iso_utc(item.until_ms) if item.until_ms else None, item.probe, item.waiting)
-        for key, item in sorted(info.keys.items())
-    ]
+        return [(rule.name, text, info.failed, None, "closed", None, None, 0)]
+    rows: list[tuple[object, ...]] = []
+    for key, item in sorted(info.keys.items()):
+        until = iso_utc(item.until_ms) if item.until_ms else None
+        rows.append((rule.name, text, info.failed, key, item.state, until, item.probe, item.waiting))
+    return rows
 
 
 @circuit.command("rm")

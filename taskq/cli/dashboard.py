@@ -11,6 +11,8 @@ from taskq.cli.output import show
 from taskq.cli.session import Session, with_session
 from taskq.errors import SettingsError
 from taskq.logs import set_up_logging
+from taskq.queue import TaskQueue
+from taskq.transport.server_info import why_not_connected
 
 _TOKEN_VARIABLE = "TASKQ_DASHBOARD_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -66,4 +68,12 @@ def dashboard(session: Session, /, **options: Any) -> None:
         if not options["allow_actions"]:
             session.note("it only shows; --allow-actions lets visitors change something")
 
-    serve(session.settings, chosen, options["host"], options["port"], ready)
+    # kept open: where no server is configured, it holds the one that belongs to this process
+    with TaskQueue(settings=session.settings) as queue:
+        why = why_not_connected(queue.transport)
+        if why:
+            session.note(
+                f"no answer from {queue.namespace.endpoint.shown} yet ({why}): the pages say so until it answers",
+                kind="warning",
+            )
+        serve(session.settings, chosen, options["host"], options["port"], ready)

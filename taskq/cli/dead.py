@@ -9,9 +9,10 @@ from taskq.cli.card import card_text, read_card
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import age_text, error_line, plural, show, show_json, table
 from taskq.cli.program import EXIT_FAILED
-from taskq.cli.progress import progress_bar, watched
+from taskq.cli.progress import progress_bar
 from taskq.cli.session import Session, with_session
 from taskq.errors import TaskNotFound
+from taskq.operate.watching import watched
 from taskq.states import TaskStatus
 
 

@@ -9,8 +9,9 @@ import click
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import duration_text, plural, printable, show, show_json
 from taskq.cli.program import EXIT_FAILED
-from taskq.cli.progress import Advance, progress_bar
+from taskq.cli.progress import progress_bar
 from taskq.cli.session import Session, with_session
+from taskq.operate.watching import Advance
 from taskq.queue import TaskQueue
 from taskq.states import TaskStatus
 from taskq.transport.findings import Report

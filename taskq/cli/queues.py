@@ -12,12 +12,13 @@ from taskq import partitions
 from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import duration_text, plural, show, show_json, table
-from taskq.cli.progress import progress_bar, watched
+from taskq.cli.progress import progress_bar
 from taskq.cli.session import Session, with_session
 from taskq.model.bound import OnFull, QueueLimit
 from taskq.model.names import check_name
 from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.views import ListStats
+from taskq.operate.watching import watched
 from taskq.states import PRIORITIES, TaskPriority
 
 F = TypeVar("F", bound=Callable[..., Any])

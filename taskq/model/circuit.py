@@ -91,11 +91,14 @@ class CircuitInfo:
 
     Attributes:
         circuit: its rule.
-        keys: how it is for each key for which it is not closed, or for which tasks wait.
+        keys: how it is for each key for which it is not closed.
+        failed: how many attempts with the key that is its name have failed within its time, while it is closed; over
+            several partitions the most.
     """
 
     circuit: Circuit
     keys: dict[str, CircuitState] = field(default_factory=dict)
+    failed: int = 0
 
     @property
     def state(self) -> str:
@@ -122,5 +125,6 @@ class CircuitInfo:
             "open_for": rule.open_for,
             "state": self.state,
             "waiting": self.waiting,
+            "failed": self.failed,
             "keys": keys,
         }

@@ -64,6 +64,7 @@ class QueueStats:
         counters: lifetime counters: submitted, completed, failed, cancelled, retried, recovered, replayed, purged,
             expired, ...
         passed: what waits for a worker that knows it.
+        all_paused: whether everything is paused, in any partition; ``resume(everything=True)`` ends that.
     """
 
     pending_tasks: int
@@ -80,6 +81,7 @@ class QueueStats:
     lists: tuple[ListStats, ...] = ()
     counters: dict[str, int] = field(default_factory=dict)
     passed: tuple[PassedTasks, ...] = ()
+    all_paused: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as a dict that JSON can say."""

@@ -10,7 +10,7 @@ from taskq.flows import Flow, lists_meant
 from taskq.model.names import check_name
 from taskq.partitions import Spread
 from taskq.protocol.keys import ALL_LISTS
-from taskq.protocol.replies import Circuits
+from taskq.protocol.walks import all_circuits
 from taskq.states import TaskPriority
 
 
@@ -57,6 +57,6 @@ def paused_types(spread: Spread[Any]) -> Flow[list[str]]:
     """Return the types that are paused."""
     found: set[str] = set()
     for context in spread.contexts:
-        circuits: Circuits = yield context.protocol.read_circuits()
-        found |= {key.removeprefix("type:") for key in circuits.paused if key.startswith("type:")}
+        _, paused = yield from all_circuits(context.protocol)
+        found |= {key.removeprefix("type:") for key in paused if key.startswith("type:")}
     return sorted(found)

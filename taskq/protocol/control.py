@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from taskq.model.circuit import MAX_CIRCUITS, Circuit
+from taskq.model.circuit import MAX_CIRCUITS, Circuit, CircuitState
 from taskq.model.wish import Wish
 from taskq.protocol.operation import Argument, Operation
-from taskq.protocol.replies import Circuits, parse_circuits
+from taskq.protocol.replies import texts
 
 # as in operations.py, which loads these scripts with the others
 ARGUMENTS: dict[str, str] = {
     "pause": "paused lists*",
     "gate": "paused key",
     "circuits": "verb name wanted most",
-    "read_circuits": "most",
+    "read_circuits": "cursor",
     "wish": "worker state slots level",
     "card": "worker token fields*",
 }
+
+
+class CircuitPage(NamedTuple):
+    """All circuits and their failures with the first page, and a page of what is not closed and of what is paused."""
+
+    circuits: dict[str, tuple[Circuit, int]]
+    keys: dict[str, CircuitState]
+    paused: tuple[str, ...]
+    cursor: str
+
+
+def parse_circuits(reply: list[Any]) -> CircuitPage:
+    """Return what read_circuits answered."""
+    now_ms, rules, gates, paused, cursor = reply
+    circuits, keys = {}, {}
+    for at in range(0, len(rules), 3):
+        name, text = texts(rules[at : at + 2])
+        if circuit := Circuit.parse(name, text):
+            circuits[name] = circuit, rules[at + 2]
+    for at in range(0, len(gates), 3):
+        key, gate = texts(gates[at : at + 2])
+        keys[key] = CircuitState.parse(gate, gates[at + 2], now_ms)
+    return CircuitPage(circuits, keys, texts(paused), cursor.decode())
 
 
 class ControlOperations:
@@ -51,9 +74,9 @@ class ControlOperations:
         """Close the circuit of a key; return whether it was not."""
         return self._build("circuits", ("close", key, "", MAX_CIRCUITS), lambda reply: reply > 0)
 
-    def read_circuits(self) -> Operation[Circuits]:
-        """Return all circuits, how they are, and the keys that are paused."""
-        return self._build("read_circuits", (2 * MAX_CIRCUITS,), parse_circuits)
+    def read_circuits(self, cursor: str = "0") -> Operation[CircuitPage]:
+        """Return all circuits with the first page, and a page of how they are and of the keys that are paused."""
+        return self._build("read_circuits", (cursor,), parse_circuits)
 
     def wish(self, worker: str, wish: Wish) -> Operation[bool]:
         """Say what a worker is to do; return whether there is one of that id."""

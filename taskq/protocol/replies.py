@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from taskq.errors import InvalidTask, ProtocolError
-from taskq.model.circuit import Circuit, CircuitInfo, CircuitState
+from taskq.model.circuit import CircuitState
 from taskq.model.limit import Limit, LimitInfo
 from taskq.model.moment import iso_utc, parse_iso
 from taskq.model.task import DEFAULT_QUEUE
@@ -122,12 +122,13 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class ListDepth:
-    """One priority list: its length, since when its oldest waits (None: not known), and whether it is paused."""
+    """One priority list: its length, since when its oldest waits (None: unknown), and whether it, or all, is paused."""
 
     name: str
     length: int
     since_ms: int | None
     paused: bool
+    all_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +158,6 @@ class WorkerCard:
     card: dict[str, str]
     held: tuple[str, ...]
     lease_ms: int
-
-
-class Circuits(NamedTuple):
-    """All circuits, and the keys that are paused."""
-
-    circuits: tuple[CircuitInfo, ...]
-    paused: tuple[str, ...]
 
 
 class FullLimit(NamedTuple):
@@ -324,19 +318,6 @@ def _age(now_ms: int, head: bytes, queued: bytes) -> float:
     return (now_ms - since_ms) / 1000
 
 
-def parse_circuits(reply: list[Any]) -> Circuits:
-    """Return the circuits, each with the keys for which it is not closed."""
-    now_ms, rules, gates, paused = reply
-    parsed = {name: Circuit.parse(name, text) for name, text in sorted(pairs(rules).items())}
-    known = {name: CircuitInfo(circuit, {}) for name, circuit in parsed.items() if circuit is not None}
-    for at in range(0, len(gates), 3):
-        key, gate = texts(gates[at : at + 2])
-        name = key if key in known else key.partition(":")[0]
-        if name in known:
-            known[name].keys[key] = CircuitState.parse(gate, gates[at + 2], now_ms)
-    return Circuits(tuple(known.values()), texts(paused))
-
-
 def parse_circumstances(reply: list[Any]) -> Circumstances:
     """Return what explain answered."""
     now_ms, limit, family = reply[0], reply[5], reply[6]
@@ -365,7 +346,11 @@ def parse_sizes(reply: list[Any]) -> Sizes:
         statuses={sizes[i].decode(): sizes[i + 1] for i in range(0, len(sizes), 2)},
         lists=tuple(
             ListDepth(
-                depths[i].decode(), depths[i + 1], int(depths[i + 2]) if depths[i + 2] else None, depths[i + 3] == 1
+                depths[i].decode(),
+                depths[i + 1],
+                int(depths[i + 2]) if depths[i + 2] else None,
+                depths[i + 3] > 0,
+                depths[i + 3] == 2,
             )
             for i in range(0, len(depths), 4)
         ),

@@ -82,6 +82,8 @@ def submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument],
 def parse_submit(tasks: Sequence[Submission], order: Sequence[int], reply: list[Any]) -> SubmitReply:
     """Return what a submit answered; ``order`` is where each of the tasks that were sent stands in ``tasks``."""
     code, detail = reply
+    if code == 1 and not detail:
+        return SubmitReply(tuple([task[0] for task in tasks]))
     if code == -1:
         return SubmitReply((), conflicts=tuple(sorted(order[index - 1] for index in detail)))
     if code == -2:

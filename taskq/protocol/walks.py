@@ -6,6 +6,8 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from taskq.model.circuit import CircuitInfo
+from taskq.protocol.control import CircuitPage
 from taskq.protocol.keys import split_list_name
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol
@@ -41,3 +43,20 @@ def all_cards(protocol: Protocol) -> Walk[tuple[int, list[WorkerCard]]]:
         cards |= {card.worker_id: card for card in page}
         if cursor == "0":
             return now_ms, [cards[worker] for worker in sorted(cards)]
+
+
+def all_circuits(protocol: Protocol) -> Walk[tuple[list[CircuitInfo], list[str]]]:
+    """Return all circuits by name, each with the keys for which it is not closed, and the keys that are paused."""
+    first: CircuitPage = yield protocol.read_circuits()
+    keys, paused, cursor = dict(first.keys), dict.fromkeys(first.paused), first.cursor
+    while cursor != "0":
+        more: CircuitPage = yield protocol.read_circuits(cursor)
+        keys |= more.keys
+        paused |= dict.fromkeys(more.paused)
+        cursor = more.cursor
+    known = {name: CircuitInfo(circuit, {}, failed) for name, (circuit, failed) in sorted(first.circuits.items())}
+    for key, state in keys.items():
+        name = key if key in known else key.partition(":")[0]
+        if name in known:
+            known[name].keys[key] = state
+    return list(known.values()), list(paused)

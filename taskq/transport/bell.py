@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import OutOfStep
 from taskq.transport.endpoint import Endpoint
-from taskq.transport.failures import ReplyError, Unsure, check
+from taskq.transport.failures import ReplyError, check
 from taskq.transport.line import Line
 from taskq.transport.wire import pack
 
@@ -53,7 +53,7 @@ class Bell:
             return
         try:
             self._line.wire().send(packed)
-        except Unsure:
+        except Exception:
             self.close()
             raise
         self.armed = True

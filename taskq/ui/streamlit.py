@@ -118,14 +118,12 @@ def _monitor(executor: AgentExecutor) -> None:
         st.dataframe([_row(task) for task in rows], hide_index=True)
     _turn_pages(more)
     selected = st.session_state.get(_SELECTED)
-    labels = {task["task_id"]: f"{task['task_id'][:8]} {task['status']}" for task in rows}
-    if selected:
-        labels.setdefault(selected, selected[:8])
-    if labels:
-        ids = list(labels)
+    ids = list(dict.fromkeys([*(task["task_id"] for task in rows), *([selected] if selected else [])]))
+    if ids:
         index = ids.index(selected) if selected else 0
         key = f"taskq_task_{selected}"  # what was asked last is chosen anew
-        _detail(executor, st.selectbox("Task", ids, index, key=key, format_func=lambda task_id: labels[task_id]))
+        # no status here: a browser keeps the words of what is chosen
+        _detail(executor, st.selectbox("Task", ids, index, key=key, format_func=lambda task_id: task_id[:8]))
 
 
 def _page(queue: TaskQueue, statuses: list[str], label: str) -> tuple[list[dict[str, Any]], str]:

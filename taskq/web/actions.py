@@ -51,7 +51,9 @@ def _seconds(form: Form, name: str) -> float | None:
 
 
 def _scope(form: Form) -> dict[str, Any]:
-    """Return what is to be paused or resumed: a type, or a queue or one of its lists."""
+    """Return what is to be paused or resumed: everything, a type, or a queue or one of its lists."""
+    if "everything" in form:
+        return {"everything": True}
     if "type" in form:
         return {"task_type": _one(form, "type").strip()}
     return {"queue": _one(form, "queue"), "priority": form.get("priority", [None])[0]}
@@ -62,7 +64,7 @@ class Actions:
 
     Args:
         board: has the queue and the scheduler.
-        jobs: for work on many dead letters.
+        jobs: for work on many tasks.
     """
 
     def __init__(self, board: Board, jobs: Jobs) -> None:
@@ -103,9 +105,20 @@ class Actions:
         return "/queues", {"done": "resumed"}
 
     async def purge(self, request: Request, form: Form) -> Outcome:
-        """Delete what waits in a queue, or in one of its lists."""
-        number = await self._queue.purge(_one(form, "queue"), form.get("priority", [None])[0])
-        return "/queues", {"done": "purged", "n": number}
+        """Delete what waits in a queue, or in one of its lists, in the background."""
+        return "/queues", {"job": self._jobs.purge(_one(form, "queue"), form.get("priority", [None])[0]).job_id}
+
+    async def set_sla(self, request: Request, form: Form) -> Outcome:
+        """Say how long the tasks of a list may wait."""
+        queue = form.get("queue", [""])[0].strip() or None
+        times = {"age": _seconds(form, "age"), "start": _seconds(form, "start")}
+        await self._queue.set_sla(_one(form, "priority"), queue=queue, **times)
+        return "/queues", {"done": "promised"}
+
+    async def remove_sla(self, request: Request, form: Form) -> Outcome:
+        """Let the tasks of a list wait for any time."""
+        await self._queue.remove_sla(_one(form, "priority"), queue=_one(form, "queue"))
+        return "/queues", {"done": "unpromised"}
 
     async def cancel(self, request: Request, form: Form) -> Outcome:
         """Cancel a task."""

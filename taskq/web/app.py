@@ -131,6 +131,8 @@ def _forms(actions: Actions) -> list[Route]:
         "/queues/pause": actions.pause,
         "/queues/resume": actions.resume,
         "/queues/purge": actions.purge,
+        "/sla/set": actions.set_sla,
+        "/sla/remove": actions.remove_sla,
         "/tasks/{task_id}/cancel": actions.cancel,
         "/tasks/{task_id}/retry": actions.retry,
         "/dead": actions.dead,

@@ -14,7 +14,8 @@ from taskq.errors import CorruptTask, InvalidTask, TaskNotFound
 from taskq.model.circuit import CircuitInfo
 from taskq.model.history import Minute
 from taskq.model.moment import iso_utc
-from taskq.model.views import QueueStats, WorkerInfo
+from taskq.model.threshold import SlaReading
+from taskq.model.views import PassedTasks, QueueStats, WorkerInfo
 from taskq.observe.pages import TaskFilter, TaskPage
 from taskq.queue import TaskQueue
 from taskq.scheduler import ScheduleInfo, TaskScheduler
@@ -99,8 +100,9 @@ class Board:
 
     async def overview(self, span: int) -> dict[str, Any]:
         """Return what the overview shows."""
-        stats, minutes, workers, running, dead = await asyncio.gather(
+        stats, readings, minutes, workers, running, dead = await asyncio.gather(
             self.stats(),
+            self._readings(),
             self.history(span),
             self._workers(),
             self.queue.find_tasks(TaskFilter("running"), limit=100),
@@ -117,14 +119,42 @@ class Board:
             "slots": sum(_whole(worker.card.get("slots")) for worker in workers),
             "alive": sum(worker.lease_seconds > 0 for worker in workers),
             "queues": self._by_queue(stats),
+            "broken": sorted(filter(None, (item.broken_since for item in readings))),
+            "unknown": self._unknown(stats),
             "running": sorted(running.tasks, key=lambda row: row["started_at"] or "")[:_LONGEST_RUNNING],
             "dead": dead.tasks[:_LATEST_DEAD],
         }
 
     async def queues(self) -> dict[str, Any]:
         """Return what the page of the queues shows."""
-        stats, types = await asyncio.gather(self.stats(), self._paused_types())
-        return {"stats": stats, "queues": self._by_queue(stats), "paused_types": types}
+        stats, types, readings = await asyncio.gather(self.stats(), self._paused_types(), self._readings())
+        return {
+            "stats": stats,
+            "queues": self._by_queue(stats),
+            "paused_types": types,
+            "readings": sorted(readings, key=lambda item: item.broken_since or "~"),
+            "passed": self._passed(stats),
+            "unknown": self._unknown(stats),
+        }
+
+    @staticmethod
+    def _unknown(stats: QueueStats) -> list[tuple[str, int]]:
+        """Return what no live worker can run, and how many of it wait in whatever lists, the most first."""
+        found: dict[str, int] = {}
+        for item in stats.passed:
+            if item.tasks and not item.runnable:
+                name = f"{item.task_type}, version {item.version}"
+                found[name] = found.get(name, 0) + item.tasks
+        return sorted(found.items(), key=lambda pair: -pair[1])
+
+    async def _readings(self) -> list[SlaReading]:
+        found: list[SlaReading] = await self._shared("readings", self._fresh_seconds, self.queue.check_sla)
+        return found
+
+    @staticmethod
+    def _passed(stats: QueueStats) -> list[PassedTasks]:
+        """Return what workers have passed over and waits: first what no live worker can run."""
+        return sorted((item for item in stats.passed if item.tasks), key=lambda item: (item.runnable, -item.tasks))
 
     async def _paused_types(self) -> list[str]:
         found: list[str] = await self._shared("paused types", self._fresh_seconds, self.queue.paused_types)
@@ -240,6 +270,7 @@ class Board:
             "name": name,
             "rule": info.circuit,
             "state": info.state,
+            "failed": info.failed,
             "waiting": info.waiting,
             "keys": keys[:_MOST_KEYS],
             "more": max(0, len(keys) - _MOST_KEYS),

@@ -11,7 +11,7 @@ from taskq.web.lists import Wanted
 from taskq.web.rendering import Pages
 
 TOPIC = re.compile(
-    r"(?:nav|queues|workers|schedules|limits|circuits|bulk|overview:\d{1,4}|task:[\w.\-]{1,128}|job:[0-9a-f]{16}"
+    r"(?:nav|queues|workers|schedules|limits|circuits|bulk|halt|overview:\d{1,4}|task:[\w.\-]{1,128}|job:[0-9a-f]{16}"
     r"|tasks:[\w.\-%+=&*]{1,900}|sagas:[a-z]{0,20}|groups:[0-9a-f]{0,16}|letters:[0-9a-f]{0,16})\Z",
     re.ASCII,
 )
@@ -23,7 +23,7 @@ class Parts:
     Args:
         board: reads.
         pages: renders.
-        jobs: the work on many dead letters.
+        jobs: the work on many tasks.
     """
 
     def __init__(self, board: Board, pages: Pages, jobs: Jobs) -> None:
@@ -53,7 +53,7 @@ class Parts:
                 raise TaskNotFound("this work is not known any more: the dashboard was started anew")
         elif name == "nav":
             context = {**await board.navigation(), "section": ""}
-        elif name == "bulk":
+        elif name in ("bulk", "halt"):
             context = await board.navigation()
         elif name == "tasks":
             wanted = Wanted.of_topic(detail)

@@ -34,7 +34,6 @@ SECTIONS = (
 DONE = {
     "paused": "Paused. Running tasks go on, new ones are accepted and wait.",
     "resumed": "Resumed.",
-    "purged": "Purged: {n} waiting tasks were deleted.",
     "cancelled": "Cancelled.",
     "requested": "Asked to stop: the task is running, and its handler decides when it ends.",
     "over": "Nothing was changed: it had ended before.",
@@ -48,6 +47,8 @@ DONE = {
     "drains": "Asked to drain: with its next beat the worker claims nothing more, and ends what it runs.",
     "claims": "Asked to go on: with its next beat the worker claims again.",
     "stops": "Asked to stop: with its next beat the worker ends what it runs, then itself.",
+    "promised": "From now on it is told when tasks wait longer there.",
+    "unpromised": "The thresholds of the list were removed.",
     "limited": "The limit holds from now on; what runs already goes on.",
     "unlimited": "The limit was removed; what waited for it starts.",
     "guarded": "The circuit counts failures from now on.",

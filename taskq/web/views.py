@@ -26,7 +26,7 @@ class Views:
     Args:
         board: reads.
         pages: renders.
-        jobs: the work on many dead letters.
+        jobs: the work on many tasks.
         hub: sends what changes.
     """
 
@@ -46,8 +46,9 @@ class Views:
         return await self._page(request, "overview", **await self._board.overview(minutes))
 
     async def queues(self, request: Request) -> Response:
-        """Show the queues, and the types that are paused."""
-        return await self._page(request, "queues", **await self._board.queues())
+        """Show the queues, what is paused, how long tasks wait beside how long they may, and what nobody can run."""
+        job = self._jobs.get(request.query_params.get("job", ""))
+        return await self._page(request, "queues", job=job, **await self._board.queues())
 
     async def workers(self, request: Request) -> Response:
         """Show the workers."""

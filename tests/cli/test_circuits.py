@@ -18,7 +18,7 @@ def test_set_drive_and_remove(run: Run, run_json: Callable[..., Any], queue: Tas
     assert "closed" in run("circuit", "ls").stdout
     assert run("circuit", "open", "type:mail", "--for", "1h").exit_code == 0
     shown = run("circuit", "ls").stdout.splitlines()[1]
-    assert "type:mail  3 in 2m, open 10.0 s  type:mail  open" in shown
+    assert "type:mail  3 in 2m, open 10.0 s       0  type:mail  open" in shown
     assert run_json("circuit", "ls")[0]["state"] == "open"
     assert run_json("circuit", "close", "type:mail") == {"key": "type:mail", "state": "closed", "changed": True}
     assert run("circuit", "close", "type:mail").stdout == "type:mail is closed: its tasks start, as before\n"

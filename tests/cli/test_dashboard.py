@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +38,25 @@ def test_it_serves_until_it_is_told_to_stop(environment: dict[str, str]) -> None
         assert "only shows" in said
         assert "Traceback" not in said
         assert "correct-horse" not in said
+
+
+def test_a_server_that_is_away_is_told_at_once_and_on_the_pages(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    away = {**os.environ, **environment, "REDIS_URL": f"redis://127.0.0.1:{port}/0", "TASKQ_REDIS_URL": ""}
+    command = [sys.executable, "-m", "taskq", "dashboard", "--port", "0"]
+    with subprocess.Popen(command, env=away, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert f"no answer from redis://127.0.0.1:{port}/0 yet" in process.stderr.readline()
+        url = process.stdout.readline().split()[-1]
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(url)
+        assert refused.value.code == 503
+        assert "The server does not answer" in refused.value.read().decode()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+        assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(
@@ -72,3 +94,13 @@ def test_without_the_extra_it_says_what_to_install(run: Run, monkeypatch: pytest
     result = run("dashboard")
     assert result.exit_code == 2
     assert "pip install 'taskq[web]'" in result.stderr
+
+
+def test_the_documentation_has_each_flag(run: Run) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text(encoding="utf-8")
+    table = page.partition("| flag | meaning |")[2].partition("\n\n")[0]
+    flags, everywhere = (
+        set(re.findall(r"--[a-z-]+", run(*words, "--help").stdout.partition("Options")[2]))
+        for words in (["dashboard"], ["queue", "ls"])
+    )
+    assert {*re.findall(r"`(--[a-z-]+)`", table)} == flags - everywhere

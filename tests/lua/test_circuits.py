@@ -6,6 +6,7 @@ import pytest
 
 from taskq.model.circuit import Circuit
 from taskq.protocol.replies import Claim
+from taskq.protocol.walks import all_circuits
 from tests.lua.ways import limit, typed
 from tests.state import TTL_MS, Bench, settle, task
 
@@ -283,19 +284,50 @@ class TestDriving:
         assert not opened.run(opened.protocol.remove_circuit("k"))
         assert (opened.state().get("gates"), opened.state().get("limited")) == (None, None)
 
+    def open(self, bench: Bench, *keys: str) -> None:
+        for key in keys:
+            assert bench.run(bench.protocol.open_circuit(key, 0))
+
+    def test_another_circuit_that_is_open_stays_so(self, guarded: Bench) -> None:
+        assert guarded.run(guarded.protocol.set_circuit(Circuit("j")))
+        self.open(guarded, "j", "k")
+        assert guarded.run(guarded.protocol.close_circuit("k"))
+        assert (gate(guarded, "!j"), gate(guarded, "!k")) == ("open", "")
+
+    def test_removed_with_all_its_keys_but_those_that_have_one_of_their_own(self, bench: Bench) -> None:
+        for name in ("host", "host:own", "hostess"):
+            assert bench.run(bench.protocol.set_circuit(Circuit(name)))
+        self.open(bench, "host:a", "host:own", "hostess")
+        assert bench.run(bench.protocol.remove_circuit("host"))
+        assert bench.state()["gates"].keys() == {"!host:own", "!hostess"}
+
     def test_none_is_for_that_key(self, guarded: Bench) -> None:
         assert guarded.act(guarded.protocol.open_circuit("other", 0)) == (False, {})
 
     def test_all_are_read(self, opened: Bench) -> None:
         opened.run(opened.protocol.gate(True, "type:mail"))
-        found = opened.run(opened.protocol.read_circuits())
-        (info,) = found.circuits
-        assert (info.circuit, info.state, info.waiting, found.paused) == (RULE, "open", 3, ("type:mail",))
+        (info,), paused = opened.walk(all_circuits(opened.protocol))
+        assert (info.circuit, info.state, info.waiting, paused) == (RULE, "open", 3, ["type:mail"])
         assert 0 < info.keys["k"].until_ms - opened.now_ms() <= 30_000
         opened.move_clock(30)
         claim(opened)
-        (info,) = opened.run(opened.protocol.read_circuits()).circuits
+        (info,), _ = opened.walk(all_circuits(opened.protocol))
         assert (info.state, info.keys["k"].probe, info.waiting) == ("half_open", "t0", 2)
+
+    def test_failures_that_count_now_are_told(self, guarded: Bench) -> None:
+        for _ in range(2):
+            fail(guarded, 1)
+            guarded.move_clock(40)
+        (info,), _ = guarded.walk(all_circuits(guarded.protocol))
+        assert (info.state, info.failed) == ("closed", 1), "the first one is longer ago than the rule counts"
+
+    def test_many_are_read_in_pages(self, opened: Bench) -> None:
+        gates = {f"!k:{n}": "open 1 2" for n in range(2000)} | {f"type:{n}": "1" for n in range(5)}
+        opened.client.hset(opened.key("gates"), mapping=gates)
+        opened.audited = False
+        assert len(opened.run(opened.protocol.read_circuits()).keys) < 600
+        (info,), paused = opened.walk(all_circuits(opened.protocol))
+        assert (len(info.keys), len(paused)) == (2001, 5)
 
     def test_there_is_room_for_so_many(self, guarded: Bench) -> None:
         guarded.client.hset(guarded.key("circuits"), mapping={f"n{n}": "5 60000 30000" for n in range(999)})
@@ -315,6 +347,9 @@ class TestEverything:
         bench.run(bench.protocol.pause(True, ["low"]))
         bench.client.delete(bench.key("bell", "normal"), bench.key("bell", "mail:normal"))
         assert bench.run(bench.protocol.pause(False, ["*"])) == 1
-        assert bench.client.exists(bench.key("bell", "normal"), bench.key("bell", "mail:normal")) == 2
+        assert set(bench.client.keys(bench.key("bell", "*"))) == {
+            bench.key("bell", "normal"),
+            bench.key("bell", "mail:normal"),
+        }, "of lists in which somebody waits"
         assert claim(bench) == ["a"]
         assert [item.name for item in bench.run(bench.protocol.stats()).lists if item.paused] == ["low"]

@@ -275,6 +275,15 @@ def test_a_replayed_child_counts_again_if_its_family_is_opened(bench: Bench, reo
     )
 
 
+def test_a_replayed_child_makes_no_family_that_is_gone(bench: Bench) -> None:
+    fan_out(bench, "a", "b")
+    end(bench, {"a": "fail"})
+    bench.audited = False
+    bench.client.delete(*(bench.key(kind, "p/1") for kind in ("family", "children", "gathered")))
+    assert bench.run(bench.protocol.replay([("a", "low")], reopen=True)) == [1]
+    assert not [key for key in bench.state() if key.endswith(":p/1")]
+
+
 def test_a_family_that_is_decided_by_another_child_stays_so(bench: Bench) -> None:
     fan_out(bench, "a", "b", policy="fail_fast")
     end(bench, {"a": "fail", "b": "fail"})

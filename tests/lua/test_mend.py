@@ -7,6 +7,7 @@ import pytest
 from taskq.model.limit import Limit
 from taskq.protocol.replies import Settlement
 from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan
+from tests.lua.scenarios.unique import keyed
 from tests.state import TIMES, TTL_MS, Bench, State, settle, task
 
 
@@ -176,6 +177,46 @@ def test_a_unique_key_is_held_again_if_it_is_free(bench: Bench, taken: bool) -> 
         assert mend(bench, "a") == (["its unique key is held again"], {"unique:k": "a"})
 
 
+@pytest.mark.parametrize("held", [False, True])
+def test_one_that_waits_for_a_key_and_is_no_successor_holds_it_if_it_is_free(bench: Bench, held: bool) -> None:
+    bench.submit(task("holder", unique="k"))
+    bench.register("w1")
+    bench.claim("w1", 1)
+    bench.submit(keyed("next", "queue_one"))
+    bench.client.delete(bench.key("successor", "k"), *([] if held else [bench.key("unique", "k")]))
+    done, changed = mend(bench, "next")
+    assert "it does not wait for a unique key any more" in done
+    assert changed["queue:normal"] == ["next"]
+    assert changed.get("unique:k") == (None if held else "next")
+    assert changed["state:next"].get("unique") == (None if held else "k")
+
+
+def test_what_waits_for_a_later_holder_does_not_start_when_an_earlier_one_is_mended(bench: Bench) -> None:
+    bench.submit(keyed("earlier"))
+    bench.register("w1")
+    bench.end("w1", settle(bench.claim("w1", 1)[0], "fail"))
+    bench.submit(keyed("holder", ttl=10))
+    bench.claim("w1", 1)
+    bench.submit(keyed("next", "queue_one"))
+    bench.move_clock(20)
+    bench.client.persist(bench.key("task", "earlier"))
+    done, _ = mend(bench, "earlier")
+    assert done == ["its envelope expires"]
+    assert bench.client.smembers(bench.key("status", "waiting")) == {"next"}
+
+
+@pytest.mark.parametrize("limits", ["", "k"])
+def test_a_record_that_speaks_of_a_state_which_is_gone_is_put_right(bench: Bench, limits: str) -> None:
+    bench.run(bench.protocol.set_limit(Limit("k", concurrency=1)))
+    bench.register("w1")
+    bench.submit(task("a", limits=limits))
+    (claim,) = bench.claim("w1", 1)
+    bench.run(bench.protocol.checkpoint("a", claim.fence, "1", -1))
+    bench.client.delete(bench.key("state", "a"))
+    record = "#.tok-w1.1 w1 normal 1 t+0 " + ("k l" if limits else "-")
+    assert mend(bench, "a", "w1") == (["its record put right"], {"running": {"a": record}})
+
+
 class TestPermits:
     def test_those_of_a_run_are_counted_again(self, bench: Bench) -> None:
         one_of_each(bench)
@@ -201,6 +242,9 @@ def mend_place(bench: Bench, verb: str, name: str, detail: str = "") -> tuple[li
         ("retain", "complete", ""),
         ("unique", "key", ""),
         ("unique", "unknown", ""),
+        ("unique", "kept", ""),
+        ("successor", "key", ""),
+        ("successor", "unknown", ""),
         ("sequence", "k", ""),
         ("permits", "few", ""),
         ("bell", "normal", ""),
@@ -210,7 +254,10 @@ def mend_place(bench: Bench, verb: str, name: str, detail: str = "") -> tuple[li
 )
 def test_a_place_that_is_right_stays(bench: Bench, verb: str, name: str, detail: str) -> None:
     one_of_each(bench)
-    bench.submit(task("keyed", unique="key"))
+    bench.submit(keyed("done", key="kept", idempotency=50, queue="mail"), keyed("keyed", key="key", queue="mail"))
+    done, _ = bench.claim("w1", 2, ["mail:normal"])
+    bench.end("w1", settle(done))
+    bench.submit(keyed("next", "queue_one", key="key"))
     assert mend_place(bench, verb, name, detail) == ([], {})
 
 

@@ -72,6 +72,25 @@ def test_what_waits_in_no_list_goes_too_but_not_what_has_begun(bench: Bench) -> 
     assert not {"jams", "blocked:few"} & bench.state().keys()
 
 
+def test_one_that_starts_meanwhile_stays_for_the_step_that_purges_its_list(bench: Bench) -> None:
+    """The first of a sequence waits for room; when it has gone, the second one stands in the list."""
+    bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
+    bench.submit(task("x", limits="few"), *(task(f"first{n}", limits="few", ordering=f"o{n}") for n in range(20)))
+    bench.register("w1")
+    assert [claim.task_id for claim in bench.claim("w1", 30)] == ["x"]
+    bench.submit(*(task(f"second{n}", ordering=f"o{n}") for n in range(20)))
+    purged, _ = bench.run(bench.protocol.purge_waiting("0", ["normal"], 100))
+    started = bench.client.lrange(bench.key("queue", "normal"), 0, -1)
+    assert len(started) + purged == 40
+    assert started
+    assert bench.run(bench.protocol.purge("normal", 100)) == (len(started), False)
+
+
+def test_where_nothing_waits_nothing_is_counted(bench: Bench) -> None:
+    bench.submit_ids("a")
+    assert bench.act(bench.protocol.purge_waiting("0", ["normal"], 10)) == ((0, "0"), {})
+
+
 def test_what_waits_in_no_list_goes_in_bounded_steps(bench: Bench) -> None:
     bench.submit(*(task(f"o{n}", ordering="o") for n in range(500)))
     cursor, counts = "0", []

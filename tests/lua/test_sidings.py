@@ -94,6 +94,20 @@ def test_when_the_last_who_knows_it_has_gone_somebody_says_so(both: Bench, publi
     assert both.run(both.protocol.stats()).sidings == ((SIDING, 1, False),)
 
 
+def test_who_drains_does_not_count_and_its_bell_is_taken_away(both: Bench) -> None:
+    pass_over(both, "a")
+    both.run(both.protocol.card("able", "tok-able", {"state": "draining"}))
+    both.run(both.protocol.watch(5_000))
+    assert both.run(both.protocol.stats()).sidings == ((SIDING, 1, False),)
+    assert not both.client.exists(both.key("bell", "@able"))
+
+
+def test_the_hints_of_who_still_knows_it_stay(both: Bench) -> None:
+    pass_over(both, "a")
+    worker(both, "other", "other@1-1")
+    assert both.client.lrange(both.key("bell", "@able"), 0, -1) == ["1"]
+
+
 def test_a_siding_that_is_of_no_use_any_more_is_taken_away(both: Bench) -> None:
     pass_over(both, "a")
     assert claimed(both, "able") == ["a"]

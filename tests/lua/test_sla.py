@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from taskq.model.threshold import SlaReading
+from taskq.model.threshold import MAX_THRESHOLDS, SlaReading
 from tests.lua.test_events import published as published  # noqa: PLC0414 - a fixture
 from tests.state import Bench, created, settle
 
@@ -117,6 +117,12 @@ def test_a_clock_that_was_set_silences_nobody(bench: Bench, published: Any, back
     published()
     watch(bench)
     assert kinds(published()) == ["sla.breached"]
+
+
+def test_there_is_room_for_so_many(bench: Bench) -> None:
+    bench.client.hset(bench.key("sla"), mapping={f"q{n}:normal": "1000 0" for n in range(MAX_THRESHOLDS)})
+    assert not bench.run(bench.protocol.set_sla("normal", 1_000, 0))
+    assert bench.run(bench.protocol.set_sla("q7:normal", 2_000, 0))
 
 
 def test_what_has_no_threshold_any_more_is_forgotten(bench: Bench) -> None:

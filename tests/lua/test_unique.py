@@ -266,6 +266,14 @@ def test_one_whose_holder_has_lost_the_key_to_another_waits_for_that_one(bench: 
     assert (status(bench, "next"), bench.state()["unique:k"]) == ("pending", "next")
 
 
+def test_a_successor_that_nobody_is_holds_up_nobody(bench: Bench) -> None:
+    claim = running(bench)
+    bench.audited = False
+    bench.client.set(bench.key("successor", "k"), "nobody")
+    assert bench.end("w1", settle(claim)).refused == ()
+    assert (status(bench, "holder"), bench.state().get("unique:k")) == ("completed", None)
+
+
 # -- windows --
 
 

@@ -9,8 +9,10 @@ from contextlib import closing
 import pytest
 import redis
 
-from taskq.errors import ServerError
+from taskq.errors import AccessDenied, ServerError
+from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol
+from taskq.protocol.replies import BeatReply
 from taskq.protocol.submits import Submission
 from taskq.settings import Settings
 from taskq.testing.faults.proxy import Proxy
@@ -18,6 +20,7 @@ from taskq.transport.bell import Bell
 from taskq.transport.blocking import Transport
 from taskq.transport.endpoint import Endpoint
 from taskq.transport.failures import Unsure
+from taskq.transport.upkeep import lease_times
 from tests.waiting import eventually
 
 LISTS = ["urgent", "bell:high", "normal"]  # a queue may be called bell
@@ -107,3 +110,48 @@ def test_who_gives_up_leaves_no_ghost_behind(bell: Bell, redis_client: redis.Red
     bell.close()
     assert bell.fileno() == -1
     eventually(lambda: not waits_in_the_server(), what="its end")
+
+
+@pytest.fixture
+def behind(protocol: Protocol, endpoint: Endpoint, settings: Settings) -> Operation[BeatReply]:
+    """Something to send along; the server knows its script."""
+    operation = protocol.beat(lease_times(settings), [])
+    with closing(Transport(endpoint, settings)) as transport:
+        transport.run(operation)
+    return operation
+
+
+def test_what_is_sent_along_runs_when_the_wait_ends(
+    bell: Bell, behind: Operation[BeatReply], protocol: Protocol, endpoint: Endpoint, settings: Settings
+) -> None:
+    bell.arm(5, behind)
+    assert not rung(bell, 0.05)
+    with closing(Transport(endpoint, settings)) as transport:
+        transport.run(protocol.submit([Submission("a", "{}", "normal", "0", "")], 0))
+    assert rung(bell)
+    assert bell.answer() == "normal"
+    found = bell.collect(behind)
+    assert found is not None
+    assert found.workers == ()
+    assert bell.collect(behind) is None, "a reply is collected once"
+
+
+def test_it_may_follow_a_wait_that_is_under_way(bell: Bell, behind: Operation[BeatReply]) -> None:
+    bell.arm(0.3)
+    bell.arm(5, behind)
+    assert rung(bell)
+    assert bell.answer() is None
+    assert bell.collect(behind) is not None
+
+
+def test_after_a_refused_connection_nothing_is_taken_for_sent(
+    bell: Bell, behind: Operation[BeatReply], proxy: Proxy
+) -> None:
+    for refusal in ("LOADING not yet", "NOPERM not you"):
+        proxy.strike("answer", "CLIENT", reply=refusal)
+        with pytest.raises((Unsure, AccessDenied)):
+            bell.arm(5, behind)
+        assert not bell.armed
+    bell.arm(0.05)
+    assert rung(bell)
+    assert bell.answer() is None, "only the wait is answered"

@@ -176,6 +176,12 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
         "index",
         "key2",
     ),
+    "a successor whose holder has ended": (
+        both(
+            change("SET", "unique", "key2", "complete", "PX", 90000),
+            change("HSET", "state", "next", "behind", "complete"),
+        ), "index", "key2",
+    ),
     "a key that another one holds": (change("SET", "unique", "key2", "retry"), "index", "key2"),
     "a permit of nobody": (change("SADD", "permits", "few", "nobody"), "I12", "few"),
     "a permit of one that has ended": (change("SADD", "permits", "few", "complete"), "I12", "few"),

@@ -168,3 +168,18 @@ def browser(chromium: str) -> Iterator[Any]:
         browser = tools.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page of a new browser; what its console says, and what it asks others for, fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield page
+    context.close()
+    told = [text for text in said if "404" not in text and "ERR_" not in text]
+    assert not told, told

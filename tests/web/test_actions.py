@@ -37,10 +37,27 @@ def test_pause_and_resume(acting: Site, queue: TaskQueue) -> None:
 
 def test_purge(acting: Site, queue: TaskQueue) -> None:
     queue.submit_batch([Task(priority="low"), Task(priority="low"), Task()])
-    assert "2 waiting tasks were deleted" in follow(acting, "/queues/purge", {"queue": "default", "priority": "low"})
-    assert queue.get_queue_stats().pending_tasks == 1
-    follow(acting, "/queues/purge", {"queue": "default"})
+    follow(acting, "/queues/purge", {"queue": "default", "priority": "low"})
+    eventually(lambda: queue.get_queue_stats().pending_tasks == 1, what="the end of the purge")
+    place = acting.post("/queues/purge", {"queue": "default"}).headers["location"]
+    eventually(lambda: "1 deleted." in acting.text(place), what="the end of the other one")
     assert queue.get_queue_stats().pending_tasks == 0
+    assert acting.post("/queues/purge", {"queue": "a b"}).status_code == 400
+
+
+def test_a_purge_counts_what_waits_in_no_list(acting: Site, queue: TaskQueue, hands: Hands) -> None:
+    queue.submit_batch([Task(ordering_key="k") for _ in range(3)])
+    place = acting.post("/queues/purge", {"queue": "default"}).headers["location"]
+    eventually(lambda: "3 deleted." in acting.text(place), what="the end of the purge")
+
+
+def test_thresholds_of_one_list(acting: Site, queue: TaskQueue) -> None:
+    assert "it is told when" in follow(acting, "/sla/set", {"priority": "high", "queue": "", "age": "5s", "start": ""})
+    (reading,) = queue.check_sla()
+    assert (reading.queue, reading.priority, reading.measure) == ("default", "high", "age")
+    assert acting.post("/sla/set", {"priority": "high", "age": "", "start": ""}).status_code == 400
+    assert "were removed" in follow(acting, "/sla/remove", {"priority": "high", "queue": "default"})
+    assert queue.check_sla() == []
 
 
 def test_cancel_and_run_again(acting: Site, queue: TaskQueue, hands: Hands) -> None:

@@ -1,15 +1,13 @@
-"""A real browser: every page, every action, the keyboard, both colours, two widths, and strings that must not run."""
+"""Every page in a real browser: widths, colours, the keyboard, strings that must not run, a server that is away."""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from taskq import Task, TaskQueue, TaskScheduler, TaskWorker
+from taskq import Task, TaskQueue
 from tests.conformance.clients import Hands
 from tests.web.conftest import NewSite, Site
 from tests.web.xss import XSS
@@ -17,21 +15,6 @@ from tests.web.xss import XSS
 PATHS = [
     "/", "/queues", "/tasks", "/tasks?status=failed", "/workers", "/schedules", "/limits", "/sagas", "/dead", "/nowhere"
 ]  # fmt: skip
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page of a new browser; what its console says, and what it asks others for, fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield page
-    context.close()
-    told = [text for text in said if "404" not in text and "ERR_" not in text]
-    assert not told, told
 
 
 def wide(page: Any) -> int:
@@ -84,198 +67,6 @@ CONTRAST = """() => {
   }
   return found;
 }"""
-
-
-def test_actions(page: Any, acting: Site, queue: TaskQueue, hands: Hands, busy: dict[str, str]) -> None:
-    page.goto(f"{acting.url}/queues")
-    row = page.locator("tr.group", has_text="mail")
-    row.get_by_role("button", name="Pause").click()
-    page.get_by_text("Paused. Running tasks go on").wait_for()
-    row = page.locator("tr.group", has_text="mail")
-    row.get_by_role("button", name="Resume").click()
-    page.get_by_text("Resumed.").wait_for()
-
-    page.locator("tr.group", has_text="mail").locator("summary", has_text="Purge").click()
-    page.locator("details[open]", has_text="They cannot be brought back").wait_for()
-    page.keyboard.press("Escape")
-    assert queue.get_task_status(busy["pending"])["status"] == "pending"
-    page.locator("tr.group", has_text="mail").locator("summary", has_text="Purge").click()
-    page.locator("details[open]").get_by_role("button", name="Purge").click()
-    page.get_by_text("1 waiting tasks were deleted").wait_for()
-
-    page.goto(f"{acting.url}/tasks/{busy['scheduled']}")
-    page.locator("summary", has_text="Cancel").click()
-    page.locator("details[open]").get_by_role("button", name="Cancel").click()
-    page.get_by_text("Cancelled.", exact=True).wait_for()
-    page.get_by_role("button", name="Run again").click()
-    page.get_by_text("It waits in its list again.").wait_for()
-
-    page.goto(f"{acting.url}/schedules")
-    page.get_by_role("button", name="Run now").click()
-    page.get_by_text("Submitted, besides").wait_for()
-    page.get_by_role("button", name="Pause").click()
-    page.get_by_text("The schedule is paused").wait_for()
-    page.get_by_role("button", name="Resume").click()
-    page.get_by_text("The schedule is resumed").wait_for()
-    page.locator("summary", has_text="Remove").click()
-    page.locator("details[open]").get_by_role("button", name="Remove").click()
-    page.get_by_text("The schedule was removed").wait_for()
-    assert TaskScheduler(queue).list_schedules() == []
-
-
-def test_actions_on_limits_and_sagas(page: Any, acting: Site, queue: TaskQueue, busy: dict[str, str]) -> None:
-    page.goto(f"{acting.url}/limits")
-    page.get_by_label("Name").fill("type:report")
-    page.get_by_label("At a time").fill("3")
-    page.get_by_role("button", name="Set limit").click()
-    page.get_by_text("The limit holds from now on").wait_for()
-    page.locator("tr", has_text="type:report").locator("summary").click()
-    page.locator("details[open]").get_by_role("button", name="Remove").click()
-    page.get_by_text("The limit was removed").wait_for()
-    assert [info.limit.name for info in queue.list_limits()] == ["smtp"]
-
-    page.goto(f"{acting.url}/sagas?state=stuck")
-    page.locator("tbody a").click()
-    page.get_by_role("button", name="Resume").click()
-    page.get_by_text("The saga goes on where it was stuck").wait_for()
-    page.locator("summary", has_text="Cancel").wait_for()
-
-
-def test_actions_on_circuits_and_types(page: Any, acting: Site, queue: TaskQueue) -> None:
-    page.goto(f"{acting.url}/limits")
-    page.get_by_label("Circuit", exact=True).fill("host")
-    page.get_by_label("Failures").fill("3")
-    page.get_by_label("Within").fill("2m")
-    page.get_by_role("button", name="Set circuit").click()
-    page.get_by_text("The circuit counts failures").wait_for()
-    page.get_by_label("Key", exact=True).fill("host:a.example")
-    page.get_by_label("For", exact=True).fill("1h")
-    page.get_by_role("button", name="Open now").click()
-    page.get_by_text("The circuit is open").wait_for()
-    row = page.locator("tr", has_text="host:a.example")
-    row.get_by_text("in 59 min").wait_for()
-    row.get_by_role("button", name="Close").click()
-    page.get_by_text("The circuit is closed").wait_for()
-    page.locator("tr.group", has_text="host").locator("summary", has_text="Remove").click()
-    page.locator("details[open]").get_by_role("button", name="Remove").click()
-    page.get_by_text("The circuit was removed").wait_for()
-    assert queue.list_circuits() == []
-
-    page.goto(f"{acting.url}/queues")
-    page.get_by_label("Type", exact=True).fill("mail.send")
-    page.get_by_role("button", name="Pause type").click()
-    page.get_by_text("Paused. Running tasks go on").wait_for()
-    page.locator("tr", has_text="mail.send").get_by_role("button", name="Resume").click()
-    page.get_by_text("Resumed.").wait_for()
-    assert queue.paused_types() == []
-
-
-def test_actions_on_workers(page: Any, acting: Site, queue: TaskQueue) -> None:
-    worker = TaskWorker(queue)
-    thread = threading.Thread(target=worker.start)
-    thread.start()
-    try:
-        page.goto(f"{acting.url}/workers")
-        page.get_by_role("button", name="Drain").click()
-        page.get_by_text("Asked to drain").wait_for()
-        page.locator("td", has_text="draining").wait_for()
-        page.get_by_role("button", name="Resume").click()
-        page.get_by_text("Asked to go on").wait_for()
-        page.locator("td", has_text="alive").wait_for()
-        page.locator("summary", has_text="Stop").click()
-        page.locator("details[open]").get_by_role("button", name="Stop").click()
-        page.get_by_text("No worker runs.").wait_for()
-    finally:
-        worker.stop()
-        thread.join(20)
-
-
-def test_a_list_is_not_moved_under_the_reader(page: Any, acting: Site, queue: TaskQueue, hands: Hands) -> None:
-    def die() -> str:
-        task_id = queue.submit_task(Task(max_retries=0))
-        hands.work("fail", error="KeyError: 'a'")
-        return task_id
-
-    die()
-    die()
-    page.goto(f"{acting.url}/dead")
-    page.get_by_text("Live", exact=True).wait_for()
-    letters = page.locator('[data-list="letters:"] tr[data-id]')
-    before = [row.get_attribute("data-id") for row in letters.all()]
-    letters.first.locator("input").check()
-    place = letters.first.bounding_box()
-    third = die()
-    queue.purge_dead([before[1]])
-    page.locator("#news", has_text="1 new, 1 gone").wait_for()
-    assert [row.get_attribute("data-id") for row in letters.all()] == before
-    assert letters.first.bounding_box() == place
-    assert "left" in (letters.nth(1).get_attribute("class") or "")
-    page.locator("#news button").click()
-    page.locator("#news").wait_for(state="hidden")
-    after = [row.get_attribute("data-id") for row in letters.all()]
-    assert after == [third, before[0]], "the latest first"
-    assert letters.nth(1).locator("input").is_checked(), "what was chosen stays chosen"
-    # a row that stays says what changes in it
-    die()
-    page.locator(".groups td b", has_text="3").wait_for()
-
-
-def test_an_empty_list_fills(page: Any, site: Site, queue: TaskQueue) -> None:
-    page.goto(f"{site.url}/tasks?status=pending&type=mail.*")
-    page.get_by_text("Live", exact=True).wait_for()
-    task_id = queue.submit_task(Task(task_type="mail.send"))
-    page.locator(f'tr[data-id="{task_id}"]').wait_for()
-    queue.submit_batch([Task(task_type="mail.send"), Task(task_type="other")])
-    page.locator("#news", has_text="1 new").wait_for()
-    page.keyboard.press("n")
-    page.locator("tr[data-id]").nth(1).wait_for()
-
-
-def test_dead_letters(page: Any, acting: Site, queue: TaskQueue, hands: Hands) -> None:
-    for n in range(6):
-        queue.submit_task(Task())
-        hands.work("fail", error="KeyError: 'a'" if n % 2 else f"ValueError: {n}")
-    page.goto(f"{acting.url}/dead")
-    page.get_by_label("Choose all on this page").check()
-    assert page.locator('input[name="id"]:checked').count() == 6
-    page.get_by_label("Choose all on this page").uncheck()
-    page.locator('main input[name="id"]').first.check()
-    page.get_by_role("button", name="Replay chosen").click()
-    page.get_by_text("1 dead letters wait in their lists again").wait_for()
-    page.locator("table.groups tr", has_text="ValueError: …").locator("summary", has_text="Discard all").click()
-    page.locator("details[open]").get_by_role("button", name="Discard all").click()
-    page.get_by_text("3 discarded.").wait_for()
-    page.locator(".head summary", has_text="Replay all 2").click()
-    page.locator("details[open]").get_by_role("button", name="Replay all").click()
-    page.get_by_text("2 replayed.").wait_for()
-    assert queue.get_queue_stats().dead_letters == 0
-
-
-def test_what_happens_is_seen_at_once(page: Any, site: Site, queue: TaskQueue, hands: Hands) -> None:
-    task_id = queue.submit_task(Task(task_type="report"))
-    page.goto(f"{site.url}/tasks/{task_id}")
-    page.get_by_text("Live", exact=True).wait_for()
-    hands.claim()
-    hands.run(hands.protocol.progress(task_id, hands.held[task_id].fence, '{"value":0.7,"message":"page 7"}'))
-    page.get_by_text("70 %").wait_for()
-    assert page.locator("progress").first.get_attribute("value") == "0.7"
-    hands.end(task_id, "fail", error="ValueError: no")
-    page.get_by_text("ValueError: no").first.wait_for()
-    page.locator("nav .badge.bad", has_text="1").first.wait_for()
-    page.locator('nav a[aria-current="page"]', has_text="Tasks").wait_for()
-
-
-def test_a_part_in_use_is_left_alone(page: Any, acting: Site, queue: TaskQueue) -> None:
-    queue.submit_task(Task(queue="mail"))
-    page.goto(f"{acting.url}/queues")
-    page.get_by_text("Live", exact=True).wait_for()
-    question = page.locator("tr.group", has_text="mail").locator("summary", has_text="Purge")
-    question.click()
-    queue.submit_task(Task(queue="mail"))
-    page.locator("nav .badge", has_text="2").wait_for()  # what is live goes on around it
-    assert page.locator("details[open]").count() == 1
-    page.locator("h1").click()
-    page.locator("tr.group", has_text="mail").get_by_text("2", exact=True).wait_for()
 
 
 def test_the_keyboard(page: Any, site: Site, busy: dict[str, str]) -> None:
@@ -334,6 +125,25 @@ def test_a_chart_tells_its_values(page: Any, site: Site, busy: dict[str, str]) -
     assert label.text_content() != latest
     assert figure.locator('[data-line="high"] b').text_content() == "2"
     assert "Waiting" in figure.get_attribute("aria-label")
+
+
+def test_an_empty_namespace_says_what_to_do(page: Any, acting: Site) -> None:
+    words = {
+        "/": "Nothing runs at the moment",
+        "/tasks": "No task",
+        "/workers": "taskq worker --handlers",
+        "/schedules": "taskq schedule add",
+        "/limits": "taskq circuit set",
+        "/sagas": "No saga has begun",
+        "/dead": "No dead letters",
+    }
+    for path, text in words.items():
+        page.goto(acting.url + path)
+        page.locator("main", has_text=text).wait_for()
+    page.goto(f"{acting.url}/tasks/never")
+    page.get_by_role("heading", name="Not found").wait_for()
+    page.goto(f"{acting.url}/tasks?status=pending&cursor=x")
+    page.get_by_role("alert").get_by_text("is no cursor").wait_for()
 
 
 def test_strings_that_would_run(
@@ -403,3 +213,33 @@ def test_with_a_token(browser: Any, new_site: NewSite) -> None:
     page.get_by_text("Live", exact=True).wait_for()
     assert page.get_by_text("read only").is_visible()
     context.close()
+
+
+def test_without_scripts_a_page_shows_and_acts(browser: Any, acting: Site, queue: TaskQueue) -> None:
+    queue.submit_task(Task(queue="mail"))
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{acting.url}/queues")
+    assert page.get_by_text("this page is as of when it was loaded").is_visible()
+    page.locator("tr.group", has_text="mail").get_by_role("button", name="Pause").click()
+    page.get_by_text("Paused. Running tasks go on").wait_for()
+    page.locator("tr.group", has_text="mail").locator("summary", has_text="Purge").click()
+    page.locator("details[open]").get_by_role("button", name="Purge").click()
+    page.locator(".job").wait_for()
+    context.close()
+
+
+def test_a_tab_in_the_background_has_no_connection(page: Any, site: Site) -> None:
+    page.goto(site.url)
+    page.get_by_text("Live", exact=True).wait_for()
+    with page.expect_event("requestfailed", lambda request: "/live" in request.url):
+        page.evaluate(HIDE, True)
+    with page.expect_request(lambda request: "/live" in request.url):
+        page.evaluate(HIDE, False)
+    page.get_by_text("Live", exact=True).wait_for()
+
+
+HIDE = """(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""

@@ -1,8 +1,9 @@
 """The yardstick: what redis-py and the server can do with no safety at all. Nothing here is a task queue.
 
 Submit is one RPUSH, a batch one pipeline of them. The worker stores 50 results and takes the next 50 tasks with one Lua
-call; who dies loses them. With threads it feeds so many of them, as fast as handlers that wait can be run here. For
-round trips it takes one task with BLPOP and answers on a list of its own.
+call; who dies loses them. With threads it feeds so many of them, as fast as handlers that wait can be run here, and
+takes no task that cannot start at once: taskq does not either. For round trips it takes one task with BLPOP and answers
+on a list of its own.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from bench.compare import work
 from bench.compare.adapter import URL, VARIANT, WORK, Adapter, Payload
 
 FIFTY = """
-for number = 1, #ARGV, 2 do redis.call('SET', 'bare:result:' .. ARGV[number], ARGV[number + 1], 'EX', 3600) end
-return redis.call('LPOP', 'bare:queue', 50) or {}
+for number = 2, #ARGV, 2 do redis.call('SET', 'bare:result:' .. ARGV[number], ARGV[number + 1], 'EX', 3600) end
+return ARGV[1] ~= '0' and redis.call('LPOP', 'bare:queue', ARGV[1]) or {}
 """
 
 
@@ -65,7 +66,7 @@ def serve_fifties(client: redis.Redis) -> None:
     """Settle and take fifty at a time."""
     sha, settled = client.script_load(FIFTY), []
     while True:
-        taken = client.evalsha(sha, 0, *settled)
+        taken = client.evalsha(sha, 0, 50, *settled)
         settled = []
         for text in taken:
             payload = json.loads(text)
@@ -77,7 +78,7 @@ def serve_fifties(client: redis.Redis) -> None:
 
 
 def serve_threads(client: redis.Redis, threads: int) -> None:
-    """Settle and take fifty at a time for threads that run them."""
+    """Settle what has ended, and take as many anew, for threads that run them."""
     sha, held = client.script_load(FIFTY), 0
     todo: SimpleQueue[bytes] = SimpleQueue()
     done: SimpleQueue[tuple[int, str]] = SimpleQueue()
@@ -91,10 +92,10 @@ def serve_threads(client: redis.Redis, threads: int) -> None:
         Thread(target=run, daemon=True).start()
     while True:
         settled: list[Any] = []
-        while held and (held > threads or not done.empty()):
+        while held == threads or not done.empty():
             settled += done.get()
             held -= 1
-        taken = client.evalsha(sha, 0, *settled)
+        taken = client.evalsha(sha, 0, threads - held, *settled)
         held += len(taken)
         for text in taken:
             todo.put(text)

@@ -1,17 +1,14 @@
 -- circuits: set, remove, open and close circuits
 -- FLAGS   allow-oom
--- USES    circuits gates blocked limited counters limits
+-- USES    circuits gates counters
 -- INCLUDE limits limited
 -- ARGV    verb name wanted most:number
 -- REPLY   set: 1, or 0 if there are as many as may be; remove, close: 1 if there was one, or it was not closed;
 --         open: 1, or 0 if no circuit is for that key
 -- wanted is the rule to set, or for how many ms to open, 0: as the rule says. Whatever a removed circuit has held back
 -- starts; of its keys at most 1,000 are looked at.
-call('GET', LIMITED)
 call('HLEN', COUNTERS)
-call('HLEN', GATES)
-call('HLEN', LIMITS)
-call('HLEN', CIRCUITS)
+-- also reads the limits, gates and circuits that write_limited looks at
 check_limits(name)
 if verb == 'set' then
   if call('HLEN', CIRCUITS) >= most and call('HEXISTS', CIRCUITS, name) == 0 then return 0 end
@@ -43,7 +40,7 @@ end
 local removed = verb == 'remove' and call('HDEL', CIRCUITS, name)
 for _, key in ipairs(keys) do
   close_circuit(key)
-  if call('EXISTS', BLOCKED .. key) == 1 then unblock(key, MOST) end
+  unblock(key, MOST)
 end
 write_limited()
 return removed or #keys

@@ -6,7 +6,7 @@
 -- REPLY   {now ms, {place in its list from 0 or -1, length of the list, length of those before it}, 1 if the list is paused, 2 if
 --         all are, due ms or '', {place in its sequence or -1, who is the first of it}, {key of its limit, place, definition, who
 --         run, ms to the next look}, {name of its family, total, ended, open children}, ends in the last half minute, and how
---         many ms that is, {key, since when it is paused or '', gate of its circuit or '', ...} of keys with a gate}
+--         many ms that is, {key, since when it is paused or '', gate of its circuit or '', ...}}
 -- keys are those that count it, with spaces between them; ahead names the lists that are claimed from before its own. At
 -- most 10,000 entries of the list are looked at, 5 holders, 100 children. Ends are those whose results are kept for ttl ms.
 local state = call('HMGET', STATE .. id, 'list', 'sequence', 'waits', 'blocked')
@@ -38,7 +38,7 @@ for n = 0, 2 do ends = ends + call('LLEN', RETAINED .. digits(slot - n * 10000))
 local gates = {}
 for name in string.gmatch(keys, '[^ ]+') do
   local found, n = call('HMGET', GATES, name, '!' .. name), #gates
-  if found[1] or found[2] then gates[n + 1], gates[n + 2], gates[n + 3] = name, found[1] or '', found[2] or '' end
+  gates[n + 1], gates[n + 2], gates[n + 3] = name, found[1] or '', found[2] or ''
 end
 local stopped = math.max(call('SISMEMBER', PAUSED, list), 2 * call('SISMEMBER', PAUSED, '*'))
 return {now, place, stopped, call('ZSCORE', SCHEDULED, id) or '', order, limit, family, ends, 20000 + (now + ttl) % 10000, gates}

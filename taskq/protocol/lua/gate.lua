@@ -1,15 +1,13 @@
 -- gate: stop or resume claims of what is counted by a key
 -- FLAGS   allow-oom
--- USES    gates blocked limited circuits limits
+-- USES    gates
 -- INCLUDE limits limited
 -- ARGV    paused key
 -- REPLY   1 if that changed, else 0
 -- What is held back goes back to the heads of its lists, the first portion at once and each further one when the last of
 -- the one before it has been claimed.
 local before = call('HGET', GATES, key)
-call('GET', LIMITED)
-call('HLEN', CIRCUITS)
-call('HLEN', LIMITS)
+-- also reads the limits, gates and circuits that write_limited looks at
 check_limits(key)
 if (paused == '1') == (before ~= false) then return 0 end
 if paused == '1' then
@@ -21,5 +19,5 @@ end
 call('HDEL', GATES, key)
 write_limited()
 emit('type.resumed', 'key', key)
-if call('EXISTS', BLOCKED .. key) == 1 then unblock(key, MOST) end
+unblock(key, MOST)
 return 1

@@ -2,11 +2,10 @@
 -- FLAGS   no-writes
 -- USES    limits permits blocked jams
 -- ARGV    most:number
--- REPLY   {{name, definition, ...}, {key, who run, who are blocked, ...}} of each name and of that many jams at most
-local found, counts, seen = call('HGETALL', LIMITS), {}, {}
+-- REPLY   {{name, definition, ...}, {key, who run, who are blocked, ...}} of each name and of that many jams at most, some
+--         of which are names
+local found, counts = call('HGETALL', LIMITS), {}
 local function count(key)
-  if seen[key] then return end
-  seen[key] = true
   local n = #counts
   counts[n + 1], counts[n + 2], counts[n + 3] = key, call('SCARD', PERMITS .. key), call('ZCARD', BLOCKED .. key)
 end

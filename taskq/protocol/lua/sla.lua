@@ -4,7 +4,6 @@
 -- ARGV    list wanted most:number
 -- REPLY   1; 0 if there are as many thresholds as may be, or none was there to be taken away
 -- wanted is '<ms> <ms>', for its oldest task and for a start, 0 for any; '' takes the thresholds of the list away.
-call('HLEN', BREACHES)
 call('HLEN', SLA)
 if wanted == '' then
   call('HDEL', BREACHES, list .. ' age', list .. ' start')

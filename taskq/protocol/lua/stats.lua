@@ -1,14 +1,15 @@
 -- stats: sizes of everything, as of one instant, and a page of the lists
 -- FLAGS   no-writes
 -- USES    status queue queues workers dead paused tombstones counters sidings blocked
--- INCLUDE clock text waited
+-- INCLUDE clock text waited scanned
 -- ARGV    cursor default_lists*
--- REPLY   {now ms, {status, size, ...}, {list, length, since when the oldest waits in ms or '', 1 if paused, ...}, {counter, value, ...},
+-- REPLY   {now ms, {status, size, ...}, {list, length, since when the oldest waits in ms or '', 1 if paused, 2 if all are, ...}, {counter, value, ...},
 --         workers, dead, tombstones, next cursor or '0', {siding, tasks behind it, 1 if a live worker can run them, ...}}
 -- The default lists come with the first page, a queue may come twice.
-local lists, page = {}, call('SSCAN', QUEUES, cursor, 'COUNT', 50)
+-- A list takes up to 15 microseconds, so with 50 queues a call takes three milliseconds at most.
+local lists, queues, following = {}, scan_page(QUEUES, cursor, 50)
 for i = first_default_lists, cursor == '0' and #ARGV or 0 do lists[#lists + 1] = ARGV[i] end
-for _, queue in ipairs(page[2]) do
+for _, queue in ipairs(queues) do
   for i = first_default_lists, #ARGV do lists[#lists + 1] = queue .. ':' .. ARGV[i] end
 end
 local sizes, depths, paused = {}, {}, {}
@@ -19,7 +20,7 @@ for _, status in ipairs({'pending', 'scheduled', 'running', 'retry', 'waiting', 
 end
 for _, list in ipairs(lists) do
   local n, length = #depths, call('LLEN', QUEUE .. list)
-  depths[n + 1], depths[n + 2], depths[n + 4] = list, length, paused[list] or paused['*'] or 0
+  depths[n + 1], depths[n + 2], depths[n + 4] = list, length, paused['*'] and 2 or paused[list] or 0
   local oldest = length > 0 and oldest_of(list)
   local since = oldest and waits_since(oldest)
   depths[n + 3] = since and digits(since) or ''
@@ -31,4 +32,4 @@ for i = 1, #found, 2 do
   sidings[n + 3] = string.find(found[i + 1], ' [^ ?]') and 1 or 0
 end
 return {now, sizes, depths, call('HGETALL', COUNTERS), call('SCARD', WORKERS), call('ZCARD', DEAD), call('SCARD', TOMBSTONES),
-  page[1], sidings}
+  following, sidings}

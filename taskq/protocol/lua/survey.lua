@@ -5,9 +5,7 @@
 -- REPLY   {next cursor or '0', {key without root, type, ms to live or -1, ...}}
 local page, found = call('SCAN', cursor, 'MATCH', pattern, 'COUNT', count), {}
 for _, key in ipairs(page[2]) do
-  local kind, n = call('TYPE', key).ok, #found
-  if kind ~= 'none' then
-    found[n + 1], found[n + 2], found[n + 3] = string.sub(key, #ROOT + 1), kind, call('PTTL', key)
-  end
+  local n = #found
+  found[n + 1], found[n + 2], found[n + 3] = string.sub(key, #ROOT + 1), call('TYPE', key).ok, call('PTTL', key)
 end
 return {page[1], found}

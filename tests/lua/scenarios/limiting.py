@@ -77,8 +77,10 @@ def promote_lets_in(bench: Bench) -> Operation[Any]:
 
 
 def cancel_a_blocked_one(bench: Bench) -> Operation[Any]:
+    """The last one that a portion of a hundred has left behind."""
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
+    bench.client.hset(bench.key("woken"), "k", "the hundredth")
     return bench.protocol.cancel("l1", "{}", TTL_MS)
 
 
@@ -157,6 +159,7 @@ def pause_a_type(bench: Bench) -> Operation[Any]:
 def resume_a_type(bench: Bench) -> Operation[Any]:
     bench.register("w1")
     bench.run(bench.protocol.gate(True, "type:custom"))
+    bench.run(bench.protocol.set_limit(Limit("other", concurrency=2)))
     bench.submit(*(task(f"l{n}", limits="k") for n in range(3)))
     bench.claim("w1", 5)
     return bench.protocol.gate(False, "type:custom")
@@ -178,6 +181,7 @@ def open_circuit(bench: Bench) -> Operation[Any]:
 
 def close_circuit(bench: Bench) -> Operation[Any]:
     _opened(bench)
+    bench.run(bench.protocol.set_limit(Limit("other", concurrency=2)))
     return bench.protocol.close_circuit("k")
 
 

@@ -9,6 +9,7 @@ from taskq.model.uniqueness import Uniqueness
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Claim
 from taskq.protocol.submits import Submission
+from taskq.protocol.workflow import CommitPlan
 from tests.state import LIMITS, TIMES, TTL_MS, Bench, settle, task
 
 KEEP_MS = 60_000
@@ -62,7 +63,19 @@ def submit_and_replace(bench: Bench) -> Operation[Any]:
 
 
 def settle_starts_the_successor(bench: Bench) -> Operation[Any]:
-    return bench.protocol.settle([settle(_held(bench))])
+    """A tombstone stands in another place."""
+    claim = _held(bench)
+    bench.submit_ids("t")
+    bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
+    return bench.protocol.settle([settle(claim)])
+
+
+def settle_lets_the_successor_wait_for_its_time(bench: Bench) -> Operation[Any]:
+    bench.submit(keyed("holder"))
+    bench.register("w1")
+    (claim,) = bench.claim("w1", 1)
+    bench.submit(keyed("next", "debounce"))
+    return bench.protocol.settle([settle(claim)])
 
 
 def turn_starts_the_successor(bench: Bench) -> Operation[Any]:
@@ -102,11 +115,13 @@ def purge_a_holder(bench: Bench) -> Operation[Any]:
 
 
 def purge_all_that_waits(bench: Bench) -> Operation[Any]:
-    """A successor, one that is blocked, one behind another of its ordering key, and one that has begun."""
-    _held(bench)
+    """A successor, one that is blocked, one behind another of its ordering key, and one that has begun, in a saga."""
+    claim = _held(bench)
+    bench.run(bench.protocol.commit(CommitPlan("holder", claim.fence, "n", "1", None, "running one"), (), 0))
     bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
     bench.submit(task("l1", limits="few"), task("l2", limits="few"), task("o1", ordering="o"), task("o2", ordering="o"))
     bench.claim("w1", 5)
+    bench.client.hset(bench.key("woken"), "few", "the hundredth")
     return bench.protocol.purge_waiting("0", ["normal", "low"], 10)
 
 
@@ -138,6 +153,7 @@ SCENARIOS = (
     submit_and_wait_for_the_holder,
     submit_and_replace,
     settle_starts_the_successor,
+    settle_lets_the_successor_wait_for_its_time,
     turn_starts_the_successor,
     settle_keeps_the_key,
     cancel_a_holder,

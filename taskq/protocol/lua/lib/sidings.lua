@@ -23,9 +23,9 @@ local function can_take(key, lists, knows)
   return low ~= nil and tonumber(low) <= tonumber(version) and tonumber(version) <= tonumber(high)
 end
 
+-- of a card that cannot be read nothing is known
 local function siding_fields(worker)
   local card = redis.pcall('HMGET', WORKER .. worker, 'lists', 'knows', 'bell', 'sidings', 'state')
-  if card.err then return {} end
   -- one that drains or stops claims nothing
   if card[5] and card[5] ~= '' then card[1], card[2] = '', '' end
   return card

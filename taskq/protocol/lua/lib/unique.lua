@@ -27,7 +27,6 @@ end
 -- how long the key of an ended task is kept, in ms; started is when it began to run, if it did
 local function outlives(rules, status, started)
   local policy, window, idempotency = string.match(rules or '', '^(%S+) %d+ (%d+) (%d+)')
-  if not policy then return 0 end
   local keep = status == 'completed' and tonumber(idempotency) or 0
   return policy == 'throttle' and started and math.max(keep, started + window - now) or keep
 end
@@ -45,10 +44,9 @@ local function release_unique(id, key, keep)
     call('HDEL', STATE .. successor, 'succeeds', 'behind')
     hold_key(successor, key, state[4])
     start(successor, state[2], state[3])
-  elseif holder and keep > 0 then
+  else
+    -- with nothing left of its time it is deleted
     call('PEXPIRE', UNIQUE .. key, digits(keep))
-  elseif holder then
-    call('DEL', UNIQUE .. key)
   end
 end
 
