@@ -41,6 +41,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from taskq.model.limit import MAX_LIMIT_KEYS
 from taskq.model.task import outline
 from taskq.protocol.keys import ALL_LISTS
 from taskq.protocol.view import LIMIT_TIMER, View, family_of, read_dump
@@ -362,7 +363,8 @@ def _check_counted(view: View, definitions: dict[str, str], runs: dict[str, dict
     """Yield who runs for the first time, has begun since a limit was set, and is not counted by it."""
     for task_id, run in runs.items() if definitions else ():
         task = outline(view.get(f"task:{task_id}", ""), task_id)
-        for key in (*task.limit_keys, f"type:{task.task_type}"):
+        keys = task.limit_keys if len(task.limit_keys) <= MAX_LIMIT_KEYS else ()
+        for key in (*keys, f"type:{task.task_type}"):
             most, *_, since = (definitions.get(key) or definitions.get(key.partition(":")[0], "0 0")).split(" ")
             counts = most != "0" and int(run["started"]) > int(since) and run["attempts"] == "1"
             if counts and key not in run.get("holds", "").split():

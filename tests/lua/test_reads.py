@@ -11,6 +11,13 @@ from taskq.protocol.walks import all_cards, all_sizes
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, created, settle, task
 
 
+def test_a_key_of_a_kind_that_taskq_never_makes_is_left_out_of_a_snapshot(bench: Bench) -> None:
+    bench.submit_ids("a")
+    before = bench.state()
+    bench.client.xadd(bench.raw_key("foreign"), {"a": "b"})
+    assert bench.state() == before
+
+
 class TestStats:
     def test_of_an_empty_namespace(self, bench: Bench) -> None:
         sizes = bench.run(bench.protocol.stats())
