@@ -285,6 +285,7 @@ def test_a_change_of_a_limit_looks_at_those_whom_it_has_held_up(bench: Bench) ->
 
 def test_there_is_a_bound(bench: Bench) -> None:
     bench.client.hset(bench.key("limits"), mapping={f"n{n}": "1 - 0 0 0 1" for n in range(1000)})
+    bench.client.set(bench.key("limited"), "#")
     assert not bench.run(bench.protocol.set_limit(Limit("new", concurrency=2)))
     assert bench.run(bench.protocol.set_limit(Limit("n7", concurrency=2)))
 
@@ -334,3 +335,15 @@ def test_without_room_it_is_looked_at_again_in_a_minute_not_in_a_second(busy: Be
     busy.move_clock(60)
     busy.run(busy.protocol.promote())
     assert busy.state()["jams"] == {"k": "t+120"}
+
+
+def test_what_began_before_a_limit_was_set_counts_for_nothing_whatever_the_clock_says(bench: Bench) -> None:
+    bench.register("w1", "w2")
+    bench.submit(*(task(f"a{n}", limits="k") for n in range(3)))
+    assert claim(bench, "w1", 2) == ["a0", "a1"]
+    bench.move_clock(-200)
+    # the audit looks: these two have begun before it was set, though the clock of the server says otherwise
+    limit(bench, "k", concurrency=1)
+    assert claim(bench, "w2", 1) == ["a2"]
+    bench.move_clock(200)
+    assert claim(bench, "w2", 1) == []

@@ -140,7 +140,7 @@ def mend_a_jam(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
     bench.client.delete(bench.key("jams"))
-    return bench.protocol.mend_place("blocked", "k", "", TIMES.lease_ms)
+    return bench.protocol.mend_place("jams", "k", "", TIMES.lease_ms)
 
 
 def _opened(bench: Bench) -> None:
