@@ -69,6 +69,7 @@ def main(binary: str | None) -> None:
                 lambda: measures.bare_evalsha(client),
                 goal,
             )
+        limited(url)
         round_trip(url, client)
         idle = measures.commands_per_second_idle(url, client)
         show("commands of an idle worker", f"{idle:.2f}/s", "", "", "<= 1/s")
@@ -89,6 +90,16 @@ def main(binary: str | None) -> None:
         client.flushall()
         small, large = (measures.bare_take_seconds(client, size) for size in (3_000, 1_000_000))
         show("the same by bare commands", f"{large * 1e6:.0f} us", f"{small * 1e6:.0f} us", f"{large / small:.2f}", "")
+
+
+def limited(url: str) -> None:
+    """Measure what a limit that has room costs a turn: the time of one with it beside the time of one without."""
+    for what, limit, options in (("of their type", "type:noop", {}), ("of one key", "k", {"limit_keys": ["k"]})):
+        plain, kept, ratio = in_turns(
+            lambda: measures.turns(url), lambda limit=limit, options=options: measures.turns(url, limit, **options)
+        )
+        times = (f"{1e6 / rate:.0f} us" for rate in (kept, plain))
+        show(f"turn of 10, with a limit {what} / without", *times, f"{ratio:.2f}", "<= 1.15")
 
 
 def round_trip(url: str, client: redis.Redis) -> None:

@@ -20,16 +20,12 @@ from typing import NamedTuple
 
 import redis
 
-from bench.measures import new_queue, task
-from taskq import Task, TaskQueue
-from taskq.protocol.keys import lists_of
-from taskq.protocol.operations import LeaseTimes
-from taskq.protocol.replies import Claim, Settlement
+from bench.measures import new_queue, ready_to_take_turns, take_turns, task
+from taskq import Task
 from taskq.transport.server_binary import find_server_binary
 
 TURNS, WANT = 60, 10
 TASKS = TURNS * WANT
-TTL_MS = 3_600_000
 
 
 class Case(NamedTuple):
@@ -89,8 +85,8 @@ def counted(binary: Path) -> Iterator[Counted]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no"]
-    # nothing that the clock starts: what is counted is the calls
-    options += ["--hz", "1", "--dynamic-hz", "no"]
+    # nothing that the clock starts, or a busy machine would be counted: see docs/decisions/0061
+    options += ["--hz", "1", "--dynamic-hz", "no", "--activerehashing", "no", "--enable-debug-command", "yes"]
     process = subprocess.Popen(
         ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/callgrind", binary, *options],
         stdout=subprocess.DEVNULL,
@@ -104,28 +100,13 @@ def counted(binary: Path) -> Iterator[Counted]:
                 break
             except redis.ConnectionError:
                 time.sleep(0.05)
+        client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
         yield Counted(f"redis://127.0.0.1:{port}/0", client, process.pid, folder)
     finally:
         client.close()
         process.terminate()
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def drain(queue: TaskQueue, want: int) -> None:
-    """Claim and complete everything, turn by turn."""
-    claims: tuple[Claim, ...] = ()
-    seq = ended = 0
-    while ended < TASKS:
-        seq += 1
-        settles = [Settlement(claim.task_id, claim.fence, "complete", "{}", TTL_MS) for claim in claims]
-        ended += len(settles)
-        claims = _turn(queue, seq, want, settles)
-
-
-def _turn(queue: TaskQueue, seq: int, want: int, settles: list[Settlement]) -> tuple[Claim, ...]:
-    operation = queue.namespace.protocol.turn("bench", "token", seq, want, lists_of(None), settles)
-    return queue.transport.run(operation).claims
 
 
 def measure(server: Counted, case: Case) -> tuple[float, float]:
@@ -136,10 +117,9 @@ def measure(server: Counted, case: Case) -> tuple[float, float]:
     for name in case.circuits:
         queue.set_circuit(name)
     batches = [[case.make(at + n) for n in range(100)] for at in range(0, TASKS, 100)]
-    queue.transport.run(queue.namespace.protocol.register("bench", "token", LeaseTimes(10**9, 5_000), "uuid", {}))
-    _turn(queue, 0, 0, [])
+    ready_to_take_turns(queue)
     submits = server.instructions(lambda: [queue.submit_batch(batch) for batch in batches])
-    turns = server.instructions(lambda: drain(queue, WANT))
+    turns = server.instructions(lambda: take_turns(queue, TASKS, WANT))
     return submits / TASKS / 1000, turns / TASKS / 1000
 
 

@@ -13,7 +13,9 @@ import redis
 
 from taskq import Task, TaskQueue, TaskWorker
 from taskq.model.task import to_envelope
+from taskq.protocol.keys import lists_of
 from taskq.protocol.operations import LeaseTimes
+from taskq.protocol.replies import Claim, Settlement
 from taskq.settings import Settings
 
 PAYLOAD = {"text": "x" * 89}  # 100 bytes as JSON
@@ -197,3 +199,36 @@ def claim_seconds(url: str, pending: int, claims: int = 200) -> float:
         taken.append(time.perf_counter() - begun)
     taken.sort()
     return taken[len(taken) // 2]
+
+
+def ready_to_take_turns(queue: TaskQueue) -> None:
+    """Register a worker, and let the server know its script."""
+    queue.transport.run(queue.namespace.protocol.register("bench", "token", LeaseTimes(10**9, 5_000), "uuid", {}))
+    _turn(queue, 0, 0, [])
+
+
+def take_turns(queue: TaskQueue, tasks: int, want: int) -> None:
+    """Claim and complete so many tasks, turn by turn, without a worker."""
+    claims: tuple[Claim, ...] = ()
+    seq = ended = 0
+    while ended < tasks:
+        seq += 1
+        settles = [Settlement(claim.task_id, claim.fence, "complete", "{}", 3_600_000) for claim in claims]
+        ended += len(settles)
+        claims = _turn(queue, seq, want, settles)
+
+
+def _turn(queue: TaskQueue, seq: int, want: int, settles: list[Settlement]) -> tuple[Claim, ...]:
+    operation = queue.namespace.protocol.turn("bench", "token", seq, want, lists_of(None), settles)
+    return queue.transport.run(operation).claims
+
+
+def turns(url: str, limit: str | None = None, count: int = 5_000, **options: object) -> float:
+    """Turns per second that settle ten tasks and claim ten; with a limit that has room, if one is named."""
+    queue = new_queue(url)
+    if limit is not None:
+        queue.set_limit(limit, concurrency=50)
+    for _ in range(count // 1000):
+        queue.submit_batch([task(**options) for _ in range(1000)])
+    ready_to_take_turns(queue)
+    return rate(count // 10, lambda: take_turns(queue, count, 10))

@@ -49,12 +49,12 @@ class Checks:
         return self._build("check", ("strangers", "", "0", 0, *ids), parse_names)
 
     def names(
-        self, source: str, name: str = "", cursor: str = "0", count: int = 500
+        self, source: str, name: str = "", cursor: str = "0", count: int = 250
     ) -> Operation[tuple[str, list[str]]]:
         """Return the next cursor and a page of names: retained ids, slots of retention, workers, leases, slots."""
         return self._build("check", (source, name, cursor, count), parse_names)
 
-    def survey(self, cursor: str, count: int = 250) -> Operation[tuple[str, list[tuple[str, str, int]]]]:
+    def survey(self, cursor: str, count: int = 100) -> Operation[tuple[str, list[tuple[str, str, int]]]]:
         """Return the next cursor and some keys: name without the root, type, and ms to live or -1."""
         return self._build(
             "survey",

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from taskq.protocol.audit import FOR_KEY, FOR_ROOM, IN_SEQUENCE, lets_go_by_time
+from taskq.protocol.audit import lets_go_by_time
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.replies import Sizes
+from taskq.protocol.view import FOR_KEY, FOR_ROOM, IN_SEQUENCE
 from taskq.states import TaskStatus
 
 GONE = -2

@@ -122,7 +122,7 @@ def template_of(task: Task) -> Task:
     """Return ``task`` if it can be repeated.
 
     Raises:
-        InvalidTask: if it is no task, or has a unique or ordering key, or limit keys.
+        InvalidTask: if it is no task, or has a unique or ordering key.
     """
     if not isinstance(task, Task):
         raise InvalidTask(f"a Task is scheduled, not a {type(task).__name__}: Task(payload=...)")
@@ -135,11 +135,6 @@ def template_of(task: Task) -> Task:
         raise InvalidTask(
             f"a recurring task cannot have an ordering_key ({task.ordering_key!r}): if a run takes longer than "
             "the time between two slots, ever more would wait. Let the run submit a task with the key"
-        )
-    if task.limit_keys:
-        raise InvalidTask(
-            f"a recurring task cannot have limit_keys ({', '.join(task.limit_keys)}): limit its type "
-            f"(taskq limit set type:{task.task_type}), or let the run submit a task with the keys"
         )
     return task
 

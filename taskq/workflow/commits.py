@@ -13,7 +13,6 @@ from taskq.model.partition import at_home
 from taskq.model.task import Task
 from taskq.protocol.replies import Settlement
 from taskq.protocol.workflow import Child, CommitPlan
-from taskq.workflow.families import check_no_limits
 
 MOST_CHILDREN = 100
 _TAKEN, _FULL = -2, -3
@@ -53,7 +52,6 @@ def check_child(context: Context, child: Task) -> str:
             "a task that is submitted by a commit has no unique_key, no ordering_key and no depends_on: leave them "
             "out, or use ctx.submit"
         )
-    check_no_limits(child)
     child.task_id = at_home(child.task_id, context.partition, context.settings.partitions)
     child.fresh_id = False
     return child.task_id

@@ -71,19 +71,6 @@ def child_id(family: str, index: int) -> str:
     return str(uuid.UUID(bytes=hashlib.sha256(f"{family} {index}".encode()).digest()[:16], version=4))
 
 
-def check_no_limits(task: Task) -> None:
-    """Refuse limit keys where the script that stores a task does not count by them.
-
-    Raises:
-        InvalidTask: if it has any.
-    """
-    if task.limit_keys:
-        raise InvalidTask(
-            f"a task of a fan-out, a graph or a commit has limit_keys ({', '.join(task.limit_keys)}): limit its type "
-            f"(taskq limit set type:{task.task_type}), or submit it by itself"
-        )
-
-
 def name_children(context: Context, family: str, children: Sequence[Task]) -> list[str]:
     """Give each child the id that it has in its family, unless the user has given it one; return them.
 
@@ -101,7 +88,6 @@ def name_children(context: Context, family: str, children: Sequence[Task]) -> li
                 "a child has an ordering_key, so it might wait for its own parent: leave it out, or submit the task "
                 "with ctx.submit, which waits for nothing"
             )
-        check_no_limits(task)
         if task.depends_on:
             raise InvalidTask("a child has depends_on: let it wait by a fan-out of its own, or submit the tasks first")
         if task.fresh_id:

@@ -15,7 +15,7 @@ from taskq.model.task import Task
 from taskq.partitions import Spread
 from taskq.protocol.refusals import so_far
 from taskq.protocol.workflow import Node
-from taskq.workflow.families import FAIL_FAST, WAIT_ALL, check_no_limits
+from taskq.workflow.families import FAIL_FAST, WAIT_ALL
 
 # The script works for some milliseconds on so many tasks, and nobody else is served meanwhile. To note that one waits
 # for another costs as much as three tasks.
@@ -90,7 +90,6 @@ def _check(tasks: Sequence[Task]) -> None:
         known.add(task.task_id)
         if task.unique_key is not None:
             raise InvalidTask("a task among others that depend on each other has a unique_key: leave it out")
-        check_no_limits(task)
         if task.ordering_key is not None:
             raise InvalidTask(
                 "a task among others that depend on each other has an ordering_key, and might wait for one that waits "

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +94,13 @@ def test_without_the_extra_it_says_what_to_install(run: Run, monkeypatch: pytest
     result = run("dashboard")
     assert result.exit_code == 2
     assert "pip install 'taskq[web]'" in result.stderr
+
+
+def test_the_documentation_has_each_flag(run: Run) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text(encoding="utf-8")
+    table = page.partition("| flag | meaning |")[2].partition("\n\n")[0]
+    flags, everywhere = (
+        set(re.findall(r"--[a-z-]+", run(*words, "--help").stdout.partition("Options")[2]))
+        for words in (["dashboard"], ["queue", "ls"])
+    )
+    assert {*re.findall(r"`(--[a-z-]+)`", table)} == flags - everywhere

@@ -63,8 +63,6 @@ def test_what_cannot_be_done_is_said(new_client: NewClient) -> None:
     for parent, child in (("unknown", ids[0]), ("small", "unknown")):
         with pytest.raises(TaskNotFound, match="is no subtask of"):
             client.fanout_complete(parent, child, 1)
-    with pytest.raises(InvalidTask, match="limit_keys"):
-        client.fanout("parent", [Task(limit_keys=["smtp"])])
     with pytest.raises(InvalidTask, match="not JSON"):
         client.fanout_complete("small", ids[0], {1})
 

@@ -93,8 +93,6 @@ def test_what_cannot_be_stored_changes_nothing(new_client: NewClient) -> None:
     with pytest.raises(InvalidTask, match="unique_key"):
         client.chain(Task(), Task(unique_key="k"))
     same = Task()
-    with pytest.raises(InvalidTask, match="limit_keys"):
-        client.chord([Task(limit_keys=["smtp"])], Task())
     with pytest.raises(InvalidTask, match="stands there twice"):
         client.chord([same, same], Task())
     with pytest.raises(InvalidTask, match="no tasks"):

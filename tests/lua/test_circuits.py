@@ -176,6 +176,14 @@ class TestOpening:
         fail(guarded, 1)
         assert gate(guarded, "!k") == "open"
 
+    def test_only_the_last_ones_count(self, guarded: Bench) -> None:
+        """The first has been long ago when there are three, and is none of the last three a little later."""
+        for seconds in (40, 30, 5, 0):
+            assert gate(guarded, "!k") == ""
+            fail(guarded, 1)
+            guarded.move_clock(seconds)
+        assert gate(guarded, "!k") == "open"
+
     def test_each_key_counts_by_itself(self, bench: Bench) -> None:
         bench.register("w1")
         bench.run(bench.protocol.set_circuit(Circuit("host", 2)))
@@ -199,6 +207,7 @@ class TestOpening:
         before = guarded.state()["gates"]
         guarded.end("w1", settle(claims[3], "fail"), settle(claims[4]))
         assert guarded.state()["gates"] == before
+        assert not guarded.client.exists(guarded.key("faults", "k"))
         assert counters(guarded, "circuits_opened") == 1
 
 
@@ -231,6 +240,7 @@ class TestTrying:
         opened.move_clock(30)
         (probe,) = opened.claim("w1", 10)
         opened.end("w1", settle(probe, outcome))
+        assert gate(opened, "!k") == "open", "nobody tries"
         assert claim(opened, worker="w2") == ["t0" if outcome == "release" else "t1"]
         assert gate(opened, "!k") == "half"
         assert claim(opened) == []

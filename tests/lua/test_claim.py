@@ -7,6 +7,7 @@ import pytest
 from taskq.protocol.keys import lists_of
 from taskq.protocol.replies import Claim
 from taskq.protocol.workflow import Child, FamilyPlan, Node
+from tests.lua.scenarios.unique import keyed
 from tests.state import LISTS, TTL_MS, Bench, settle, task
 
 
@@ -257,6 +258,29 @@ class TestWhatIsNoTaskToRun:
             bench.client.set(bench.key(damaged, name), "foreign")
         assert ids(bench.claim("w1")) == ["a"]
         assert bench.client.hget(bench.key("counters"), "lost_bodies") == "2"
+
+    def test_a_lost_holder_whose_successor_stands_behind_a_foreign_list_holds_nobody_up(self, bench: Bench) -> None:
+        bench.submit(keyed("holder"))
+        bench.register("w1")
+        (claim,) = bench.claim("w1", 1)
+        bench.submit(keyed("next", "queue_one", queue="mail"), task("a"))
+        bench.end("w1", settle(claim, "release"))
+        bench.audited = False
+        bench.client.delete(bench.key("task", "holder"))
+        bench.client.set(bench.key("queue", "mail:normal"), "foreign")
+        assert ids(bench.claim("w1")) == ["a"]
+        state = bench.state()
+        assert (state["counters"]["lost_bodies"], state["status:waiting"]) == (1, {"next"})
+
+    def test_a_limit_whose_blocked_are_foreign_holds_up_nobody_who_leads_them(self, bench: Bench) -> None:
+        """The last of a portion that was let in is claimed: the next ones would come back."""
+        bench.submit_ids("a")
+        bench.register("w1")
+        bench.audited = False
+        bench.client.hset(bench.key("state", "a"), "leads", "k")
+        bench.client.set(bench.key("blocked", "k"), "foreign")
+        assert ids(bench.claim("w1")) == ["a"]
+        assert "state:a" not in bench.state()
 
 
 class TestDueTasks:

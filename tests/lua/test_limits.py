@@ -114,6 +114,15 @@ def test_type_alone_counts_each_type_by_itself(bench: Bench) -> None:
     assert blocked(bench, "type:send") == ["s1"]
 
 
+def test_one_with_more_keys_than_a_task_may_have_is_counted_by_its_type_alone(bench: Bench) -> None:
+    limit(bench, "a", concurrency=1)
+    limit(bench, "type:few", concurrency=3)
+    bench.register("w1")
+    bench.submit(*(typed(f"four{n}", "many", limits="a b c d") for n in range(2)))
+    bench.submit(*(typed(f"five{n}", "few", limits="a b c d e") for n in range(4)))
+    assert claim(bench) == ["four0", "five0", "five1", "five2"]
+
+
 def test_a_name_counts_each_of_its_keys_by_itself_and_an_exact_limit_goes_first(bench: Bench) -> None:
     limit(bench, "customer", concurrency=1)
     limit(bench, "customer:big", concurrency=3)
@@ -254,12 +263,29 @@ def test_a_list_of_blocked_tasks_does_not_starve_the_one_behind_them(bench: Benc
 def test_setting_the_same_limit_again_changes_nothing(bench: Bench) -> None:
     operation: Operation[bool] = bench.protocol.set_limit(Limit("k", concurrency=2))
     assert bench.run(operation)
+    before = bench.client.hgetall(bench.key("limits"))
     bench.move_clock(10)
     assert bench.act(operation) == (True, {})
+    assert bench.client.hgetall(bench.key("limits")) == before, "it holds since it was set first"
+
+
+def test_one_that_is_not_there_cannot_be_removed(busy: Bench) -> None:
+    assert busy.act(busy.protocol.remove_limit("m")) == (False, {})
+
+
+def test_a_change_of_a_limit_looks_at_those_whom_it_has_held_up(bench: Bench) -> None:
+    for name in ("k", "m"):
+        limit(bench, name, concurrency=1)
+    bench.register("w1")
+    bench.submit(*(task(f"{key}{n}", limits=key) for key in ("k", "m:x", "mm") for n in range(2)))
+    assert claim(bench) == ["k0", "m:x0", "mm0", "mm1"]
+    _, changed = bench.act(bench.protocol.set_limit(Limit("m", concurrency=2)))
+    assert changed["jams"] == {"m:x": "t+0"}
 
 
 def test_there_is_a_bound(bench: Bench) -> None:
     bench.client.hset(bench.key("limits"), mapping={f"n{n}": "1 - 0 0 0 1" for n in range(1000)})
+    bench.client.set(bench.key("limited"), "#")
     assert not bench.run(bench.protocol.set_limit(Limit("new", concurrency=2)))
     assert bench.run(bench.protocol.set_limit(Limit("n7", concurrency=2)))
 
@@ -309,3 +335,15 @@ def test_without_room_it_is_looked_at_again_in_a_minute_not_in_a_second(busy: Be
     busy.move_clock(60)
     busy.run(busy.protocol.promote())
     assert busy.state()["jams"] == {"k": "t+120"}
+
+
+def test_what_began_before_a_limit_was_set_counts_for_nothing_whatever_the_clock_says(bench: Bench) -> None:
+    bench.register("w1", "w2")
+    bench.submit(*(task(f"a{n}", limits="k") for n in range(3)))
+    assert claim(bench, "w1", 2) == ["a0", "a1"]
+    bench.move_clock(-200)
+    # the audit looks: these two have begun before it was set, though the clock of the server says otherwise
+    limit(bench, "k", concurrency=1)
+    assert claim(bench, "w2", 1) == ["a2"]
+    bench.move_clock(200)
+    assert claim(bench, "w2", 1) == []

@@ -11,6 +11,13 @@ from taskq.protocol.walks import all_cards, all_sizes
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, created, settle, task
 
 
+def test_a_key_of_a_kind_that_taskq_never_makes_is_left_out_of_a_snapshot(bench: Bench) -> None:
+    bench.submit_ids("a")
+    before = bench.state()
+    bench.client.xadd(bench.raw_key("foreign"), {"a": "b"})
+    assert bench.state() == before
+
+
 class TestStats:
     def test_of_an_empty_namespace(self, bench: Bench) -> None:
         sizes = bench.run(bench.protocol.stats())
@@ -151,13 +158,13 @@ class TestCards:
         _, (card,), _ = bench.run(bench.protocol.cards())
         assert (card.card, card.held) == ({}, ("a",))
 
-    @pytest.mark.parametrize("number", [51, 300])
+    @pytest.mark.parametrize("number", [26, 300])
     def test_many_come_in_pages_each_of_them_once(self, bench: Bench, number: int) -> None:
         names = [f"w{n:03}" for n in range(number)]
         bench.client.sadd(bench.key("workers"), *names)
         bench.audited = False
         _, first, cursor = bench.run(bench.protocol.cards())
-        assert len(first) <= 50
+        assert len(first) <= 25
         assert cursor != "0", "one page is not all"
         _, cards = bench.walk(all_cards(bench.protocol))
         assert [c.worker_id for c in cards] == names

@@ -65,6 +65,16 @@ def test_a_tombstone_comes_alive_where_it_stands(bench: Bench) -> None:
     assert [c.task_id for c in bench.claim("w1")] == ["a", "b"]
 
 
+def test_a_tombstone_comes_alive_when_its_turn_in_the_sequence_has_come(bench: Bench) -> None:
+    bench.submit(task("a", ordering="k"), task("b", ordering="k"))
+    bench.run(bench.protocol.cancel("a", "{}", TTL_MS))
+    assert bench.run(bench.protocol.replay([("a", "normal")])) == [1]
+    assert bench.state()["status:waiting"] == {"a"}
+    bench.run(bench.protocol.cancel("b", "{}", TTL_MS))
+    assert bench.state()["queue:normal"] == ["a", "b"], "each of them once"
+    assert bench.state()["tombstones"] == {"b"}
+
+
 def test_a_delayed_task_that_was_cancelled_waits_in_its_list(bench: Bench) -> None:
     bench.submit(task("a", "high", due="+60000"))
     bench.run(bench.protocol.cancel("a", "{}", TTL_MS))

@@ -51,6 +51,14 @@ def test_no_more_come_back_than_are_claimed_in_the_same_step(both: Bench) -> Non
     assert claimed(both, "able", 1) == ["c"]
 
 
+def test_nobody_comes_back_to_a_list_that_is_paused(both: Bench) -> None:
+    pass_over(both, "a")
+    both.run(both.protocol.pause(True, ["normal"]))
+    both.submit(task("u", "urgent"))
+    assert claimed(both, "able") == ["u"]
+    assert behind(both) == ["a"]
+
+
 def test_the_bell_of_those_who_know_it_rings(both: Bench) -> None:
     pass_over(both, "a")
     assert both.client.lrange(both.key("bell", "@able"), 0, -1) == ["1"]

@@ -13,6 +13,7 @@ from taskq.errors import ServerError
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Submission, SubmitReply
 from tests.lua.cut import LONG_WAY, ways_of
+from tests.lua.scenarios.bounding import bound
 from tests.state import Bench, State, task
 from tests.waiting import eventually
 
@@ -74,11 +75,13 @@ UNUSUAL: dict[str, tuple[Callable[[Bench], object], tuple[Submission, ...], int]
     "one that is stored already": (lambda bench: bench.submit(ONE), (ONE,), 0),
     "one with another body": (lambda bench: bench.submit(ONE), (task("a", body="other"),), 0),
     "the first that is large": (nothing, (task("a", body=LARGE),), 0),
+    "one of a queue that has a limit": (lambda bench: bound(bench, 1), (ONE,), 0),
     "one that is delayed": (nothing, (task("a", due="+60000"),), 0),
     "one that is unique": (nothing, (task("a", unique="k"),), 0),
     "a batch into a list that becomes full": (two_wait, TWO, 3),
     "a batch of which one is stored": (lambda bench: bench.submit(task("b")), TWO, 0),
     "a batch with the first that is large": (nothing, (ONE, task("b", body=LARGE)), 0),
+    "a batch of queues of which one has a limit": (lambda bench: bound(bench, 2), BATCH, 0),
     "a batch with a delayed one": (nothing, (ONE, task("b", due="+60000")), 0),
 }
 

@@ -128,6 +128,15 @@ def test_bounded_steps(bench: Bench) -> None:
     assert bench.state()["counters"]["expired"] == 7
 
 
+def test_a_turn_that_settles_nothing_does_not_sweep(bench: Bench) -> None:
+    bench.end("w1", settle(bench.claim_one("a")))
+    bench.expire("a")
+    bench.move_clock(120)
+    bench.run(bench.protocol.pause(True, ["low"]))
+    _, changed = bench.act(bench.turn_op("w1", 0))
+    assert changed.keys() == {"worker:w1"}
+
+
 def test_a_step_that_ends_with_the_list_leaves_the_slot_for_the_next(bench: Bench) -> None:
     bench.end("w1", settle(bench.claim_one("a")))
     bench.expire("a")

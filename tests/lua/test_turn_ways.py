@@ -179,10 +179,12 @@ class TestWhoMayCompleteATask:
         assert changed["processing:w1"] == ["b"]
 
     @pytest.mark.parametrize("ttl_ms", [0, -1])
-    def test_not_without_a_time_to_keep_it(self, bench: Bench, script: Script, ttl_ms: int) -> None:
+    @pytest.mark.parametrize("alone", [False, True])
+    def test_not_without_a_time_to_keep_it(self, bench: Bench, script: Script, ttl_ms: int, alone: bool) -> None:
         claim, other = bench.claim_one("a"), bench.claim_one("b")
         before = bench.state()
-        operation = bench.turn_op("w1", 1, [settle(other), settle(claim, number=ttl_ms)])
+        beside = [] if alone else [settle(other)]
+        operation = bench.turn_op("w1", 1, [*beside, settle(claim, number=ttl_ms)])
         with pytest.raises(ServerError, match="an end of a needs a time"):
             bench.transport.run(operation._replace(script=script))
         assert bench.state() == before

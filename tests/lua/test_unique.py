@@ -177,6 +177,12 @@ def test_it_starts_when_the_holder_has_ended(bench: Bench, end: str) -> None:
     assert "unique:k" not in bench.state()
 
 
+def test_it_is_claimed_in_the_turn_that_ends_the_holder(bench: Bench) -> None:
+    claim = running(bench)
+    submit(bench, keyed("next", "queue_one"))
+    assert [claimed.task_id for claimed in bench.run(bench.turn_op("w1", 1, [settle(claim)])).claims] == ["next"]
+
+
 @pytest.mark.parametrize("outcome", ["retry", "snooze", "release", "crash"])
 def test_it_waits_as_long_as_the_holder_has_not_ended(bench: Bench, outcome: str) -> None:
     """A worker that dies with the holder changes nothing: the key is held by its next attempt."""
@@ -289,6 +295,11 @@ def test_debounce_starts_when_nobody_has_come_for_the_window(bench: Bench) -> No
     assert [status(bench, i) for i in "abc"] == ["cancelled", "cancelled", "running"]
 
 
+def test_debounce_starts_no_sooner_than_it_is_due(bench: Bench) -> None:
+    submit(bench, keyed("a", "debounce", due=bench.at(60)), keyed("b", "debounce", key="k2", due=bench.at(10)))
+    assert bench.state()["scheduled"] == {"a": "t+60", "b": "t+20"}
+
+
 def test_debounce_behind_a_run_waits_for_both(bench: Bench) -> None:
     claim = running(bench)
     submit(bench, keyed("next", "debounce"))
@@ -365,6 +376,13 @@ def test_twice_in_one_batch(
     if place is not completed and ids == ("a", "a") and policies[0] in ("queue_one", "throttle"):
         ids = ids if place is running and policies[0] == "queue_one" else ("holder", "holder")
     assert submit(bench, *batch).ids == ids
+    assert all(status(bench, task_id) for task_id in ids)
+
+
+def test_in_one_batch_it_is_as_one_after_the_other(bench: Bench) -> None:
+    running(bench)
+    assert submit(bench, keyed("a"), keyed("b", "queue_one")).ids == ("holder", "b")
+    assert status(bench, "b") == "waiting"
 
 
 def test_a_duplicate_refuses_its_whole_batch(bench: Bench) -> None:

@@ -260,6 +260,13 @@ def a_limit_of_their_type_with_room(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 5)
 
 
+def a_pause_of_a_type_beside_keys_that_nobody_counts(bench: Bench) -> Operation[TurnReply]:
+    bench.run(bench.protocol.gate(True, "type:send"))
+    bench.register("w1")
+    bench.submit(typed("a", "other", limits="k"), typed("b", "another", limits="k l"))
+    return bench.turn_op("w1", 5)
+
+
 def a_limit_of_another_type(bench: Bench) -> Operation[TurnReply]:
     limit(bench, "type:send", concurrency=1)
     claim = bench.claim_one("a")
@@ -323,6 +330,7 @@ def rates_with_room(bench: Bench) -> Operation[TurnReply]:
 
 SHORT: tuple[Situation, ...] = (
     a_limit_of_their_type_with_room,
+    a_pause_of_a_type_beside_keys_that_nobody_counts,
     a_limit_of_another_type,
     each_type_by_itself,
     the_room_that_it_gives_back,

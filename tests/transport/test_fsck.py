@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import redis
 
+from taskq.model.circuit import Circuit
 from taskq.model.limit import Limit
-from taskq.protocol.audit import audit
+from taskq.protocol.audit import audit, expires
+from taskq.protocol.keys import FAMILIES
+from taskq.protocol.view import KINDS
 from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan
 from taskq.settings import Settings
 from taskq.transport.findings import Report
@@ -39,6 +44,9 @@ def bench(redis_url: str, prefix: str, redis_client: redis.Redis) -> Iterator[Be
         bench.submit_ids("run3")
         bench.claim("w1", 1)
         assert bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
+        assert bench.run(bench.protocol.set_circuit(Circuit("ring", 1, 60, 60)))
+        assert bench.run(bench.protocol.open_circuit("ring:b", 0))
+        assert bench.run(bench.protocol.gate(True, "type:paused"))
         bench.submit(*(task(f"l{n}", limits="few") for n in range(3)))
         assert [claim.task_id for claim in bench.claim("w2", 2)] == ["l0"]
         bench.submit_ids("ask")
@@ -190,6 +198,14 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "blocked and not waiting": (change("ZADD", "blocked", "few", 1, "a"), "I12", "few"),
     "blocked and never looked at": (change("DEL", "jams", ""), "I12", "few"),
     "blocked and nobody is woken": (change("ZREM", "scheduled", "", "@limits"), "I12", "few"),
+    "looked at, and nobody waits": (change("ZADD", "jams", "", 1, "nobody"), "I12", "nobody"),
+    "a type with a limit that claims do not know of": (change("SET", "limited", "", "# "), "I13", "limited"),
+    "a key with a limit that claims do not know of": (change("SET", "limited", "", " x "), "I13", "limited"),
+    "limits that claims do not know of": (change("DEL", "limited", ""), "I13", "limited"),
+    "a gate of no circuit": (change("HSET", "gates", "", "!gone:a", "open 1 2"), "I13", "!gone:a"),
+    "a gate of a circuit that cannot be read": (change("HSET", "gates", "", "!ring:a", "ajar"), "I13", "!ring:a"),
+    "a pause that cannot be read": (change("HSET", "gates", "", "type:x", "1"), "I13", "type:x"),
+    "woken, and nobody behind it": (change("HSET", "woken", "", "nobody", "a"), "I13", "nobody"),
     "a rate that does not expire": (change("SET", "rate", "few", 1), "I5", "rate:few"),
     "a sequence that is gone": (change("DEL", "sequence", "k"), "I11", "o1"),
     "waiting, in no sequence": (change("ZREM", "sequence", "k", "o2"), "I11", "o2"),
@@ -291,6 +307,31 @@ def test_foreign_keys_are_reported_and_never_changed(bench: Bench) -> None:
     assert changes(before, bench.state()) == {}
 
 
+@pytest.mark.parametrize("family", ["limits", "circuits", "bounds", "sla", "schedules"])
+def test_settings_that_cannot_be_read_are_reported_and_never_changed(bench: Bench, family: str) -> None:
+    bench.client.hset(bench.key(family), "mine", "no such line")
+    bench.client.set(bench.key("limited"), "# paused *")
+    before = bench.state()
+    assert [sentence[:4] for sentence in findings(bench)] == ["I14:"] * (family != "schedules")
+    assert found(run(bench, repair=True)) == {("I14", "mine")}
+    assert changes(before, bench.state()) == {}
+
+
+@pytest.mark.parametrize("family", [family for family in KINDS if expires(family) is not None])
+def test_every_key_that_is_not_of_a_task_keeps_its_kind_of_expiry(bench: Bench, family: str) -> None:
+    name = {"status": "pending", "queue": "normal", "processing": "w1", "worker": "w1", "bell": "normal"}.get(
+        family, "n"
+    )
+    key = bench.key(family, name if FAMILIES[family].endswith(":") else "")
+    if not bench.client.exists(key):
+        value = {"string": ("SET", "1"), "list": ("RPUSH", "1"), "set": ("SADD", "1"), "hash": ("HSET", "k", "1")}
+        command, *words = {**value, "zset": ("ZADD", "1", "k")}[KINDS[family]]
+        bench.client.execute_command(command, key, *words)
+    bench.client.persist(key) if expires(family) else bench.client.pexpire(key, 90_000)
+    assert ("I5", key.removeprefix(bench.key("root"))) in found(run(bench, repair=True))
+    assert (bench.client.pttl(key) >= 0) == expires(family)
+
+
 def test_what_was_running_is_handed_back_uncharged_to_the_head(bench: Bench) -> None:
     bench.client.lrem(bench.key("processing", "w1"), 1, "run2")
     run(bench, repair=True)
@@ -310,3 +351,9 @@ def test_everything_at_once_can_still_be_run(bench: Bench) -> None:
     assert findings(bench) == []
     claimed = [claim.task_id for claim in bench.claim("w2", 400, [*LISTS, "mail:low"])]
     assert sorted(claimed) == sorted({"a", "b", "c", "m", "o0", "child", *(f"x{n}" for n in range(250))})
+
+
+def test_the_page_names_what_looks_at_each_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "fsck.md").read_text(encoding="utf-8")
+    table = page.partition("## Which key is looked at by what")[2].partition("## What it costs")[0]
+    assert sorted(re.findall(r"`([a-z]+)`", table)) == sorted(FAMILIES)

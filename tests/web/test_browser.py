@@ -213,3 +213,33 @@ def test_with_a_token(browser: Any, new_site: NewSite) -> None:
     page.get_by_text("Live", exact=True).wait_for()
     assert page.get_by_text("read only").is_visible()
     context.close()
+
+
+def test_without_scripts_a_page_shows_and_acts(browser: Any, acting: Site, queue: TaskQueue) -> None:
+    queue.submit_task(Task(queue="mail"))
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{acting.url}/queues")
+    assert page.get_by_text("this page is as of when it was loaded").is_visible()
+    page.locator("tr.group", has_text="mail").get_by_role("button", name="Pause").click()
+    page.get_by_text("Paused. Running tasks go on").wait_for()
+    page.locator("tr.group", has_text="mail").locator("summary", has_text="Purge").click()
+    page.locator("details[open]").get_by_role("button", name="Purge").click()
+    page.locator(".job").wait_for()
+    context.close()
+
+
+def test_a_tab_in_the_background_has_no_connection(page: Any, site: Site) -> None:
+    page.goto(site.url)
+    page.get_by_text("Live", exact=True).wait_for()
+    with page.expect_event("requestfailed", lambda request: "/live" in request.url):
+        page.evaluate(HIDE, True)
+    with page.expect_request(lambda request: "/live" in request.url):
+        page.evaluate(HIDE, False)
+    page.get_by_text("Live", exact=True).wait_for()
+
+
+HIDE = """(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""

@@ -107,6 +107,8 @@ async def take(stream: AsyncIterator[str]) -> str:
 
 
 def test_fifty_visitors_cost_one_look() -> None:
+    assert DashboardOptions(trusted=True).interval_seconds == 2, "as docs/dashboard.md says"
+
     async def run() -> None:
         looks = Looks()
         hub = Hub(looks, 0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -11,12 +12,13 @@ import redis
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from taskq import Task, TaskQueue
+from taskq import Task, TaskQueue, TaskWorker
 from taskq.settings import Settings
 from taskq.states import TaskStatus
 from taskq.web import DashboardOptions, create_app
 from tests.conformance.clients import Hands
 from tests.servers import ServerProcess
+from tests.waiting import eventually
 from tests.web.conftest import NewSite, Site, serving
 from tests.web.reader import Reader
 
@@ -230,3 +232,20 @@ def test_a_tree_of_tasks(site: Site, queue: TaskQueue) -> None:
     assert text.count('<ul class="below">') == 2
     for task_id in ids[:3]:
         assert f"/tasks/{task_id}" in text
+
+
+def test_partitions_are_summed(settings: Settings) -> None:
+    spread = replace(settings, partitions=2)
+    app = create_app(spread, DashboardOptions(trusted=True, interval_seconds=0.2))
+    with TaskQueue(settings=spread) as queue, serving(app) as url:
+        queue.submit_batch([Task(task_type="novel") for _ in range(40)])
+        queue.set_sla("normal", age=3600)
+        site = Site(url)
+        assert '<td class="n" data-label="Waiting"><b>40</b></td>' in site.text("/queues")
+        for index in range(2):
+            TaskWorker(queue, partitions=[index]).run_until_empty()
+        eventually(lambda: "40 × novel, version 1" in site.text("/queues"), what="those of both partitions")
+        text = site.text("/queues")
+        assert text.count('<span class="status s-failed">no worker knows it</span>') == 1
+        assert text.count('<span class="status s-completed">kept</span>') == 1
+        assert f"<b>{settings.prefix}</b> × 2" in text

@@ -169,8 +169,6 @@ def test_what_cannot_be_stored_is_refused_where_it_stands(settings: Settings) ->
             for keyed in (Task(unique_key="k"), Task(ordering_key="k"), Task(depends_on=["x"])):
                 with pytest.raises(InvalidTask, match="no unique_key, no ordering_key and no depends_on"):
                     tx.submit(keyed)
-            with pytest.raises(InvalidTask, match=r"limit_keys \(smtp\): limit its type"):
-                tx.submit(Task(limit_keys=["smtp"]))
             with pytest.raises(InvalidTask, match="a child is a Task"):
                 tx.submit("child")  # type: ignore[arg-type]  # what is tested
             with pytest.raises(InvalidTask, match="the result is not JSON"):

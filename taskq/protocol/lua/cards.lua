@@ -5,7 +5,7 @@
 -- ARGV    cursor
 -- REPLY   {now ms, {worker, {field, value, ...}, {held ids}, ms of lease left, ...}, next cursor or '0'}
 -- A worker may come twice.
-local workers, following = scan_page(WORKERS, cursor, 50)
+local workers, following = scan_page(WORKERS, cursor, 25)
 local credit, cards = tonumber(call('HGET', META, 'lease_credit') or 0), {}
 for _, worker in ipairs(workers) do
   local n, lease = #cards, call('ZSCORE', LEASES, worker)

@@ -147,7 +147,7 @@ for i, task in ipairs(tasks) do
   local holder = unique ~= '' and (holders[unique] or last_of[unique] ~= id and last_of[unique] or call('GET', UNIQUE .. unique))
   local behind, duplicate = false, nil
   if task.rules ~= '' and not stored then
-    if task.due ~= '0' then task.due_ms = tonumber(task.due) + (string.byte(task.due) == 43 and now or 0) end
+    task.due_ms = tonumber(task.due) + (string.byte(task.due) == 43 and now or 0)
     if holders[unique] then
       duplicate = string.find(task.rules, '^reject') and holder
     elseif holder ~= last_of[unique] then
@@ -160,7 +160,6 @@ for i, task in ipairs(tasks) do
     if stored ~= task.body then conflicts[#conflicts + 1] = i end
   elseif holder then
     codes[i] = holder
-    if holder ~= last_of[unique] then holders[unique] = holder end
   else
     codes[i] = 1
     fresh[#fresh + 1] = task

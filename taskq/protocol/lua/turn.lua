@@ -1,8 +1,8 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates
--- INCLUDE clock bodies text events bell settle promote sweep running counted room claim
+-- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates jams circuits
+-- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together claim
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
@@ -38,8 +38,8 @@ repeat
 
   local usual, settles, ended, results, waiters, ttl, slot, at_head = others == 0, 0, {}, {}, {}, nil, nil, 0
   local sweeping = false
-  -- who gives permits back: the ids and the keys of each record
-  local holders_by, given_back
+  -- who gives permits back: ids by record, and each key with the ids of one record; whether there are gates or circuits
+  local leavers_by, leavers, watched
   if groups > 0 and usual then
     local at, beginnings, given = first_rest + lists, {}, {}
     ttl = ARGV[at + 1]
@@ -52,29 +52,40 @@ repeat
       end
       at = after
     end
-    local records, known, same = call('HMGET', RUNNING, unpack(ended)), nil, nil
+    local records, known, of, same = call('HMGET', RUNNING, unpack(ended)), nil, nil, nil
     for n = 1, settles do
-      local id, record = ended[n], records[n]
-      if not record or string.find(record, beginnings[n], 1, true) ~= 1 or given[id] then
+      local id, record, beginning = ended[n], records[n], beginnings[n]
+      -- those that were claimed together from one list have the same record
+      if record ~= known or beginning ~= of then
+        if not record or string.find(record, beginning, 1, true) ~= 1 then
+          usual = false
+          break
+        end
+        known, of, same = record, beginning, nil
+        if string.byte(record, -1) ~= 45 then
+          leavers_by, leavers = leavers_by or {}, leavers or {}
+          same = leavers_by[record]
+          if not same then
+            local keys = string.match(record, '^%S+ %d+ %d+ (.*) l$', #beginning + 1)
+            if not keys then
+              usual = false
+              break
+            end
+            same = {}
+            leavers_by[record] = same
+            if not string.find(keys, ' ', 1, true) then
+              leavers[#leavers + 1], leavers[#leavers + 2] = keys, same
+            else
+              for key in string.gmatch(keys, '[^ ]+') do leavers[#leavers + 1], leavers[#leavers + 2] = key, same end
+            end
+          end
+        end
+      end
+      if given[id] then
         usual = false
         break
       end
-      if string.byte(record, -1) ~= 45 then
-        holders_by, given_back = holders_by or {}, given_back or {}
-        if record ~= known then known, same = record, holders_by[record] end
-        if not same then
-          same = {}
-          holders_by[record] = same
-          local released, keys = {}, string.match(record, '^%S+ %d+ %d+ (.*) l$', #beginnings[n] + 1)
-          if not keys then
-            usual = false
-            break
-          end
-          for key in string.gmatch(keys, '[^ ]+') do released[#released + 1] = key end
-          given_back[record] = released
-        end
-        same[#same + 1] = id
-      end
+      if same then same[#same + 1] = id end
       given[id] = true
       if waited and call('EXISTS', WAITERS .. id) == 1 then waiters[n] = call('SMEMBERS', WAITERS .. id) end
     end
@@ -89,13 +100,14 @@ repeat
     call('LLEN', RETAINED .. slot)
     call('SCARD', STATUS .. 'running')
     call('SCARD', STATUS .. 'completed')
-    if given_back then
-      local blocked = {GATES}
-      for _, released in pairs(given_back) do
-        for i = 1, #released do blocked[#blocked + 1] = BLOCKED .. released[i] end
+    -- somebody waits for one of these permits, or one of them may be that of a probe
+    if leavers then
+      watched = call('EXISTS', GATES, CIRCUITS, JAMS) > 0
+      if watched then
+        local blocked = {GATES}
+        for i = 1, #leavers, 2 do blocked[#blocked + 1] = BLOCKED .. leavers[i] end
+        if call('EXISTS', unpack(blocked)) > 0 then break end
       end
-      -- somebody waits for one of these permits, or one of them may be that of a probe
-      if call('EXISTS', unpack(blocked)) > 0 then break end
     end
   end
   if not usual then break end
@@ -132,28 +144,46 @@ repeat
     if counting then
       -- COPY counted
       limited = counting
-      local groups, group, last_by
+      local by, kind, keys, keys_at, first_by, mixed
+      local sub = string.sub
       for n = 1, count do
-        local by = counted_by(ids[n], bodies[n])
+        local body, from = bodies[n], 18 + #ids[n]
+        local at = keys and from + keys_at
+        -- comparing is cheaper than reading, and most are like the one before
+        if not kind or sub(body, from, from + #kind - 1) ~= kind or at and sub(body, at, at + #keys - 1) ~= keys then
+          by, kind, keys, keys_at = counted_by(ids[n], body)
+          if n == 1 then first_by = by elseif by ~= first_by then mixed = true end
+        end
         if by then
-          if by ~= last_by then
-            groups, counts, last_by = groups or {}, counts or {}, by
-            group = groups[by] or {}
-            groups[by] = group
-          end
-          group[#group + 1], counts[n] = ids[n], by
+          counts = counts or {}
+          counts[n] = by
         end
       end
-      if groups then
-        -- COPY room
-        take_all = take
-        if given_back then
-          for record, released in pairs(given_back) do
-            for i = 1, #released do
-              local key = released[i]
-              holders[key] = (holders[key] or call('SCARD', PERMITS .. key)) - #holders_by[record]
-            end
+      if counts then
+        local groups = {}
+        if not mixed then groups[by] = ids end
+        for n = 1, mixed and count or 0 do
+          local known = counts[n]
+          if known then
+            groups[known] = groups[known] or {}
+            table.insert(groups[known], ids[n])
           end
+        end
+        -- COPY room together
+        take_all = take
+        if watched ~= false then
+          guarded = call('EXISTS', GATES, CIRCUITS) > 0
+          -- a closed gate, or one that lets a probe through, is for the long way
+          if guarded and call('EXISTS', GATES) == 1 then break end
+        else
+          guarded = false
+        end
+        if guarded then
+          -- COPY gates
+        end
+        for i = 1, leavers and #leavers or 0, 2 do
+          local key = leavers[i]
+          holders[key] = (holders[key] or call('SCARD', PERMITS .. key)) - #leavers[i + 1]
         end
         local sound, try = nil, pcall
         sound, members, held = try(room_for_all, groups)
@@ -169,10 +199,8 @@ repeat
     end
   end
   if settles == 0 then call('LLEN', PROCESSING .. worker) end
-  if given_back and not members then
-    for _, released in pairs(given_back) do
-      for i = 1, #released do call('SCARD', PERMITS .. released[i]) end
-    end
+  if leavers and not members then
+    for i = 1, #leavers, 2 do call('SCARD', PERMITS .. leavers[i]) end
   end
   if sweeping then
     -- COPY sweep
@@ -237,18 +265,14 @@ repeat
       end
     end
     if members then
-      for key, same in pairs(members) do take_all(key, same) end
+      for key, same in pairs(members) do take_all(key, same, held[key]) end
     end
     call('HSET', RUNNING, unpack(records))
     call('SADD', STATUS .. 'running', unpack(ids))
     call('HSET', META, 'fence', string.format('%d', first + count - 1))
   end
-  if given_back then
-    -- after those who have taken theirs, so that the set need not be made anew
-    for record, released in pairs(given_back) do
-      for i = 1, #released do call('SREM', PERMITS .. released[i], unpack(holders_by[record])) end
-    end
-  end
+  -- after those who have taken theirs, so that the set need not be made anew
+  for i = 1, leavers and #leavers or 0, 2 do call('SREM', PERMITS .. leavers[i], unpack(leavers[i + 1])) end
   if (ring_on == 1 or cut) and lists > 0 then
     local bells, left = {}, false
     for i = 1, lists do

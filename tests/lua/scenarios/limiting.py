@@ -38,6 +38,13 @@ def turn_makes_room(bench: Bench) -> Operation[Any]:
     return bench.turn_op("w1", 5, [settle(claim) for claim in bench.claim("w1", 5)])
 
 
+def turn_gives_a_permit_back(bench: Bench) -> Operation[Any]:
+    """And finds nothing to claim."""
+    _limited(bench, 2, concurrency=2)
+    first, _ = bench.claim("w1", 5)
+    return bench.turn_op("w1", 5, [settle(first)])
+
+
 def settle_makes_room(bench: Bench) -> Operation[Any]:
     _limited(bench, 5, concurrency=3)
     outcomes = ("fail", "retry", "release")
@@ -133,7 +140,7 @@ def mend_a_jam(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
     bench.client.delete(bench.key("jams"))
-    return bench.protocol.mend_place("blocked", "k", "", TIMES.lease_ms)
+    return bench.protocol.mend_place("jams", "k", "", TIMES.lease_ms)
 
 
 def _opened(bench: Bench) -> None:
@@ -209,6 +216,15 @@ def settle_opens_a_circuit(bench: Bench) -> Operation[Any]:
     return bench.protocol.settle([settle(claim, "fail") for claim in bench.claim("w1", 1)])
 
 
+def settle_one_more_failure(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.run(bench.protocol.set_circuit(Circuit("k", failures=3)))
+    bench.submit(*(task(f"l{n}", limits="k") for n in range(2)))
+    first, second = bench.claim("w1", 2)
+    bench.end("w1", settle(first, "fail"))
+    return bench.protocol.settle([settle(second, "fail")])
+
+
 def settle_a_probe(bench: Bench) -> Operation[Any]:
     _opened(bench)
     bench.move_clock(30)
@@ -228,6 +244,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     turn_meets_a_full_limit,
     turn_meets_a_full_window,
     turn_makes_room,
+    turn_gives_a_permit_back,
     settle_makes_room,
     settle_completes_and_makes_room,
     settle_after_its_limit_is_gone,
@@ -254,6 +271,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     turn_meets_an_open_circuit,
     turn_sends_a_probe,
     settle_opens_a_circuit,
+    settle_one_more_failure,
     settle_a_probe,
     evict_a_probe,
 )

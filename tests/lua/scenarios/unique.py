@@ -50,13 +50,15 @@ def submit_and_wait_for_the_holder(bench: Bench) -> Operation[Any]:
 
 
 def submit_and_replace(bench: Bench) -> Operation[Any]:
-    """One in a list, one in the schedule, one that is blocked, and one that waits for a holder."""
+    """One in a list of another queue, one in the schedule, one that is blocked, and one that waits for a holder."""
     bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
     bench.submit(task("x", limits="few"), keyed("blocked", key="k3", limits="few"), task("running", unique="k4"))
     bench.register("w1")
     assert len(bench.claim("w1")) == 2
     bench.submit(
-        keyed("next", "queue_one", key="k4"), keyed("pending", "replace"), keyed("later", "debounce", key="k2")
+        keyed("next", "queue_one", key="k4"),
+        keyed("pending", "replace", queue="mail"),
+        keyed("later", "debounce", key="k2"),
     )
     bench.submit(task("plain", unique="k5"))
     return bench.protocol.submit([keyed(f"new{n}", "replace", key=f"k{n or ''}") for n in (0, 2, 3, 4, 5)], 0)

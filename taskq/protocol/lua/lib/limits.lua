@@ -1,6 +1,6 @@
 -- limits: how many tasks of a kind may run at a time, and how many may start within a time
 -- USES permits jams blocked state status queue scheduled gates faults woken counters sidings
--- INCLUDE clock text bell events schedule room
+-- INCLUDE clock text bell events schedule room gates
 -- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
 -- permits:<key> holds who runs with it. A claim that finds no room takes the task out of its list into blocked:<key>;
 -- whatever makes room moves the first of them back to the heads of their lists in the same step. jams says for each key
@@ -15,7 +15,7 @@ local sound, freed, jammed, closed = {}, {}, false, {}
 -- as room, also on a siding: there it is a turn that makes room
 local function opening(key)
   if string.byte(key) ~= 64 then return room(key) end
-  return call('HEXISTS', SIDINGS, key) == 1 and 0 or MOST, now + LOOK_MS
+  return call('HEXISTS', SIDINGS, key) == 1 and 0 or MOST, now + 60000
 end
 
 -- reads only: all that is touched when there is room with some keys, or may be
@@ -28,7 +28,7 @@ local function check_limits(keys)
   call('HLEN', WOKEN)
   for key in string.gmatch(keys, '[^ ]+') do
     opening(key)
-    if circuit_of(key) then call('LLEN', FAULTS .. key) end
+    if guarded and circuit_of(key) then call('LLEN', FAULTS .. key) end
     call('SCARD', PERMITS .. key)
     call('ZCARD', BLOCKED .. key)
   end
@@ -44,12 +44,15 @@ end
 -- Takes a permit or a start of each limit, or of none. Returns the key that is full and when to look again; or nil, and
 -- the keys whose permits it holds from now on.
 local function admit(id, keys)
+  local held_by, held = {}, nil
   for key in string.gmatch(keys, '[^ ]+') do
-    local free, again = room(key)
+    local free, again, holds = room(key)
     if free < 1 then return key, again end
+    held_by[key] = holds
   end
   for key in string.gmatch(keys, '[^ ]+') do
-    take(key, {id})
+    take(key, {id}, held_by[key])
+    if held_by[key] then held = held and held .. ' ' .. key or key end
     if guarded and call('HEXISTS', GATES, '!' .. key) == 1 then
       -- whoever passes the gate of a circuit is its probe
       sent_out[key] = id
@@ -57,7 +60,7 @@ local function admit(id, keys)
       emit('circuit.half_open', 'key', key, 'task_id', id)
     end
   end
-  return nil, held_of(keys)
+  return nil, held
 end
 
 -- Out of its list; it keeps its place among the blocked if it has been there before: by priority, then by time.
@@ -196,7 +199,7 @@ end
 
 local function look_at_jams()
   for _, key in ipairs(due_jams()) do
-    call('ZADD', JAMS, digits(now + LOOK_MS), key)
+    call('ZADD', JAMS, digits(now + 60000), key)
     unblock(key, MOST)
   end
   local first = call('ZRANGE', JAMS, '0', '0', 'WITHSCORES')

@@ -18,7 +18,7 @@ end
 
 -- reads only: all that the end of the replaced one touches
 local function check_victim(id, by, keep)
-  local state = call('HMGET', STATE .. id, 'status', 'unique', 'blocked', 'list', 'succeeds')
+  local state = call('HMGET', STATE .. id, 'status', 'unique', 'blocked', 'list')
   local status = state[1] or 'pending'
   call('SCARD', STATUS .. status)
   call('SCARD', TOMBSTONES)
@@ -39,7 +39,6 @@ local function decide(task, holder)
   local policy, window, keep = string.match(task.rules, '^(%S+) %d+ (%d+) %d+ (%d+)$')
   local successor = call('GET', SUCCESSOR .. task.unique)
   if policy == 'debounce' then task.due_ms = math.max(task.due_ms or 0, now + window) end
-  if not holder and not successor then return nil end
   local over, begun = false, true
   if holder then over, begun = standing(holder, task.unique) end
   if over and not successor then return holder end

@@ -1,5 +1,5 @@
 -- purge: delete a task that waits, as if it had never been submitted
--- USES task state checkpoint signals sagas successor
+-- USES task state checkpoint signals sagas
 -- INCLUDE clock events family sequence unique
 -- reads only: all that the deletion touches; returns what the task is tied to
 local function check_purge(id)
@@ -7,7 +7,6 @@ local function check_purge(id)
   check_unique(ties[1])
   check_parents(ties[2])
   check_sequence(ties[4])
-  if ties[7] then call('GET', SUCCESSOR .. ties[7]) end
   return ties
 end
 

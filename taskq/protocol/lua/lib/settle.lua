@@ -1,6 +1,6 @@
 -- settle: apply the outcomes of attempts whose fence still holds
 -- USES processing queue state status task result counters awaited paused tombstones retention retained scheduled
--- USES waiters running checkpoint family signals sidings workers
+-- USES waiters running checkpoint family signals workers
 -- INCLUDE clock terminate schedule bell events leave family sequence awaited unique sidings
 -- In ARGV stand first the completions, in groups: fence, TTL in ms and size of the group, then id and result for each.
 -- Then come the other outcomes, five words each: id, fence, outcome, body, number; number is a TTL for an end and a delay
@@ -62,9 +62,7 @@ local function check_other(id, run, outcome, body, number)
   if outcome == 'pass' then
     if not string.find(body, '^[%w_.-]+@%d+$') then error({err = 'ERR ' .. id .. ' was passed over without its type'}) end
     check_limits(siding_key(run.list, body))
-    call('HLEN', SIDINGS)
     call('SCARD', WORKERS)
-    call('SCARD', STATUS .. 'scheduled')
   end
   if ENDS[outcome] then
     check_end(id, ENDS[outcome], unique, number)

@@ -1,5 +1,5 @@
 -- terminate: end a task: result, expiry, status set, unique key, waiting clients
--- USES task state result status dead counters successor waiters reply retained retention checkpoint signals
+-- USES task state result status dead counters waiters reply retained retention checkpoint signals
 -- INCLUDE clock retention events family sequence unique
 -- The caller has taken the id out of the place it was in, and has called check_end before its first write.
 local function announce(id, result)
@@ -22,10 +22,9 @@ local function check_end(id, status, unique, ttl)
   call('ZCARD', DEAD)
   call('HLEN', COUNTERS)
   check_unique(unique)
-  local ties = call('HMGET', STATE .. id, 'parents', 'sequence', 'succeeds')
+  local ties = call('HMGET', STATE .. id, 'parents', 'sequence')
   check_parents(ties[1])
   check_sequence(ties[2])
-  if ties[3] then call('GET', SUCCESSOR .. ties[3]) end
 end
 
 -- of a running one, leave_running comes first

@@ -1,0 +1,111 @@
+"""Nine of ten tasks are urgent and there are always more: how many are started before a low one.
+
+Several workers on a real server. What is counted are starts, not seconds, so a busy machine changes nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import pytest
+
+from taskq import Fairness, Settings, Task, TaskQueue, TaskWorker
+from tests.waiting import eventually
+from tests.worker.background import Background
+from tests.worker.test_fairness import WEIGHTS
+
+WORKERS, BACKLOG, AGING = 3, 40, 0.5
+
+
+class Start(NamedTuple):
+    """That a task has begun: which one, and when it had come into its list and when it began, in seconds."""
+
+    label: str
+    submitted: float
+    began: float
+
+
+class Load:
+    """Whoever is urgent submits the next urgent one, and each ninth of them a low one: the backlog never ends."""
+
+    def __init__(self, queue: TaskQueue) -> None:
+        self._queue = queue
+        self._count = itertools.count(1)
+        self._lock = threading.Lock()
+        self.over = threading.Event()
+        self.starts: list[Start] = []
+        queue.submit_batch([self._task("low"), *(self._task("urgent") for _ in range(BACKLOG))])
+
+    def _task(self, label: str) -> Task:
+        return Task(task_type="note", priority=label, payload=time.time())
+
+    def handler(self, task: Task) -> None:
+        with self._lock:
+            self.starts.append(Start(task.priority.label, task.payload, time.time()))
+        if task.priority.label == "urgent" and not self.over.is_set():
+            low = [self._task("low")] if next(self._count) % 9 == 0 else []
+            self._queue.submit_batch([self._task("urgent"), *low])
+
+    def number(self, label: str) -> int:
+        return sum(start.label == label for start in self.starts)
+
+    @contextmanager
+    def run(self, settings: Settings, fairness: Fairness | None, slots: int) -> Iterator[None]:
+        """Let several workers work on it."""
+        queues = [TaskQueue(settings=settings) for _ in range(WORKERS)]
+        workers = [TaskWorker(queue, concurrency=slots, fairness=fairness) for queue in queues]
+        calls = []
+        for worker in workers:
+            worker.register_handler("note", self.handler)
+            calls.append(Background(worker.run_until_empty))
+        try:
+            yield
+        finally:
+            self.over.set()
+            for call in calls:
+                call.join(60)
+            for queue in queues:
+                queue.close()
+
+
+def gaps(starts: list[Start]) -> list[int]:
+    """Return how many others are started before each low one, and after the one before it."""
+    at = [-1, *(place for place, start in enumerate(starts) if start.label == "low")]
+    return [later - earlier - 1 for earlier, later in itertools.pairwise(at)]
+
+
+@pytest.mark.parametrize("slots", [1, 8])
+def test_under_weights_low_is_in_one_of_nine_turns_of_each_worker(
+    queue: TaskQueue, settings: Settings, slots: int
+) -> None:
+    load, turn = Load(queue), max(1, slots // 2)
+    with load.run(settings, Fairness(WEIGHTS), slots):
+        assert eventually(lambda: load.number("low") >= 30, 30)
+        starts = list(load.starts)
+    # (8 + 1) / 1 turns and one more at the start; two may be on their way, and each worker counts for itself
+    assert max(gaps(starts)) <= WORKERS * turn * (9 + 1 + 2)
+
+
+def test_under_aging_no_younger_one_overtakes_who_is_old(queue: TaskQueue, settings: Settings) -> None:
+    load = Load(queue)
+    with load.run(settings, Fairness(aging=AGING), 1):
+        assert eventually(lambda: load.number("low") >= 30, 30)
+        starts = list(load.starts)
+    assert max(start.began - start.submitted for start in starts if start.label == "low") >= AGING, "strict until then"
+    for low in (start for start in starts if start.label == "low"):
+        old_since = low.submitted + AGING * 1.1
+        before = [one for one in starts if one.label == "urgent" and one.submitted > low.submitted]
+        # of each worker what runs, and two turns that are on their way
+        assert sum(old_since < one.began < low.began for one in before) <= WORKERS * 3
+
+
+def test_strict_priority_starts_no_low_one_meanwhile(queue: TaskQueue, settings: Settings) -> None:
+    load = Load(queue)
+    with load.run(settings, None, 4):
+        assert eventually(lambda: load.number("urgent") >= 600, 30)
+        assert load.number("low") == 0
