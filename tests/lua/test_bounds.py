@@ -63,6 +63,38 @@ def test_a_turn_tells_nobody_if_nobody_waits(bench: Bench) -> None:
     assert "bell:@room:default" not in bench.state()
 
 
+def test_word_that_somebody_waits_is_kept_as_long_as_the_longest(bench: Bench) -> None:
+    bound(bench, 1, "block")
+    bench.submit_ids("a")
+    bench.run(bench.protocol.await_result("a", "me", 30_000))
+    _, changed = bench.act(bench.protocol.submit([task("b")], 0))
+    assert changed == {"crowd": "1", "crowd ttl": "10s"}
+
+
+def test_nor_does_a_submit(bench: Bench) -> None:
+    bound(bench, 3, "block")
+    bench.submit_ids("a", "b")
+    assert "bell:@room:default" not in bench.state()
+
+
+def test_a_limit_that_is_raised_tells_whoever_waits_once(bench: Bench) -> None:
+    bound(bench, 1, "block")
+    bench.submit_ids("a")
+    bench.run(bench.protocol.submit([task("b")], 0))
+    for _ in range(2):
+        bound(bench, 2, "block")
+        assert bench.state()["bell:@room:default"] == ["1"]
+
+
+def test_all_limits_are_listed(bench: Bench) -> None:
+    bound(bench, 1)
+    bound(bench, 2, "block", "mail")
+    assert {queue: text.split()[:2] for queue, text in bench.run(bench.protocol.list_bounds()).items()} == {
+        "default": ["1", "reject"],
+        "mail": ["2", "block"],
+    }
+
+
 class TestShedding:
     def test_the_newest_of_the_lowest_priority_goes(self, bench: Bench) -> None:
         bound(bench, 4, "shed_low")
