@@ -13,7 +13,7 @@ _HEAD = re.compile(r"^\d{4}-\d\d-\d\d, (\w+) ", re.MULTILINE)
 def record(kind: str, text: str) -> None:
     """Write what was found between ``<!-- kind: begin -->`` and ``<!-- kind: end -->``.
 
-    It takes the place of what was found before with the same server, Valkey or Redis; what the other one has shown stays.
+    In place of what was found before with the same server, Valkey or Redis; what was found with the other stays.
 
     Args:
         kind: of the place.
