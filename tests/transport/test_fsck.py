@@ -83,7 +83,7 @@ def ids_of(bench: Bench) -> set[str]:
 
 
 def kept(bench: Bench) -> dict[str, object]:
-    """Return what a check must not change: the state, and when keys expire, which is the same however long a test takes."""
+    """Return what a check must not change: the state, and when keys expire, whenever that is looked at."""
     state = {key: content for key, content in bench.state().items() if not key.endswith(" ttl")}
     ends = {f"{key} ends": bench.client.pexpiretime(bench.protocol.keys.root + key) for key in bench.entries()}
     return {**state, **{key: end for key, end in ends.items() if end >= 0}}
@@ -304,6 +304,46 @@ def test_counters_are_reported_and_never_changed(bench: Bench) -> None:
     assert found(report) == {("I6", "counters"), ("I9", "counters")}
     assert report.left == 2
     assert changes(before, kept(bench)) == {}
+
+
+FOREIGN = b"\xff\xfe"
+
+
+@pytest.mark.parametrize(
+    ("command", "family", "name", "words", "invariant"),
+    [
+        ("SADD", "status", "pending", (), "I4"),
+        ("SADD", "status", "completed", (), "I5"),
+        ("RPUSH", "queue", "normal", (), "I1"),
+        ("SADD", "tombstones", "", (), "I1"),
+        ("RPUSH", "processing", "w1", (), "I3"),
+        ("ZADD", "scheduled", "", (1,), "I2"),
+        ("ZADD", "dead", "", (1,), "index"),
+        ("ZADD", "sagas", "", (1,), "index"),
+        ("SADD", "permits", "few", (), "I12"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-",
+)
+def test_ids_that_are_no_utf8(
+    bench: Bench, command: str, family: str, name: str, words: tuple[int, ...], invariant: str
+) -> None:
+    bench.client.execute_command(command, bench.key(family, name), *words, FOREIGN)
+    subject = "few" if family == "permits" else "\\xff\\xfe"
+    assert (invariant, subject) in found(run(bench))
+    run(bench, repair=True)
+    assert found(run(bench)) - {("I6", "counters"), ("I9", "counters")} == set()
+
+
+def test_keys_that_are_no_utf8(bench: Bench) -> None:
+    """What was put there by hand is reported as it is, and keys of known families are mended."""
+    root = bench.protocol.keys.root.encode()
+    bench.client.set(root + FOREIGN, "x")
+    bench.client.rpush(root + b"bell:" + FOREIGN, *range(9))
+    bench.client.hset(root + b"state:" + FOREIGN, "status", "pending")
+    expected = {("key", "\\xff\\xfe"), ("I7", "\\xff\\xfe"), ("I4", "\\xff\\xfe")}
+    assert found(run(bench, repair=True)) == expected
+    assert found(run(bench)) == {("key", "\\xff\\xfe")}
+    bench.client.delete(root + FOREIGN, root + b"bell:" + FOREIGN)
 
 
 def test_foreign_keys_are_reported_and_never_changed(bench: Bench) -> None:
