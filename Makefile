@@ -43,7 +43,7 @@ test-server: $(VENV)/.dev ## what depends on the kind of server, without what ta
 		tests/scheduler tests/faults tests/security
 
 test-pythons: $(VENV)/.dev ## what must not depend on the version of Python, on each other one that is declared and on this machine
-	@$(BIN)/python -m scripts.pythons
+	@$(BIN)/python -m scripts.pythons $(FLAGS)
 
 test-streamlit: $(VENV)/.streamlit ## the components for Streamlit, which is half a gigabyte to install
 	@$(PYTEST) tests/ui
