@@ -1,4 +1,4 @@
-"""How often an attempt tells the server how far it is: what a handler says in between is merged, the last word counts."""
+"""How often an attempt tells the server how far it is: what is said in between is merged, the last word counts."""
 
 from __future__ import annotations
 
