@@ -223,6 +223,13 @@ class TestTrying:
         assert gate(opened, "!k") == ""
         assert claim(opened, worker="w2") == ["t1", "t2"]
 
+    def test_one_goes_back_to_its_list_although_a_limit_of_the_key_has_room_for_more(self, opened: Bench) -> None:
+        limit(opened, "k", concurrency=5)
+        opened.move_clock(30)
+        opened.run(opened.protocol.promote())
+        assert opened.client.lrange(opened.key("queue", "normal"), 0, -1) == ["t0"]
+        assert blocked(opened, "k") == ["t1", "t2"]
+
     @pytest.mark.parametrize("outcome", ["retry", "fail"])
     def test_its_failure_opens_again(self, opened: Bench, outcome: str) -> None:
         opened.move_clock(30)

@@ -315,6 +315,32 @@ def test_permits_given_back_let_others_in_at_once(bench: Bench, anybody_waits: b
     assert changed.get("jams") == ({"few": "t+0"} if anybody_waits else None)
 
 
+@pytest.mark.parametrize("anybody_waits", [True, False])
+def test_those_behind_a_gate_that_is_taken_away_are_let_in_at_once(bench: Bench, anybody_waits: bool) -> None:
+    bench.register("w1")
+    bench.run(bench.protocol.set_circuit(Circuit("k", 1, 60, 600)))
+    bench.run(bench.protocol.open_circuit("k", 0))
+    if anybody_waits:
+        bench.submit(task("a", limits="k"))
+        assert bench.claim("w1", 1) == ()
+    bench.client.hset(bench.key("gates"), "!k", "damaged")
+    done, changed = mend_place(bench, "gates", "!k")
+    assert (done, changed["gates"]) == (["is open to all"], {"!k": None})
+    assert changed.get("jams") == ({"k": "t+0"} if anybody_waits else None)
+    assert [claim.task_id for claim in bench.claim("w1", 1)] == (["a"] if anybody_waits else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "right"), [("# x ", True), ("# x  y ", True), ("#*", True), (" x ", False), ("*", False), ("# y ", False)]
+)
+def test_what_is_counted_may_be_named_beside_more_but_all_of_it_is(bench: Bench, text: str, right: bool) -> None:
+    for name in ("k", "type:x"):
+        bench.run(bench.protocol.set_limit(Limit(name, concurrency=1)))
+    bench.audited = False
+    bench.client.set(bench.key("limited"), text)
+    assert mend_place(bench, "limited", "limited") == (([], {}) if right else (["written anew"], {"limited": "# x "}))
+
+
 def test_nobody_is_woken_for_a_limit_for_which_nobody_waits(bench: Bench) -> None:
     one_of_each(bench)
     bench.run(bench.protocol.cancel("blocked", "{}", TTL_MS))

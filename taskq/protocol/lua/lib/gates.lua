@@ -30,8 +30,3 @@ function gate_of(key)
   if probe and call('HEXISTS', RUNNING, probe) == 1 then return 0, now + 60000 end
   return 1, now + 60000
 end
-
-local function is_guarded()
-  if guarded == nil then guarded = call('EXISTS', GATES, CIRCUITS) > 0 end
-  return guarded
-end
