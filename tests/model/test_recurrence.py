@@ -368,7 +368,7 @@ class TestRefused:
             ("60 0 0 * * *", "the second field '60' is not possible, it takes 0-59"),
             ("0 61 * * * *", "the minute field '61' is not possible"),
             ("0 0 31 2 *", "the day-of-month field '31' is not possible, .* a day that the chosen months have"),
-            ("0 9 * *", "it has 4 fields .* takes 5, or 6 with the second first"),
+            ("0 9 * *", "it has 4 fields, but takes 5, or 6 with the second first"),
             ("", "it has 0 fields"),
             ("0 0 * * * * 2026", "it has 7 fields"),
             ("0 0 */31 2 MON#5", "never fires: its days never meet"),
