@@ -14,12 +14,12 @@ from taskq.errors import AccessDenied, ServerError
 from taskq.model.moment import seconds_to_ms
 from taskq.model.task import outline
 from taskq.protocol.audit import expires
-from taskq.protocol.integrity import Facts, Sieve, judge, judge_totals
+from taskq.protocol.integrity import Facts, Sieve, as_shown, judge, judge_totals
 from taskq.protocol.keys import FAMILIES, list_name
 from taskq.protocol.operations import Protocol
 from taskq.protocol.view import KINDS, family_of
 from taskq.settings import Settings
-from taskq.states import LIVE, TERMINAL, TaskStatus
+from taskq.states import LIVE, TERMINAL, TaskPriority, TaskStatus
 from taskq.transport.beside import OF_KEYS, Beside
 from taskq.transport.findings import Report, Violation
 from taskq.transport.standing import PAGE, Lists, Misplaced
@@ -203,6 +203,8 @@ class Fsck:
             self._report.add(Violation(invariant, facts.task_id, message, done, sentence in left))
 
     def _list_of(self, task_id: str) -> str:
+        if as_shown(task_id) != task_id:  # no UTF-8: it was never submitted
+            return list_name(None, TaskPriority.NORMAL)
         (item,) = self._run(self._protocol.inspect([task_id]))
         task = outline(item.envelope or b"", task_id)
         return item.state.get("list") or list_name(task.queue, task.priority)

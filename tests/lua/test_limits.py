@@ -7,7 +7,7 @@ import pytest
 from taskq.model.limit import Limit
 from taskq.protocol.operation import Operation
 from tests.lua.ways import limit, typed
-from tests.state import LISTS, TIMES, TTL_MS, Bench, settle, task
+from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, settle, task
 
 
 def claim(bench: Bench, worker: str = "w1", want: int = 10) -> list[str]:
@@ -197,6 +197,23 @@ def test_a_clock_that_is_set_holds_nobody_up_for_long(bench: Bench, hours: int) 
     bench.move_clock(hours * 3600)
     bench.submit(task("b1", limits="bucket"), task("w1", limits="window"))
     seen = claim(bench)
+    for _ in range(7):
+        bench.move_clock(10)
+        seen += claim(bench)
+    assert sorted(seen) == ["b1", "w1"]
+
+
+@pytest.mark.parametrize("call", ["beat", "reap"])
+def test_a_clock_that_is_set_back_holds_nobody_up_who_waits_already(bench: Bench, call: str) -> None:
+    limit(bench, "bucket", rate="6/m", burst=1)
+    limit(bench, "window", rate="1/m", sliding=True)
+    bench.register("w1")
+    bench.submit(*(task(f"{key[0]}{n}", limits=key) for key in ("bucket", "window") for n in range(2)))
+    assert len(claim(bench)) == 2
+    bench.move_clock(-3600)
+    protocol = bench.protocol
+    bench.run(protocol.beat(TIMES, [("w1", "tok-w1")]) if call == "beat" else protocol.reap(TIMES, 10, LIMITS))
+    seen = []
     for _ in range(7):
         bench.move_clock(10)
         seen += claim(bench)
