@@ -280,6 +280,14 @@ def test_a_task_without_an_envelope_is_dropped_and_counted(bench: Bench, status:
     assert run(bench).count == 0
 
 
+def test_nobody_waits_for_a_child_that_was_dropped(bench: Bench) -> None:
+    bench.client.delete(bench.key("task", "child"))
+    run(bench, repair=True)
+    assert findings(bench) == []
+    assert bench.client.sismember(bench.key("status", "pending"), "ask"), "its parent goes on"
+    assert run(bench).count == 0
+
+
 def test_an_ended_task_that_nothing_would_forget(bench: Bench) -> None:
     (slot, *_) = bench.client.zrange(bench.key("retention"), 0, 0)
     bench.client.lrem(bench.key("retained", slot), 1, "complete")

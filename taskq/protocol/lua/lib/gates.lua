@@ -21,7 +21,8 @@ end
 function gate_of(key)
   local gates = call('HMGET', GATES, key, '!' .. key)
   if gates[1] or sent_out[key] then return 0, now + 60000 end
-  if not gates[2] then return nil end
+  -- one whose circuit was removed keeps nobody back
+  if not gates[2] or not circuit_of(key) then return nil end
   local since, till = match(gates[2], '^open (%d+) (%d+)$')
   -- later than now: the clock was set back
   if since and tonumber(till) > now and tonumber(since) <= now + 1000 then return 0, tonumber(till) end

@@ -53,7 +53,7 @@ local function admit(id, keys)
   for key in string.gmatch(keys, '[^ ]+') do
     take(key, {id}, held_by[key])
     if held_by[key] then held = held and held .. ' ' .. key or key end
-    if guarded and call('HEXISTS', GATES, '!' .. key) == 1 then
+    if guarded and circuit_of(key) and call('HEXISTS', GATES, '!' .. key) == 1 then
       -- whoever passes the gate of a circuit is its probe
       sent_out[key] = id
       call('HSET', GATES, '!' .. key, 'half ' .. id)
