@@ -18,11 +18,12 @@ OF_KEYS = {
 # what can be listed without such a walk
 _LISTED = ("slots", "sagas", "jams", "gates", "woken", "limits", "circuits", "bounds", "sla", "schedules")
 # of these keys each member is looked at
-_OF_MEMBERS = ("permits", "blocked")
+_OF_MEMBERS = ("permits", "blocked", "children")
 _INVARIANT = {
     "workers": "I8",
     "retained": "I5",
     "bell": "I7",
+    "children": "I10",
     "sequence": "I11",
     **dict.fromkeys(("permits", "blocked", "jams"), "I12"),
     **dict.fromkeys(("gates", "limited", "woken"), "I13"),
@@ -63,7 +64,7 @@ class Beside:
         self.check("limited", ["limited"])
 
     def check_members(self, family: str, keys: Sequence[str]) -> None:
-        """Look at each member of some keys of limits."""
+        """Look at each member of some keys of limits, and of families."""
         for key in keys if family in _OF_MEMBERS else ():
             for page in self.pages(family, key):
                 self.check(f"{family} {key}", page)

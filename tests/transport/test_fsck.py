@@ -214,6 +214,14 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "a pause that cannot be read": (change("HSET", "gates", "", "type:x", "1"), "I13", "type:x"),
     "woken, and nobody behind it": (change("HSET", "woken", "", "nobody", "a"), "I13", "nobody"),
     "a rate that does not expire": (change("SET", "rate", "few", 1), "I5", "rate:few"),
+    "a child of nobody": (
+        both(change("RPUSH", "children", "ask/1", "nobody"), change("HSET", "gathered", "ask/1", "nobody", ""),
+             change("HINCRBY", "family", "ask/1", "total", 1)), "I10", "ask/1",
+    ),
+    "a child that has ended, and nobody was told": (
+        both(change("RPUSH", "children", "ask/1", "complete"), change("HSET", "gathered", "ask/1", "complete", ""),
+             change("HINCRBY", "family", "ask/1", "total", 1)), "I10", "ask/1",
+    ),
     "a sequence that is gone": (change("DEL", "sequence", "k"), "I11", "o1"),
     "waiting, in no sequence": (change("ZREM", "sequence", "k", "o2"), "I11", "o2"),
     "the first of a sequence is not in it": (change("ZREM", "sequence", "k", "o0"), "I11", "o0"),

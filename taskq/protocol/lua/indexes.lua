@@ -1,11 +1,11 @@
 -- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, limits, bells, ...
 -- FLAGS   no-writes
 -- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas sequence
--- USES    permits blocked jams scheduled running successor gates circuits limits woken bounds sla
+-- USES    gathered permits blocked jams scheduled running successor gates circuits limits woken bounds sla
 -- INCLUDE limited
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
--- Of 'permits <key>' and 'blocked <key>' the names are ids.
+-- Of 'permits <key>', 'blocked <key>' and 'children <family>' the names are ids.
 local kind, of = string.match(source, '^(%S+) ?(.*)$')
 local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
 local clock, meta = call('TIME'), call('HMGET', META, 'lease_tick', 'lease_credit')
@@ -62,6 +62,11 @@ local JUDGE = {
   blocked = function(id)
     local state = call('HMGET', STATE .. id, 'status', 'blocked')
     return (state[1] ~= 'waiting' or state[2] ~= of) and call('ZSCORE', BLOCKED .. of, id) and id .. ' does not wait for it'
+  end,
+  -- results may be long: they are not read
+  children = function(id)
+    local open = call('HEXISTS', GATHERED .. of, id) == 1 and call('HSTRLEN', GATHERED .. of, id) == 0
+    return open and not in_one_of(LIVE, id) and id .. ' is to end for it, and is not live'
   end,
   jams = function(name)
     local at, woken = call('ZSCORE', JAMS, name), call('ZSCORE', SCHEDULED, '@limits')

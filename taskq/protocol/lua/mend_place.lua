@@ -1,8 +1,8 @@
 -- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
 -- FLAGS   allow-oom
 -- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
--- USES    schedules sagas sequence permits blocked jams running successor gates woken
--- INCLUDE clock text bell retention sequence limits limited blocked unique
+-- USES    schedules sagas sequence permits blocked jams running successor gates woken gathered result
+-- INCLUDE clock text bell retention sequence limits limited blocked unique family
 -- ARGV    verb name detail lease:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- To take an entry out of the middle of a list would cost time in proportion to the list.
@@ -97,6 +97,18 @@ local MEND = {
     if state[1] == 'waiting' and state[2] == detail or not call('ZSCORE', BLOCKED .. detail, name) then return end
     leave_blocked(name, detail)
     return 'taken out of it'
+  end,
+  children = function()
+    if in_one_of(LIVE, name) then return end
+    check_parents(detail)
+    local status = 'lost'
+    for _, ended in ipairs(ENDED) do
+      if call('SISMEMBER', STATUS .. ended, name) == 1 then status = ended end
+    end
+    local result = call('GET', RESULT .. name) or gone_json(name, 'it ended, and nobody was told')
+    if call('HGET', GATHERED .. detail, name) ~= '' then return end
+    count_down(name, detail, status, result)
+    return 'its end was told'
   end,
   jams = function()
     check_limits(name)
