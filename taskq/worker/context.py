@@ -51,7 +51,7 @@ class TaskContext:
         self.task_id = attempt.claim.task_id
         self.attempt = attempt.claim.attempt
         self.fence = attempt.claim.fence_number
-        self._pace = Pace(self._send_progress)
+        self._pace = Pace(self._send_progress, self._say_last)
         self._noted: Checkpoint | None = None
         self._resuming = False
         self._fanouts = 0
@@ -91,7 +91,7 @@ class TaskContext:
         """Show how far the task has come.
 
         It may be called as often as the handler likes: ten values a second are sent. What is said in between is merged
-        into the last value, which is sent with the first call a tenth of a second later, or when the attempt ends.
+        into the last value, which is sent a tenth of a second later, or when the attempt ends.
 
         Args:
             value: anything JSON can say, a number from 0 to 1 by custom.
@@ -114,7 +114,7 @@ class TaskContext:
         return not self._attempt.lost
 
     def _say_last(self) -> None:
-        """Send the progress that was held back, before the attempt ends."""
+        """Send the progress that was held back: when its time has come, and before the attempt ends."""
         if self._attempt.lost or self._attempt.committed or not self._pace.holds_back:
             return
         try:

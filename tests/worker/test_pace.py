@@ -18,6 +18,7 @@ import redis
 from taskq import Settings, Snooze, Task, TaskContext, TaskQueue, TaskWorker
 from taskq.worker import pace as module
 from taskq.worker.pace import INTERVAL_SECONDS
+from tests.waiting import eventually
 
 
 class Clock:
@@ -150,3 +151,12 @@ def test_who_has_lost_the_task_is_told_so(queue: TaskQueue, clock: Clock) -> Non
 
     run(queue, climb)
     assert told == [False, False]
+
+
+def test_what_is_followed_by_nothing_is_shown_a_moment_later(queue: TaskQueue) -> None:
+    def climb(task: Task, ctx: TaskContext) -> None:
+        ctx.progress(0.1)
+        ctx.progress(0.2)
+        eventually(lambda: shown(queue, ctx.task_id) == 0.2, what="the last value, while the handler says nothing more")
+
+    assert queue.get_task_status(run(queue, climb))["status"] == "completed"
