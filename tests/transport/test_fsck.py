@@ -296,6 +296,23 @@ def test_nobody_waits_for_a_child_that_was_dropped(bench: Bench) -> None:
     assert run(bench).count == 0
 
 
+@pytest.mark.parametrize(("child", "counted"), [("complete", "completed"), ("fail", "failed"), ("nobody", "failed")])
+def test_what_a_family_is_told_of_a_child_that_is_not_live(bench: Bench, child: str, counted: str) -> None:
+    bench.client.rpush(bench.key("children", "ask/1"), child)
+    bench.client.hset(bench.key("gathered", "ask/1"), child, "")
+    bench.client.hincrby(bench.key("family", "ask/1"), "total", 1)
+    told = bench.protocol.mend_place("children", child, "ask/1", LEASE_MS)
+    assert bench.transport.run(told) == ("its end was told",)
+    assert findings(bench) == []
+    assert bench.client.hget(bench.key("family", "ask/1"), counted) == "1"
+    result = bench.client.hget(bench.key("gathered", "ask/1"), child)
+    assert result == bench.client.get(bench.key("result", child)) or '"nobody"' in result
+    before = kept(bench)
+    assert bench.transport.run(told) == ()
+    assert bench.transport.run(bench.protocol.mend_place("children", "child", "ask/1", LEASE_MS)) == ()
+    assert changes(before, kept(bench)) == {}
+
+
 def test_an_ended_task_that_nothing_would_forget(bench: Bench) -> None:
     (slot, *_) = bench.client.zrange(bench.key("retention"), 0, 0)
     bench.client.lrem(bench.key("retained", slot), 1, "complete")
