@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import TypeVar
 import redis
 
 from bench.measures import new_queue, task
-from bench.server import running
+from bench.server import go_first, running
 from taskq import TaskQueue, TaskWorker
 from taskq.flows import due_in
 from taskq.protocol.keys import Keys
@@ -45,14 +44,6 @@ def fill(queue: TaskQueue, count: int) -> None:
         queue.submit_later(task(), due)
     for number in range(round(count * (1 - _COMPLETED - _SCHEDULED)) // BATCH):
         queue.submit_batch([task(priority=_PRIORITIES[number % 4]) for _ in range(BATCH)])
-
-
-def first_in_line(pid: int) -> None:
-    """Let no other program interrupt the server, so that its clock tells what a command takes; needs the right to."""
-    try:
-        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(50))
-    except (AttributeError, PermissionError):
-        print("the server can be interrupted by other programs: what its clock says may be theirs")
 
 
 def damage(client: redis.Redis, queue: TaskQueue) -> None:
@@ -135,7 +126,8 @@ def main(count: int, binary: str | None) -> None:
         fill(queue, count)
         print(f"{count:,} tasks made in {time.monotonic() - begun:.0f} s, {client.info('memory')['used_memory_human']}")
         pid = client.info("server")["process_id"]
-        first_in_line(pid)
+        if not go_first(pid):
+            print("the server can be interrupted by other programs: what its clock says may be theirs")
         measure(url, client, queue)
         if sys.platform == "linux":
             measure_calls(queue, pid)

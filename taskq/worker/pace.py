@@ -95,11 +95,12 @@ class _Latecomers:
     def _next_due(self) -> list[Pace]:
         with self._changed:
             while True:
-                due = [pace for pace in self._waiting if not pace.wait_seconds()]
+                waits = [pace.wait_seconds() for pace in self._waiting]
+                due = [pace for pace, seconds in zip(self._waiting, waits, strict=True) if not seconds]
                 if due:
-                    self._waiting = [pace for pace in self._waiting if pace not in due]
+                    self._waiting = [pace for pace, seconds in zip(self._waiting, waits, strict=True) if seconds]
                     return due
-                self._changed.wait(min((pace.wait_seconds() for pace in self._waiting), default=None))
+                self._changed.wait(min(waits, default=None))
 
 
 _latecomers = _Latecomers()

@@ -4,89 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 import redis
 
-from taskq.model.circuit import Circuit
-from taskq.model.limit import Limit
-from taskq.protocol.audit import audit, expires
 from taskq.protocol.keys import FAMILIES
-from taskq.protocol.view import KINDS
-from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan
-from taskq.settings import Settings
-from taskq.transport.findings import Report
-from taskq.transport.fsck import Fsck
-from tests.state import LEASE_MS, LISTS, TTL_MS, Bench, changes, settle, task
+from tests.state import LEASE_MS, LISTS, Bench, changes
+from tests.transport.busy import busy_namespace, findings, found, ids_of, kept, run
 
 Damage = Callable[[Bench], object]
 
 
 @pytest.fixture
 def bench(redis_url: str, prefix: str, redis_client: redis.Redis) -> Iterator[Bench]:
-    """A namespace with something of everything: two workers, and tasks of each status."""
-    with closing(Bench(redis_url, prefix, redis_client)) as bench:
-        bench.all_hints_kept = False
-        bench.register("w1", "w2")
-        for outcome in ("complete", "fail", "cancel", "retry", "snooze"):
-            bench.submit(task(outcome, unique="key" if outcome == "retry" else ""))
-            (claim,) = bench.claim("w1", 1)
-            bench.end("w1", settle(claim, outcome, number=TTL_MS))
-        bench.submit(task("run1"), task("run2", unique="key2"))
-        bench.submit_ids("wait")
-        run1, _, wait = bench.claim("w1", 3)
-        bench.end("w1", settle(wait, "wait", "1 go", 90_000))
-        bench.run(bench.protocol.signal("run2", "go", "1", 9))
-        plan = CommitPlan("run1", run1.fence, "n", "1", None, "running one")
-        bench.run(bench.protocol.commit(plan, (), 0))
-        bench.submit_ids("run3")
-        bench.claim("w1", 1)
-        assert bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
-        assert bench.run(bench.protocol.set_circuit(Circuit("ring", 1, 60, 60)))
-        assert bench.run(bench.protocol.open_circuit("ring:b", 0))
-        assert bench.run(bench.protocol.gate(True, "type:paused"))
-        bench.submit(*(task(f"l{n}", limits="few") for n in range(3)))
-        assert [claim.task_id for claim in bench.claim("w2", 2)] == ["l0"]
-        bench.submit_ids("ask")
-        (ask,) = bench.claim("w1", 1)
-        family = FamilyPlan("ask/1", 1, "wait_all", 0, "ask", ask.fence)
-        bench.run(bench.protocol.fanout(family, 0, [Child("child", "C", "low")], 0))
-        bench.end("w1", settle(ask, "wait", "ask/1", 0))
-        bench.submit(task("later", due="+60000"))
-        bench.submit_ids("a", "b", "t", "c")
-        bench.submit(task("m", "low", queue="mail"))
-        bench.submit(*(task(f"o{n}", "low", ordering="k") for n in range(3)), task("o3", ordering="k", due="+60000"))
-        bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
-        bench.submit(task("next", unique="key2")._replace(rules="queue_one 0 0 0 60000"))
+    """A namespace with something of everything."""
+    with busy_namespace(redis_url, prefix, redis_client) as bench:
         yield bench
-
-
-def run(bench: Bench, *, repair: bool = False) -> Report:
-    settings = Settings(lease_seconds=LEASE_MS / 1000, heartbeat_interval_seconds=10.0)
-    return Fsck(bench.transport.run, bench.protocol, settings, repair=repair, pause_seconds=0.0).check()
-
-
-def found(report: Report) -> set[tuple[str, str]]:
-    return {(violation.invariant, violation.subject) for violation in report.violations}
-
-
-def findings(bench: Bench) -> list[str]:
-    return audit(bench.transport.run(bench.protocol.snapshot()), LEASE_MS)
-
-
-def ids_of(bench: Bench) -> set[str]:
-    """Return every id that is known, and check that those that wait can be claimed."""
-    statuses = ("pending", "running", "scheduled", "retry", "waiting", "completed", "failed", "cancelled")
-    return {i for status in statuses for i in bench.client.smembers(bench.key("status", status))}
-
-
-def kept(bench: Bench) -> dict[str, object]:
-    """Return what a check must not change: the state, and when keys expire, whenever that is looked at."""
-    state = {key: content for key, content in bench.state().items() if not key.endswith(" ttl")}
-    ends = {f"{key} ends": bench.client.pexpiretime(bench.protocol.keys.root + key) for key in bench.entries()}
-    return {**state, **{key: end for key, end in ends.items() if end >= 0}}
 
 
 def change(command: str, family: str, name: str = "", *words: object) -> Damage:
@@ -327,89 +261,6 @@ def test_a_retained_list_that_nothing_would_sweep(bench: Bench) -> None:
     assert ("I5", slot) in found(run(bench))
     run(bench, repair=True)
     assert findings(bench) == []
-
-
-def test_counters_are_reported_and_never_changed(bench: Bench) -> None:
-    bench.client.hincrby(bench.key("counters"), "submitted", 3)
-    bench.client.hincrby(bench.key("counters"), "completed", 2)
-    before = kept(bench)
-    report = run(bench, repair=True)
-    assert found(report) == {("I6", "counters"), ("I9", "counters")}
-    assert report.left == 2
-    assert changes(before, kept(bench)) == {}
-
-
-FOREIGN = b"\xff\xfe"
-
-
-@pytest.mark.parametrize(
-    ("command", "family", "name", "words", "invariant"),
-    [
-        ("SADD", "status", "pending", (), "I4"),
-        ("SADD", "status", "completed", (), "I5"),
-        ("RPUSH", "queue", "normal", (), "I1"),
-        ("SADD", "tombstones", "", (), "I1"),
-        ("RPUSH", "processing", "w1", (), "I3"),
-        ("ZADD", "scheduled", "", (1,), "I2"),
-        ("ZADD", "dead", "", (1,), "index"),
-        ("ZADD", "sagas", "", (1,), "index"),
-        ("SADD", "permits", "few", (), "I12"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "-",
-)
-def test_ids_that_are_no_utf8(
-    bench: Bench, command: str, family: str, name: str, words: tuple[int, ...], invariant: str
-) -> None:
-    bench.client.execute_command(command, bench.key(family, name), *words, FOREIGN)
-    subject = "few" if family == "permits" else "\\xff\\xfe"
-    assert (invariant, subject) in found(run(bench))
-    run(bench, repair=True)
-    assert found(run(bench)) - {("I6", "counters"), ("I9", "counters")} == set()
-
-
-def test_keys_that_are_no_utf8(bench: Bench) -> None:
-    """What was put there by hand is reported as it is, and keys of known families are mended."""
-    root = bench.protocol.keys.root.encode()
-    bench.client.set(root + FOREIGN, "x")
-    bench.client.rpush(root + b"bell:" + FOREIGN, *range(9))
-    bench.client.hset(root + b"state:" + FOREIGN, "status", "pending")
-    expected = {("key", "\\xff\\xfe"), ("I7", "\\xff\\xfe"), ("I4", "\\xff\\xfe")}
-    assert found(run(bench, repair=True)) == expected
-    assert found(run(bench)) == {("key", "\\xff\\xfe")}
-    bench.client.delete(root + FOREIGN, root + b"bell:" + FOREIGN)
-
-
-def test_foreign_keys_are_reported_and_never_changed(bench: Bench) -> None:
-    bench.client.set(bench.key("root") + "mine", "x")
-    bench.client.set(bench.key("bell", "high"), "x")
-    before = kept(bench)
-    assert found(run(bench, repair=True)) == {("key", "mine"), ("key", "bell:high")}
-    assert changes(before, kept(bench)) == {}
-
-
-@pytest.mark.parametrize("family", ["limits", "circuits", "bounds", "sla", "schedules"])
-def test_settings_that_cannot_be_read_are_reported_and_never_changed(bench: Bench, family: str) -> None:
-    bench.client.hset(bench.key(family), "mine", "no such line")
-    bench.client.set(bench.key("limited"), "# paused *")
-    before = kept(bench)
-    assert [sentence[:4] for sentence in findings(bench)] == ["I14:"] * (family != "schedules")
-    assert found(run(bench, repair=True)) == {("I14", "mine")}
-    assert changes(before, kept(bench)) == {}
-
-
-@pytest.mark.parametrize("family", [family for family in KINDS if expires(family) is not None])
-def test_every_key_that_is_not_of_a_task_keeps_its_kind_of_expiry(bench: Bench, family: str) -> None:
-    name = {"status": "pending", "queue": "normal", "processing": "w1", "worker": "w1", "bell": "normal"}.get(
-        family, "n"
-    )
-    key = bench.key(family, name if FAMILIES[family].endswith(":") else "")
-    if not bench.client.exists(key):
-        value = {"string": ("SET", "1"), "list": ("RPUSH", "1"), "set": ("SADD", "1"), "hash": ("HSET", "k", "1")}
-        command, *words = {**value, "zset": ("ZADD", "1", "k")}[KINDS[family]]
-        bench.client.execute_command(command, key, *words)
-    bench.client.persist(key) if expires(family) else bench.client.pexpire(key, 90_000)
-    assert ("I5", key.removeprefix(bench.key("root"))) in found(run(bench, repair=True))
-    assert (bench.client.pttl(key) >= 0) == expires(family)
 
 
 def test_what_was_running_is_handed_back_uncharged_to_the_head(bench: Bench) -> None:
