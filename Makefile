@@ -19,7 +19,7 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help install run test test-both test-server test-streamlit quick check lint format verify verify-slice soak mutants mutants-check bench bench-compare bench-scale bench-check release-check docs clean
+.PHONY: help install run test test-both test-server test-pythons test-streamlit quick check lint format verify verify-slice soak mutants mutants-check bench bench-compare bench-scale bench-check release-check docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-both: $(VENV)/.dev ## the whole test suite on each kind of server that this
 test-server: $(VENV)/.dev ## what depends on the kind of server, without what takes longer than five seconds
 	@$(PYTEST) $(TOGETHER) -m "not slow" tests/lua tests/protocol tests/properties tests/conformance tests/transport tests/worker \
 		tests/scheduler tests/faults tests/security
+
+test-pythons: $(VENV)/.dev ## what must not depend on the version of Python, on each other one that is declared and on this machine
+	@$(BIN)/python -m scripts.pythons $(FLAGS)
 
 test-streamlit: $(VENV)/.streamlit ## the components for Streamlit, which is half a gigabyte to install
 	@$(PYTEST) tests/ui
@@ -89,7 +92,7 @@ bench-check: $(VENV)/.dev ## a short run beside the figures of the last release;
 	@$(BIN)/python -m bench.check $(FLAGS)
 
 release-check: $(VENV)/.dev ## build, look into, install and try what would be released; minutes
-	@$(BIN)/python scripts/release_check.py
+	@$(BIN)/python -m scripts.release_check
 
 docs: $(VENV)/.docs ## the site of the docs in build/site; a broken link is an error
 	@$(BIN)/python scripts/docs_site.py assemble

@@ -6,7 +6,6 @@ Three figures are promised: how soon the overview is there, the longest server c
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import threading
 import time
@@ -21,7 +20,7 @@ from urllib.parse import quote
 import redis
 
 from bench.__main__ import introduce
-from bench.server import running
+from bench.server import go_first, running
 from taskq import Discard, Task, TaskQueue, TaskWorker
 from taskq.model.history import MOST_MINUTES
 from taskq.observe.pages import TaskFilter
@@ -161,16 +160,6 @@ def insert(path: str, words: dict[str, str]) -> str:
     return path
 
 
-def go_first(client: redis.Redis) -> bool:
-    """Let the server and this process run before all else on the machine; return whether that is allowed."""
-    try:
-        for pid in (int(client.info("server")["process_id"]), 0):
-            os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(50))
-    except (OSError, AttributeError):
-        return False
-    return True
-
-
 def cpu_seconds(client: redis.Redis) -> float:
     """Return how much of a core the server has used so far."""
     info = client.info("cpu")
@@ -252,7 +241,7 @@ def main(tasks: int, page: Path | None) -> None:
             words = fill(queue, client, tasks)
         client.config_set("slowlog-log-slower-than", LOGGED_US)
         client.config_set("slowlog-max-len", 10_000)
-        first = go_first(client)
+        first = go_first(int(client.info("server")["process_id"]), 0)
         with served(settings) as address:
             text = "\n".join(report(client, address, tasks, words, first))
     print(text)

@@ -13,9 +13,10 @@ from typing import TypeVar
 import redis
 
 from bench.measures import new_queue, task
-from bench.server import running
+from bench.server import go_first, running
 from taskq import TaskQueue, TaskWorker
 from taskq.flows import due_in
+from taskq.protocol.keys import Keys
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import SCRIPTS
 from taskq.transport.fsck import Fsck
@@ -43,6 +44,17 @@ def fill(queue: TaskQueue, count: int) -> None:
         queue.submit_later(task(), due)
     for number in range(round(count * (1 - _COMPLETED - _SCHEDULED)) // BATCH):
         queue.submit_batch([task(priority=_PRIORITIES[number % 4]) for _ in range(BATCH)])
+
+
+def damage(client: redis.Redis, queue: TaskQueue) -> None:
+    """Put a few entries where they do not belong, as far from where they are looked for as can be."""
+    keys = Keys(queue.settings.prefix)
+    for name in _PRIORITIES:
+        client.lpush(keys.key("queue", name), client.lindex(keys.key("queue", name), -1))
+    client.rpush(
+        keys.key("queue", "low"), client.lindex(keys.key("queue", "high"), client.llen(keys.key("queue", "high")) // 2)
+    )
+    client.lpop(keys.key("queue", "normal"), 2)
 
 
 def measure(url: str, client: redis.Redis, queue: TaskQueue, *options: str) -> None:
@@ -113,9 +125,14 @@ def main(count: int, binary: str | None) -> None:
         begun = time.monotonic()
         fill(queue, count)
         print(f"{count:,} tasks made in {time.monotonic() - begun:.0f} s, {client.info('memory')['used_memory_human']}")
+        pid = client.info("server")["process_id"]
+        if not go_first(pid):
+            print("the server can be interrupted by other programs: what its clock says may be theirs")
         measure(url, client, queue)
         if sys.platform == "linux":
-            measure_calls(queue, client.info("server")["process_id"])
+            measure_calls(queue, pid)
+        damage(client, queue)
+        measure(url, client, queue, "--repair")
 
 
 if __name__ == "__main__":

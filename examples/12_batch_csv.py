@@ -28,7 +28,7 @@ half_way = threading.Event()
 def price(row: dict) -> dict:
     """The handler of one row: what it raises stands in the row, and the others go on."""
     calls[row["order"]] += 1
-    if calls.total() == 500:
+    if calls.total() == 450:
         half_way.set()
     net = int(row["cents"])
     return {"gross": net + round(net * TAX[row["country"]] / 100)}

@@ -63,6 +63,7 @@ TESTS = (
     "tests/lua",
     "tests/protocol",
     "tests/transport/test_fsck.py",
+    "tests/transport/test_fsck_foreign.py",
     "tests/transport/test_sampling.py",
     *(f"tests/conformance/test_{subject}.py" for subject in _SUBJECTS),
 )

@@ -14,14 +14,16 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
+from scripts.pythons import declared, pythons
 from taskq.testing.faults import ServerProcess
 
 ROOT = Path(__file__).parents[1]
 BUILD_TOOLS = ("build>=1.2", "setuptools>=68")
 PYRIGHT = "pyright>=1.1.390"
+KUBERNETES = "kubernetes-validate>=1.30"
+NOT_WHOLE = {"kustomization.yaml", "keda.yaml", "redis-replicated.yaml", "redis-cluster.yaml", "partitions.yaml"}
 # what an sdist has beside the package
 SOURCES = {
     "CHANGELOG.md",
@@ -164,14 +166,13 @@ def first_example_runs(python: Path, folder: Path, server: ServerProcess) -> str
     return run(python, "-c", "import platform; print(platform.python_version())").strip()
 
 
-def pythons(declared: list[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield each declared version of Python, and a program of this machine that is one."""
-    kept = Path.home() / ".pyenv" / "versions"
-    for version in declared:
-        names = [f"python{version}", *(str(path / "bin" / "python") for path in sorted(kept.glob(f"{version}.*")))]
-        check = f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != {tuple(map(int, version.split('.')))})"
-        found = (name for name in names if shutil.which(name) and not subprocess.call([name, "-c", check], stderr=-3))
-        yield version, next(found, None)
+def manifests_fit_their_schemas(folder: Path) -> str:
+    """What Kubernetes says of its objects; patches are no whole objects, and KEDA's are not Kubernetes's."""
+    python = environment(folder / "schemas", sys.executable, KUBERNETES, "pyyaml>=6.0")
+    files = sorted(path for path in (ROOT / "deploy" / "kubernetes").rglob("*.yaml") if path.name not in NOT_WHOLE)
+    for path in files:
+        run(python.parent / "kubernetes-validate", "--strict", path)
+    return f"{len(files)} files"
 
 
 def types_are_seen(python: Path, folder: Path) -> str:
@@ -195,7 +196,7 @@ def main() -> None:
     """Run all steps."""
     config = metadata()
     version = config["metadata"]["version"]
-    declared = re.findall(r"Python :: (3\.\d+)$", config["metadata"]["classifiers"], re.MULTILINE)
+    versions = declared()
     if run("git", "status", "--porcelain", "--untracked-files=no").strip():
         raise Wrong("there are changes that are not committed: what is built is the commit")
     say("version and changes", version_is_told(version))
@@ -205,7 +206,7 @@ def main() -> None:
         say("sdist and wheel", contents_are_whole(sdist, wheel))
         say("description", description_holds_elsewhere(wheel))
         with ServerProcess(folder / "server") as server:
-            for number, (minor, program) in enumerate(pythons(declared)):
+            for number, (minor, program) in enumerate(pythons(versions)):
                 if program is None:
                     say(f"Python {minor}", "not on this machine: NOT TRIED")
                     continue
@@ -214,12 +215,13 @@ def main() -> None:
                     f"Python {minor}",
                     f"README runs on {first_example_runs(python, folder / f'readme{number}', server)}",
                 )
-            python = folder / f"python{declared[0]}" / "bin" / "python"
+            python = folder / f"python{versions[0]}" / "bin" / "python"
             told = run(python.parent / "taskq", "--version").strip()
             if told != f"taskq {version}":
                 raise Wrong(f"taskq --version says {told!r}")
             say("extras", extras_can_be_had(python, wheel, list(config["options.extras_require"])))
             say("types", types_are_seen(python, folder))
+        say("manifests of Kubernetes", manifests_fit_their_schemas(folder))
     say("site of the docs", run("make", "docs").strip().splitlines()[-1])
     run(sys.executable, "-m", "pytest", "-q", "tests/test_docs.py", "tests/test_site.py")
     say("links, commands and names in the pages", "as they should be")

@@ -3,7 +3,8 @@
     python scripts/reliability.py verify --minutes 9 --record
     python scripts/reliability.py soak --minutes 30 --record
 
-With --record the table is written to docs/reliability.md, between the markers of its kind.
+The server is the one that TASKQ_TEST_SERVER chooses, as for the tests. With --record the table is written to
+docs/reliability.md, between the markers of its kind, in place of the one before with the same server.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from taskq.testing.verify.losses import FAILOVER, KILLED, POWER_CUT
 from taskq.testing.verify.site import LEASE_SECONDS, Plan
 from taskq.testing.verify.storm import Storm, Weather
 from taskq.transport.failures import ReplyError
+from tests.servers import private_binary
 
 _TASKS_PER_SECOND = 300.0
 _SLOTS = 10
@@ -55,7 +57,7 @@ def main() -> int:
     with ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         disk = DiskShim(folder / "shim", arguments.slow_sync).environment if arguments.slow_sync else {}
-        server = stack.enter_context(ServerProcess(folder / "server", extra_config=policy, environment=disk))
+        server = stack.enter_context(ServerProcess(folder / "server", private_binary(), policy, disk))
         run = _verify if arguments.kind == "verify" else _soak
         text, violations = run(server, arguments.minutes, seed, folder)
     print(text)

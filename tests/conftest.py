@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
 
 from tests.servers import ServerProcess, connect, private_binary, shared_server
 
@@ -20,6 +21,10 @@ for _name in list(os.environ):
     if _name.startswith(("TASKQ_", "REDIS_")) and not _name.startswith("TASKQ_TEST_"):
         del os.environ[_name]
 os.environ["REDIS_URL"] = "redis://127.0.0.1:1/0"
+
+# how long an example takes says more about the machine than about the code
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,7 @@ def _note_what_stays(session: Session) -> None:
 
 
 def _report(session: Session, name: str, priority: TaskPriority | None, *, paused: bool, changed: int) -> None:
-    _note_if_unused(session, name, session.queue.get_queue_stats().lists)
+    note_if_unused(session, name, session.queue.get_queue_stats().lists)
     if session.json:
         show_json({**_names(name, priority), "paused": paused, "lists_changed": changed})
         return
@@ -127,7 +127,7 @@ def _report(session: Session, name: str, priority: TaskPriority | None, *, pause
     show(f"{_label(name, priority)} is {state}: {before if changed else 'it was so before'}")
 
 
-def _note_if_unused(session: Session, name: str, lists: tuple[ListStats, ...]) -> None:
+def note_if_unused(session: Session, name: str, lists: tuple[ListStats, ...]) -> None:
     """Any name is accepted, because a queue begins with its first task; a misspelt one is worth a word."""
     if name not in {item.queue for item in lists}:
         session.note(f"no task has been submitted to a queue {name} yet; `taskq queue ls` shows those in use")
@@ -149,7 +149,7 @@ def purge(session: Session, name: str, priority: TaskPriority | None, yes: bool)
     """Delete the tasks that wait in a queue; running and delayed ones stay."""
     check_name(name, "queue name")
     lists = session.queue.get_queue_stats().lists
-    _note_if_unused(session, name, lists)
+    note_if_unused(session, name, lists)
     waiting = sum(
         item.depth for item in lists if item.queue == name and priority in (None, TaskPriority.parse(item.priority))
     )
@@ -184,6 +184,7 @@ def limit(session: Session, name: str, max_tasks: int, on_full: str, timeout: fl
     block     the submit waits for room
     shed_low  the newest task of the lowest priority is cancelled for a more urgent one
     """
+    note_if_unused(session, name, session.queue.get_queue_stats().lists)
     session.queue.set_queue_limit(name, max_tasks=max_tasks, on_full=on_full, timeout=timeout)
     if session.json:
         show_json(QueueLimit(name, max_tasks, on_full, timeout).to_dict())

@@ -8,6 +8,7 @@ from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import duration_text, show, show_json, table, when_text
 from taskq.cli.program import EXIT_FAILED
+from taskq.cli.queues import note_if_unused
 from taskq.cli.session import Session, with_session
 from taskq.model.task import DEFAULT_QUEUE
 from taskq.protocol.keys import list_name
@@ -68,6 +69,7 @@ def set_sla(
     """Say how long the tasks of a list may wait; replaces what was said of it before."""
     if age is None and start is None:
         raise click.UsageError("say how long they may wait: --age TIME, --start TIME or both")
+    note_if_unused(session, queue or DEFAULT_QUEUE, session.queue.get_queue_stats().lists)
     session.queue.set_sla(priority, age=age, start=start, queue=queue)
     if session.json:
         show_json({"queue": queue, "priority": priority.label, "age": age, "start": start})

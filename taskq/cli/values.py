@@ -82,7 +82,7 @@ def by_name(value: str) -> dict[str, int]:
     for part in () if value == "default" else value.split(","):
         name, _, number = part.partition("=")
         if not number.strip().isdecimal():
-            raise click.BadParameter(f"{part!r} has no number: write urgent=8,low=1")
+            raise click.BadParameter(f"{part!r} has no number: write urgent=8,low=1, or default")
         found[name.strip()] = int(number)
     return found
 

@@ -211,10 +211,15 @@ def _check_expression(expression: str) -> None:
         raise InvalidTask(f"unknown cron alias {expression!r}: use one of {', '.join(ALIASES)}")
     fields = ALIASES.get(expression.lower(), expression)
     parts = fields.split()
-    if len(parts) not in {5, 6} or len(fields) > _MAX_EXPRESSION:
+    if len(fields) > _MAX_EXPRESSION:
         raise InvalidTask(
-            f"bad cron expression {expression[:80]!r}: it has {len(parts)} fields and {len(fields)} characters, "
-            f"but takes 5 fields, or 6 with the second first, and {_MAX_EXPRESSION} characters; {_EXAMPLE}"
+            f"bad cron expression {expression[:80]!r}: it has {len(fields):,} characters and may have "
+            f"{_MAX_EXPRESSION:,}; {_EXAMPLE}"
+        )
+    if len(parts) not in {5, 6}:
+        raise InvalidTask(
+            f"bad cron expression {expression[:80]!r}: it has {len(parts)} fields, but takes 5, "
+            f"or 6 with the second first; {_EXAMPLE}"
         )
     try:
         next(CronSim(fields, datetime(2000, 1, 1, tzinfo=UTC)))

@@ -29,6 +29,9 @@ I11 sequences: exactly the live tasks with an ordering key stand in the sequence
 I12 limits: exactly the running tasks that hold a permit stand among the permits of its key, and no more of them have
     begun since the limit was set than it allows. Exactly the tasks that wait for room stand among the blocked of their
     key, each such key in ``jams``, and the schedule wakes somebody up in time for the first of those.
+I13 gates: ``limited`` names all that is counted; a gate says how it is closed, and that of a circuit has its rule;
+    ``woken`` names only keys with blocked tasks.
+I14 settings: limits, circuits, limits of queues and thresholds can be read; ``taskq fsck`` also looks at schedules.
 
 Beside them: every key belongs to a known family and has its type; ``dead`` holds the failed ids, ``sagas`` known ones;
 a unique key is held by a live task that knows of it, or expires, and its successor waits for it behind a live task;
@@ -42,20 +45,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from taskq.model.limit import MAX_LIMIT_KEYS
-from taskq.model.task import outline
+from taskq.protocol.audit_limits import check_limits, check_settings
 from taskq.protocol.keys import ALL_LISTS
 from taskq.protocol.lines import check_groups
-from taskq.protocol.view import LIMIT_TIMER, View, family_of, read_dump
+from taskq.protocol.view import FOR_KEY, FOR_ROOM, IN_SEQUENCE, View, family_of, read_dump
 from taskq.states import TaskStatus
 
 BELL_MAX = 8
-# what a task that waits for those before it has in its state as ``waits``
-IN_SEQUENCE = "@sequence"
-# ... and one that waits until a limit has room
-FOR_ROOM = "@limit"
-# ... and one that waits until the holder of its unique key has ended
-FOR_KEY = "@unique"
 LEASE_TOLERANCE_MS = 1000
 
 _EXPIRING = frozenset(
@@ -100,7 +96,8 @@ def audit(
     findings += _check_indexes(view)
     findings += _check_families(view)
     findings += _check_sequences(view)
-    findings += _check_limits(view)
+    findings += check_limits(view)
+    findings += check_settings(view)
     findings += _check_bells(view, all_hints_kept)
     if lease_ms is not None:
         findings += _check_leases(view, lease_ms)
@@ -339,55 +336,6 @@ def _check_sequences(view: View) -> Iterator[str]:
             yield f"I11: {task_id} has the ordering key {key!r} and does not stand in its sequence, or in another"
     for task_id, key in members.items():
         yield f"I11: {task_id} stands in the sequence of {key} and is not live"
-
-
-def _check_limits(view: View) -> Iterator[str]:
-    definitions, runs = view.get("limits", {}), view.runs()
-    holders = {key: set(ids) for key, ids in view.all("permits")}
-    for task_id, run in runs.items():
-        for key in run.get("holds", "").split():
-            if task_id not in holders.get(key, ()):
-                yield f"I12: {task_id} is to hold a permit of {key}, and does not stand among them"
-    for key, ids in holders.items():
-        for task_id in ids:
-            if key not in runs.get(task_id, {}).get("holds", "").split():
-                yield f"I12: {task_id} stands among the permits of {key} and does not run with it"
-        text = definitions.get(key) or definitions.get(key.partition(":")[0], "")
-        words = text.split(" ")
-        most, since = (int(words[0]), int(words[5])) if len(words) == 6 else (0, 0)
-        begun = sum(int(runs[task_id]["started"]) > since for task_id in ids & runs.keys())
-        if most and begun > most:
-            yield f"I12: {begun} tasks run with {key}, which has room for {most}"
-    yield from _check_counted(view, definitions, runs)
-    yield from _check_blocked(view)
-
-
-def _check_counted(view: View, definitions: dict[str, str], runs: dict[str, dict[str, str]]) -> Iterator[str]:
-    """Yield who runs for the first time, has begun since a limit was set, and is not counted by it."""
-    for task_id, run in runs.items() if definitions else ():
-        task = outline(view.get(f"task:{task_id}", ""), task_id)
-        keys = task.limit_keys if len(task.limit_keys) <= MAX_LIMIT_KEYS else ()
-        for key in (*keys, f"type:{task.task_type}"):
-            most, *_, since = (definitions.get(key) or definitions.get(key.partition(":")[0], "0 0")).split(" ")
-            counts = most != "0" and int(run["started"]) > int(since) and run["attempts"] == "1"
-            if counts and key not in run.get("holds", "").split():
-                yield f"I12: {task_id} runs and is not counted by {key}"
-
-
-def _check_blocked(view: View) -> Iterator[str]:
-    jams, waiting = view.get("jams", {}), dict(view.all("blocked"))
-    for key in jams.keys() ^ waiting.keys():
-        yield f"I12: {key} has blocked tasks and is not looked at again, or the other way round"
-    if jams and not view.get("scheduled", {}).get(LIMIT_TIMER, float("inf")) <= min(jams.values()):
-        yield "I12: nobody is woken for the first of the jams"
-    for key, ids in waiting.items():
-        for task_id in ids:
-            if view.status(task_id) is not TaskStatus.WAITING or view.state(task_id).get("blocked") != key:
-                yield f"I12: {task_id} stands among the blocked of {key} and does not wait for it"
-    for task_id in view.sets[TaskStatus.WAITING]:
-        state = view.state(task_id)
-        if state.get("waits") == FOR_ROOM and task_id not in waiting.get(state.get("blocked", ""), ()):
-            yield f"I12: {task_id} waits for room, and stands among the blocked of no limit"
 
 
 def _verdict(policy: str, *, total: int, need: int, completed: int, failed: int) -> str | None:

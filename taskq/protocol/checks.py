@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from taskq.protocol.integrity import Facts, Member, parse_facts, parse_members, parse_names
+from taskq.protocol.integrity import Facts, Member, as_name, as_sent, parse_facts, parse_members, parse_names
 from taskq.protocol.operation import Argument, Operation
 from taskq.protocol.replies import texts
 
@@ -31,6 +31,9 @@ class Checks:
             "snapshot", (self._pattern(), limit), lambda reply: (reply[0], reply[1] if len(reply) > 1 else None)
         )
 
+    def _of_names(self, script: str, args: Iterable[str | int], parse: Callable[[Any], Any]) -> Operation[Any]:
+        return self._build(script, (as_sent(arg) if isinstance(arg, str) else arg for arg in args), parse)
+
     def _pattern(self) -> str:
         return "".join(f"\\{char}" if char in "[]*?^\\" else char for char in self._root) + "*"
 
@@ -38,23 +41,31 @@ class Checks:
         self, source: str, name: str = "", cursor: str = "0", count: int = 100, ids: Sequence[str] = ()
     ) -> Operation[tuple[str, list[Facts]]]:
         """Return the next cursor ("0": the end) and what is known of a page of ids; sources: see ``check.lua``."""
-        return self._build("check", (source, name, cursor, count, *ids), parse_facts)
+        return self._of_names("check", (source, name, cursor, count, *ids), parse_facts)
 
     def entries(self, list_name: str, cursor: str, count: int) -> Operation[tuple[str, list[Member]]]:
         """Return the next cursor and a page of a priority list, from its tail."""
-        return self._build("check", ("list", list_name, cursor, count), parse_members)
+        return self._of_names("check", ("list", list_name, cursor, count), parse_members)
+
+    def lineup(self, list_name: str, keys: Sequence[str]) -> Operation[tuple[str, list[tuple[str, int]]]]:
+        """Return how a list stands, in words, and of each of some groups in it the first id, or "", and the size."""
+        return self._of_names(
+            "lineup",
+            (list_name, *keys),
+            lambda reply: (_word(reply[0]), list(zip(*[iter(map(_word, reply[1]))] * 2, strict=True))),
+        )
 
     def strangers(self, ids: Sequence[str]) -> Operation[tuple[str, list[str]]]:
         """Return "0" and those of some ids that no status set has."""
-        return self._build("check", ("strangers", "", "0", 0, *ids), parse_names)
+        return self._of_names("check", ("strangers", "", "0", 0, *ids), parse_names)
 
     def names(
-        self, source: str, name: str = "", cursor: str = "0", count: int = 500
+        self, source: str, name: str = "", cursor: str = "0", count: int = 250
     ) -> Operation[tuple[str, list[str]]]:
         """Return the next cursor and a page of names: retained ids, slots of retention, workers, leases, slots."""
-        return self._build("check", (source, name, cursor, count), parse_names)
+        return self._of_names("check", (source, name, cursor, count), parse_names)
 
-    def survey(self, cursor: str, count: int = 250) -> Operation[tuple[str, list[tuple[str, str, int]]]]:
+    def survey(self, cursor: str, count: int = 100) -> Operation[tuple[str, list[tuple[str, str, int]]]]:
         """Return the next cursor and some keys: name without the root, type, and ms to live or -1."""
         return self._build(
             "survey",
@@ -64,21 +75,21 @@ class Checks:
 
     def indexes(self, times: LeaseTimes, source: str, names: Sequence[str]) -> Operation[tuple[str, ...]]:
         """Return for each worker, unique key, ... what is wrong with it; empty: nothing."""
-        return self._build("indexes", (times.lease_ms, source, *names), texts)
+        return self._of_names("indexes", (times.lease_ms, source, *names), texts)
 
     def mend(
         self, task_id: str, list_name: str, ttl_ms: int, holders: Sequence[str] = ()
     ) -> Operation[tuple[str, ...]]:
         """Put a task right; return what was done."""
-        return self._build("mend", (task_id, list_name, ttl_ms, *holders), texts)
+        return self._of_names("mend", (task_id, list_name, ttl_ms, *holders), texts)
 
     def mend_place(self, verb: str, name: str, detail: str, lease_ms: int) -> Operation[tuple[str, ...]]:
         """Put right what stands beside the tasks, or in how many places one stands; return what was done."""
-        return self._build("mend_place", (verb, name, detail, lease_ms), texts)
+        return self._of_names("mend_place", (verb, name, detail, lease_ms), texts)
 
     def mend_expiry(self, family: str, name: str, ttl_ms: int) -> Operation[tuple[str, ...]]:
         """Make a key expire that must, or not expire that must not; return what was done."""
-        return self._build("mend_expiry", (family, name, ttl_ms), texts)
+        return self._of_names("mend_expiry", (family, name, ttl_ms), texts)
 
     def notice(self, nonce: str, number: int) -> Operation[int]:
         """Count violations that were found in passing, once per nonce."""
@@ -86,4 +97,4 @@ class Checks:
 
 
 def _word(value: Any) -> Any:
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+    return as_name(value) if isinstance(value, bytes) else value

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from taskq.protocol.audit import FOR_KEY, FOR_ROOM, IN_SEQUENCE, lets_go_by_time
+from taskq.protocol.audit import lets_go_by_time
 from taskq.protocol.keys import FAMILIES
 from taskq.protocol.replies import Sizes
+from taskq.protocol.view import FOR_KEY, FOR_ROOM, IN_SEQUENCE
 from taskq.states import TaskStatus
 
 GONE = -2
@@ -149,8 +150,22 @@ def _facts(item: list[Any]) -> Facts:
 
 
 def _text(word: Any) -> str:
-    # an id that is no UTF-8 was put there by hand; it must not hide the others
-    return word.decode("utf-8", "backslashreplace") if isinstance(word, bytes) else str(word)
+    return as_name(word) if isinstance(word, bytes) else str(word)
+
+
+def as_name(word: bytes) -> str:
+    """Return an id or the name of a key, even one that is no UTF-8; ``as_sent`` gives its bytes back."""
+    return word.decode("utf-8", "surrogateescape")
+
+
+def as_sent(name: str) -> bytes:
+    """Return the bytes of a name from ``as_name``."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+def as_shown(text: str) -> str:
+    """Return what can be printed of a text with names from ``as_name``."""
+    return as_sent(text).decode("utf-8", "backslashreplace")
 
 
 def judge(facts: Facts) -> list[str]:

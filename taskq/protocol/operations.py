@@ -69,6 +69,7 @@ ARGUMENTS: dict[str, str] = {
     "snapshot": "pattern limit",
     "check": "source name cursor count ids*",
     "survey": "cursor pattern count",
+    "lineup": "list keys*",
     "indexes": "lease source names*",
     "mend": "id list ttl holders*",
     "mend_place": "verb name detail lease",

@@ -21,6 +21,12 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters", "permits"), "set"),
     **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas", "sequence", "blocked", "jams"), "zset"),
 }
+# what a task that waits for those before it has in its state as ``waits``
+IN_SEQUENCE = "@sequence"
+# ... and one that waits until a limit has room
+FOR_ROOM = "@limit"
+# ... and one that waits until the holder of its unique key has ended
+FOR_KEY = "@unique"
 # stands in the schedule for the limits with blocked tasks
 LIMIT_TIMER = "@limits"
 # what an entry of a list begins with that stands for a group

@@ -145,8 +145,9 @@ class Recurring:
         """Work out what the text means and when the next slot is, unless it is known from an earlier look."""
         if entry.definition is None:
             self._work_left -= 1
-            entry.definition = parse(entry.text, name, self._context.seal)
-            entry.next_ms = entry.definition.next_slot(last_ms)
+            definition = parse(entry.text, name, self._context.seal)
+            entry.next_ms = definition.next_slot(last_ms)
+            entry.definition = definition
         return entry.definition
 
 

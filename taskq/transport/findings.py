@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from taskq.protocol.integrity import as_shown
+
 _MOST_SHOWN = 10_000
 
 
@@ -12,7 +14,7 @@ class Violation:
     """One thing that is wrong.
 
     Attributes:
-        invariant: ``I1`` to ``I12``, ``index`` or ``key``.
+        invariant: ``I1`` to ``I14``, ``index`` or ``key``.
         subject: the id of a task, or the name of a key, worker, ...
         message: what is wrong.
         done: what was done about it.
@@ -64,4 +66,5 @@ class Report:
         self.count += 1
         self.left += violation.left
         if len(self.violations) < _MOST_SHOWN:
-            self.violations.append(violation)
+            subject, message = as_shown(violation.subject), as_shown(violation.message)
+            self.violations.append(replace(violation, subject=subject, message=message))

@@ -7,19 +7,22 @@ at again a moment later before it counts.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from taskq.errors import AccessDenied, ServerError
 from taskq.model.moment import seconds_to_ms
 from taskq.model.task import outline
 from taskq.protocol.audit import expires
-from taskq.protocol.integrity import Facts, Sieve, judge, judge_totals
+from taskq.protocol.integrity import Facts, Sieve, as_shown, judge, judge_totals
 from taskq.protocol.keys import FAMILIES, list_name
 from taskq.protocol.operations import Protocol
 from taskq.protocol.view import GROUP_ENTRY, KINDS, family_of
 from taskq.settings import Settings
-from taskq.states import LIVE, TERMINAL, TaskStatus
+from taskq.states import LIVE, TERMINAL, TaskPriority, TaskStatus
+from taskq.transport.beside import OF_KEYS, Beside
 from taskq.transport.findings import Report, Violation
+from taskq.transport.lineups import Lineups
 from taskq.transport.standing import PAGE, Lists, Misplaced
 from taskq.transport.upkeep import Run, lease_times
 
@@ -28,21 +31,8 @@ _NOT_WALKED = (
     "index leads to are found when an administrator runs this"
 )
 _BATCH = 1000
-# of what may have a hundred members looked at each
-_FEW = 5
 _PASSING_MS = 60_000
-_INDEXES = {
-    "worker": "workers",
-    **{name: name for name in ("unique", "successor")},
-    "sequence": "sequence",
-    "permits": "permits",
-    "blocked": "blocked",
-    "retained": "retained",
-    "queue": "queue",
-    "bell": "bell",
-}
 _OF_TASKS = ("task", "state", "result", "checkpoint", "signals")
-_INVARIANT = {"workers": "I8", "retained": "I5", "bell": "I7", "sequence": "I11", "permits": "I12", "blocked": "I12"}
 # the order in which statuses are looked at: what is mended may become pending, and the lists come with the pending ones
 _AFTER_LISTS = tuple(status for status in TaskStatus if status in LIVE and status != TaskStatus.PENDING)
 
@@ -78,6 +68,8 @@ class Fsck:
         self._pause_seconds = pause_seconds
         self._lists = Lists(run, protocol)
         self._report = Report()
+        self._beside = Beside(run, protocol, self._times, self._report, repair=repair, pause=self._pause)
+        self._lineups = Lineups(run, protocol, self._lists, self._report, self._beside.place if repair else None)
         self._step = ""
         self._workers: set[str] = set()
         self._list_names: set[str] = set()
@@ -92,6 +84,7 @@ class Fsck:
         steps: tuple[tuple[str, Callable[[], None]], ...] = (
             ("keys", self._check_keys),
             ("workers", self._check_workers),
+            ("limits and schedules", self._beside.check_listed),
             ("ended tasks", self._check_ended),
             ("lists", self._check_lists),
             ("live tasks", self._check_live),
@@ -134,8 +127,10 @@ class Fsck:
             orphans += self._lists.unknown(ids)
             self._workers |= names.get("processing", set()) | names.get("worker", set())
             self._list_names |= names.get("queue", set()) | names.get("group", set())
-            for family, source in _INDEXES.items():
-                self._check_names(source, sorted(names.get(family, set())))
+            for family, found in names.items():
+                if family in OF_KEYS:
+                    self._beside.check(OF_KEYS[family], sorted(found))
+                self._beside.check_members(family, sorted(found))
             if cursor == "0" or len(orphans) >= _BATCH:
                 self._judge_ids(orphans)
                 orphans = []
@@ -153,61 +148,27 @@ class Fsck:
         done = self._run(self._protocol.mend_expiry(family, name, _PASSING_MS)) if self._repair else ()
         self._report.add(Violation("I5", key, f"has {'no' if must else 'a'} TTL", done, not done))
 
-    def _check_names(self, source: str, names: Sequence[str]) -> None:
-        size = _FEW if source in ("permits", "blocked", "group", "grouped") else PAGE
-        for at in range(0, len(names), size):
-            page = names[at : at + size]
-            wrong = self._run(self._protocol.indexes(self._times, source, page))
-            suspects = [name for name, word in zip(page, wrong, strict=True) if word]
-            if suspects:
-                self._pause()
-                again = self._run(self._protocol.indexes(self._times, source, suspects))
-                for name, word in zip(suspects, again, strict=True):
-                    if word:
-                        self._found_index(source, name, word)
-
-    def _found_index(self, source: str, name: str, word: str) -> None:
-        message = (
-            f"{source}: {f'held by {word}, which is not live or does not know of it' if source == 'unique' else word}"
-        )
-        done: tuple[str, ...] = ()
-        left = True
-        if self._repair:
-            done = self._place(source, name, "")
-            left = bool(self._run(self._protocol.indexes(self._times, source, [name]))[0])
-        self._report.add(Violation(_INVARIANT.get(source, "index"), name, message, done, left))
-
-    def _place(self, verb: str, name: str, detail: str) -> tuple[str, ...]:
-        return self._run(self._protocol.mend_place(verb, name, detail, self._times.lease_ms))
-
     def _check_workers(self) -> None:
         for source in ("workers", "leases"):
-            for page in self._name_pages(source):
+            for page in self._beside.pages(source):
                 self._workers.update(page)
-                self._check_names("workers", page)
-        for source in ("slots", "sagas"):
-            for page in self._name_pages(source):
-                self._check_names(source, page)
-
-    def _name_pages(self, source: str) -> Iterator[list[str]]:
-        cursor = "0"
-        while True:
-            cursor, page = self._run(self._protocol.names(source, "", cursor))
-            self._count(len(page))
-            yield page
-            if cursor == "0":
-                return
+                self._beside.check("workers", page)
 
     # -- tasks --
 
     def _fact_pages(self, source: str, name: str = "") -> Iterator[list[Facts]]:
-        cursor = "0"
-        while True:
-            cursor, page = self._run(self._protocol.check(source, name, cursor, PAGE))
+        for ids in self._beside.pages(source, name):
+            self._count(0)
+            for at in range(0, len(ids), PAGE):
+                yield list(self._lists.facts(ids[at : at + PAGE]).values())
+
+    def _held_pages(self, worker: str) -> Iterator[list[Facts]]:
+        """Yield what a worker holds: entries and facts as of one instant, since what has just ended leaves the list."""
+        cursor = ""
+        while cursor != "0":
+            cursor, page = self._run(self._protocol.check("processing", worker, cursor or "0", PAGE))
             self._count(len(page))
             yield page
-            if cursor == "0":
-                return
 
     def _pause(self) -> None:
         time.sleep(self._pause_seconds)
@@ -244,6 +205,8 @@ class Fsck:
             self._report.add(Violation(invariant, facts.task_id, message, done, sentence in left))
 
     def _list_of(self, task_id: str) -> str:
+        if as_shown(task_id) != task_id:  # no UTF-8: it was never submitted
+            return list_name(None, TaskPriority.NORMAL)
         (item,) = self._run(self._protocol.inspect([task_id]))
         task = outline(item.envelope or b"", task_id)
         return item.state.get("list") or list_name(task.queue, task.priority)
@@ -268,7 +231,7 @@ class Fsck:
     def _settle_ended(self, suspects: list[str], unretained: list[str]) -> None:
         self._judge_ids(suspects)
         for task_id in self._lists.unretained(unretained) if unretained else ():
-            done = self._place("retain", task_id, "") if self._repair else ()
+            done = self._beside.place("retain", task_id, "") if self._repair else ()
             self._report.add(
                 Violation(
                     "I5", task_id, "has ended and stands in no retained list: nothing will forget it", done, not done
@@ -308,8 +271,10 @@ class Fsck:
             self._settle_places(suspects, names, _BATCH)
         self._settle_places(suspects, names, 1)
         doubtful |= {name for name in groups if name not in sieve}
-        self._check_names("group", sorted(doubtful))
-        self._check_names("grouped", [name for name in names if "/" not in name])
+        self._lineups.check_entries(doubtful)
+        for name in names:
+            if "/" not in name:
+                self._lineups.check_number(name)
 
     def _known_lists(self) -> set[str]:
         found, cursor = set(), ""
@@ -322,21 +287,31 @@ class Fsck:
     def _settle_places(self, suspects: dict[str, None], names: Sequence[str], enough: int) -> None:
         if len(suspects) < enough:
             return
-        for misplaced in self._lists.misplaced(list(suspects), names):
-            done = self._mend_places(misplaced) if self._repair else ()
-            self._report.add(Violation("I1", misplaced.facts.task_id, _said(misplaced), done, not done))
+        found = self._lists.misplaced(list(suspects), names)
+        buried = self._bury(found) if self._repair else {}
+        for misplaced in found:
+            done = buried.get(misplaced.facts.task_id, ())
+            left = len(done) < misplaced.surplus
+            if self._repair and not misplaced.surplus:
+                done = self._fill_place(misplaced)
+                left = not done
+            self._report.add(Violation("I1", misplaced.facts.task_id, _said(misplaced), done, left or not self._repair))
         suspects.clear()
 
-    def _mend_places(self, misplaced: Misplaced) -> tuple[str, ...]:
-        task_id, places = misplaced.facts.task_id, misplaced.lists
-        if len(places) > misplaced.expected:
-            done: tuple[str, ...] = ()
-            for _ in range(len(places) - misplaced.expected):
-                done += self._place("bury", task_id, f"{places[0]} {places[-1]}")
-            return done
-        if misplaced.facts.pending and not places:
-            return self._place("push", task_id, self._list_of(task_id))
-        return self._place("unbury", task_id, "")
+    def _bury(self, found: Sequence[Misplaced]) -> dict[str, tuple[str, ...]]:
+        """Put a tombstone in place of each entry too many; return what was done to each task."""
+        done: dict[str, tuple[str, ...]] = {}
+        for misplaced, name, offset in self._lists.surplus(found):
+            task_id = misplaced.facts.task_id
+            detail = f"{name} {offset} {uuid.uuid4().hex} {misplaced.trail}"
+            done[task_id] = done.get(task_id, ()) + self._beside.place("bury", task_id, detail)
+        return done
+
+    def _fill_place(self, misplaced: Misplaced) -> tuple[str, ...]:
+        task_id = misplaced.facts.task_id
+        if misplaced.facts.pending and not misplaced.lists:
+            return self._beside.place("push", task_id, self._list_of(task_id))
+        return self._beside.place("unbury", task_id, "")
 
     def _check_live(self) -> None:
         for status in _AFTER_LISTS:
@@ -344,7 +319,7 @@ class Fsck:
         for source in ("running", "scheduled", "dead"):
             self._judge_pages(self._fact_pages(source))
         for worker in sorted(self._workers):
-            for page in self._fact_pages("processing", worker):
+            for page in self._held_pages(worker):
                 strangers = [facts.task_id for facts in page if not (facts.held and facts.worker == worker)]
                 self._judge_ids(strangers, worker)
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 
 from taskq.errors import AccessDenied
-from taskq.protocol.integrity import judge, misplaced_number
+from taskq.protocol.integrity import as_shown, judge, misplaced_number
 from taskq.protocol.operations import Protocol
 from taskq.states import TaskStatus
 from taskq.transport.upkeep import Run
@@ -92,5 +92,5 @@ class Sampler:
             "%d of the tasks looked at in passing are not where they belong; the first: %s. Something else than taskq "
             "may have changed keys. Look at all of them: taskq fsck",
             len(found),
-            found[0],
+            as_shown(found[0]),
         )

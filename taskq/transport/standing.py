@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from taskq.model.task import outline
-from taskq.protocol.integrity import Facts, Member
+from taskq.protocol.integrity import Facts, Member, as_shown
 from taskq.protocol.keys import list_name
 from taskq.protocol.operations import Protocol
 from taskq.transport.upkeep import Run
 
 # such that no call takes 5 ms, on a slow core either
-PAGE = 50
-_ENTRIES = 200
+PAGE = 25
+_ENTRIES = 100
 
 
 class Misplaced(NamedTuple):
@@ -28,6 +28,17 @@ class Misplaced(NamedTuple):
     facts: Facts
     expected: int
     lists: tuple[str, ...]
+
+    @property
+    def surplus(self) -> int:
+        """How many entries there are too many."""
+        return max(0, len(self.lists) - self.expected)
+
+    @property
+    def trail(self) -> str:
+        """What shows that it has moved, in the words of ``mend_place.lua``."""
+        facts = self.facts
+        return f"{facts.pending:d} {facts.tombstone:d} {facts.state.get('started', '')} {facts.record}"
 
 
 class Lists:
@@ -48,6 +59,11 @@ class Lists:
 
     def pages(self, list_name: str) -> Iterator[list[Member]]:
         """Yield the entries of a priority list, page by page, from its tail."""
+        for _, fresh in self.numbered_pages(list_name):
+            yield fresh
+
+    def numbered_pages(self, list_name: str) -> Iterator[tuple[int, list[Member]]]:
+        """Yield the pages, and how far from the tail each of them has begun."""
         offset, anchor, cursor = 0, "", "1"
         while cursor != "0":
             cursor, page = self._run(self._protocol.entries(list_name, str(offset), _ENTRIES))
@@ -55,7 +71,7 @@ class Lists:
             if anchor:
                 # nowhere: the page shows only what has been seen, or came later
                 fresh = page[: max((n for n, entry in enumerate(page) if entry.task_id == anchor), default=0)]
-            yield fresh
+            yield offset, fresh
             offset += _ENTRIES - 1
             anchor = fresh[0].task_id if fresh else anchor
 
@@ -70,7 +86,7 @@ class Lists:
         """Yield the ids in a retained list, some perhaps twice."""
         offset = "0"
         while True:
-            offset, page = self._run(self._protocol.names("retained", slot, offset, 1000))
+            offset, page = self._run(self._protocol.names("retained", slot, offset))
             yield page
             if offset == "0":
                 return
@@ -113,10 +129,22 @@ class Lists:
                 found.append(Misplaced(facts, expected, places))
         return found
 
+    def surplus(self, found: Sequence[Misplaced]) -> Iterator[tuple[Misplaced, str, int]]:
+        """Yield for each entry too many its task, its list, and how far from the tail its page has begun."""
+        left = {misplaced.facts.task_id: misplaced for misplaced in found if misplaced.surplus}
+        counts = Counter({task_id: misplaced.surplus for task_id, misplaced in left.items()})
+        for name in dict.fromkeys(name for misplaced in left.values() for name in reversed(misplaced.lists)):
+            for offset, page in self.numbered_pages(name):
+                for entry in reversed(page):
+                    if counts[entry.task_id] > 0:
+                        counts[entry.task_id] -= 1
+                        yield left[entry.task_id], name, offset
+
     def _groups_of(self, ids: Sequence[str]) -> Iterator[str]:
         """Yield the names under which the groups of tasks are walked like lists."""
-        for at in range(0, len(ids), PAGE):
-            page = ids[at : at + PAGE]
+        known = [task_id for task_id in ids if as_shown(task_id) == task_id]
+        for at in range(0, len(known), PAGE):
+            page = known[at : at + PAGE]
             found = self._run(self._protocol.rows(page))
             for task_id, (item, _) in zip(page, found, strict=True):
                 task = outline(item.envelope or b"", task_id)

@@ -31,6 +31,8 @@ def commit_together(queue: TaskQueue, attempt: Attempt, wanted: Together) -> Non
     Raises:
         AttemptLost: if the attempt no longer counts; nothing was done.
     """
+    if wanted.completion is not None and attempt.ctx is not None:
+        attempt.ctx._say_last()
     code = queue.run_flow(commits.apply(queue.context, wanted))
     if code == STALE:
         attempt.lost = True

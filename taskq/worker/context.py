@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from taskq.errors import InvalidTask
+from taskq.errors import InvalidTask, TaskqError
 from taskq.model.checkpoint import TTL_SECONDS, Checkpoint
 from taskq.model.codec import encode
 from taskq.model.task import Task
@@ -16,6 +17,7 @@ from taskq.worker.attempt import Attempt, TaskCancelled
 from taskq.worker.commit import Commit, Completion
 from taskq.worker.dependents import awaited_results
 from taskq.worker.fanout import fan_out
+from taskq.worker.pace import Pace
 from taskq.worker.waits import wait_for
 from taskq.workflow import checkpoints
 from taskq.workflow.families import FAIL_FAST, Policy
@@ -23,9 +25,13 @@ from taskq.workflow.families import FAIL_FAST, Policy
 if TYPE_CHECKING:
     from taskq.queue import TaskQueue
 
+log = logging.getLogger("taskq.worker")
+
 Item = TypeVar("Item")
 MAX_PROGRESS_BYTES = 65_536
 _AROUND_BYTES = 1_024
+# How long the end of an attempt may wait for a server that is away: less than the grace after a timeout.
+_LAST_WORD_SECONDS = 1.0
 
 
 class TaskContext:
@@ -45,6 +51,7 @@ class TaskContext:
         self.task_id = attempt.claim.task_id
         self.attempt = attempt.claim.attempt
         self.fence = attempt.claim.fence_number
+        self._pace = Pace(self._send_progress, self._say_last)
         self._noted: Checkpoint | None = None
         self._resuming = False
         self._fanouts = 0
@@ -83,34 +90,48 @@ class TaskContext:
     def progress(self, value: Any, message: str | None = None) -> bool:
         """Show how far the task has come.
 
+        It may be called as often as the handler likes: ten values a second are sent. What is said in between is merged
+        into the last value, which is sent a tenth of a second later, or when the attempt ends.
+
         Args:
             value: anything JSON can say, a number from 0 to 1 by custom.
             message: words beside it.
 
         Returns:
-            False if this attempt is no longer the one that counts.
+            False if it is known that this attempt is no longer the one that counts.
 
         Raises:
             InvalidTask: if ``value`` is not JSON, or larger than 64 KB.
         """
         shown = value if message is None else {"value": value, "message": message}
-        claim = self._attempt.claim
         text = encode(shown, "progress")
         if len(text.encode()) > MAX_PROGRESS_BYTES:
             raise InvalidTask(
                 f"the progress is {len(text.encode()):,} bytes, more than the {MAX_PROGRESS_BYTES:,} allowed: it is "
                 "kept with the state of the task; store the data elsewhere and send a reference"
             )
-        seal = self._queue.namespace.seal
+        self._pace.say(text)
+        return not self._attempt.lost
+
+    def _say_last(self) -> None:
+        """Send the progress that was held back: when its time has come, and before the attempt ends."""
+        if self._attempt.lost or self._attempt.committed or not self._pace.holds_back:
+            return
+        try:
+            self._pace.flush(_LAST_WORD_SECONDS)
+        except TaskqError as error:  # what has become of the task matters more
+            log.warning("the last progress of task %s could not be sent: %s", self.task_id, error)
+
+    def _send_progress(self, text: str, patience_seconds: float | None) -> None:
+        claim, seal = self._attempt.claim, self._queue.namespace.seal
         if seal is not None and seal.encrypts:
             text = encode(seal.encrypt(text, "progress", claim.task_id), "progress")
         operation = self._queue.namespace.protocol.progress(claim.task_id, claim.fence, text)
-        code = self._queue.transport.run(operation)
+        code = self._queue.transport.run(operation, patience_seconds)
         if code == 0:
             self._attempt.lost = True
         elif code == -1:
             self._attempt.cancel_requested = True
-        return code != 0
 
     def checkpoint(self, data: Any, ttl_seconds: float | None = TTL_SECONDS) -> bool:
         """Note what the next attempt needs to know if this one does not come to its end.

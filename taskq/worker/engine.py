@@ -319,9 +319,12 @@ class Engine:
         return len(reply.claims) == flight.want > 0 and self._free() > 0
 
     def _let_go(self, attempt: Attempt) -> None:
-        self._held.pop(attempt.claim.task_id, None)
+        # a task that was taken away may have come back meanwhile: that attempt is still held
+        ours = self._held.get(attempt.claim.task_id) is attempt
+        if ours:
+            del self._held[attempt.claim.task_id]
         attempt.over = True
-        if attempt.watched:
+        if attempt.watched and ours:
             self._guard.tell({"unwatch": attempt.claim.task_id})
 
     def _note(self, reply: TurnReply, settled: Sequence[tuple[Attempt | None, Settlement]]) -> None:

@@ -60,7 +60,7 @@ def _load(target: str, registry: Registry) -> None:
     module = _import(name, target)
     if attribute:
         if not hasattr(module, attribute):
-            raise SettingsError(f"--handlers {target}: module {name!r} has no {attribute!r}")
+            raise SettingsError(f"--handlers {target}: module {name!r} has no {attribute!r}{_offered(module)}")
         _add(getattr(module, attribute), target, registry)
         return
     before = len(registry)
@@ -76,6 +76,16 @@ def _load(target: str, registry: Registry) -> None:
             "functions and no AgentExecutor with a handler. Add `def register(worker): "
             "worker.register_handler('my_type', my_function)`"
         )
+
+
+def _offered(module: ModuleType) -> str:
+    """Return the words that tell which names of a module would do."""
+    fitting = sorted(
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, TaskQueue | AsyncTaskQueue | HandlerSource) or name == "register"
+    )
+    return f"; it has {', '.join(fitting)}" if fitting else ""
 
 
 def _add(value: Any, target: str, registry: Registry) -> None:

@@ -1,8 +1,12 @@
-"""Run handlers: on the engine's own thread, on threads, or on an event loop. No runner touches Redis."""
+"""Run handlers: on the engine's own thread, on threads, or on an event loop.
+
+No runner touches Redis, but for the last word of a context.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import functools
 import heapq
@@ -96,8 +100,13 @@ _alarm = Alarm()
 def execute(judge: Judge, attempt: Attempt) -> Settlement:
     """Run a plain handler on this thread and return the settlement."""
     timeout = attempt.task.timeout
-    if timeout is not None:
-        return _execute_timed(judge, attempt, timeout)
+    settlement = _execute(judge, attempt) if timeout is None else _execute_timed(judge, attempt, timeout)
+    if attempt.ctx is not None:
+        attempt.ctx._say_last()
+    return settlement
+
+
+def _execute(judge: Judge, attempt: Attempt) -> Settlement:
     attempt.started = time.monotonic()
     try:
         return judge.completed(attempt, attempt.spec.call(attempt.task, attempt.ctx))
@@ -337,6 +346,8 @@ class LoopRunner:
             settlement = judge.interrupted(attempt)
         except BaseException as error:  # SystemExit too: it would end the loop, and all who run on it
             settlement = judge.raised(attempt, error)
+        if attempt.ctx is not None and attempt.ctx._pace.holds_back:
+            await _uncancelled(attempt.ctx._say_last)
         attempt.over = True
         del self._tasks[id(attempt)]
         self._finished(attempt, settlement, False)
@@ -353,6 +364,14 @@ class LoopRunner:
             task.cancel()
         assert self._loop is not None
         self._loop.call_soon(self._loop.stop)
+
+
+async def _uncancelled(call: Callable[[], object]) -> None:
+    """Wait for a blocking call on another thread, whoever cancels this task meanwhile: its outcome is known already."""
+    calling = asyncio.get_running_loop().run_in_executor(None, call)
+    while not calling.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(calling)
 
 
 async def _within(call: Awaitable[Any], attempt: Attempt, seconds: float) -> Any:

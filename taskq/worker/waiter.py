@@ -55,7 +55,8 @@ class Waiter:
         """End the sleep, if there is one; for other threads."""
         if self._asleep:
             self._asleep = False
-            with suppress(BlockingIOError):
+            # a full pipe wakes as well, and behind a closed one nobody sleeps: a runner may outlive the loop
+            with suppress(OSError):
                 self._waker.send(b"\0")
 
     def lie_down(self) -> None:

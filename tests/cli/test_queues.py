@@ -125,6 +125,7 @@ def test_stats(run: Run, run_json: Callable[..., Any], queue: TaskQueue, prefix:
 def test_the_limit_of_a_queue(run: Run, run_json: Callable[..., Any]) -> None:
     shown = run("queue", "limit", "mail", "--max-tasks", "1", "--on-full", "block", "--timeout", "100ms")
     assert shown.stdout == "queue mail holds 1 task at most\n"
+    assert "no task has been submitted to a queue mail yet" in shown.stderr, "it may be misspelt"
     run("submit", "echo", "--queue", "mail")
     refused = run("submit", "echo", "--queue", "mail")
     assert refused.exit_code != 0

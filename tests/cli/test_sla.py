@@ -30,6 +30,9 @@ def test_the_exit_code_tells(run: Run, queue: TaskQueue) -> None:
 def test_rm(run: Run, queue: TaskQueue) -> None:
     told = run("sla", "set", "low", "--age", "1h", "--queue", "mails")
     assert told.stdout == "mails:low is watched over\n"
+    assert "no task has been submitted to a queue mails yet" in told.stderr, "it may be misspelt"
+    assert "no task has been" not in run("sla", "set", "high", "--age", "1h").stderr
+    assert run("sla", "rm", "high").exit_code == 0
     assert [reading.queue for reading in queue.check_sla()] == ["mails"]
     gone = run("sla", "rm", "low")
     assert gone.exit_code == 1

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from urllib.parse import quote
+
 import pytest
 
 from taskq.model.uniqueness import Uniqueness
+from taskq.protocol.submits import DENIED
+from taskq.settings import Settings
+from taskq.transport.blocking import Transport
+from taskq.transport.endpoint import Endpoint
 from tests.lua.scenarios.bounding import bound
-from tests.state import TTL_MS, Bench, settle, task
+from tests.state import TTL_MS, Bench, changes, settle, task
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -63,6 +70,38 @@ def test_a_turn_tells_nobody_if_nobody_waits(bench: Bench) -> None:
     assert "bell:@room:default" not in bench.state()
 
 
+def test_word_that_somebody_waits_is_kept_as_long_as_the_longest(bench: Bench) -> None:
+    bound(bench, 1, "block")
+    bench.submit_ids("a")
+    bench.run(bench.protocol.await_result("a", "me", 30_000))
+    _, changed = bench.act(bench.protocol.submit([task("b")], 0))
+    assert changed == {"crowd": "1", "crowd ttl": "10s"}
+
+
+def test_nor_does_a_submit(bench: Bench) -> None:
+    bound(bench, 3, "block")
+    bench.submit_ids("a", "b")
+    assert "bell:@room:default" not in bench.state()
+
+
+def test_a_limit_that_is_raised_tells_whoever_waits_once(bench: Bench) -> None:
+    bound(bench, 1, "block")
+    bench.submit_ids("a")
+    bench.run(bench.protocol.submit([task("b")], 0))
+    for _ in range(2):
+        bound(bench, 2, "block")
+        assert bench.state()["bell:@room:default"] == ["1"]
+
+
+def test_all_limits_are_listed(bench: Bench) -> None:
+    bound(bench, 1)
+    bound(bench, 2, "block", "mail")
+    assert {queue: text.split()[:2] for queue, text in bench.run(bench.protocol.list_bounds()).items()} == {
+        "default": ["1", "reject"],
+        "mail": ["2", "block"],
+    }
+
+
 class TestShedding:
     def test_the_newest_of_the_lowest_priority_goes(self, bench: Bench) -> None:
         bound(bench, 4, "shed_low")
@@ -106,6 +145,18 @@ class TestShedding:
         bench.submit(task("a", "high"), task("b", "high"), task("c", "low"))
         reply, changed = bench.act(bench.protocol.submit([task("d", "high"), task("e", "high")], 0))
         assert (reply.bounded is not None, changed) == (True, {})
+
+    def test_nobody_goes_for_a_caller_who_may_not_read_who_is_there(self, bench: Bench, redis_url: str) -> None:
+        bound(bench, 2, "shed_low")
+        bench.submit(task("a", "low"), task("b", "low"))
+        bench.client.execute_command("ACL", "SETUSER", bench.prefix, "on", "nopass", "~*", "&*", "+@all", "-lrange")
+        url = redis_url.replace("://", f"://{quote(bench.prefix, safe='')}:any@", 1)
+        settings = Settings(redis_url=url, prefix=bench.prefix)
+        before = bench.state()
+        with closing(Transport(Endpoint(url, settings), settings)) as transport:
+            reply = transport.run(bench.protocol.submit([task("c", "urgent")], 0))
+        bench.client.execute_command("ACL", "DELUSER", bench.prefix)
+        assert (reply.bounded, changes(before, bench.state())) == (("default", 2, 2, DENIED, 0), {})
 
     def test_what_runs_stays_and_a_tombstone_goes_first(self, bench: Bench) -> None:
         bound(bench, 3, "shed_low")

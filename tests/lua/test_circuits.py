@@ -223,6 +223,13 @@ class TestTrying:
         assert gate(opened, "!k") == ""
         assert claim(opened, worker="w2") == ["t1", "t2"]
 
+    def test_one_goes_back_to_its_list_although_a_limit_of_the_key_has_room_for_more(self, opened: Bench) -> None:
+        limit(opened, "k", concurrency=5)
+        opened.move_clock(30)
+        opened.run(opened.protocol.promote())
+        assert opened.client.lrange(opened.key("queue", "normal"), 0, -1) == ["t0"]
+        assert blocked(opened, "k") == ["t1", "t2"]
+
     @pytest.mark.parametrize("outcome", ["retry", "fail"])
     def test_its_failure_opens_again(self, opened: Bench, outcome: str) -> None:
         opened.move_clock(30)
@@ -303,6 +310,20 @@ class TestDriving:
         self.open(guarded, "j", "k")
         assert guarded.run(guarded.protocol.close_circuit("k"))
         assert (gate(guarded, "!j"), gate(guarded, "!k")) == ("open", "")
+
+    @pytest.mark.parametrize("gate", ["open {0} {1}", "half somebody"])
+    def test_a_gate_that_is_left_over_keeps_nobody_back(self, bench: Bench, gate: str) -> None:
+        """A removal takes away a thousand gates; the rest stays until fsck looks."""
+        bench.audited = False
+        now = int(bench.now_ms())
+        bench.client.hset(bench.key("gates"), "!host:a", gate.format(now, now + 60_000))
+        bench.client.set(bench.key("limited"), "#")
+        bench.register("w1")
+        bench.submit(*(task(f"t{n}", limits="host:a") for n in range(3)))
+        before = bench.client.hget(bench.key("gates"), "!host:a")
+        assert claim(bench) == ["t0", "t1", "t2"]
+        assert bench.client.hget(bench.key("gates"), "!host:a") == before
+        assert blocked(bench, "host:a") == []
 
     def test_removed_with_all_its_keys_but_those_that_have_one_of_their_own(self, bench: Bench) -> None:
         for name in ("host", "host:own", "hostess"):

@@ -7,7 +7,7 @@ import pytest
 from taskq.model.limit import Limit
 from taskq.protocol.operation import Operation
 from tests.lua.ways import limit, typed
-from tests.state import LISTS, TIMES, TTL_MS, Bench, settle, task
+from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, settle, task
 
 
 def claim(bench: Bench, worker: str = "w1", want: int = 10) -> list[str]:
@@ -203,6 +203,23 @@ def test_a_clock_that_is_set_holds_nobody_up_for_long(bench: Bench, hours: int) 
     assert sorted(seen) == ["b1", "w1"]
 
 
+@pytest.mark.parametrize("call", ["beat", "reap"])
+def test_a_clock_that_is_set_back_holds_nobody_up_who_waits_already(bench: Bench, call: str) -> None:
+    limit(bench, "bucket", rate="6/m", burst=1)
+    limit(bench, "window", rate="1/m", sliding=True)
+    bench.register("w1")
+    bench.submit(*(task(f"{key[0]}{n}", limits=key) for key in ("bucket", "window") for n in range(2)))
+    assert len(claim(bench)) == 2
+    bench.move_clock(-3600)
+    protocol = bench.protocol
+    bench.run(protocol.beat(TIMES, [("w1", "tok-w1")]) if call == "beat" else protocol.reap(TIMES, 10, LIMITS))
+    seen = []
+    for _ in range(7):
+        bench.move_clock(10)
+        seen += claim(bench)
+    assert sorted(seen) == ["b1", "w1"]
+
+
 def test_a_higher_limit_lets_more_in_at_once_and_a_lower_one_stops_nobody(busy: Bench) -> None:
     claims = busy.claim("w1", 10)
     limit(busy, "k", concurrency=4)
@@ -285,6 +302,7 @@ def test_a_change_of_a_limit_looks_at_those_whom_it_has_held_up(bench: Bench) ->
 
 def test_there_is_a_bound(bench: Bench) -> None:
     bench.client.hset(bench.key("limits"), mapping={f"n{n}": "1 - 0 0 0 1" for n in range(1000)})
+    bench.client.set(bench.key("limited"), "#")
     assert not bench.run(bench.protocol.set_limit(Limit("new", concurrency=2)))
     assert bench.run(bench.protocol.set_limit(Limit("n7", concurrency=2)))
 
@@ -334,3 +352,15 @@ def test_without_room_it_is_looked_at_again_in_a_minute_not_in_a_second(busy: Be
     busy.move_clock(60)
     busy.run(busy.protocol.promote())
     assert busy.state()["jams"] == {"k": "t+120"}
+
+
+def test_what_began_before_a_limit_was_set_counts_for_nothing_whatever_the_clock_says(bench: Bench) -> None:
+    bench.register("w1", "w2")
+    bench.submit(*(task(f"a{n}", limits="k") for n in range(3)))
+    assert claim(bench, "w1", 2) == ["a0", "a1"]
+    bench.move_clock(-200)
+    # the audit looks: these two have begun before it was set, though the clock of the server says otherwise
+    limit(bench, "k", concurrency=1)
+    assert claim(bench, "w2", 1) == ["a2"]
+    bench.move_clock(200)
+    assert claim(bench, "w2", 1) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from taskq.model.circuit import Circuit
 from taskq.model.limit import Limit
 from taskq.protocol.replies import Settlement
 from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan
@@ -235,8 +236,12 @@ def mend_place(bench: Bench, verb: str, name: str, detail: str = "") -> tuple[li
     [
         ("push", "later", "normal"),
         ("push", "pend", "normal"),
-        ("bury", "pend", "normal normal"),
-        ("bury", "pend", "normal low"),
+        ("bury", "pend", "low 0 n 1 0  "),  # stands in another list
+        ("bury", "pend", "normal 3 n 1 0  "),  # stands nearer to the tail
+        ("bury", "pend", "normal 0 n 0 0  "),  # was not pending when its entries were counted
+        ("bury", "pend", "normal 0 n 1 1  "),  # had a tombstone
+        ("bury", "pend", "normal 0 n 1 0 1 "),  # has been run since
+        ("bury", "run", "normal 0 n 0 0  #.tok.1 w1 normal 1 1 -"),
         ("unbury", "pend", ""),
         ("retain", "pend", ""),
         ("retain", "complete", ""),
@@ -246,7 +251,17 @@ def mend_place(bench: Bench, verb: str, name: str, detail: str = "") -> tuple[li
         ("successor", "key", ""),
         ("successor", "unknown", ""),
         ("sequence", "k", ""),
-        ("permits", "few", ""),
+        ("permits", "in", "few"),
+        ("permits", "run", "few"),
+        ("blocked", "blocked", "few"),
+        ("blocked", "run", "few"),
+        ("jams", "none", ""),
+        ("gates", "none", ""),
+        ("gates", "type:x", ""),
+        ("gates", "!broken:a", ""),
+        ("gates", "!broken:b", ""),
+        ("limited", "limited", ""),
+        ("woken", "few", ""),
         ("bell", "normal", ""),
         ("workers", "w1", ""),
         ("sagas", "run", ""),
@@ -258,21 +273,33 @@ def test_a_place_that_is_right_stays(bench: Bench, verb: str, name: str, detail:
     done, _ = bench.claim("w1", 2, ["mail:normal"])
     bench.end("w1", settle(done))
     bench.submit(keyed("next", "queue_one", key="key"))
+    bench.run(bench.protocol.set_circuit(Circuit("broken", 1, 60, 60)))
+    bench.run(bench.protocol.open_circuit("broken:a", 0))
+    bench.client.hset(bench.key("gates"), "!broken:b", "half in")
+    bench.run(bench.protocol.gate(True, "type:x"))
     assert mend_place(bench, verb, name, detail) == ([], {})
 
 
-def test_of_three_entries_one_becomes_a_tombstone_and_one_is_taken_out(bench: Bench) -> None:
+def test_an_entry_too_many_becomes_the_tombstone_of_somebody_else(bench: Bench) -> None:
     bench.submit_ids("a", "b")
-    bench.client.rpush(bench.key("queue", "normal"), "a", "a")
-    assert mend_place(bench, "bury", "a", "normal normal") == (
-        ["an entry in normal is dropped when a claim meets it"],
-        {"tombstones": ["+a"]},
-    )
-    assert mend_place(bench, "bury", "a", "normal normal") == (
-        ["an entry taken out of normal"],
-        {"queue:normal": ["a", "b", "a"]},
-    )
-    assert mend_place(bench, "bury", "a", "normal normal") == ([], {})
+    bench.client.rpush(bench.key("queue", "normal"), "a", "c")
+    for _ in range(2):  # a call that is repeated takes nothing more away
+        assert mend_place(bench, "bury", "a", "normal 0 n1 1 0  ")[0] == [
+            "a tombstone put in place of an entry in normal"
+        ]
+        assert bench.client.lrange(bench.key("queue", "normal"), 0, -1) == ["a", "b", "gone-n1", "c"]
+        assert bench.client.smembers(bench.key("tombstones")) == {"gone-n1"}
+    bench.register("w1")
+    assert [claim.task_id for claim in bench.claim("w1", 4)] == ["a", "b"]
+    assert bench.client.smembers(bench.key("tombstones")) == set()
+
+
+def test_an_entry_too_many_is_found_where_others_have_come_behind_it(bench: Bench) -> None:
+    bench.submit_ids("a")
+    bench.client.rpush(bench.key("queue", "normal"), "a", *range(399))
+    assert mend_place(bench, "bury", "a", "normal 0 n1 1 0  ")[0] != []
+    bench.client.rpush(bench.key("queue", "normal"), "a", *range(400))
+    assert mend_place(bench, "bury", "a", "normal 0 n2 1 0  ") == ([], {})
 
 
 @pytest.mark.parametrize("anybody_waits", [True, False])
@@ -283,19 +310,49 @@ def test_permits_given_back_let_others_in_at_once(bench: Bench, anybody_waits: b
     else:
         bench.client.zadd(bench.key("jams"), {"few": bench.at(600)})
     bench.client.sadd(bench.key("permits", "few"), "nobody")
-    done, changed = mend_place(bench, "permits", "few")
-    assert (done, changed["permits:few"]) == (["1 permits given back"], ["-nobody"])
+    done, changed = mend_place(bench, "permits", "nobody", "few")
+    assert (done, changed["permits:few"]) == (["the permit given back"], ["-nobody"])
     assert changed.get("jams") == ({"few": "t+0"} if anybody_waits else None)
+
+
+@pytest.mark.parametrize("anybody_waits", [True, False])
+def test_those_behind_a_gate_that_is_taken_away_are_let_in_at_once(bench: Bench, anybody_waits: bool) -> None:
+    bench.register("w1")
+    bench.run(bench.protocol.set_circuit(Circuit("k", 1, 60, 600)))
+    bench.run(bench.protocol.open_circuit("k", 0))
+    if anybody_waits:
+        bench.submit(task("a", limits="k"))
+        assert bench.claim("w1", 1) == ()
+    bench.client.hset(bench.key("gates"), "!k", "damaged")
+    done, changed = mend_place(bench, "gates", "!k")
+    assert (done, changed["gates"]) == (["is open to all"], {"!k": None})
+    assert changed.get("jams") == ({"k": "t+0"} if anybody_waits else None)
+    assert [claim.task_id for claim in bench.claim("w1", 1)] == (["a"] if anybody_waits else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "right"), [("# x ", True), ("# x  y ", True), ("#*", True), (" x ", False), ("*", False), ("# y ", False)]
+)
+def test_what_is_counted_may_be_named_beside_more_but_all_of_it_is(bench: Bench, text: str, right: bool) -> None:
+    for name in ("k", "type:x"):
+        bench.run(bench.protocol.set_limit(Limit(name, concurrency=1)))
+    bench.audited = False
+    bench.client.set(bench.key("limited"), text)
+    assert mend_place(bench, "limited", "limited") == (([], {}) if right else (["written anew"], {"limited": "# x "}))
 
 
 def test_nobody_is_woken_for_a_limit_for_which_nobody_waits(bench: Bench) -> None:
     one_of_each(bench)
     bench.run(bench.protocol.cancel("blocked", "{}", TTL_MS))
-    bench.client.zadd(bench.key("blocked", "few"), {"pend": 1})
+    bench.client.zadd(bench.key("blocked", "few"), {"pend": 1, "run": 2})
     bench.client.zadd(bench.key("jams"), {"few": 1})
-    done, changed = mend_place(bench, "blocked", "few")
-    assert done == ["is looked at now"]
-    assert (changed["blocked:few"], changed["jams"]) == (None, {"few": None})
+    bench.client.hset(bench.key("woken"), "few", "pend")
+    assert mend_place(bench, "blocked", "pend", "few")[0] == ["taken out of it"]
+    done, changed = mend_place(bench, "blocked", "run", "few")
+    assert (done, changed) == (
+        ["taken out of it"],
+        {"blocked:few": None, "jams": {"few": None}, "woken": {"few": None}},
+    )
 
 
 class TestWorkers:

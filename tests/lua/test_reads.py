@@ -114,8 +114,9 @@ class TestIds:
 
 
 class TestManyQueues:
-    # a set of up to 128 short names comes whole, whatever is asked for
-    @pytest.mark.parametrize("number", [50, 51, 100, 300])
+    # Valkey hands a set of up to 128 short names out whole, whatever is asked for; Redis 7.0 walks a table, and with
+    # exactly 50 names in it has the last of them before it has seen the end, or not
+    @pytest.mark.parametrize("number", [49, 51, 100, 300])
     def test_they_come_in_pages_each_of_them_once(self, bench: Bench, number: int) -> None:
         queues = [f"q{n:03}" for n in range(number)]
         for queue in queues:

@@ -8,28 +8,10 @@ import pytest
 
 from taskq.model.limit import Limit
 from taskq.model.uniqueness import UniquePolicy
-from taskq.protocol.replies import Claim
-from taskq.protocol.submits import Submission, SubmitReply
 from taskq.protocol.workflow import Child, FamilyPlan
-from taskq.states import TaskStatus
+from tests.lua.holders import running, status, submit
 from tests.lua.scenarios.unique import KEEP_MS, keyed
 from tests.state import TTL_MS, Bench, settle, task
-
-
-def submit(bench: Bench, *tasks: Submission) -> SubmitReply:
-    """Submit, and once more, as if the reply had been lost: nothing changes, and the answer is the same."""
-    reply = bench.run(bench.protocol.submit(tasks, 0))
-    before = bench.state()
-    assert bench.run(bench.protocol.submit(tasks, 0)) == reply
-    assert bench.state() == before
-    return reply
-
-
-def status(bench: Bench, task_id: str) -> str:
-    """Return the only status of a task, empty if it is not known."""
-    found = [s.value for s in TaskStatus if bench.client.sismember(bench.key("status", s), task_id)]
-    assert len(found) < 2
-    return found[0] if found else ""
 
 
 def outcome(bench: Bench, policy: str) -> str:
@@ -66,13 +48,6 @@ def pending(bench: Bench) -> None:
 
 def scheduled(bench: Bench) -> None:
     bench.submit(keyed("holder", due="+30000"))
-
-
-def running(bench: Bench, **said: float) -> Claim:
-    bench.submit(keyed("holder", **said))  # type: ignore[arg-type]  # times only
-    bench.register("w1")
-    (claim,) = bench.claim("w1", 1)
-    return claim
 
 
 def retry(bench: Bench) -> None:
@@ -278,63 +253,6 @@ def test_a_successor_that_nobody_is_holds_up_nobody(bench: Bench) -> None:
     bench.client.set(bench.key("successor", "k"), "nobody")
     assert bench.end("w1", settle(claim)).refused == ()
     assert (status(bench, "holder"), bench.state().get("unique:k")) == ("completed", None)
-
-
-# -- windows --
-
-
-def test_debounce_starts_when_nobody_has_come_for_the_window(bench: Bench) -> None:
-    bench.register("w1")
-    for task_id in ("a", "b", "c"):
-        assert submit(bench, keyed(task_id, "debounce")).ids == (task_id,)
-        assert bench.state()["scheduled"] == {task_id: f"t+{ {'a': 20, 'b': 30, 'c': 40}[task_id] }"}
-        bench.move_clock(10)
-        assert bench.claim("w1") == ()
-    bench.move_clock(10)
-    assert [claim.task_id for claim in bench.claim("w1")] == ["c"]
-    assert [status(bench, i) for i in "abc"] == ["cancelled", "cancelled", "running"]
-
-
-def test_debounce_starts_no_sooner_than_it_is_due(bench: Bench) -> None:
-    submit(bench, keyed("a", "debounce", due=bench.at(60)), keyed("b", "debounce", key="k2", due=bench.at(10)))
-    assert bench.state()["scheduled"] == {"a": "t+60", "b": "t+20"}
-
-
-def test_debounce_behind_a_run_waits_for_both(bench: Bench) -> None:
-    claim = running(bench)
-    submit(bench, keyed("next", "debounce"))
-    bench.move_clock(10)
-    bench.end("w1", settle(claim))
-    assert bench.state()["scheduled"] == {"next": "t+20"}
-
-
-@pytest.mark.parametrize("end", ["complete", "fail"])
-def test_throttle_keeps_the_key_for_the_window_after_the_start(bench: Bench, end: str) -> None:
-    submit(bench, keyed("a", "throttle"))
-    bench.register("w1")
-    bench.move_clock(10)
-    (claim,) = bench.claim("w1")
-    bench.move_clock(10)
-    bench.end("w1", settle(claim, end))
-    assert submit(bench, keyed("b", "throttle")).ids == ("a",)
-    bench.move_clock(10)
-    assert submit(bench, keyed("b", "throttle")).ids == ("b",)
-
-
-def test_throttle_lets_go_of_what_has_never_started(bench: Bench) -> None:
-    submit(bench, keyed("a", "throttle"))
-    bench.run(bench.protocol.cancel("a", "{}", TTL_MS))
-    assert submit(bench, keyed("b", "throttle")).ids == ("b",)
-
-
-def test_throttle_holds_the_key_as_long_as_the_run_takes(bench: Bench) -> None:
-    submit(bench, keyed("a", "throttle"))
-    bench.register("w1")
-    (claim,) = bench.claim("w1")
-    bench.move_clock(50)
-    assert submit(bench, keyed("b", "throttle")).ids == ("a",)
-    bench.end("w1", settle(claim))
-    assert "unique:k" not in bench.state()
 
 
 # -- replay, batches, lists --

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from taskq.model.circuit import Circuit
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import TurnReply
 from tests.lua.ways import Situation, claims_of, limit, typed
@@ -233,6 +234,16 @@ def one_with_a_permit_that_is_asked_to_stop(bench: Bench) -> Operation[TurnReply
     return bench.turn_op("w1", 5, [settle(claim)])
 
 
+def the_only_one_behind_a_circuit_that_may_be_tried(bench: Bench) -> Operation[TurnReply]:
+    """There is room for it, and it becomes the probe."""
+    bench.run(bench.protocol.set_circuit(Circuit("k", open_for=30)))
+    bench.run(bench.protocol.open_circuit("k", 0))
+    bench.move_clock(30)
+    bench.register("w1")
+    bench.submit(task("a", limits="k"))
+    return bench.turn_op("w1", 1)
+
+
 def limits_that_a_foreign_hand_has_damaged(bench: Bench) -> Operation[TurnReply]:
     limit(bench, "k", concurrency=2)
     bench.register("w1")
@@ -249,6 +260,7 @@ UNUSUAL: tuple[Situation, ...] = (
     somebody_waits_for_its_permit,
     one_with_a_permit_that_told_of_its_progress,
     one_with_a_permit_that_is_asked_to_stop,
+    the_only_one_behind_a_circuit_that_may_be_tried,
     limits_that_a_foreign_hand_has_damaged,
     a_worker_that_nobody_knows,
     a_wrong_token,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from taskq.model.circuit import Circuit
 from taskq.model.limit import Limit
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operation import Operation
@@ -351,6 +352,14 @@ def groups_with_a_limit(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 4)
 
 
+def keys_of_a_circuit_that_is_closed(bench: Bench) -> Operation[TurnReply]:
+    bench.run(bench.protocol.set_circuit(Circuit("k")))
+    bench.register("w1")
+    bench.submit(*(task(name, limits="k") for name in "abcd"))
+    claims = bench.claim("w1", 2)
+    return bench.turn_op("w1", 2, [settle(claim) for claim in claims])
+
+
 SHORT: tuple[Situation, ...] = (
     groups_that_take_turns,
     groups_that_come_round_again,
@@ -364,6 +373,7 @@ SHORT: tuple[Situation, ...] = (
     permits_and_nothing_to_claim,
     permits_of_a_limit_that_is_gone,
     rates_with_room,
+    keys_of_a_circuit_that_is_closed,
     nothing_at_all,
     no_lists,
     empty_lists,

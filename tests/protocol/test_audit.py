@@ -310,6 +310,13 @@ WRONG: list[tuple[str, Callable[[Keys], None], str]] = [
     ("a checkpoint of an ended one stays", put("checkpoint:failed", "1"), "I5: checkpoint:failed has no TTL"),
     ("a checkpoint of nobody stays", put("checkpoint:x", "1"), "I5: checkpoint:x has no TTL"),
     ("a saga of nobody", within("sagas", lambda z: z.append(("x", 1.0))), "sagas lists x, which is no known task"),
+    ("a gate of no circuit", put("gates", {"!x:a": "half b"}), "I13: the gate of x:a is that of no circuit"),
+    ("a gate that says nothing", put("gates", {"!x": "closed"}), "I13: the gate !x cannot be read: closed"),
+    ("a pause without its time", put("gates", {"type:x": "paused"}), "I13: the gate type:x cannot be read"),
+    ("a pause that claims pass by", put("gates", {"type:x": "paused 1"}), "I13: type:x is to be counted"),
+    ("a key that claims pass by", put("circuits", {"x": "1 1 1"}), "I13: x is to be counted"),
+    ("nobody behind it", put("woken", {"k": "pending"}), "I13: nobody waits behind the one that woken names for k"),
+    ("a limit that says nothing", put("limits", {"k": "5"}), "I14: limits k cannot be read: 5"),
     ("foreign key", put("something", "x"), "key something is of no family"),
     ("wrong type", put("queue:low", {"x"}), "key queue:low is of no family, or of the wrong type"),
 ]

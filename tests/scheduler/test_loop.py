@@ -182,10 +182,10 @@ class TestTrouble:
     ) -> None:
         space.store("aaa", Definition(Cron("0 9 * * *"), Task(), 0).text())
         space.redis.hset(space.key("slots"), "aaa", "9" * 17)
-        with space.running(check_interval_seconds=0.05):
+        with caplog.at_level(logging.INFO, "taskq.scheduler"), space.running(check_interval_seconds=0.05):
             space.scheduler.schedule_every("beat", 0.1, Task())
             eventually(lambda: len(space.slots_of("beat")) >= 5)
-        assert len(caplog.messages) == 1
+        assert len(caplog.messages) == 1, "it is said once, and does not work again"
         assert "schedule 'aaa'" in caplog.messages[0]
         assert caplog.records[0].exc_info is not None
 

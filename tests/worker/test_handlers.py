@@ -145,7 +145,7 @@ def test_an_echo_of_the_users_own_replaces_ours(write: Write) -> None:
     [
         ("missing", None, "--handlers missing: there is no module 'missing' in {folder} or on the Python path"),
         ("missing.deep:register", None, "there is no module 'missing.deep' in {folder}"),
-        ("jobs:nothing", REGISTER, "--handlers jobs:nothing: module 'jobs' has no 'nothing'"),
+        ("jobs:nothing", REGISTER, "--handlers jobs:nothing: module 'jobs' has no 'nothing'; it has register"),
         ("jobs:number", "number = 7", "--handlers jobs:number: 7 is no function register(worker), no TaskQueue and"),
         (
             "jobs",

@@ -1,7 +1,8 @@
 -- check: a page of ids and all that is known of each, as of one instant
 -- FLAGS   no-writes
 -- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique successor
--- USES    retention slots checkpoint signals sagas sequence permits blocked group
+-- USES    children retention slots checkpoint signals sagas sequence permits blocked jams gates woken limits circuits bounds sla schedules
+-- USES    group
 -- INCLUDE awaited
 -- ARGV    source name cursor count:number ids*
 -- REPLY   {next cursor or '0', {per id: id, a digit per status and one for tombstone, ms to live of envelope, state and
@@ -10,9 +11,11 @@
 --         place in its sequence from 0 or -1, 1 if it stands among the blocked that its state names, 1 if it has all
 --         permits that its record names, 1 if it waits for what has come already, 1 if it is the
 --         successor that its state names}}
--- source is status, sample (some of a status), tombstones, running, scheduled, dead, processing or ids; list (of a group it is
--- '<list>/<group key>'), whose reply is {next cursor, {id, how many entries of it there should be, ...}}; or one whose reply is {next cursor, {names}}:
--- retained, retention, workers, leases, slots, sagas, or strangers, those of some ids that no status set has.
+-- source is ids, sample (some of a status) or processing; list (of a group it is '<list>/<group key>'), whose reply is {next cursor,
+-- {id, how many entries of it there should be, ...}}; or one whose reply is {next cursor, {names}}: status, running, scheduled, dead, tombstones, retained,
+-- retention, workers, leases, sagas, permits, blocked, children, jams, a hash by its name, or strangers, those of some ids that no
+-- status set has. What is small the server shows all at once, a hash up to 512 fields: so ids are asked for first, and
+-- then of each, in pages, what is known.
 -- Lists are walked from their tails: what is taken from the head meanwhile moves nothing, what comes to the tail is seen
 -- twice, but nothing is missed.
 local STATUSES = {'pending', 'scheduled', 'running', 'retry', 'waiting', 'completed', 'failed', 'cancelled'}
@@ -41,7 +44,22 @@ local NAMES = {
   workers = function() return members_of(call('SSCAN', WORKERS, cursor, 'COUNT', count), 1) end,
   leases = function() return members_of(call('ZSCAN', LEASES, cursor, 'COUNT', count), 2) end,
   sagas = function() return members_of(call('ZSCAN', SAGAS, cursor, 'COUNT', count), 2) end,
-  slots = function() return members_of(call('HSCAN', SLOTS, cursor, 'COUNT', count), 2) end,
+  permits = function() return members_of(call('SSCAN', PERMITS .. name, cursor, 'COUNT', count), 1) end,
+  blocked = function() return members_of(call('ZSCAN', BLOCKED .. name, cursor, 'COUNT', count), 2) end,
+  children = function() return from_tail(call('LLEN', CHILDREN .. name),
+    call('LRANGE', CHILDREN .. name, -cursor - count, -cursor - 1)) end,
+  status = function() return members_of(call('SSCAN', STATUS .. name, cursor, 'COUNT', count), 1) end,
+  tombstones = function() return members_of(call('SSCAN', TOMBSTONES, cursor, 'COUNT', count), 1) end,
+  -- '@limits' is no task
+  scheduled = function()
+    local next_cursor, found = members_of(call('ZSCAN', SCHEDULED, cursor, 'COUNT', count), 2)
+    for n = #found, 1, -1 do
+      if found[n] == '@limits' then table.remove(found, n) end
+    end
+    return next_cursor, found
+  end,
+  dead = function() return members_of(call('ZSCAN', DEAD, cursor, 'COUNT', count), 2) end,
+  jams = function() return members_of(call('ZSCAN', JAMS, cursor, 'COUNT', count), 2) end,
   strangers = function()
     local _, left = given()
     for _, status in ipairs(LARGEST_FIRST) do
@@ -55,22 +73,14 @@ local NAMES = {
     return '0', left
   end,
 }
+for field, hash in pairs({running = RUNNING, slots = SLOTS, gates = GATES, woken = WOKEN, limits = LIMITS, circuits = CIRCUITS, bounds = BOUNDS,
+  sla = SLA, schedules = SCHEDULES}) do
+  NAMES[field] = function() return members_of(call('HSCAN', hash, cursor, 'COUNT', count), 2) end
+end
 local READ = {
-  sample = function() return '0', call('SRANDMEMBER', STATUS .. name, count) end,
-  status = function() return members_of(call('SSCAN', STATUS .. name, cursor, 'COUNT', count), 1) end,
-  tombstones = function() return members_of(call('SSCAN', TOMBSTONES, cursor, 'COUNT', count), 1) end,
-  running = function() return members_of(call('HSCAN', RUNNING, cursor, 'COUNT', count), 2) end,
-  -- '@limits' is no task
-  scheduled = function()
-    local next_cursor, found = members_of(call('ZSCAN', SCHEDULED, cursor, 'COUNT', count), 2)
-    for n = #found, 1, -1 do
-      if found[n] == '@limits' then table.remove(found, n) end
-    end
-    return next_cursor, found
-  end,
-  dead = function() return members_of(call('ZSCAN', DEAD, cursor, 'COUNT', count), 2) end,
   processing = function() return from_tail(call('LLEN', PROCESSING .. name),
     call('LRANGE', PROCESSING .. name, -cursor - count, -cursor - 1)) end,
+  sample = function() return '0', call('SRANDMEMBER', STATUS .. name, count) end,
   list = function()
     local key = (string.find(name, '/', 1, true) and GROUP or QUEUE) .. name
     return from_tail(call('LLEN', key), call('LRANGE', key, -cursor - count, -cursor - 1))
@@ -90,6 +100,18 @@ end
 for s = 1, 8 do flags[s] = call('SMISMEMBER', STATUS .. STATUSES[s], unpack(ids)) end
 local records, due = call('HMGET', RUNNING, unpack(ids)), call('ZMSCORE', SCHEDULED, unpack(ids))
 local dead, facts = call('ZMSCORE', DEAD, unpack(ids)), {}
+
+-- of nearly all pages nobody has a state, or a result, or has noted anything: then none of them is asked one by one
+local NOTHING = {false, false, false, false, false, false, false, false, false, false}
+local function any_has(...)
+  local keys = {}
+  for _, family in ipairs({...}) do
+    for _, id in ipairs(ids) do keys[#keys + 1] = family .. id end
+  end
+  return call('EXISTS', unpack(keys)) > 0
+end
+local states, results, notes = any_has(STATE), any_has(RESULT), any_has(CHECKPOINT, SIGNALS)
+
 for n, id in ipairs(ids) do
   local digits, record, held, known, holder = {}, records[n], 0, 0, ''
   for s = 1, 9 do digits[s] = flags[s][n] end
@@ -98,19 +120,19 @@ for n, id in ipairs(ids) do
     held = call('LPOS', PROCESSING .. worker, id) and 1 or 0
     known = call('SISMEMBER', WORKERS, worker) == 1 and call('ZSCORE', LEASES, worker) and 1 or 0
   end
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started', 'sequence', 'waits', 'blocked', 'wakes',
-    'succeeds', 'rules')
+  local state = states and call('HMGET', STATE .. id, 'status', 'list', 'unique', 'started', 'sequence', 'waits', 'blocked',
+    'wakes', 'succeeds', 'rules') or NOTHING
   if state[3] then holder = call('GET', UNIQUE .. state[3]) or '' end
   -- those of a live task may be kept as long as the task
   local live = flags[1][n] + flags[2][n] + flags[3][n] + flags[4][n] + flags[5][n] > 0
-  local kept = not live and (call('PTTL', CHECKPOINT .. id) == -1 or call('PTTL', SIGNALS .. id) == -1)
+  local kept = notes and not live and (call('PTTL', CHECKPOINT .. id) == -1 or call('PTTL', SIGNALS .. id) == -1)
   local blocked, has_all = state[7] and call('ZSCORE', BLOCKED .. state[7], id) and 1 or 0, 1
   for key in string.gmatch(record and string.match(record, '^%S+ %S+ %S+ %d+ %d+ (.*) %S+$') or '', '[^ ]+') do
     if call('SISMEMBER', PERMITS .. key, id) == 0 then has_all = 0 end
   end
   local succeeds = state[9] and call('GET', SUCCESSOR .. state[9]) == id and 1 or 0
-  facts[n] = {id, table.concat(digits), call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id),
-    state, record or '', held, known, due[n] or '', dead[n] and 1 or 0, holder, kept and 1 or 0,
+  facts[n] = {id, table.concat(digits), call('PTTL', TASK .. id), states and call('PTTL', STATE .. id) or -2,
+    results and call('PTTL', RESULT .. id) or -2, state, record or '', held, known, due[n] or '', dead[n] and 1 or 0, holder, kept and 1 or 0,
     state[5] and call('ZRANK', SEQUENCE .. state[5], id) or -1, blocked, has_all,
     flags[5][n] == 1 and state[6] and string.sub(state[6], 1, 1) ~= '@' and has_come(id, state[6]) and 1 or 0, succeeds}
 end

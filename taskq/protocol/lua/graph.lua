@@ -10,13 +10,15 @@ local tasks, new, wanted, lists, looks, keys = {}, {}, {}, {}, {}, {}
 
 -- reads only: what is known of tasks that are waited for and stored already; returns an id of which nothing is known
 local function look_at(ids)
-  local bodies = {}
-  for n, id in ipairs(ids) do bodies[n] = TASK .. id end
+  local bodies, states = {}, {}
+  for n, id in ipairs(ids) do bodies[n], states[n] = TASK .. id, STATE .. id end
   local all = call('EXISTS', unpack(bodies)) == #ids
   local records, completed = call('HMGET', RUNNING, unpack(ids)), call('SMISMEMBER', STATUS .. 'completed', unpack(ids))
+  -- of what has just been stored nothing has a state
+  local any_state = call('EXISTS', unpack(states)) > 0
   for n, id in ipairs(ids) do
     if not all and call('EXISTS', bodies[n]) == 0 then return id end
-    local run, state = read_record(records[n]), call('HMGET', STATE .. id, 'status', 'parents')
+    local run, state = read_record(records[n]), any_state and call('HMGET', states[n], 'status', 'parents') or {}
     local status = run and 'running' or state[1] or (completed[n] == 1 and 'completed') or 'pending'
     local ended = status == 'completed' or status == 'failed' or status == 'cancelled'
     looks[id] = {run = run, status = status, parents = state[2],

@@ -1,10 +1,12 @@
--- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, sagas, bells, ...
+-- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, limits, bells, ...
 -- FLAGS   no-writes
 -- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas sequence
--- USES    permits blocked jams scheduled running successor
--- INCLUDE misgrouped
+-- USES    gathered permits blocked jams scheduled running successor gates circuits limits woken bounds sla
+-- INCLUDE limited
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
+-- Of 'permits <key>', 'blocked <key>' and 'children <family>' the names are ids.
+local kind, of = string.match(source, '^(%S+) ?(.*)$')
 local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
 local clock, meta = call('TIME'), call('HMGET', META, 'lease_tick', 'lease_credit')
 local virtual = tonumber(meta[1] or clock[1] * 1000) - tonumber(meta[2] or 0)
@@ -52,30 +54,49 @@ local JUDGE = {
       return first .. ' is the first of it, and not live or of another'
     end
   end,
-  permits = function(name)
-    for _, id in ipairs(call('SRANDMEMBER', PERMITS .. name, 100)) do
-      local held = string.match(call('HGET', RUNNING, id) or '', '^%S+ %S+ %S+ %d+ %d+( .* )%S+$')
-      if not string.find(held or '', ' ' .. name .. ' ', 1, true) then return id .. ' holds one and does not run' end
-    end
+  permits = function(id)
+    local held = string.match(call('HGET', RUNNING, id) or '', '^%S+ %S+ %S+ %d+ %d+( .* )%S+$')
+    return not string.find(held or '', ' ' .. of .. ' ', 1, true) and call('SISMEMBER', PERMITS .. of, id) == 1
+      and id .. ' holds one and does not run'
   end,
-  blocked = function(name)
-    for _, id in ipairs(call('ZRANGE', BLOCKED .. name, '0', '99')) do
-      local state = call('HMGET', STATE .. id, 'status', 'blocked')
-      if state[1] ~= 'waiting' or state[2] ~= name then return id .. ' does not wait for it' end
-    end
+  blocked = function(id)
+    local state = call('HMGET', STATE .. id, 'status', 'blocked')
+    return (state[1] ~= 'waiting' or state[2] ~= of) and call('ZSCORE', BLOCKED .. of, id) and id .. ' does not wait for it'
+  end,
+  -- results may be long: they are not read
+  children = function(id)
+    local open = call('HEXISTS', GATHERED .. of, id) == 1 and call('HSTRLEN', GATHERED .. of, id) == 0
+    return open and not in_one_of(LIVE, id) and id .. ' is to end for it, and is not live'
+  end,
+  jams = function(name)
     local at, woken = call('ZSCORE', JAMS, name), call('ZSCORE', SCHEDULED, '@limits')
+    if call('EXISTS', BLOCKED .. name) == 0 then return at and 'is looked at, and nobody waits for it' end
     if not at or not woken or tonumber(woken) > tonumber(at) then return 'nobody looks at it again' end
   end,
-  group = function(name)
-    local entries, wanted = entries_of(name)
-    return entries ~= wanted and entries .. ' entries stand for it in its list instead of ' .. wanted
+  gates = function(name)
+    local gate, key = call('HGET', GATES, name), string.match(name, '^!(.*)$')
+    if not gate then return end
+    if not key then return not string.find(gate, '^paused %d+$') and 'cannot be read, and so is closed' end
+    if not (call('HEXISTS', CIRCUITS, key) == 1 or call('HEXISTS', CIRCUITS, string.match(key, '^[^:]*')) == 1) then
+      return 'is the gate of no circuit'
+    end
+    return not (string.find(gate, '^open %d+ %d+$') or string.find(gate, '^half %S+$')) and 'cannot be read'
   end,
-  grouped = function(name)
-    local noted, counted = count_grouped(name)
-    return noted ~= counted and noted .. ' of its tasks are said to have no entry of their own, ' .. counted .. ' have none'
+  limited = function() return not names_all() and 'does not name all that is counted' end,
+  woken = function(name)
+    return call('HEXISTS', WOKEN, name) == 1 and call('EXISTS', BLOCKED .. name) == 0 and 'has nobody behind the one it names'
   end,
   bell = function(name) return call('LLEN', BELL .. name) > 8 and 'too long' end,
 }
+-- what somebody has set, as it is written
+local LINES = {limits = {LIMITS, '^%d+ %S+ %d+ %d+ %d+ %d+$'}, circuits = {CIRCUITS, '^%d+ %d+ %d+$'},
+  bounds = {BOUNDS, '^%d+ %S+ %d+ %d+$'}, sla = {SLA, '^%d+ %d+$'}, schedules = {SCHEDULES, '^{.*}$'}}
+for line, known in pairs(LINES) do
+  JUDGE[line] = function(name)
+    local text = call('HGET', known[1], name)
+    return text and not string.find(text, known[2]) and 'cannot be read: ' .. string.sub(text, 1, 100)
+  end
+end
 local wrong = {}
-for i = first_names, #ARGV do wrong[#wrong + 1] = JUDGE[source](ARGV[i]) or '' end
+for i = first_names, #ARGV do wrong[#wrong + 1] = JUDGE[kind](ARGV[i]) or '' end
 return wrong

@@ -1,6 +1,6 @@
 -- limits: set and remove limits
 -- FLAGS   allow-oom
--- USES    limits jams scheduled gates circuits
+-- USES    limits jams scheduled gates circuits meta
 -- INCLUDE limits limited
 -- ARGV    verb name wanted most:number
 -- REPLY   set: 1, or 0 if there are as many as may be; remove: 1 if there was one
@@ -12,8 +12,9 @@ call('HLEN', CIRCUITS)
 if verb == 'set' then
   if call('HLEN', LIMITS) >= most and call('HEXISTS', LIMITS, name) == 0 then return 0 end
   if string.find(call('HGET', LIMITS, name) or '', wanted .. ' ', 1, true) == 1 then return 1 end
-  -- since when it holds: those who run already may be more
-  call('HSET', LIMITS, name, wanted .. ' ' .. digits(now))
+  -- Since when it holds: those who run already may be more. As fences tell it, which do not go back with the clock.
+  local fence_ms = math.ceil((tonumber(call('HGET', META, 'fence')) or 0) / 1000)
+  call('HSET', LIMITS, name, wanted .. ' ' .. digits(math.max(now, fence_ms)))
 elseif call('HDEL', LIMITS, name) == 0 then
   return 0
 end

@@ -2,7 +2,7 @@
 -- FLAGS   allow-oom
 -- USES    task state result status running scheduled dead workers leases processing queue unique counters tombstones
 -- USES    retention retained checkpoint signals sagas sequence permits blocked successor
--- INCLUDE clock text bell leave retention sequence join awaited unique
+-- INCLUDE clock text bell leave retention sequence join awaited unique family
 -- ARGV    id list ttl:number holders*
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- The truth is what most depends on: a run that its worker still holds; else an end with a result; else the schedule;
@@ -23,7 +23,7 @@ for _, status in ipairs(ENDED) do
 end
 local body, state_ttl, result = call('PTTL', TASK .. id), call('PTTL', STATE .. id), call('PTTL', RESULT .. id)
 local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'ended', 'sequence', 'waits', 'blocked', 'wakes',
-  'succeeds', 'rules')
+  'succeeds', 'rules', 'parents', 'families')
 local record = call('HGET', RUNNING, id)
 local run, due, dead = read_record(record), call('ZSCORE', SCHEDULED, id), call('ZSCORE', DEAD, id)
 local held = run and call('LPOS', PROCESSING .. run.worker, id)
@@ -38,6 +38,7 @@ end
 local waits_in = run and run.list or state[2] or list
 local key_holder = state[3] and call('GET', UNIQUE .. state[3])
 check_unique(state[3])
+check_parents(state[11])
 local succeeds = state[9] and call('GET', SUCCESSOR .. state[9]) == id
 call('LLEN', QUEUE .. waits_in)
 call('HLEN', COUNTERS)
@@ -153,6 +154,8 @@ if truth == 'lost' then
     call('HINCRBY', COUNTERS, 'lost_bodies', '1')
     note('dropped and counted: it has no envelope')
   end
+  count_down(id, state[11], 'lost', gone_json(id, 'its envelope was lost'))
+  expire_families(state[12], 3600000)
   release_key()
   if call('ZREM', SAGAS, id) == 1 then note('no saga any more') end
   if call('UNLINK', STATE .. id, RESULT .. id, CHECKPOINT .. id, SIGNALS .. id) > 0 then note('what was left of it deleted') end

@@ -1,12 +1,12 @@
 -- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
 -- FLAGS   allow-oom
 -- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
--- USES    schedules sagas sequence permits blocked jams running successor group grouped
--- INCLUDE clock text bell retention sequence limits unique groups misgrouped
+-- USES    schedules sagas sequence permits blocked jams running successor gates woken gathered result group grouped
+-- INCLUDE clock text bell retention sequence limits limited blocked unique family groups lineup
 -- ARGV    verb name detail lease:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
--- An entry too many becomes a tombstone, which the claim drops: to take it out of the middle of a list would cost time in
--- proportion to the list.
+-- To take an entry out of the middle of a list would cost time in proportion to the list.
+local BURIED, AROUND = 'a tombstone put in place of an entry in ', 400
 local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
 
 -- the key of a list, or of a group in it: '<list>/<group key>'
@@ -20,7 +20,19 @@ local function in_one_of(statuses, id)
   end
 end
 
--- name is an id, a worker, a slot ...; detail is a list to push to, or the two lists (or twice the same) of two entries
+-- puts a tombstone in place of an entry, at most some hundred before a place that is counted from the tail
+local function put_stand_in(key, entry, offset, stand_in)
+  local page = call('LRANGE', key, -offset - AROUND, -offset - 1)
+  for i = #page, 1, -1 do
+    if page[i] == entry then
+      call('LSET', key, i - 1 - #page - offset, stand_in)
+      return call('SADD', TOMBSTONES, stand_in)
+    end
+  end
+end
+
+-- name is an id, a worker, a slot ...; detail is a list to push to, says of which entry there is one too many, or is the key of
+-- a limit
 local MEND = {
   push = function()
     if call('SISMEMBER', STATUS .. 'pending', name) == 0 then return end
@@ -32,32 +44,36 @@ local MEND = {
     ring(detail)
     return 'back at the head of ' .. detail
   end,
-  -- of a task that waits one entry must stay, and only here a list is looked through to be sure of it
+  -- An entry too many, at most some hundred before a place that is counted from the tail. That it is too many was found out
+  -- in many steps: the task must not have moved since. nonce makes the id up that stands there instead; with its tombstone
+  -- it is dropped when a claim meets it.
   bury = function()
-    local first, second = string.match(detail, '^(%S+) (%S+)$')
-    local entries = #call('LPOS', place_key(first), name, 'COUNT', '3')
-    if second ~= first then entries = entries + #call('LPOS', place_key(second), name, 'COUNT', '3') end
-    local wanted = call('SISMEMBER', STATUS .. 'pending', name) + call('SISMEMBER', TOMBSTONES, name)
-    if entries <= wanted then return end
-    if call('SADD', TOMBSTONES, name) == 1 then return 'an entry in ' .. second .. ' is dropped when a claim meets it' end
-    if call('LREM', place_key(second), '-1', name) == 1 then return 'an entry taken out of ' .. second end
+    local list, offset, nonce, waits, tombstone, started, record = string.match(detail, '^(%S+) (%d+) (%S+) (%d) (%d) (%S*) (.*)$')
+    local trail = {call('SISMEMBER', STATUS .. 'pending', name), call('SISMEMBER', TOMBSTONES, name),
+      call('HGET', STATE .. name, 'started') or '', call('HGET', RUNNING, name) or ''}
+    local stand_in = 'gone-' .. nonce
+    if call('SISMEMBER', TOMBSTONES, stand_in) == 1 then return BURIED .. list end
+    if table.concat(trail, ' ') ~= table.concat({waits, tombstone, started, record}, ' ') then return end
+    return put_stand_in(place_key(list), name, offset, stand_in) and BURIED .. list
   end,
+  -- A group has one entry in its list. detail: who was the first of it all the time it was looked for, so that nobody has taken
+  -- its entry meanwhile; of one too many its place and a nonce, too, as above.
   group = function()
-    local entries, wanted = entries_of(name)
     local list, group = string.match(name, '^(.*)/(.*)$')
-    if entries < wanted then
-      call('RPUSH', QUEUE .. list, '@' .. group)
-      ring(list)
-      return 'an entry for it at the tail of ' .. list
-    end
-    if entries > wanted then
-      for _ = wanted + 1, entries do call('LREM', QUEUE .. list, '-1', '@' .. group) end
-      return 'entries for it taken out of ' .. list
-    end
+    local first, offset, nonce = string.match(detail, '^(%S*) ?(%d*) ?(%S*)$')
+    local entry = '@' .. group
+    if offset ~= '' and call('SISMEMBER', TOMBSTONES, 'gone-' .. nonce) == 1 then return BURIED .. list end
+    if (call('LINDEX', GROUP .. name, '0') or '') ~= first then return end
+    if offset ~= '' then return put_stand_in(QUEUE .. list, entry, offset, 'gone-' .. nonce) and BURIED .. list end
+    if call('LPOS', QUEUE .. list, entry, 'RANK', '-1', 'MAXLEN', '1000') then return end
+    call('RPUSH', QUEUE .. list, entry)
+    ring(list)
+    return 'an entry for it at the tail of ' .. list
   end,
+  -- detail: how the line stood all the time its groups were counted, and the number
   grouped = function()
-    local noted, counted = count_grouped(name)
-    if noted == counted then return end
+    local stood, counted = string.match(detail, '^(.*) (%d+)$')
+    if stood ~= how_it_stands(name) then return end
     call('HSET', GROUPED, '@', '1', name, counted)
     return counted .. ' noted'
   end,
@@ -100,24 +116,61 @@ local MEND = {
     return first .. ' taken out of it'
   end,
   permits = function()
-    check_limits(name)
-    local before = call('SCARD', PERMITS .. name)
-    for _, id in ipairs(call('SRANDMEMBER', PERMITS .. name, 1000)) do
-      local held = string.match(call('HGET', RUNNING, id) or '', '^%S+ %S+ %S+ %d+ %d+( .* )%S+$')
-      if not string.find(held or '', ' ' .. name .. ' ', 1, true) then call('SREM', PERMITS .. name, id) end
-    end
-    local gone = before - call('SCARD', PERMITS .. name)
-    if gone > 0 and call('EXISTS', BLOCKED .. name) == 1 then look_again(name, now) end
-    return gone > 0 and digits(gone) .. ' permits given back'
+    check_limits(detail)
+    local held = string.match(call('HGET', RUNNING, name) or '', '^%S+ %S+ %S+ %d+ %d+( .* )%S+$')
+    if string.find(held or '', ' ' .. detail .. ' ', 1, true) or call('SREM', PERMITS .. detail, name) == 0 then return end
+    if call('EXISTS', BLOCKED .. detail) == 1 then look_again(detail, now) end
+    return 'the permit given back'
   end,
   blocked = function()
-    check_limits(name)
-    for _, id in ipairs(call('ZRANGE', BLOCKED .. name, '0', '999')) do
-      local state = call('HMGET', STATE .. id, 'status', 'blocked')
-      if state[1] ~= 'waiting' or state[2] ~= name then call('ZREM', BLOCKED .. name, id) end
+    local state = call('HMGET', STATE .. name, 'status', 'blocked')
+    call('ZCARD', JAMS)
+    call('HLEN', WOKEN)
+    if state[1] == 'waiting' and state[2] == detail or not call('ZSCORE', BLOCKED .. detail, name) then return end
+    leave_blocked(name, detail)
+    return 'taken out of it'
+  end,
+  children = function()
+    if in_one_of(LIVE, name) then return end
+    check_parents(detail)
+    local status = 'lost'
+    for _, ended in ipairs(ENDED) do
+      if call('SISMEMBER', STATUS .. ended, name) == 1 then status = ended end
     end
-    if call('EXISTS', BLOCKED .. name) == 1 then look_again(name, now) else call('ZREM', JAMS, name) end
-    return 'is looked at now'
+    local result = call('GET', RESULT .. name) or gone_json(name, 'it ended, and nobody was told')
+    if call('HGET', GATHERED .. detail, name) ~= '' then return end
+    count_down(name, detail, status, result)
+    return 'its end was told'
+  end,
+  jams = function()
+    check_limits(name)
+    if call('EXISTS', BLOCKED .. name) == 1 then
+      look_again(name, now)
+      return 'is looked at now'
+    end
+    return call('ZREM', JAMS, name) == 1 and 'is not looked at any more'
+  end,
+  gates = function()
+    local gate, key = call('HGET', GATES, name), string.match(name, '^!(.*)$')
+    if not gate then return end
+    if not key then
+      if string.find(gate, '^paused %d+$') then return end
+      call('HSET', GATES, name, 'paused ' .. digits(now))
+      return 'is paused since now'
+    end
+    if circuit_of(key) and (string.find(gate, '^open %d+ %d+$') or string.find(gate, '^half %S+$')) then return end
+    check_limits(key)
+    close_circuit(key)
+    if call('EXISTS', BLOCKED .. key) == 1 then look_again(key, now) end
+    return 'is open to all'
+  end,
+  limited = function()
+    if names_all() then return end
+    write_limited()
+    return 'written anew'
+  end,
+  woken = function()
+    return call('EXISTS', BLOCKED .. name) == 0 and call('HDEL', WOKEN, name) == 1 and 'taken away'
   end,
   retained = function() return call('ZADD', RETENTION, name, name) == 1 and 'listed for the sweep' end,
   queue = function() return call('SADD', QUEUES, string.match(name, '^(.*):')) == 1 and 'its queue listed' end,
@@ -136,8 +189,9 @@ local MEND = {
   workers = function()
     local known, lease_end = call('SISMEMBER', WORKERS, name) == 1, call('ZSCORE', LEASES, name)
     local card = call('EXISTS', WORKER .. name) == 1
-    -- on the lease clock
-    local until_ms = now - (call('HGET', META, 'lease_credit') or 0) + lease
+    -- on the lease clock, as it was ticked last: whoever checks leases goes by that too
+    local clock = call('HMGET', META, 'lease_tick', 'lease_credit')
+    local until_ms = digits((clock[1] or now) - (clock[2] or 0) + lease)
     if known and lease_end then
       if tonumber(lease_end) <= until_ms + 1000 then return end
       call('ZADD', LEASES, until_ms, name)

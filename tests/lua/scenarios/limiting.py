@@ -140,7 +140,16 @@ def mend_a_jam(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
     bench.client.delete(bench.key("jams"))
-    return bench.protocol.mend_place("blocked", "k", "", TIMES.lease_ms)
+    return bench.protocol.mend_place("jams", "k", "", TIMES.lease_ms)
+
+
+def mend_one_that_does_not_wait(bench: Bench) -> Operation[Any]:
+    """The only one of those who wait for room, and it runs."""
+    _limited(bench, 1, concurrency=1)
+    bench.claim("w1", 5)
+    bench.client.zadd(bench.key("blocked", "k"), {"l0": 1})
+    bench.client.zadd(bench.key("jams"), {"k": bench.at(60)})
+    return bench.protocol.mend_place("blocked", "l0", "k", TIMES.lease_ms)
 
 
 def _opened(bench: Bench) -> None:
@@ -260,6 +269,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     mend_permits,
     mend_a_run_that_is_over,
     mend_a_jam,
+    mend_one_that_does_not_wait,
     set_limit_beside_others,
     pause_a_type,
     resume_a_type,

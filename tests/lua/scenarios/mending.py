@@ -46,6 +46,17 @@ def mend_place(bench: Bench) -> Operation[Any]:
     return bench.protocol.mend_place("push", "b", "normal", TIMES.lease_ms)
 
 
+def bury_an_entry(bench: Bench) -> Operation[Any]:
+    bench.submit_ids("a")
+    bench.client.rpush(bench.key("queue", "normal"), "a")
+    return bench.protocol.mend_place("bury", "a", "normal 0 n 1 0  ", TIMES.lease_ms)
+
+
+def mend_a_gate(bench: Bench) -> Operation[Any]:
+    bench.client.hset(bench.key("gates"), "!k", "open 1 2")
+    return bench.protocol.mend_place("gates", "!k", "", TIMES.lease_ms)
+
+
 def mend_what_nothing_would_forget(bench: Bench) -> Operation[Any]:
     bench.end("w1", settle(bench.claim_one("a")))
     bench.move_clock(30)
@@ -87,6 +98,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     mend_a_lost_saga,
     mend_ended,
     mend_place,
+    bury_an_entry,
+    mend_a_gate,
     mend_what_nothing_would_forget,
     mend_expiry,
     mend_wait,

@@ -2,9 +2,9 @@
 -- USES bounds queue status tombstones state counters crowd awaited grouped
 -- INCLUDE terminate bell groups
 local RISING = {'low', 'normal', 'high', 'urgent'}
--- what is taken out of its list: {list, id, whether it is a task that waits, how long its end is kept, its group}; queues with room left;
--- ids of those that were shed
-local shed, roomy, gone = {}, {}, {}
+-- what is taken out of its list: {list, id, whether it is a task that waits, how long its end is kept, its group}; queues with
+-- room left
+local shed, roomy = {}, {}
 
 -- reads only: plans to take so many from the tails of the lists below a rank; returns how many there are, or nothing if the
 -- caller has no right to read them
@@ -80,7 +80,6 @@ local function make_room()
     leave_tail(list, id, group)
     -- it may be one that was replaced just now
     if waits and call('SISMEMBER', STATUS .. 'pending', id) == 1 then
-      gone[id] = true
       terminate(id, 'cancelled', 'pending', gone_json(id, 'shed: its queue was full, and a more urgent task came'), keep)
       call('HSET', STATE .. id, 'reason', 'shed')
       call('HINCRBY', COUNTERS, 'shed', '1')
@@ -91,10 +90,10 @@ local function make_room()
   end
 end
 
--- the new ones that were to come after one that is gone now: nobody else would start them
+-- the new ones that were to come after one that is gone now in a sequence: nobody else would start them. For the key of one
+-- that was shed nobody waits: it had not begun.
 local function start_orphans(fresh)
   for _, task in ipairs(fresh) do
-    if task.succeeds and gone[task.behind] then release_unique(task.behind, task.unique, 0) end
     if task.behind and task.key ~= '' then start_first(task.key) end
   end
 end

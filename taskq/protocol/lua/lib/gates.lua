@@ -21,7 +21,8 @@ end
 function gate_of(key)
   local gates = call('HMGET', GATES, key, '!' .. key)
   if gates[1] or sent_out[key] then return 0, now + 60000 end
-  if not gates[2] then return nil end
+  -- one whose circuit was removed keeps nobody back
+  if not gates[2] or not circuit_of(key) then return nil end
   local since, till = match(gates[2], '^open (%d+) (%d+)$')
   -- later than now: the clock was set back
   if since and tonumber(till) > now and tonumber(since) <= now + 1000 then return 0, tonumber(till) end
@@ -29,9 +30,4 @@ function gate_of(key)
   -- one that does not run any more was lost with its record
   if probe and call('HEXISTS', RUNNING, probe) == 1 then return 0, now + 60000 end
   return 1, now + 60000
-end
-
-local function is_guarded()
-  if guarded == nil then guarded = call('EXISTS', GATES, CIRCUITS) > 0 end
-  return guarded
 end

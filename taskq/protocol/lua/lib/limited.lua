@@ -1,7 +1,9 @@
 -- limited: say which tasks are counted, so that claims look at no others
 -- USES limits gates circuits limited
 -- The types that have a limit, a circuit or a pause, '*' for all of them; '#' before them if any key has.
-local function write_limited()
+
+-- reads only; '' if nothing is counted
+local function limited_text()
   local types, keyed = '', ''
   for _, hash in ipairs({LIMITS, GATES, CIRCUITS}) do
     local words = call('HGETALL', hash)
@@ -11,5 +13,21 @@ local function write_limited()
       if word == 'type' then types = types .. '*' elseif kind then types = types .. ' ' .. kind .. ' ' else keyed = '#' end
     end
   end
-  if types == '' and keyed == '' then call('DEL', LIMITED) else call('SET', LIMITED, keyed .. types) end
+  return keyed .. types
+end
+
+local function write_limited()
+  local text = limited_text()
+  if text == '' then call('DEL', LIMITED) else call('SET', LIMITED, text) end
+end
+
+-- reads only: whether it names all that is counted; it may name more, for what was counted once
+local function names_all()
+  local wanted, text = limited_text(), call('GET', LIMITED) or ''
+  if string.find(wanted, '#', 1, true) and not string.find(text, '#', 1, true) then return false end
+  if string.find(text, '*', 1, true) then return true end
+  for kind in string.gmatch(wanted, '[^# ]+') do
+    if not string.find(text, kind == '*' and '*' or ' ' .. kind .. ' ', 1, true) then return false end
+  end
+  return true
 end

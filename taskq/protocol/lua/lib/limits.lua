@@ -53,7 +53,7 @@ local function admit(id, keys)
   for key in string.gmatch(keys, '[^ ]+') do
     take(key, {id}, held_by[key])
     if held_by[key] then held = held and held .. ' ' .. key or key end
-    if guarded and call('HEXISTS', GATES, '!' .. key) == 1 then
+    if guarded and circuit_of(key) and call('HEXISTS', GATES, '!' .. key) == 1 then
       -- whoever passes the gate of a circuit is its probe
       sent_out[key] = id
       call('HSET', GATES, '!' .. key, 'half ' .. id)
@@ -131,7 +131,7 @@ local function give_back(id, keys, comes_again)
     if call('SREM', PERMITS .. key, id) == 1 then
       holders[key] = nil
       -- a probe that has ended without an answer: another one may try at once
-      if is_guarded() and call('HGET', GATES, '!' .. key) == 'half ' .. id then
+      if guarded and call('HGET', GATES, '!' .. key) == 'half ' .. id then
         call('HSET', GATES, '!' .. key, 'open ' .. digits(now) .. ' ' .. digits(now))
       end
       freed[#freed + 1] = comes_again and ' ' .. key or key
@@ -154,7 +154,7 @@ end
 
 -- A run with permits has an answer; called before they are given back. Outcomes that say nothing are none.
 local function answer(id, keys, failed)
-  if not keys or not is_guarded() then return end
+  if not keys or not guarded then return end
   for key in string.gmatch(keys, '[^ ]+') do
     local circuit = circuit_of(key)
     local gate = circuit and call('HGET', GATES, '!' .. key)

@@ -1,0 +1,100 @@
+"""The part of the audit that looks at limits, gates and settings. No I/O here; see ``taskq.protocol.audit``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from taskq.model.limit import MAX_LIMIT_KEYS
+from taskq.model.task import outline
+from taskq.protocol.view import FOR_ROOM, LIMIT_TIMER, View
+from taskq.states import TaskStatus
+
+_GATE = re.compile(r"paused \d+\Z")
+_GATE_OF_CIRCUIT = re.compile(r"(open \d+ \d+|half \S+)\Z")
+# hash of what users set -> what each of its lines looks like
+_LINES = {
+    "limits": re.compile(r"\d+ \S+ \d+ \d+ \d+ \d+\Z"),
+    "circuits": re.compile(r"\d+ \d+ \d+\Z"),
+    "bounds": re.compile(r"\d+ \S+ \d+ \d+\Z"),
+    "sla": re.compile(r"\d+ \d+\Z"),
+}
+
+
+def check_limits(view: View) -> Iterator[str]:
+    """Yield what is wrong with who runs and who waits by limits: I12."""
+    definitions, runs = view.get("limits", {}), view.runs()
+    holders = {key: set(ids) for key, ids in view.all("permits")}
+    for task_id, run in runs.items():
+        for key in run.get("holds", "").split():
+            if task_id not in holders.get(key, ()):
+                yield f"I12: {task_id} is to hold a permit of {key}, and does not stand among them"
+    for key, ids in holders.items():
+        for task_id in ids:
+            if key not in runs.get(task_id, {}).get("holds", "").split():
+                yield f"I12: {task_id} stands among the permits of {key} and does not run with it"
+        text = definitions.get(key) or definitions.get(key.partition(":")[0], "")
+        words = text.split(" ")
+        most, since = (int(words[0]), int(words[5])) if len(words) == 6 else (0, 0)
+        begun = sum(_began_after(runs[task_id], since) for task_id in ids & runs.keys())
+        if most and begun > most:
+            yield f"I12: {begun} tasks run with {key}, which has room for {most}"
+    yield from _check_counted(view, definitions, runs)
+    yield from _check_blocked(view)
+
+
+def _began_after(run: dict[str, str], since_ms: int) -> bool:
+    """Return whether a run has begun after a limit was set; by its fence, which never goes back, unlike clocks."""
+    fence_us = run["fence"].partition(".")[0]
+    return fence_us.isdecimal() and int(fence_us) > since_ms * 1000
+
+
+def _check_counted(view: View, definitions: dict[str, str], runs: dict[str, dict[str, str]]) -> Iterator[str]:
+    """Yield who runs for the first time, has begun since a limit was set, and is not counted by it."""
+    for task_id, run in runs.items() if definitions else ():
+        task = outline(view.get(f"task:{task_id}", ""), task_id)
+        keys = task.limit_keys if len(task.limit_keys) <= MAX_LIMIT_KEYS else ()
+        for key in (*keys, f"type:{task.task_type}"):
+            most, *_, since = (definitions.get(key) or definitions.get(key.partition(":")[0], "0 0")).split(" ")
+            counts = most != "0" and _began_after(run, int(since)) and run["attempts"] == "1"
+            if counts and key not in run.get("holds", "").split():
+                yield f"I12: {task_id} runs and is not counted by {key}"
+
+
+def _check_blocked(view: View) -> Iterator[str]:
+    jams, waiting = view.get("jams", {}), dict(view.all("blocked"))
+    for key in jams.keys() ^ waiting.keys():
+        yield f"I12: {key} has blocked tasks and is not looked at again, or the other way round"
+    if jams and not view.get("scheduled", {}).get(LIMIT_TIMER, float("inf")) <= min(jams.values()):
+        yield "I12: nobody is woken for the first of the jams"
+    for key, ids in waiting.items():
+        for task_id in ids:
+            if view.status(task_id) is not TaskStatus.WAITING or view.state(task_id).get("blocked") != key:
+                yield f"I12: {task_id} stands among the blocked of {key} and does not wait for it"
+    for task_id in view.sets[TaskStatus.WAITING]:
+        state = view.state(task_id)
+        if state.get("waits") == FOR_ROOM and task_id not in waiting.get(state.get("blocked", ""), ()):
+            yield f"I12: {task_id} waits for room, and stands among the blocked of no limit"
+
+
+def check_settings(view: View) -> Iterator[str]:
+    """Yield what is wrong with gates, and with what users set: I13 and I14."""
+    circuits, waiting = view.get("circuits", {}), dict(view.all("blocked"))
+    for field, gate in view.get("gates", {}).items():
+        key = field.removeprefix("!")
+        if not (_GATE_OF_CIRCUIT if key != field else _GATE).match(gate):
+            yield f"I13: the gate {field} cannot be read: {gate}"
+        if key != field and key not in circuits and key.partition(":")[0] not in circuits:
+            yield f"I13: the gate of {key} is that of no circuit"
+    named = view.get("limited", "")
+    for field in (field for hash_name in ("limits", "gates", "circuits") for field in view.get(hash_name, {})):
+        kind, colon, name = field.removeprefix("!").partition(":")
+        word = "#" if kind != "type" else f" {name} " if colon else "*"
+        if word not in named and (word == "#" or "*" not in named):
+            yield f"I13: {field} is to be counted, and the mark of what is counted does not say so"
+    for key in view.get("woken", {}).keys() - waiting.keys():
+        yield f"I13: nobody waits behind the one that woken names for {key}"
+    for hash_name, line in _LINES.items():
+        for name, text in view.get(hash_name, {}).items():
+            if not line.match(text):
+                yield f"I14: {hash_name} {name} cannot be read: {text:.100}"

@@ -1,0 +1,108 @@
+"""What stands beside the tasks of a namespace: workers, unique keys, limits and their gates, schedules, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from taskq.protocol.checks import LeaseTimes
+from taskq.protocol.operations import Protocol
+from taskq.transport.findings import Report, Violation
+from taskq.transport.standing import PAGE
+from taskq.transport.upkeep import Run
+
+# what a walk through the keys finds, by the family of the key
+OF_KEYS = {
+    "worker": "workers",
+    **{name: name for name in ("unique", "successor", "sequence", "retained", "queue", "bell")},
+}
+# what can be listed without such a walk
+_LISTED = ("slots", "sagas", "jams", "gates", "woken", "limits", "circuits", "bounds", "sla", "schedules")
+# of these keys each member is looked at
+_OF_MEMBERS = ("permits", "blocked", "children")
+_INVARIANT = {
+    "workers": "I8",
+    "retained": "I5",
+    "bell": "I7",
+    "children": "I10",
+    "sequence": "I11",
+    **dict.fromkeys(("permits", "blocked", "jams"), "I12"),
+    **dict.fromkeys(("gates", "limited", "woken"), "I13"),
+    **dict.fromkeys(("limits", "circuits", "bounds", "sla", "schedules"), "I14"),
+}
+
+
+class Beside:
+    """Looks at names page by page, at what looks wrong a second time, and mends it if asked to.
+
+    Args:
+        run: runs an operation.
+        protocol: the operations of the namespace.
+        times: how long a lease lasts.
+        report: what was found goes there.
+        repair: whether to mend what can be mended.
+        pause: called before what looks wrong is looked at again.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        protocol: Protocol,
+        times: LeaseTimes,
+        report: Report,
+        *,
+        repair: bool,
+        pause: Callable[[], None],
+    ) -> None:
+        self._run, self._protocol, self._times = run, protocol, times
+        self._report, self._repair, self._pause = report, repair, pause
+
+    def check_listed(self) -> None:
+        """Look at all that is listed somewhere."""
+        for source in _LISTED:
+            for page in self.pages(source):
+                self.check(source, page)
+        self.check("limited", ["limited"])
+
+    def check_members(self, family: str, keys: Sequence[str]) -> None:
+        """Look at each member of some keys of limits, and of families."""
+        for key in keys if family in _OF_MEMBERS else ():
+            for page in self.pages(family, key):
+                self.check(f"{family} {key}", page)
+        if family == "blocked":
+            self.check("jams", keys)
+
+    def check(self, source: str, names: Sequence[str]) -> None:
+        """Look at some names; sources: see ``indexes.lua``."""
+        for at in range(0, len(names), PAGE):
+            suspects = self._wrong(source, names[at : at + PAGE])
+            if suspects:
+                self._pause()
+            for name, word in self._wrong(source, list(suspects)).items():
+                self._found(source, name, word)
+
+    def _wrong(self, source: str, names: Sequence[str]) -> dict[str, str]:
+        words = self._run(self._protocol.indexes(self._times, source, names)) if names else ()
+        return {name: word for name, word in zip(names, words, strict=True) if word}
+
+    def _found(self, source: str, name: str, word: str) -> None:
+        kind, _, key = source.partition(" ")
+        what = f"held by {word}, which is not live or does not know of it" if kind == "unique" else word
+        done: tuple[str, ...] = ()
+        if self._repair and _INVARIANT.get(kind) != "I14":
+            done = self.place(kind, name, key)
+        left = not self._repair or bool(self._wrong(source, [name]))
+        self._report.add(Violation(_INVARIANT.get(kind, "index"), key or name, f"{kind}: {what}", done, left))
+
+    def place(self, verb: str, name: str, detail: str) -> tuple[str, ...]:
+        """Mend one thing; return what was done."""
+        return self._run(self._protocol.mend_place(verb, name, detail, self._times.lease_ms))
+
+    def pages(self, source: str, name: str = "") -> Iterator[list[str]]:
+        """Yield the names of a source, page by page."""
+        cursor = "0"
+        while True:
+            cursor, page = self._run(self._protocol.names(source, name, cursor))
+            self._report.checked += len(page)
+            yield page
+            if cursor == "0":
+                return
