@@ -6,7 +6,7 @@ from typing import Any
 
 from taskq.protocol.operation import Operation
 from tests.lua.scenarios.bounding import bound
-from tests.state import LISTS, TTL_MS, Bench, settle, task
+from tests.state import LISTS, TIMES, TTL_MS, Bench, settle, task
 
 
 def grouped(bench: Bench) -> None:
@@ -60,7 +60,43 @@ def submit_and_shed_of_groups(bench: Bench) -> Operation[Any]:
     return bench.protocol.submit([task(f"u{n}", "urgent") for n in range(4)], 0)
 
 
+def lineup(bench: Bench) -> Operation[Any]:
+    grouped(bench)
+    return bench.protocol.lineup("normal", ["A", "nobody"])
+
+
+def mend_a_group_without_an_entry(bench: Bench) -> Operation[Any]:
+    grouped(bench)
+    bench.client.lrem(bench.key("queue", "normal"), 1, "@A")
+    return bench.protocol.mend_place("group", "normal/A", "a0", TIMES.lease_ms)
+
+
+def mend_a_group_with_two_entries(bench: Bench) -> Operation[Any]:
+    bench.audited = False
+    grouped(bench)
+    bench.client.rpush(bench.key("queue", "normal"), "@A")
+    return bench.protocol.mend_place("group", "normal/A", "a0 0 n", TIMES.lease_ms)
+
+
+def mend_the_number_of_those_behind(bench: Bench) -> Operation[Any]:
+    grouped(bench)
+    bench.client.hset(bench.key("grouped"), "normal", 7)
+    return bench.protocol.mend_place("grouped", "normal", "7 3 @A x 2", TIMES.lease_ms)
+
+
+def bury_an_entry_of_a_group(bench: Bench) -> Operation[Any]:
+    grouped(bench)
+    bench.client.rpush(bench.key("group", "normal/A"), "x")
+    bench.client.hset(bench.key("grouped"), "normal", 3)
+    return bench.protocol.mend_place("bury", "x", "normal/A 0 n 1 0  ", TIMES.lease_ms)
+
+
 SCENARIOS = (
+    lineup,
+    mend_a_group_without_an_entry,
+    mend_a_group_with_two_entries,
+    mend_the_number_of_those_behind,
+    bury_an_entry_of_a_group,
     purge_of_groups,
     submit_to_groups,
     turn_takes_of_groups,
