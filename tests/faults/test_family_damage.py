@@ -1,4 +1,4 @@
-"""Somebody deletes a key of a family while its parent waits: what is lost is not taken for nothing, and ends the wait."""
+"""Somebody deletes a key of a family while its parent waits: it says so, and neither waits for ever nor makes do."""
 
 from __future__ import annotations
 
