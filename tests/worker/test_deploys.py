@@ -86,6 +86,10 @@ def test_each_task_is_passed_over_once_while_the_one_that_knows_it_is_busy(queue
             release.set()
             for task_id in ids:
                 queue.wait_for_result(task_id, 10)
+        eventually(
+            lambda: {m["data"]["task_id"] for m in moves if m["type"] == "task.completed"} >= set(ids),
+            what="the last event",
+        )
         passed = [m["data"]["task_id"] for m in moves if m["data"].get("status") == "waiting"]
         listening.stop()
         assert sorted(passed) == sorted(ids)

@@ -98,7 +98,7 @@ class ServerProcess:
 
     # -- its life --
 
-    def start(self, timeout_seconds: float = 10) -> Self:
+    def start(self, timeout_seconds: float = 30) -> Self:
         """Start the server and wait until it has loaded its data.
 
         Raises:
