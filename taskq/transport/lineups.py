@@ -72,9 +72,9 @@ class Lineups:
         wanted = int(bool(first))
         message = f"{len(offsets)} entries stand for it in its list instead of {wanted}"
         if not offsets:
-            mends = [first]
+            mends = [f"- - {first}"]
         else:
-            mends = [f"{first} {offset} {uuid.uuid4().hex}" for offset in offsets[: len(offsets) - wanted]]
+            mends = [f"{offset} {uuid.uuid4().hex} {first}" for offset in offsets[: len(offsets) - wanted]]
         done: tuple[str, ...] = ()
         for detail in mends if self._place else ():
             done += self._place("group", group, detail) if self._place else ()

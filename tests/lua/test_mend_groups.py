@@ -13,12 +13,12 @@ TAKE_OUT, PUT_IN, LEAVE = "its entry taken out", "a second entry", "nothing"
 @pytest.mark.parametrize(
     ("before", "verb", "name", "detail"),
     [
-        (LEAVE, "group", "normal/A", "a0"),  # has its entry
-        (TAKE_OUT, "group", "normal/A", "a1"),  # one of it has been taken since
-        (TAKE_OUT, "group", "normal/nobody", "a0"),
-        (PUT_IN, "group", "normal/A", "a1 0 n"),
-        (PUT_IN, "group", "normal/A", " 0 n"),  # it was empty then
-        (PUT_IN, "group", "normal/A", "a0 4 n"),  # both stand nearer to the tail
+        (LEAVE, "group", "normal/A", "- - a0"),  # has its entry
+        (TAKE_OUT, "group", "normal/A", "- - a1"),  # one of it has been taken since
+        (TAKE_OUT, "group", "normal/nobody", "- - a0"),
+        (PUT_IN, "group", "normal/A", "0 n a1"),
+        (PUT_IN, "group", "normal/A", "0 n "),  # it was empty then
+        (PUT_IN, "group", "normal/A", "4 n a0"),  # both stand nearer to the tail
         (LEAVE, "grouped", "normal", "1 3 @A x 5"),
         (LEAVE, "grouped", "normal", "2 4 @A x 5"),
         (LEAVE, "grouped", "normal", "2 3 @B x 5"),
@@ -42,7 +42,7 @@ def test_an_entry_put_back_is_announced(bench: Bench) -> None:
     grouped(bench)
     bench.client.lrem(bench.key("queue", "normal"), 1, "@A")
     bench.client.delete(bench.key("bell", "normal"))
-    bench.act(bench.protocol.mend_place("group", "normal/A", "a0", TIMES.lease_ms))
+    bench.act(bench.protocol.mend_place("group", "normal/A", "- - a0", TIMES.lease_ms))
     assert bench.client.lrange(bench.key("queue", "normal"), 0, -1) == ["@B", "x", "@A"]
     assert bench.client.llen(bench.key("bell", "normal")) == 1
 
@@ -53,7 +53,7 @@ def test_a_tombstone_that_stands_for_an_entry_costs_nobody_a_turn(bench: Bench) 
     bench.client.lpush(bench.key("queue", "normal"), "@A")
     bench.client.lpush(bench.key("group", "normal/A"), "x")
     bench.client.hset(bench.key("grouped"), "normal", 3)
-    bench.act(bench.protocol.mend_place("group", "normal/A", "x 3 n1", TIMES.lease_ms))
+    bench.act(bench.protocol.mend_place("group", "normal/A", "3 n1 x", TIMES.lease_ms))
     bench.act(bench.protocol.mend_place("bury", "x", "normal/A 3 n2 1 0  ", TIMES.lease_ms))
     assert [claim.task_id for claim in bench.claim("w1", 9)] == ["a0", "b0", "x", "a1", "a2"]
     assert bench.client.hget(bench.key("grouped"), "normal") == "0"

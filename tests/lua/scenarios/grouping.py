@@ -68,14 +68,14 @@ def lineup(bench: Bench) -> Operation[Any]:
 def mend_a_group_without_an_entry(bench: Bench) -> Operation[Any]:
     grouped(bench)
     bench.client.lrem(bench.key("queue", "normal"), 1, "@A")
-    return bench.protocol.mend_place("group", "normal/A", "a0", TIMES.lease_ms)
+    return bench.protocol.mend_place("group", "normal/A", "- - a0", TIMES.lease_ms)
 
 
 def mend_a_group_with_two_entries(bench: Bench) -> Operation[Any]:
     bench.audited = False
     grouped(bench)
     bench.client.rpush(bench.key("queue", "normal"), "@A")
-    return bench.protocol.mend_place("group", "normal/A", "a0 0 n", TIMES.lease_ms)
+    return bench.protocol.mend_place("group", "normal/A", "0 n a0", TIMES.lease_ms)
 
 
 def mend_the_number_of_those_behind(bench: Bench) -> Operation[Any]:
