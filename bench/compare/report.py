@@ -184,16 +184,32 @@ def _recovery(record: Record, peers: Sequence[Peer]) -> str:
         if peer.name == "bare":
             continue
         if record.failed("check", peer) or record.failed("recovery", peer):
-            rows.append([_name(peer), "failed", peer.guarantee])
+            rows.append([_name(peer), "failed", *_child(record, peer), peer.guarantee])
         for entry in record.readings["recovery"].get(peer.name, []):
             if "error" not in entry:
-                rows.append([_name(peer), _recovered(peer, entry), peer.guarantee])
+                rows.append([_name(peer), _recovered(peer, entry), *_child(record, peer), peer.guarantee])
+    child = ["if only its process was killed"] if "child" in record.readings else []
     return (
         "### Recover\n\nThe worker with all its processes is killed (`kill -9`) in the middle of a task, another one "
         "is started, and a task a second is submitted, since some look for dead workers only under traffic. Seconds "
-        "until the task runs again, with the start of the new worker.\n\n"
-        + markdown_table(["", "runs again after", "guarantee"], rows)
+        "until the task runs again, with the start of the new worker. Where tasks run in a process that another one of "
+        "the worker supervises, that process alone was killed in a second try, and no other worker was started.\n\n"
+        + markdown_table(["", "runs again after", *child, "guarantee"], rows)
     )
+
+
+def _child(record: Record, peer: Peer) -> list[str]:
+    """Return the cell about the process that was killed alone, if that was measured."""
+    if "child" not in record.readings:
+        return []
+    entries = record.readings["child"].get(peer.name, [])
+    if not entries:
+        return [NONE]
+    if "seconds" in entries[0]:
+        return [f"{figures.short(entries[0]['seconds'])} s"]
+    if "error" in entries[0]:
+        return ["failed"]
+    return ["lost" if peer.recovery_seconds is None else f"not within {entries[0]['beyond']:.0f} s"]
 
 
 def _recovered(peer: Peer, entry: dict[str, Any]) -> str:

@@ -51,7 +51,9 @@ IN_TURNS: dict[str, Measure] = {
     "loaded": lambda bench, peer: measures.round_trip(bench, peer, loaded=True),
 }
 ONCE: dict[str, Measure] = {"memory": measures.memory}
-WORKS = (*IN_TURNS, *ONCE, "recovery")
+KILLS = {"recovery": False, "child": True}  # whether only the process that runs the task is killed
+CHILD_SECONDS = 90.0  # who supervises a process notices soon, or does not
+WORKS = (*IN_TURNS, *ONCE, *KILLS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,7 @@ def run(bench: Bench, peers: list[Peer], options: Options, say: Say) -> Record:
     record = Record(describe(bench.admin, options.tasks) | said | {"cap_seconds": options.cap_seconds})
     able = [peer for peer in peers if _prepare(bench, peer, record, say)]
     for peer in able:
-        if options.works != ("recovery",):  # its speed does not matter there
+        if not KILLS.keys() >= set(options.works):  # its speed does not matter there
             _choose(bench, peer, record, options, say)
     for work in (name for name in IN_TURNS if name in options.works):
         for turn in range(options.rounds):
@@ -157,13 +159,15 @@ def run(bench: Bench, peers: list[Peer], options: Options, say: Say) -> Record:
         for peer in able:
             _measure(bench, peer, work, ONCE[work], record)
         say(f"{work}: done")
-    if "recovery" in options.works:
-        say(f"recovery: up to {options.cap_seconds:.0f} s")
-        found = recover(bench, [peer for peer in able if peer.name != "bare"], options.cap_seconds)
-        for peer in able:
-            if peer.name in found:
-                entry = found[peer.name]
-                record.add("recovery", peer, {"error": explain(entry)} if isinstance(entry, Exception) else entry)
+    for work in (name for name in KILLS if name in options.works):
+        child = KILLS[work]
+        cap = min(options.cap_seconds, CHILD_SECONDS) if child else options.cap_seconds
+        say(f"{work}: up to {cap:.0f} s")
+        asked = [peer for peer in able if (peer.child is not None if child else peer.name != "bare")]
+        found = recover(bench, asked, cap, child=child)
+        for peer in asked:
+            entry = found[peer.name]
+            record.add(work, peer, {"error": explain(entry)} if isinstance(entry, Exception) else entry)
     record.about["minutes"] = round((time.monotonic() - begun) / 60, 1)
     return record
 

@@ -45,7 +45,7 @@ def curves_of(flags: argparse.Namespace, place: Place) -> dict[str, Callable[[],
         "payload": lambda: axes.payloads(place, 10_000 if quick else 1_000_000),
         "busy": lambda: axes.busy_workers(place, (1, 10) if quick else (1, 10, 50, 200)),
         "idle": lambda: axes.idle_workers(place, (1, 5) if quick else (1, 10, 50, 200), 2.0 if quick else 12.0),
-        "processes": lambda: axes.processes(place, (1, 2) if quick else (1, 2, 4, 8), 2_000 if quick else 40_000),
+        "processes": lambda: axes.processes(place, (1, 2) if quick else (1, 2, 4, 8), 2_000 if quick else 16_000),
         "steady": lambda: axes.steady(place, 10_000 if quick else flags.day),
     }
 

@@ -12,7 +12,7 @@ import redis
 from bench.compare.chart import Bar, Panel, draw
 from bench.scale import axes, report
 from bench.scale.axes import Place
-from bench.scale.hands import Bare, Hands, fill, new_queue
+from bench.scale.hands import BATCH, Bare, Hands, fill, new_queue
 from bench.scale.meter import Cost, Meter
 from taskq.protocol.audit import audit
 from tests.servers import ServerProcess
@@ -84,8 +84,12 @@ def test_the_bare_baseline_does_the_same(admin: redis.Redis) -> None:
 def test_a_backlog_is_there_while_it_is_measured(place: Place, admin: redis.Redis, kind: str) -> None:
     (only,) = axes.backlog(place, kind, 1000)
     assert only["point"] == 1000
-    assert only["submit"]["calls"] == 48
-    assert only["run"]["calls"] == 48 // 16 + 1
+    assert only["moving_submit"]["calls"] == 48
+    assert only["moving_run"]["calls"] == 48 // 16 + 1
+    assert only["submit"]["calls"] == axes.PASSES * 48
+    assert only["run"]["calls"] == axes.PASSES * (48 // 16 + 1)
+    assert only["fill"]["calls"] >= 1000 // BATCH
+    assert 200 < only["bytes"] < 3000
     (left,) = (admin.scard(key) for key in admin.scan_iter(f"scale_*:status:{kind}"))
     assert left >= 1000
 
