@@ -112,7 +112,7 @@ def longest(curves: Mapping[str, Sequence[Row]]) -> tuple[float, str]:
         (cost["slowest_ms"], name)
         for name, rows in curves.items()
         for cost in (row[what] for row in rows for what in SCRIPTED if what in row)
-        if not cost["disturbed"]
+        if not cost.get("disturbed")
     ]
     return max(found, default=(0.0, ""))
 
