@@ -99,9 +99,10 @@ def backlog(place: Place, kind: str, most: int) -> Iterator[Row]:
         moving = measured(place, queue, hands, place.tasks, PAYLOAD)
         come_to_rest(place.admin, [f"{root}:{status}" for status in ("pending", "scheduled", "completed")])
         ours = _least([measured(place, queue, hands, place.tasks, PAYLOAD) for _ in range(PASSES)])
-        more = {"fill": asdict(filled), "bytes": memory / size}
+        *theirs, bare_filled = _bare(place, bare, kind, missing)
+        more = {"fill": asdict(filled), "bare_fill": asdict(bare_filled), "bytes": memory / size}
         more |= {"moving_submit": asdict(moving[0]), "moving_run": asdict(moving[1])}
-        yield row_of(size, ours, _bare(place, bare, kind, missing), **more)
+        yield row_of(size, ours, (theirs[0], theirs[1]), **more)
         place.say(f"{kind}: {size:,}")
     queue.close()
 
@@ -109,13 +110,16 @@ def backlog(place: Place, kind: str, most: int) -> Iterator[Row]:
 def _grow(meter: Meter, queue: TaskQueue, hands: Hands, kind: str, missing: int) -> Cost:
     """Make a backlog larger by so many; return what that cost."""
     due = FAR_AHEAD if kind == "scheduled" else "0"
-    costs = []
-    for start in range(0, missing, BATCH * 20):
-        part = min(missing - start, BATCH * 20)
-        costs.append(meter.cost(part, lambda part=part: fill(queue, part, due)))
+    cost = _in_parts(meter, missing, lambda part: fill(queue, part, due))
     if kind == "completed":
         hands.work(missing, 100)
-    return together(costs)
+    return cost
+
+
+def _in_parts(meter: Meter, count: int, action: Callable[[int], object]) -> Cost:
+    """Return what an action costs that is told how much of a whole to do, part by part."""
+    parts = [min(count - start, BATCH * 20) for start in range(0, count, BATCH * 20)]
+    return together([meter.cost(part, lambda part=part: action(part)) for part in parts])
 
 
 def _least(passes: Sequence[tuple[Cost, Cost]]) -> tuple[Cost, Cost]:
@@ -123,8 +127,9 @@ def _least(passes: Sequence[tuple[Cost, Cost]]) -> tuple[Cost, Cost]:
     return together(submitted, min), together(run, min)
 
 
-def _bare(place: Place, bare: Bare, kind: str, missing: int) -> tuple[Cost, Cost]:
-    bare.fill(missing)
+def _bare(place: Place, bare: Bare, kind: str, missing: int) -> tuple[Cost, Cost, Cost]:
+    """Return what the bare baseline costs: a submit, a run, and its batches."""
+    filled = _in_parts(place.meter, missing, bare.fill)
     if kind == "completed":
         bare.work(missing)
         bare.fill(place.tasks)
@@ -135,7 +140,7 @@ def _bare(place: Place, bare: Bare, kind: str, missing: int) -> tuple[Cost, Cost
         submitted = meter.cost(count, lambda: bare.fill(count, 1))
         return submitted, meter.cost(count, lambda: bare.work(count))
 
-    return _least([once() for _ in range(PASSES)])
+    return *_least([once() for _ in range(PASSES)]), filled
 
 
 def payloads(place: Place, largest: int) -> Iterator[Row]:

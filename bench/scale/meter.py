@@ -10,6 +10,8 @@ from pathlib import Path
 
 import redis
 
+LONG_MS = 5  # no call is to take longer
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -20,6 +22,7 @@ class Cost:
         slowest_ms: the longest script call, by the server's clock: if other programs take its core away, that counts.
         p99_ms: the call that 99 % did not exceed.
         calls: script calls.
+        long: how many of them took more than ``LONG_MS``.
         waited_ms: how long the server could have computed and had no core, in all; 0 where the system does not tell.
             A wake-up on an idle core counts a microsecond or two.
         disturbed: whether that was so much that another program may have lengthened a call by a millisecond.
@@ -31,6 +34,7 @@ class Cost:
     calls: int
     waited_ms: float = 0.0
     disturbed: bool = False
+    long: int = 0
 
 
 def together(costs: Sequence[Cost], pick: Callable[[Iterable[float]], float] = statistics.median) -> Cost:
@@ -48,6 +52,7 @@ def together(costs: Sequence[Cost], pick: Callable[[Iterable[float]], float] = s
         calls=sum(one.calls for one in costs),
         waited_ms=max(one.waited_ms for one in quiet),
         disturbed=quiet[0].disturbed,
+        long=sum(one.long for one in quiet),
     )
 
 
@@ -61,6 +66,8 @@ class Meter:
     def __init__(self, admin: redis.Redis) -> None:
         self._admin = admin
         admin.config_set("latency-tracking-info-percentiles", "99 100")
+        admin.config_set("slowlog-log-slower-than", LONG_MS * 1000)
+        admin.config_set("slowlog-max-len", 1000)
         self._pid = int(admin.info("server")["process_id"])
 
     def cpu_seconds(self) -> float:
@@ -71,6 +78,7 @@ class Meter:
     def cost(self, tasks: int, action: Callable[[], object]) -> Cost:
         """Return what an action cost that concerns so many tasks."""
         self._admin.config_resetstat()
+        self._admin.slowlog_reset()
         before, waited = self.cpu_seconds(), self.waited_ms()
         action()
         seconds, waited = self.cpu_seconds() - before, self.waited_ms() - waited
@@ -86,6 +94,7 @@ class Meter:
             calls=count,
             waited_ms=waited,
             disturbed=waited > 1.0 + count * 0.002,
+            long=sum(one["command"].startswith(b"EVAL") for one in self._admin.slowlog_get(1000)),
         )
 
     def waited_ms(self) -> float:
