@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from bench.compare.chart import Bar, Panel, draw
 from bench.compare.run import Record
 
 BEGIN, END = "<!-- bench-compare: begin -->", "<!-- bench-compare: end -->"
+BESIDE = "<!-- bench-compare-beside: begin -->", "<!-- bench-compare-beside: end -->"
 EMPTY_PAGE = f"# Performance\n\n{BEGIN}\n{END}\n"
 NONE = "–"
 
@@ -105,17 +106,36 @@ def replace_part(page: str, part: str, markers: tuple[str, str] = (BEGIN, END)) 
 
 def tables(record: Record) -> str:
     """Return the Markdown of a run."""
-    peers = [peer for peer in PEERS if peer.name in record.readings.get("check", {})]
-    parts = [_about(record.about)]
-    for title, text, columns in TABLES:
-        shown = [column for column in columns if column.work in record.readings]
-        if shown:
-            rows = [[_name(peer), *(_cell(record, peer, column) for column in shown)] for peer in peers]
-            parts.append(f"### {title}\n\n{text}\n\n{markdown_table(['', *(column.title for column in shown)], rows)}")
+    peers = _peers(record)
+    parts = [f"{_about(record.about)}\n\n{_later(record.about)}![Bars of the main figures](performance.svg)"]
+    parts += [f"### {title}\n\n{text}\n\n{table}" for title, text, table in _measured(record, peers)]
     if "recovery" in record.readings:
         parts.append(_recovery(record, peers))
     parts += [_goals(record), _configuration(record, peers), _failures(record, peers)]
     return "\n\n".join(part for part in parts if part)
+
+
+def beside(record: Record) -> str:
+    """Return the Markdown of a run on another server, which stands below that of the first one and is shorter."""
+    server = record.about["server"]
+    parts = [f"## On {server}", _about(record.about)]
+    parts += [f"**{title}**\n\n{table}" for title, _, table in _measured(record, _peers(record))]
+    parts.append(_goals(record).replace("### Goals", f"**Goals, on {server} and among these**", 1))
+    parts.append(_failures(record, _peers(record)).replace("### What", "**What", 1).replace("wrong", "wrong**", 1))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _peers(record: Record) -> list[Peer]:
+    return [peer for peer in PEERS if peer.name in record.readings.get("check", {})]
+
+
+def _measured(record: Record, peers: Sequence[Peer]) -> Iterator[tuple[str, str, str]]:
+    """Yield title, explanation and Markdown of each table that has figures."""
+    for title, text, columns in TABLES:
+        shown = [column for column in columns if column.work in record.readings]
+        if shown:
+            rows = [[_name(peer), *(_cell(record, peer, column) for column in shown)] for peer in peers]
+            yield title, text, markdown_table(["", *(column.title for column in shown)], rows)
 
 
 def plot(record: Record) -> str:
@@ -140,9 +160,8 @@ def _about(about: dict[str, Any]) -> str:
         f"{about['system']}, {about['server']} without persistence, Python {about['python']}; taskq at commit "
         f"{about['commit']}. Median (least–most) of {about['rounds']} rounds in turns, about {about['seconds']:g} s a "
         "reading, and ×, the median of the ratios to taskq round by round. The run took "
-        f"{about['minutes']:g} minutes; the load of the machine was {about['load_at_start']:g} when it began.\n\n"
-        f"{_later(about)}"
-        "![Bars of the main figures](performance.svg)"
+        f"{about['minutes']:g} minutes; the load of the machine was {about['load_at_start']:g} when it began"
+        f"{'; all that took part went before other programs' if about.get('first') else ''}."
     )
 
 

@@ -18,7 +18,7 @@ from taskq.model.result import result_json
 from taskq.model.task import to_envelope
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operations import LeaseTimes
-from taskq.protocol.portions import MOST_TASKS
+from taskq.protocol.portions import MOST_OTHERS, MOST_TASKS
 from taskq.protocol.replies import Claim, Settlement
 from taskq.protocol.submits import Submission
 from taskq.settings import Settings
@@ -41,8 +41,9 @@ def fill(queue: TaskQueue, count: int, due: str = "0", payload: object = PAYLOAD
     pattern = Task(task_type="noop", payload=payload)
     envelope = to_envelope(pattern, 10**8)
     head, tail = envelope.split(pattern.task_id)
-    for start in range(0, count, BATCH):
-        ids = [str(uuid.uuid4()) for _ in range(min(BATCH, count - start))]
+    most = BATCH if due == "0" else MOST_OTHERS
+    for start in range(0, count, most):
+        ids = [str(uuid.uuid4()) for _ in range(min(most, count - start))]
         tasks = [Submission(task_id, f"{head}{task_id}{tail}", "normal", due, "") for task_id in ids]
         queue.transport.run(protocol.submit(tasks, 0, reused=False))
 

@@ -9,7 +9,6 @@ from bench.compare.chart import Bar, Panel, draw
 from bench.compare.figures import short
 from bench.compare.report import markdown_table, replace_part
 from bench.scale.axes import Row
-from bench.scale.hands import BATCH
 from bench.scale.meter import LONG_MS
 
 BEGIN, END = "<!-- bench-scale: begin -->", "<!-- bench-scale: end -->"
@@ -54,12 +53,13 @@ def _about(runs: Sequence[dict[str, Any]]) -> str:
     about = runs[-1]
     loads = sorted({run["load_at_start"] for run in runs})
     load = " to ".join(f"{one:g}" for one in dict.fromkeys((loads[0], loads[-1])))
+    first = "; all that took part went before them" if all(run.get("first") for run in runs) else ""
     commits = ", ".join(dict.fromkeys(run["commit"] for run in runs))
     return (
         f"Measured on {about['date']}: {about['cpu']}, {about['cores']} cores, {about['system']}, {about['server']} "
         f"without persistence, Python {about['python']}; taskq at commit {commits}; {about['tasks']:,} tasks at each "
         "point, and a server of its own for each curve. The load of the machine, that is how many programs wanted its "
-        f"{about['cores']} cores, was {load} when they began; all that took part went before them.\n\n"
+        f"{about['cores']} cores, was {load} when they began{first}.\n\n"
         "![Cost per task at each point](scale.svg)"
     )
 
@@ -97,7 +97,7 @@ def _costs(head: str, rows: Sequence[Row]) -> str:
     bare, filled = "bare_submit" in rows[0], "fill" in rows[0]
     titles = [head, "submit, µs", "run, µs", "slowest submit, ms", "slowest turn, ms", "turn p99, ms"]
     titles += ["bare submit, µs", "bare run, µs"] if bare else []
-    titles += ["bytes a task", f"slowest batch of {BATCH}, ms", "bare, ms"] if filled else []
+    titles += ["bytes a task", "slowest batch, ms", "bare, ms"] if filled else []
     lines = []
     for row in rows:
         submit, run = row["submit"], row["run"]

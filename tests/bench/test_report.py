@@ -9,7 +9,7 @@ import pytest
 
 from bench.compare.__main__ import merge
 from bench.compare.catalogue import PEERS, find
-from bench.compare.report import BEGIN, EMPTY_PAGE, END, plot, replace_part, tables
+from bench.compare.report import BEGIN, BESIDE, EMPTY_PAGE, END, beside, plot, replace_part, tables
 from bench.compare.run import Record
 
 ABOUT = {
@@ -129,3 +129,16 @@ def test_who_supervises_a_process_that_was_killed_alone_has_a_figure() -> None:
     assert row(text, "WakaQ", "Recover")[2] == "lost"
     assert row(text, "Dramatiq", "Recover")[2] == "not within 90 s"
     assert len(row(tables(record(recovery=recovery)), "arq", "Recover")) == 3, "no column without figures"
+
+
+def test_a_run_on_another_server_stands_below_that_of_the_first() -> None:
+    readings = {"submit": {"taskq": [{"rate": 10.0}], "huey": [{"rate": 5.0}, {"error": "it broke"}]}}
+    text = beside(record(**readings))
+    assert text.startswith("## On Redis 7.0.15\n")
+    assert "\n### " not in text, "the tables of the first run are found by their headings"
+    assert "| **taskq** | 10.0 |" in text
+    assert "**What went wrong**\n\n- Huey, submit: it broke" in text
+    assert "performance.svg" not in text
+    page = replace_part(replace_part("# Mine\n", "first"), text, BESIDE)
+    assert replace_part(page, text, BESIDE) == page
+    assert page.index("first") < page.index("## On Redis")
