@@ -20,7 +20,7 @@ from taskq.model.uniqueness import Uniqueness
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Claim, Settlement
 from tests.lua.scenarios.sidings import passed, worker_that_knows
-from tests.properties.admission import Rules
+from tests.properties.admission import INTO_A_TENTH, Rules
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, envelope, settle, task
 
 WORKERS = ("w1", "w2", "w3")
@@ -30,7 +30,7 @@ TYPES = ("mail", "pdf", "pdf", "sms")
 KEYS = ("", "", "a", "b:1", "b:2", "a b:1", "c", "c a")
 LIMITED = ("a", "b", "b:1", "type", "type:mail")
 # times that lie between two seconds, as no event does
-CIRCUITS = (Circuit("c", 2, 39.5, 9.5), Circuit("type:pdf", 1, 39.5, 9.5))
+CIRCUITS = (Circuit("c", 2, 39.5, 9.5), Circuit("type:pdf", 1, 39.5, 9.5), Circuit("a", 2, 40, 9.5, share=0.6))
 OUTCOMES = ("complete",) * 4 + ("retry",) * 2 + ("fail", "cancel", "snooze", "release")
 MOST_LIVE, STEPS = 14, 45
 WEIGHTS = {
@@ -44,6 +44,8 @@ class History:
 
     def __init__(self, bench: Bench, seed: int) -> None:
         self.bench, self.dice, self.rules = bench, random.Random(seed), Rules()
+        tenth = 4  # seconds, of the circuit that opens by a share
+        bench.move_clock((INTO_A_TENTH - bench.now_ms() / 1000) % tenth)
         self.zero_ms = bench.now_ms()
         # few, so that they meet, and others in each history
         self.types, self.keys = self.dice.sample(TYPES, 2), self.dice.sample(KEYS, 4)
