@@ -87,8 +87,9 @@ class AdmissionVerbs:
         """Hold tasks of a kind back while they would fail: a circuit breaker, over all workers.
 
         It opens when ``failures`` attempts have failed within a time, with ``share`` only if these are that part of all
-        attempts in it; then no task of the kind starts, and no attempt is charged. After ``open_for`` one is let through to try: if it completes, all others start; if it fails, the
-        circuit is open again. An attempt fails if its handler raises, or takes longer than its timeout.
+        attempts in it; then no task of the kind starts, and no attempt is charged. After ``open_for`` one is let
+        through to try: if it completes, all others start; if it fails, the circuit is open again. An attempt fails if
+        its handler raises, or takes longer than its timeout.
 
         Args:
             name: what is counted: tasks with this name in their ``limit_keys``, and those of each key ``<name>:<more>``

@@ -64,7 +64,7 @@ class Circuit:
         return f"{self.share * 100:.4g} %" if self.share is not None else ""
 
     def text(self) -> str:
-        """Return it as it is stored: failures, ms for the two times, thousandths for the share; see lua/lib/gates.lua."""
+        """Return it as it is stored, times in ms and the share in thousandths; see lua/lib/gates.lua."""
         words = [self.failures, seconds_to_ms(self.within, "within"), seconds_to_ms(self.open_for, "open_for")]
         if self.share is not None:
             words.append(round(self.share * 1000))

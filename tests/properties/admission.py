@@ -132,11 +132,18 @@ class Rules:
                 self.opens(key)
 
     def _answered(self, key: str, circuit: Circuit, share: float, failed: bool) -> None:
-        tenth = (self.now + INTO_A_TENTH) // (circuit.within / 10)
-        self.answers[key].append((tenth, failed))
-        counted = [bad for at, bad in self.answers[key] if at > tenth - 10]
-        if failed and sum(counted) >= max(circuit.failures, share * len(counted)):
+        self.answers[key].append((self.tenth(circuit), failed))
+        attempts, faults = self.tally(circuit)
+        if failed and faults >= max(circuit.failures, share * attempts):
             self.opens(key)
+
+    def tenth(self, circuit: Circuit) -> float:
+        return (self.now + INTO_A_TENTH) // (circuit.within / 10)
+
+    def tally(self, circuit: Circuit) -> tuple[int, int]:
+        """Return how many attempts a circuit with a share counts, and how many failures."""
+        counted = [failed for at, failed in self.answers[circuit.name] if at > self.tenth(circuit) - 10]
+        return len(counted), sum(counted)
 
     def claimed(self, task_id: str, worker: str) -> None:
         """A run has begun.

@@ -19,6 +19,7 @@ from taskq.model.limit import Limit
 from taskq.model.uniqueness import Uniqueness
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Claim, Settlement
+from taskq.protocol.walks import all_circuits
 from tests.lua.scenarios.sidings import passed, worker_that_knows
 from tests.properties.admission import INTO_A_TENTH, Rules
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, envelope, settle, task
@@ -64,6 +65,7 @@ class History:
             if self.bench.now_ms() - self.zero_ms - self.rules.now * 1000 > 200:
                 self.tick(0)
             getattr(self, action)()
+            self.look_at_circuits()
             if action in ("limit", "circuit", "pause_type", "silence", "kill") and self.dice.random() < 0.5:
                 self.stand_still()
         self.drain()
@@ -139,7 +141,8 @@ class History:
         reply = self.send(self.bench.turn_op(worker, want, ends))
         assert reply.registered
         assert not reply.refused
-        for end in ends:
+        # of one turn the completions are settled first
+        for end in sorted(ends, key=lambda end: end.outcome != "complete"):
             self.end(end)
         claims: tuple[Claim, ...] = reply.claims
         for claim in claims:
@@ -231,6 +234,13 @@ class History:
         elif self.dice.random() < 0.3:
             self.send(self.bench.protocol.remove_circuit(circuit.name))
             self.rules.uncircled(circuit.name)
+
+    def look_at_circuits(self) -> None:
+        infos, _ = self.bench.walk(all_circuits(self.bench.protocol))
+        assert {info.circuit.name for info in infos if info.state != "closed"} == self.rules.gates.keys()
+        for info in infos:
+            if info.circuit.share:
+                assert (info.attempts, info.failed) == self.rules.tally(info.circuit)
 
     def pause_type(self) -> None:
         key = f"type:{self.dice.choice(self.types)}"
