@@ -260,6 +260,7 @@ class TestShares:
     def test_what_is_counted_goes_with_time(self, shared: Bench) -> None:
         fail(shared, 1, "complete")
         assert 60_000 < shared.client.pttl(shared.key("tallies", "k")) <= 66_000
+        assert len(shared.client.hkeys(shared.key("tallies", "k"))) == 1, "nothing without a failure"
 
     def test_a_clock_that_was_set_back_does_not_open_it_by_what_is_to_come(self, shared: Bench) -> None:
         fail(shared, 2)

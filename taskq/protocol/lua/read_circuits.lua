@@ -11,9 +11,10 @@ local found = cursor == '0' and call('HGETALL', CIRCUITS) or {}
 for i = 1, #found, 2 do
   local within, share = string.match(found[i + 1], '^%d+ ([1-9]%d*) %d+ ?(%d*)$')
   local attempts, failed = 0, 0
+  within = tonumber(within) or 0
   if share and share ~= '' then
-    attempts, failed = tally_of(found[i], tonumber(within))
-  elseif within then
+    attempts, failed = tally_of(found[i], within)
+  else
     for _, at in ipairs(call('LRANGE', FAULTS .. found[i], 0, -1)) do
       if tonumber(at) > now - within then failed = failed + 1 end
     end
