@@ -129,8 +129,8 @@ repeat
   local ids, bodies, taken, count, last, cut = {}, {}, {}, 0, 0, false
   -- by which keys of limits each is counted, who is by each key, what they will hold, and the function that takes it
   local counts, members, held, take_all
-  -- behind which entries of their lists those stand that have a group
-  local entries
+  -- behind which entries of their lists those stand that have a group, and the function that takes one from there
+  local entries, take_next
   for i = 1, want > 0 and lists or 0 do
     local found = call('LRANGE', QUEUE .. ARGV[first_rest + i - 1], '0', want - count - 1)
     taken[i] = #found
@@ -159,6 +159,7 @@ repeat
     if not usual and not large then
       -- COPY rounds
       ids, entries, taken, count = look_around()
+      take_next = take_of_group
       if not ids then break end
       for n = 1, count do keys[n] = TASK .. ids[n] end
       bodies, usual = call('MGET', unpack(keys, 1, count)), true
@@ -286,17 +287,7 @@ repeat
       for _ = 1, taken[i] do
         n = n + 1
         local group = entries and entries[n]
-        if not group then
-          call('LMOVE', from, to, 'LEFT', 'RIGHT')
-        else
-          call('LMOVE', group, to, 'LEFT', 'RIGHT')
-          if call('EXISTS', group) == 1 then
-            call('LMOVE', from, from, 'LEFT', 'RIGHT')
-            behind = behind + 1
-          else
-            call('LPOP', from)
-          end
-        end
+        if group then behind = behind + take_next(group, from, to) else call('LMOVE', from, to, 'LEFT', 'RIGHT') end
         if held and held[counts[n]] ~= keys then
           keys = held[counts[n]]
           record = run .. (keys and keys .. ' l' or '-')

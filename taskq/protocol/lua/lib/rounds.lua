@@ -30,3 +30,14 @@ local function look_around()
   end
   return ids, entries, taken, count
 end
+
+-- takes the first of a group whose entry is at the head of a list; returns 1 if others of it come round at the tail, else 0
+local function take_of_group(group, from, to)
+  call('LMOVE', group, to, 'LEFT', 'RIGHT')
+  if call('EXISTS', group) == 0 then
+    call('LPOP', from)
+    return 0
+  end
+  call('LMOVE', from, from, 'LEFT', 'RIGHT')
+  return 1
+end
