@@ -148,7 +148,7 @@ def finish(mortal: Mortal, task_id: str) -> None:
         mortal.live()
         return queue.get_task_result(task_id) is not None and queue.get_queue_stats().pending_tasks == 0
 
-    eventually(ended, 20, "its end")
+    eventually(ended, 40, "its end")
 
 
 def judge(queue: TaskQueue, story: Story, task_id: str, diary: list[str], repeats: int) -> None:
