@@ -124,8 +124,17 @@ def test_a_process_that_keeps_dying_is_started_more_and_more_slowly(queue: TaskQ
     worker = spawn().ready()
     os.kill(worker.child_pids[0], signal.SIGKILL)
     worker.ready(2)
-    os.kill(worker.child_pids[0], signal.SIGKILL)
-    worker.sees(r"was killed by SIGKILL; starting another one in 2 s")
+
+    def pauses() -> bool:
+        for (
+            pid
+        ) in worker.child_pids:  # as soon as it is there: on a busy machine one that is ready is not young any more
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return "was killed by SIGKILL; starting another one in 4 s" in worker.output
+
+    eventually(pauses, what="a pause that grows")
+    assert "starting another one in 2 s" in worker.output
     began = time.monotonic()
     assert worker.stop() == 0
-    assert time.monotonic() - began < 1.9, "a stop does not wait for the pause"
+    assert time.monotonic() - began < 3.9, "a stop does not wait for the pause"
