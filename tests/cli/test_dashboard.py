@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.servers import free_port
 
 
 def test_it_serves_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
@@ -41,8 +42,7 @@ def test_it_serves_until_it_is_told_to_stop(environment: dict[str, str]) -> None
 
 
 def test_a_server_that_is_away_is_told_at_once_and_on_the_pages(environment: dict[str, str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     away = {**os.environ, **environment, "REDIS_URL": f"redis://127.0.0.1:{port}/0", "TASKQ_REDIS_URL": ""}
     command = [sys.executable, "-m", "taskq", "dashboard", "--port", "0"]
     with subprocess.Popen(command, env=away, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
