@@ -35,7 +35,7 @@ def test_it_serves_until_it_is_told_to_stop(environment: dict[str, str]) -> None
         stream = urllib.request.urlopen(urllib.request.Request(f"{url}/live?topic=nav", headers=headers))
         assert stream.readline()
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
         assert "only shows" in said
         assert "Traceback" not in said
         assert "correct-horse" not in said
@@ -55,7 +55,7 @@ def test_a_server_that_is_away_is_told_at_once_and_on_the_pages(environment: dic
         assert refused.value.code == 503
         assert "The server does not answer" in refused.value.read().decode()
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
         assert "Traceback" not in said
 
 

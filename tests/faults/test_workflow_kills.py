@@ -114,7 +114,7 @@ STORIES = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("fate", ["killed", "lose"])
 @pytest.mark.parametrize("name", STORIES)
 def test_at_every_command(queue: TaskQueue, tmp_path: Path, name: str, fate: str) -> None:
