@@ -14,7 +14,7 @@ from taskq.model.crypto import Seal, reveal
 from taskq.model.dependencies import check_depends_on
 from taskq.model.limit import check_limit_keys
 from taskq.model.moment import iso_utc, parse_iso, plain_seconds
-from taskq.model.names import check_name, check_version, checked_type, new_id
+from taskq.model.names import check_keys, check_name, check_version, checked_type, new_id
 from taskq.model.uniqueness import FIELDS, Uniqueness, UniquePolicy
 from taskq.states import TaskPriority, TaskType
 
@@ -54,8 +54,7 @@ class Task:
             result is kept at least as long.
         ordering_key: tasks with the same key start in the order of their submits, each when the one before it has come
             to its end, retries and delays included; until then they are ``waiting``.
-        group_key: tasks with the same one, say those of one customer, take turns with all others in their list: of each
-            group one is in line at a time, and the next one joins the line behind everybody when it starts.
+        group_key: tasks with the same one, say those of one customer, take turns with all others in their list.
         limit_keys: up to 4 names of limits that it is counted by, or ``<name>:<more>`` for one of many that have the
             same limit; see ``TaskQueue.set_limit``.
         result_ttl: seconds for which the result is kept; None: as configured.
@@ -118,7 +117,7 @@ class Task:
         if self.queue is not None:
             check_name(self.queue, "queue name")
         if not (self.unique_key is self.ordering_key is self.group_key is None):
-            self._check_keys()
+            check_keys(unique_key=self.unique_key, ordering_key=self.ordering_key, group_key=self.group_key)
         if not (self.unique_ttl is self.unique_window is self.idempotency is None and self.unique_policy == _EXISTING):
             self._check_uniqueness()
         if self.limit_keys:
@@ -138,11 +137,6 @@ class Task:
     def uniqueness(self) -> Uniqueness:
         """What is said about the unique key."""
         return Uniqueness(self.unique_policy, self.unique_ttl, self.unique_window, self.idempotency)
-
-    def _check_keys(self) -> None:
-        for name in ("unique_key", "ordering_key", "group_key"):
-            if (key := getattr(self, name)) is not None:
-                check_name(key, name.replace("_", " "))
 
     def _check_uniqueness(self) -> None:
         self.uniqueness.check(self.unique_key, self.ordering_key)
@@ -201,10 +195,9 @@ def alike(pattern: Task, payload: Any) -> Task:
     task.queue, task.metadata, task.unique_key = pattern.queue, pattern.metadata, pattern.unique_key
     task.partition_key, task.created_at = pattern.partition_key, pattern.created_at
     task.ordering_key, task.limit_keys = pattern.ordering_key, pattern.limit_keys
-    task.group_key = pattern.group_key
     task.unique_policy, task.unique_ttl = pattern.unique_policy, pattern.unique_ttl
     task.unique_window, task.idempotency = pattern.unique_window, pattern.idempotency
-    task.version = pattern.version
+    task.version, task.group_key = pattern.version, pattern.group_key
     task.task_id, task.fresh_id = new_id(), True
     return task
 
