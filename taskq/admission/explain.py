@@ -8,9 +8,10 @@ from typing import Any
 
 from taskq.errors import CorruptTask
 from taskq.flows import Context, Flow
+from taskq.model.envelope import from_envelope, outline
 from taskq.model.limit import Limit
 from taskq.model.moment import iso_utc, seconds_to_ms
-from taskq.model.task import Task, from_envelope, outline
+from taskq.model.task import Task
 from taskq.model.uniqueness import UniquePolicy
 from taskq.model.views import status_dict, whole
 from taskq.protocol.keys import list_name, lists_of

@@ -14,10 +14,11 @@ from typing import Any
 from taskq.errors import BadSignature, CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge, SchemaMismatch
 from taskq.middleware import Run
 from taskq.model.crypto import hide, seal_of
+from taskq.model.envelope import from_envelope
 from taskq.model.moment import seconds_to_ms
 from taskq.model.result import result_json
 from taskq.model.retry import ControlFlow, Discard, RetryPolicy, Verdict
-from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task, from_envelope
+from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task
 from taskq.protocol.replies import Claim, Settlement
 from taskq.registry import HandlerSpec, Registry
 from taskq.settings import Settings
