@@ -179,6 +179,18 @@ def _from_sealed(text: str, seal: Seal | None) -> Task:
         raise CorruptTask(f"the stored envelope cannot be used: {error}") from None
 
 
+def unusual(task: Task) -> bool:
+    """Return whether an envelope holds what a ``Task`` checks when it is made: another program may have written it."""
+    return (
+        task.timeout is not None
+        or task.expires_in is not None
+        or task.result_ttl is not None
+        or task.max_retries != MAX_RETRIES
+        or task.retry_delay != RETRY_DELAY_SECONDS
+        or bool(task.metadata)
+    )
+
+
 def outline(stored: bytes | str, task_id: str) -> Task:
     """Return what can be read of a task without its payload, whatever the envelope looks like. Never raises.
 
