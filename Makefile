@@ -19,7 +19,7 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help install run test test-both test-server test-pythons test-streamlit quick check lint format verify verify-slice soak mutants mutants-check bench bench-compare bench-scale bench-check release-check docs clean
+.PHONY: help install run test test-both test-server test-failed test-pythons test-streamlit quick check lint format verify verify-slice soak mutants mutants-check bench bench-compare bench-scale bench-check release-check docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-both: $(VENV)/.dev ## the whole test suite on each kind of server that this
 test-server: $(VENV)/.dev ## what depends on the kind of server, without what takes longer than five seconds
 	@$(PYTEST) $(TOGETHER) -m "not slow" tests/lua tests/protocol tests/properties tests/conformance tests/transport tests/worker \
 		tests/scheduler tests/faults tests/security
+
+test-failed: $(VENV)/.dev ## the tests that failed last time, one after the other
+	@$(PYTEST) --last-failed --last-failed-no-failures none
 
 test-pythons: $(VENV)/.dev ## what must not depend on the version of Python, on each other one that is declared and on this machine
 	@$(BIN)/python -m scripts.pythons $(FLAGS)

@@ -99,7 +99,7 @@ class NotHeld(TaskqError):
 
 
 class CorruptTask(TaskqError):
-    """The stored payload does not match its SHA-256 checksum, or is not valid JSON."""
+    """What is stored of a task does not match its SHA-256 checksum, is not valid JSON, or is not all there any more."""
 
 
 class BadSignature(CorruptTask):

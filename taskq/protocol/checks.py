@@ -57,6 +57,10 @@ class Checks:
         """Return the next cursor and a page of names: retained ids, slots of retention, workers, leases, slots."""
         return self._of_names("check", (source, name, cursor, count), parse_names)
 
+    def told(self, family: str, ids: Sequence[str], most_bytes: int) -> Operation[tuple[str, list[str]]]:
+        """Return "0" and for some children what their family was told: see ``check.lua`` on ``gathered``."""
+        return self._of_names("check", ("gathered", family, "0", most_bytes, *ids), parse_names)
+
     def survey(self, cursor: str, count: int = 100) -> Operation[tuple[str, list[tuple[str, str, int]]]]:
         """Return the next cursor and some keys: name without the root, type, and ms to live or -1."""
         return self._build(

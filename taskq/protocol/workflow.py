@@ -128,6 +128,11 @@ class Family:
     ids: tuple[str, ...]
     results: tuple[bytes, ...]
 
+    @property
+    def ended(self) -> int:
+        """How many children it has counted."""
+        return self.completed + self.failed
+
 
 class WorkflowOperations:
     """The part of ``Protocol`` for workflows."""
@@ -162,7 +167,7 @@ class WorkflowOperations:
             words += (node.task_id, node.envelope, node.list_name, node.policy, len(node.needs), *node.needs)
         return self._build("graph", (max_length, *words), lambda reply: (reply[0], reply[1]))
 
-    def gather(self, family: str, start: int = 0, count: int = 0) -> Operation[Family]:
+    def gather(self, family: str | bytes, start: int = 0, count: int = 0) -> Operation[Family]:
         """Return how far a family has come, with a page of its children."""
         return self._build("gather", (family, start, count), _parse_family)
 

@@ -12,12 +12,12 @@ _FIRST_PAUSE_SECONDS = 0.001
 _LONGEST_PAUSE_SECONDS = 0.02
 
 
-def eventually(predicate: Callable[[], T], timeout_seconds: float = 10, what: str = "the condition") -> T:
+def eventually(predicate: Callable[[], T], timeout_seconds: float = 30, what: str = "the condition") -> T:
     """Return the first true value of ``predicate``.
 
     Args:
         predicate: called again and again; its errors are not caught.
-        timeout_seconds: deadline.
+        timeout_seconds: deadline; by default patient enough for a machine that has much else to do.
         what: what is waited for, for the message.
 
     Raises:

@@ -27,7 +27,7 @@ def awaited_results(queue: TaskQueue, attempt: Attempt) -> list[dict[str, Any]]:
     family: Family = queue.transport.run(queue.context.protocol.gather(name))
     if family.total and not family.done:
         raise Waiting(name)
-    return queue.run_flow(families.results_of(queue.context, name, family.total))
+    return queue.run_flow(families.results_of(queue.context, name, family))
 
 
 def check(attempt: Attempt, results: list[dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from taskq.errors import CorruptTask
 from taskq.model.result import headline
 from taskq.model.retry import Discard
 from taskq.model.task import Task
@@ -39,6 +40,7 @@ def fan_out(
         Waiting: while they have not ended; the attempt has to end with it.
         ChildrenFailed: if the policy is not fulfilled.
         AttemptLost: if the attempt no longer counts.
+        CorruptTask: if somebody else has deleted the family, or what it has gathered.
     """
     context, claim = queue.context, attempt.claim
     tasks = list(children)
@@ -46,6 +48,11 @@ def fan_out(
         return []
     plan = families.plan_of(name, len(tasks), policy, (claim.task_id, claim.fence))
     family: Family = queue.transport.run(context.protocol.gather(name))
+    if family.stored and not family.total:
+        raise CorruptTask(
+            f"the record of {name} is gone, so nobody knows when its {family.stored:,} children have ended: somebody "
+            "else has deleted it. `taskq fsck` shows what is missing; the children run all the same"
+        )
     if not family.done:
         families.name_children(context, name, tasks)
         try:
@@ -54,7 +61,7 @@ def fan_out(
             attempt.lost = True
             raise AttemptLost from None
         raise Waiting(name)
-    results = queue.run_flow(families.results_of(context, name, family.total))
+    results = queue.run_flow(families.results_of(context, name, family))
     _cancel_open(queue, results)
     if family.done == "failed":
         raise ChildrenFailed(_why(family, results, policy), results)

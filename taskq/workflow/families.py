@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from taskq.errors import InvalidTask, QueueFull, TaskConflict, TaskNotFound
+from taskq.errors import CorruptTask, InvalidTask, QueueFull, TaskConflict, TaskNotFound
 from taskq.flows import Context, Flow
 from taskq.model.codec import decode, encode
 from taskq.model.crypto import hide, reveal
@@ -113,7 +113,10 @@ def store(context: Context, plan: FamilyPlan, children: Sequence[Task], stored: 
         if code == STALE:
             raise StaleAttempt
         if code == -1:
-            raise TaskConflict(f"the id {detail.decode()} of a child is that of another task: leave task_id out")
+            raise TaskConflict(
+                f"the id {detail.decode()} of a child is known, and not as a child of {plan.name}: leave task_id out. "
+                "If you have, somebody else has deleted the record of an earlier fan-out, and `taskq fsck` tells more"
+            )
         if code == -2:
             raise QueueFull(
                 f"the list {detail[0].decode()!r} holds {detail[1]:,} tasks and may hold "
@@ -130,10 +133,14 @@ def store(context: Context, plan: FamilyPlan, children: Sequence[Task], stored: 
         stored = detail
 
 
-def results_of(context: Context, name: str, total: int) -> Flow[list[dict[str, Any]]]:
-    """Return the result dicts of the children of a family, in order; ``waiting`` is the status of an open one."""
+def results_of(context: Context, name: str, family: Family) -> Flow[list[dict[str, Any]]]:
+    """Return the result dicts of the children of a family, in order; ``open`` is the status of one that has not ended.
+
+    Raises:
+        CorruptTask: if results are gone that were there: a handler must not take them for none.
+    """
     found: list[dict[str, Any]] = []
-    for start in range(0, total, _PAGE):
+    for start in range(0, family.total, _PAGE):
         page: Family = yield context.protocol.gather(name, start, _PAGE)
         for task_id, stored in zip(page.ids, page.results, strict=True):
             if stored:
@@ -142,6 +149,14 @@ def results_of(context: Context, name: str, total: int) -> Flow[list[dict[str, A
                 found.append({"task_id": task_id, "status": "open", "result": None, "error": None})
         if len(page.ids) < _PAGE:
             break
+    ended = sum(result["status"] != "open" for result in found)
+    if ended < family.ended:
+        now: Family = yield context.protocol.gather(name)  # fewer, if a replay has opened some again
+        if ended < now.ended:
+            raise CorruptTask(
+                f"{name} has counted {now.ended:,} children that have ended, and {ended:,} of their results are left: "
+                "somebody else has deleted them. `taskq fsck` shows what is missing"
+            )
     return found
 
 
@@ -182,6 +197,6 @@ def complete(context: Context, parent_id: str, subtask_id: str, result: Any) -> 
 def aggregate(context: Context, name: str) -> Flow[dict[str, Any]]:
     """Return what a family has come to."""
     family: Family = yield context.protocol.gather(name)
-    results = yield from results_of(context, name, family.total)
+    results = yield from results_of(context, name, family)
     data = decode(reveal(context.seal, family.data, "family", name), "parent data") if family.data else None
     return {"task_id": name, "parent_data": data, "results": results}

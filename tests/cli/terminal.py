@@ -60,7 +60,7 @@ class Terminal:
 
     def sees(self, words: str) -> None:
         """Wait until some words are shown after the last key."""
-        eventually(lambda: words in self.text, 20, f"{words!r} in {self.text[-2000:]}")
+        eventually(lambda: words in self.text, 60, f"{words!r} in {self.text[-2000:]}")
 
     def press(self, keys: str) -> None:
         """Type; what was shown before is forgotten."""

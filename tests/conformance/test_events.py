@@ -45,7 +45,8 @@ def test_when_it_returns_nothing_is_missed(client: Client) -> None:
 def test_after_stop_nothing_comes(client: Client, redis_client: redis.Redis, prefix: str) -> None:
     messages: list[dict[str, Any]] = []
     client.subscribe_to_events(messages.append).stop()
-    assert redis_client.pubsub_numsub(f"{prefix}:events") == [(f"{prefix}:events", 0)]
+    channel = f"{prefix}:events"
+    eventually(lambda: redis_client.pubsub_numsub(channel) == [(channel, 0)], what="the end of the connection")
     client.submit_task(Task())
     assert messages == []
 

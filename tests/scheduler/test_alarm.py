@@ -12,6 +12,7 @@ from taskq.settings import Settings
 from taskq.transport.bell import Bell
 from taskq.transport.endpoint import Endpoint
 from tests.servers import ServerProcess
+from tests.waiting import eventually
 
 BELL = "agent_queue:bell:@scheduler"
 
@@ -44,7 +45,8 @@ def test_a_ring_ends_it(bell: Bell, server: ServerProcess) -> None:
 def test_a_wait_in_the_server_outlives_the_sleep_of_the_caller(bell: Bell, server: ServerProcess) -> None:
     alarm = Alarm(bell, threading.Event())
     assert [alarm.wait(0.02) for _ in range(5)] == [False] * 5
-    assert server.client().info("clients")["blocked_clients"] == 1
+    with server.client() as client:
+        eventually(lambda: client.info("clients")["blocked_clients"] == 1, what="the wait in the server")
     server.client().rpush(BELL, "1")
     assert alarm.wait(30)
 

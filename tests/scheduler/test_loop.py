@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -47,10 +48,13 @@ def own(server: ServerProcess, prefix: str) -> Any:
 class TestPromotion:
     def test_tasks_are_promoted_when_they_are_due_and_in_that_order(self, space: Space) -> None:
         tasks = [Task(payload=number) for number in range(20)]
+        last_ms = space.now_ms() + 1_000
+        for place, task in enumerate(tasks):
+            due_ms = last_ms - place * 20
+            space.scheduler.schedule_task(task, datetime.fromtimestamp(due_ms / 1000, UTC))
         with space.running() as loop:
-            for place, task in enumerate(tasks):
-                space.scheduler.schedule_task_in(task, 0.5 - place * 0.02)
-            assert space.pending() == []
+            early = space.pending()
+            assert early == [] or space.now_ms() >= due_ms, "the first of them is not due yet"
             eventually(lambda: len(space.pending()) == 20)
         assert space.pending() == [task.task_id for task in reversed(tasks)]
         assert loop.statistics.promoted == 20

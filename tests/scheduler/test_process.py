@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from taskq import flows
 from taskq.errors import AccessDenied
 from taskq.model.recurrence import Every
 from taskq.model.task import Task
@@ -68,12 +69,12 @@ class Process:
             assert self._popen.poll() is None, self.said()
             return text in self.said()
 
-        eventually(told, 20, f"{text!r} in the output")
+        eventually(told, 60, f"{text!r} in the output")
 
     def send(self, number: int) -> None:
         self._popen.send_signal(number)
 
-    def ended(self, seconds: float = 10) -> int:
+    def ended(self, seconds: float = 30) -> int:
         """Wait for the end and return the exit code."""
         return self._popen.wait(seconds)
 
@@ -127,7 +128,7 @@ def test_a_signal_ends_it_while_the_server_is_silent(server: ServerProcess, star
     begun = time.monotonic()
     process.send(number)
     assert process.ended() == 0
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20, "the server may be silent for a minute"
     assert "leaving without waiting" in process.err.read_text()
     assert "stopped: 0 promoted" in process.out.read_text()
 
@@ -184,8 +185,9 @@ def test_a_scheduler_that_is_killed_loses_nothing_and_doubles_nothing(
         victim.wait_until("ready")
         space.scheduler.schedule_every("beat", 0.1, Task())
         batch = [Task(payload=[round_number, number]) for number in range(200)]
-        for place, task in enumerate(batch):
-            space.scheduler.schedule_task_in(task, 0.1 + place * 0.01)
+        for first in range(0, 200, 10):  # in portions: all of them have to be there before the last ones fall due
+            due = flows.due_in(0.1 + first * 0.01)
+            space.queue.run_flow(flows.submit(space.queue.context, batch[first : first + 10], due))
         tasks += batch
         eventually(lambda batch=batch: len({task.task_id for task in batch} & set(space.pending())) >= 50, 20)
         victim.kill9()

@@ -27,6 +27,15 @@ def change(command: str, family: str, name: str = "", *words: object) -> Damage:
     return lambda bench: bench.client.execute_command(command, bench.key(family, name), *words)
 
 
+def rename_family(bench: Bench) -> None:
+    for family in ("family", "children", "gathered"):
+        bench.client.rename(bench.key(family, "ask/1"), bench.key(family, "gone/1"))
+    bench.client.hset(bench.key("state", "child"), "parents", "gone/1")
+
+
+RESULT = '{"task_id":"child","status":"completed","result":1}'
+
+
 def both(*damages: Damage) -> Damage:
     return lambda bench: [damage(bench) for damage in damages]
 
@@ -156,6 +165,25 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
         both(change("RPUSH", "children", "ask/1", "complete"), change("HSET", "gathered", "ask/1", "complete", ""),
              change("HINCRBY", "family", "ask/1", "total", 1)), "I10", "ask/1",
     ),
+    "a family that counts too few": (
+        both(change("HSET", "gathered", "ask/1", "child", RESULT), change("HDEL", "state", "child", "parents")),
+        "I10", "ask/1",
+    ),
+    "a family that counts too many": (
+        change("HSET", "family", "ask/1", "failed", 1, "done", "completed"), "I10", "ask/1",
+    ),
+    "a family that counts another end": (
+        both(change("HSET", "gathered", "ask/1", "child", RESULT), change("HDEL", "state", "child", "parents"),
+             change("HSET", "family", "ask/1", "failed", 1, "done", "completed")), "I10", "ask/1",
+    ),
+    "a family that is done too early": (change("HSET", "family", "ask/1", "done", "completed"), "I10", "ask/1"),
+    "a family that has gathered nothing": (change("DEL", "gathered", "ask/1"), "I10", "ask/1"),
+    "a family of which only the children are left": (
+        both(change("DEL", "family", "ask/1"), change("HDEL", "state", "child", "parents")), "I10", "ask/1",
+    ),
+    "a family that expires before its parent": (change("PEXPIRE", "gathered", "ask/1", 90000), "I10", "ask/1"),
+    "a family of nobody that does not expire": (rename_family, "I10", "gone/1"),
+    "a child that does not know who waits for it": (change("DEL", "state", "child"), "I10", "ask/1"),
     "a sequence that is gone": (change("DEL", "sequence", "k"), "I11", "o1"),
     "waiting, in no sequence": (change("ZREM", "sequence", "k", "o2"), "I11", "o2"),
     "the first of a sequence is not in it": (change("ZREM", "sequence", "k", "o0"), "I11", "o0"),
@@ -245,6 +273,30 @@ def test_what_a_family_is_told_of_a_child_that_is_not_live(bench: Bench, child: 
     assert bench.transport.run(told) == ()
     assert bench.transport.run(bench.protocol.mend_place("children", "child", "ask/1", LEASE_MS)) == ()
     assert changes(before, kept(bench)) == {}
+
+
+@pytest.mark.parametrize("long", [10, 100_000], ids=["short", "long"])
+def test_the_sums_of_a_large_family(bench: Bench, long: int) -> None:
+    """Of results that can be read it is known how many have completed; others may have ended in any way."""
+    names = [f"x{n}" for n in range(60)]
+    result = '{{"task_id":"x","status":"{}","result":"{}"}}'
+    gathered = {name: result.format("failed" if n % 3 else "completed", "y" * long) for n, name in enumerate(names)}
+    bench.client.hset(bench.key("gathered", "ask/1"), mapping=gathered)
+    bench.client.rpush(bench.key("children", "ask/1"), *names)
+    bench.client.hset(bench.key("family", "ask/1"), mapping={"total": 61, "completed": 21, "failed": 39})
+    assert found(run(bench)) == {("I10", "ask/1")}
+    assert run(bench, repair=True).left == 0
+    assert bench.client.hmget(bench.key("family", "ask/1"), "completed", "failed", "done") == ["20", "40", None]
+    bench.client.hset(bench.key("gathered", "ask/1"), "x0", "no result that this version knows")
+    assert run(bench).count == 0
+    bench.client.hset(bench.key("family", "ask/1"), mapping={"completed": 19, "failed": 41})
+    assert run(bench).count == 0
+    bench.client.hset(bench.key("family", "ask/1"), mapping={"completed": 18, "failed": 42})
+    assert found(run(bench)) == {("I10", "ask/1")}
+    bench.client.hset(bench.key("family", "ask/1"), mapping={"completed": 19, "failed": 40})
+    run(bench, repair=True)
+    assert bench.client.hmget(bench.key("family", "ask/1"), "completed", "failed") == ["20", "40"]
+    assert findings(bench) == []
 
 
 def test_an_ended_task_that_nothing_would_forget(bench: Bench) -> None:

@@ -11,6 +11,7 @@ import redis
 
 from taskq.model.limit import Limit
 from taskq.protocol.operations import load_scripts
+from taskq.protocol.workflow import Child, FamilyPlan
 from taskq.settings import Settings
 from taskq.transport.fsck import Fsck
 from tests.conftest import StartServer
@@ -73,6 +74,9 @@ def fill(bench: Bench, size: int) -> None:
     bench.claim("w1", 1, ["high"])
     for _ in range(size // 100):
         bench.claim("w2", 100, ["high"])
+    for start in range(0, size, 100):
+        children = [Child(f"c{n}", "C", "low") for n in range(start, start + 100)]
+        bench.run(bench.protocol.fanout(FamilyPlan("f", size, "wait_all", ttl_ms=90_000), start, children, 0))
 
 
 def damage(bench: Bench, size: int) -> None:
@@ -83,6 +87,8 @@ def damage(bench: Bench, size: int) -> None:
     bench.client.sadd(bench.key("permits", "few"), *(f"nobody{n}" for n in range(size)))
     bench.client.zadd(bench.key("blocked", "none"), {f"nobody{n}": n for n in range(size)})
     bench.client.delete(bench.key("jams"))
+    bench.client.delete(bench.key("gathered", "f"))
+    bench.client.hset(bench.key("family", "f"), "completed", size)
     bench.client.hdel(bench.key("running"), "a0")
 
 

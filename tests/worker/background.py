@@ -34,7 +34,7 @@ class Background:
     def running(self) -> bool:
         return self.thread.is_alive()
 
-    def join(self, timeout_seconds: float = 20) -> object:
+    def join(self, timeout_seconds: float = 60) -> object:
         """Return what the call returned, or raise what it raised."""
         self.thread.join(timeout_seconds)
         assert not self.thread.is_alive(), f"the call did not end within {timeout_seconds:g} s"

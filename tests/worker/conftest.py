@@ -30,6 +30,12 @@ def queue(settings: Settings) -> Iterator[TaskQueue]:
 
 
 @pytest.fixture
+def sound_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let idle workers of this process look for themselves once a minute: what is in time was told to them."""
+    monkeypatch.setattr("taskq.worker.waiter.IDLE_WAIT_SECONDS", 60.0)
+
+
+@pytest.fixture
 def started(queue: TaskQueue) -> Iterator[Callable[[TaskWorker], Background]]:
     """Function that starts a worker on a thread; it is stopped after the test."""
     running: list[tuple[TaskWorker, Background]] = []

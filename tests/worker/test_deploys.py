@@ -60,11 +60,12 @@ def test_what_one_does_not_know_another_one_runs_unharmed_and_in_order(queue: Ta
     assert order == [task.task_id for task in tasks if task.task_type == "new"]
 
 
+@pytest.mark.usefixtures("sound_sleep")
 def test_an_idle_worker_that_knows_it_is_woken_at_once(queue: TaskQueue) -> None:
     with serving(worker_of(queue, "before", {"old": 1})), serving(worker_of(queue, "after", {"old": 1, "new": 1})):
         eventually(lambda: len(queue.list_workers()) == 2, what="both workers")
         for _ in range(10):
-            result = queue.wait_for_result(queue.submit_task(Task(task_type="new")), 2)
+            result = queue.wait_for_result(queue.submit_task(Task(task_type="new")), 20)
             assert result["result"][0] == "after"
     assert queue.get_queue_stats().waiting_tasks == 0
 
@@ -86,6 +87,10 @@ def test_each_task_is_passed_over_once_while_the_one_that_knows_it_is_busy(queue
             release.set()
             for task_id in ids:
                 queue.wait_for_result(task_id, 10)
+        eventually(
+            lambda: {m["data"]["task_id"] for m in moves if m["type"] == "task.completed"} >= set(ids),
+            what="the last event",
+        )
         passed = [m["data"]["task_id"] for m in moves if m["data"].get("status") == "waiting"]
         listening.stop()
         assert sorted(passed) == sorted(ids)

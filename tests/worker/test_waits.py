@@ -45,12 +45,13 @@ def test_it_holds_no_slot_and_is_told_what_was_said(settings: Settings, keys: Se
         assert findings(queue) == []
 
 
+@pytest.mark.usefixtures("sound_sleep")
 def test_an_idle_worker_takes_it_at_once(queue: TaskQueue, started: Callable[[TaskWorker], Background]) -> None:
     started(worker_for(queue, lambda task, ctx: ctx.wait_for("go")))
     task_id = queue.submit_task(Task(task_type="one"))
     eventually(lambda: queue.get_queue_stats().waiting_tasks == 1, what="the wait")
     queue.signal(task_id, "go", 7)
-    assert queue.wait_for_result(task_id, 1)["result"] == 7
+    assert queue.wait_for_result(task_id, 20)["result"] == 7
 
 
 def test_one_that_has_come_before_is_not_waited_for(queue: TaskQueue) -> None:

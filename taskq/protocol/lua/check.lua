@@ -1,7 +1,7 @@
 -- check: a page of ids and all that is known of each, as of one instant
 -- FLAGS   no-writes
 -- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique successor
--- USES    children retention slots checkpoint signals sagas sequence permits blocked jams gates woken limits circuits bounds sla schedules
+-- USES    children gathered retention slots checkpoint signals sagas sequence permits blocked jams gates woken limits circuits bounds sla schedules
 -- INCLUDE awaited
 -- ARGV    source name cursor count:number ids*
 -- REPLY   {next cursor or '0', {per id: id, a digit per status and one for tombstone, ms to live of envelope, state and
@@ -12,8 +12,9 @@
 --         successor that its state names}}
 -- source is ids, sample (some of a status) or processing; list, whose reply is {next cursor, {id, how many entries of it there should be,
 -- ...}}; or one whose reply is {next cursor, {names}}: status, running, scheduled, dead, tombstones, retained,
--- retention, workers, leases, sagas, permits, blocked, children, jams, a hash by its name, or strangers, those of some ids that no
--- status set has. What is small the server shows all at once, a hash up to 512 fields: so ids are asked for first, and
+-- retention, workers, leases, sagas, permits, blocked, children, jams, a hash by its name, strangers, those of some ids that no
+-- status set has, or gathered, what a family was told of some children: '' nothing, their status, '?' if that is not known, or
+-- not without a look at more than count bytes. What is small the server shows all at once, a hash up to 512 fields: so ids are asked for first, and
 -- then of each, in pages, what is known.
 -- Lists are walked from their tails: what is taken from the head meanwhile moves nothing, what comes to the tail is seen
 -- twice, but nothing is missed.
@@ -47,6 +48,15 @@ local NAMES = {
   blocked = function() return members_of(call('ZSCAN', BLOCKED .. name, cursor, 'COUNT', count), 2) end,
   children = function() return from_tail(call('LLEN', CHILDREN .. name),
     call('LRANGE', CHILDREN .. name, -cursor - count, -cursor - 1)) end,
+  gathered = function()
+    local words = {}
+    for i = first_ids, #ARGV do
+      local size = call('HSTRLEN', GATHERED .. name, ARGV[i])
+      local result = size > 0 and size <= count and call('HGET', GATHERED .. name, ARGV[i]) or ''
+      words[#words + 1] = size == 0 and '' or string.match(result, '^{"task_id":"[^"]*","status":"(%a+)"') or '?'
+    end
+    return '0', words
+  end,
   status = function() return members_of(call('SSCAN', STATUS .. name, cursor, 'COUNT', count), 1) end,
   tombstones = function() return members_of(call('SSCAN', TOMBSTONES, cursor, 'COUNT', count), 1) end,
   -- '@limits' is no task

@@ -1,8 +1,8 @@
 -- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, limits, bells, ...
 -- FLAGS   no-writes
 -- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas sequence
--- USES    gathered permits blocked jams scheduled running successor gates circuits limits woken bounds sla
--- INCLUDE limited
+-- USES    family children gathered permits blocked jams scheduled running successor gates circuits limits woken bounds sla
+-- INCLUDE limited verdict
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
 -- Of 'permits <key>', 'blocked <key>' and 'children <family>' the names are ids.
@@ -65,8 +65,29 @@ local JUDGE = {
   end,
   -- results may be long: they are not read
   children = function(id)
-    local open = call('HEXISTS', GATHERED .. of, id) == 1 and call('HSTRLEN', GATHERED .. of, id) == 0
-    return open and not in_one_of(LIVE, id) and id .. ' is to end for it, and is not live'
+    if call('HEXISTS', FAMILY .. of, 'total') == 0 or call('HSTRLEN', GATHERED .. of, id) > 0 then return end
+    if call('HEXISTS', GATHERED .. of, id) == 0 then return id .. ' is to end for it, and would not be counted' end
+    if not in_one_of(LIVE, id) then return id .. ' is to end for it, and is not live' end
+    local knows = string.find(' ' .. (call('HGET', STATE .. id, 'parents') or '') .. ' ', ' ' .. of .. ' ', 1, true)
+    return not knows and id .. ' is to end for it, and does not know that'
+  end,
+  family = function(name)
+    local family = call('HMGET', FAMILY .. name, 'total', 'policy', 'need', 'completed', 'failed', 'done')
+    if not family[1] then return end
+    local children, gathered = call('LLEN', CHILDREN .. name), call('HLEN', GATHERED .. name)
+    if children < gathered then return 'lists ' .. children .. ' children and gathers ' .. gathered end
+    local owner = string.match(name, '^(.-)/')
+    local kept = owner and in_one_of(LIVE, owner) or false
+    for _, key in ipairs({FAMILY .. name, CHILDREN .. name, GATHERED .. name}) do
+      local ttl = call('PTTL', key)
+      if ttl ~= -2 and (ttl == -1) ~= kept then return kept and 'expires before its parent' or 'does not expire' end
+    end
+    local done = verdict(family[2], tonumber(family[3]), tonumber(family[1]), tonumber(family[4]) or 0, tonumber(family[5]) or 0)
+    return (done or false) ~= family[6] and 'is ' .. (family[6] or 'open') .. ' and should be ' .. (done or 'open')
+  end,
+  remains = function(name)
+    return call('HEXISTS', FAMILY .. name, 'total') == 0 and call('EXISTS', FAMILY .. name, CHILDREN .. name, GATHERED .. name) > 0
+      and 'is the rest of a family whose record is gone'
   end,
   jams = function(name)
     local at, woken = call('ZSCORE', JAMS, name), call('ZSCORE', SCHEDULED, '@limits')

@@ -1,8 +1,9 @@
 -- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
 -- FLAGS   allow-oom
 -- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
--- USES    schedules sagas sequence permits blocked jams running successor gates woken gathered result
--- INCLUDE clock text bell retention sequence limits limited blocked unique family
+-- USES    schedules sagas sequence permits blocked jams running successor gates woken result
+-- USES    family children gathered
+-- INCLUDE clock text bell retention sequence limits limited blocked unique family running
 -- ARGV    verb name detail lease:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- To take an entry out of the middle of a list would cost time in proportion to the list.
@@ -13,6 +14,36 @@ local function in_one_of(statuses, id)
   for _, status in ipairs(statuses) do
     if call('SISMEMBER', STATUS .. status, id) == 1 then return true end
   end
+end
+
+-- a family waits for a child, and the child knows it
+local function wait_for_child(id, family)
+  local state, record = call('HMGET', STATE .. id, 'status', 'parents'), read_record(call('HGET', RUNNING, id))
+  local knows = string.find(' ' .. (state[2] or '') .. ' ', ' ' .. family .. ' ', 1, true)
+  if knows and call('HEXISTS', GATHERED .. family, id) == 1 then return end
+  call('HSET', GATHERED .. family, id, '')
+  if not knows then
+    call('HSET', STATE .. id, 'status', state[1] or record and 'running' or 'pending',
+      'parents', state[2] and state[2] .. ' ' .. family or family)
+    if record then add_flag(id, record, 'h') end
+  end
+  return 'its end will be told'
+end
+
+-- what a family counts, and whether that makes it done; returns true if that is new
+local function decide(name, completed, failed)
+  local family = call('HMGET', FAMILY .. name, 'policy', 'need', 'total', 'task', 'done', 'completed', 'failed')
+  local done = verdict(family[1], tonumber(family[2]), tonumber(family[3]), completed, failed) or false
+  local counts = (tonumber(family[6]) or 0) == completed and (tonumber(family[7]) or 0) == failed
+  if counts and done == family[5] then return end
+  call('HSET', FAMILY .. name, 'completed', completed, 'failed', failed)
+  if not done then
+    call('HDEL', FAMILY .. name, 'done')
+  elseif done ~= family[5] then
+    call('HSET', FAMILY .. name, 'done', done)
+    wake(name, family[4])
+  end
+  return true
 end
 
 -- name is an id, a worker, a slot ...; detail is a list to push to, says of which entry there is one too many, or is the key of
@@ -99,16 +130,48 @@ local MEND = {
     return 'taken out of it'
   end,
   children = function()
-    if in_one_of(LIVE, name) then return end
+    if call('HEXISTS', FAMILY .. detail, 'total') == 0 then return end
     check_parents(detail)
+    if (call('HGET', GATHERED .. detail, name) or '') ~= '' then return end
+    if in_one_of(LIVE, name) then return wait_for_child(name, detail) end
     local status = 'lost'
     for _, ended in ipairs(ENDED) do
       if call('SISMEMBER', STATUS .. ended, name) == 1 then status = ended end
     end
     local result = call('GET', RESULT .. name) or gone_json(name, 'it ended, and nobody was told')
-    if call('HGET', GATHERED .. detail, name) ~= '' then return end
+    call('HSET', GATHERED .. detail, name, '')
     count_down(name, detail, status, result)
     return 'its end was told'
+  end,
+  family = function()
+    local family = call('HMGET', FAMILY .. name, 'total', 'completed', 'failed')
+    check_parents(name)
+    if not family[1] or call('LLEN', CHILDREN .. name) < call('HLEN', GATHERED .. name) then return end
+    local owner, changed = string.match(name, '^(.-)/'), 0
+    local kept = owner and in_one_of(LIVE, owner)
+    for _, key in ipairs({FAMILY .. name, CHILDREN .. name, GATHERED .. name}) do
+      if kept then
+        changed = changed + call('PERSIST', key)
+      elseif call('PTTL', key) == -1 then
+        changed = changed + call('PEXPIRE', key, 3600000)
+      end
+    end
+    local decided = decide(name, tonumber(family[2]) or 0, tonumber(family[3]) or 0)
+    return decided and 'done if enough of its children are' or changed > 0 and 'expires with its parent'
+  end,
+  -- how many children have ended was found out in many steps: none must have ended since
+  sums = function()
+    local completed, failed, was = string.match(detail, '^(%d+) (%d+) (.*)$')
+    check_parents(name)
+    local counts = call('HMGET', FAMILY .. name, 'completed', 'failed', 'total')
+    if not counts[3] or (counts[1] or 0) .. ' ' .. (counts[2] or 0) ~= was then return end
+    return decide(name, tonumber(completed), tonumber(failed)) and 'counted again: ' .. completed .. ' completed, ' .. failed .. ' not'
+  end,
+  -- without its policy nobody knows when it is done: its parent is told when it looks for it
+  remains = function()
+    if call('HEXISTS', FAMILY .. name, 'total') == 1 then return end
+    return call('UNLINK', FAMILY .. name, CHILDREN .. name, GATHERED .. name) > 0 and
+      'deleted: no record says when it is done'
   end,
   jams = function()
     check_limits(name)

@@ -99,7 +99,7 @@ class Command:
     def output(self) -> str:
         return "".join(self._lines)
 
-    def sees(self, pattern: str, times: int = 1, timeout_seconds: float = 20) -> str:
+    def sees(self, pattern: str, times: int = 1, timeout_seconds: float = 60) -> str:
         """Wait until the output matches a pattern some times; return the last match."""
 
         def found() -> str | None:
@@ -121,7 +121,7 @@ class Command:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def wait(self, timeout_seconds: float = 20) -> int:
+    def wait(self, timeout_seconds: float = 60) -> int:
         """Return the exit code when the process has ended; its output is complete then."""
         try:
             code = self.process.wait(timeout_seconds)
@@ -145,7 +145,7 @@ class Command:
 class WorkerCommand(Command):
     """``python -m taskq worker``."""
 
-    def ready(self, workers: int = 1, timeout_seconds: float = 30) -> WorkerCommand:
+    def ready(self, workers: int = 1, timeout_seconds: float = 60) -> WorkerCommand:
         """Wait until that many workers have said that they are ready."""
         self.sees(r"Worker \S+ ready", workers, timeout_seconds)
         return self

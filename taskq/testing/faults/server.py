@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -40,10 +41,24 @@ enable-debug-command yes
 """
 
 
+def _own_ports(worker: str, workers: int) -> list[int]:
+    """Return the ports of one of so many processes of pytest-xdist (``gw0``, ``gw1`` ...), in an order of chance."""
+    ports = list(_PORTS[int(worker.removeprefix("gw")) :: workers])
+    random.Random().shuffle(ports)  # noqa: S311 - any order will do, but not the one that Hypothesis has seeded
+    return ports
+
+
+# A port is free until its server has started, and again while a test has killed it: so none is handed out twice before
+# all others, and never one that belongs to another process of the same run.
+_ports = itertools.cycle(
+    _own_ports(os.environ.get("PYTEST_XDIST_WORKER", "gw0"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+)
+
+
 def free_port() -> int:
     """Return a TCP port on which nothing listens now."""
     while True:
-        port = random.choice(_PORTS)  # noqa: S311 - any port will do
+        port = next(_ports)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((HOST, port))
             return port
@@ -83,7 +98,7 @@ class ServerProcess:
 
     # -- its life --
 
-    def start(self, timeout_seconds: float = 10) -> Self:
+    def start(self, timeout_seconds: float = 30) -> Self:
         """Start the server and wait until it has loaded its data.
 
         Raises:

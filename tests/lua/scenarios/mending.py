@@ -92,6 +92,40 @@ def mend_wait_for_what_is_gone(bench: Bench) -> Operation[Any]:
     return bench.protocol.mend("a", "normal", TTL_MS)
 
 
+def family_of_two(bench: Bench, *, waits: bool = True) -> None:
+    claim = bench.claim_one("a")
+    plan = FamilyPlan("a/1", 2, "wait_all", 0, "a", claim.fence)
+    bench.run(bench.protocol.fanout(plan, 0, [Child("b", "B", "low"), Child("c", "C", "low")], 0))
+    if waits:
+        bench.end("w1", settle(claim, "wait", "a/1", 0))
+
+
+def mend_sums_that_wake(bench: Bench) -> Operation[Any]:
+    family_of_two(bench)
+    bench.client.hset(bench.key("gathered", "a/1"), mapping={"b": "1", "c": "2"})
+    return bench.protocol.mend_place("sums", "a/1", "1 1 0 0", TIMES.lease_ms)
+
+
+def mend_a_family_that_is_done(bench: Bench) -> Operation[Any]:
+    family_of_two(bench)
+    bench.client.hset(bench.key("gathered", "a/1"), mapping={"b": "1", "c": "2"})
+    bench.client.hset(bench.key("family", "a/1"), "failed", 2)
+    return bench.protocol.mend_place("family", "a/1", "", TIMES.lease_ms)
+
+
+def mend_a_child_that_is_not_waited_for(bench: Bench) -> Operation[Any]:
+    family_of_two(bench)
+    bench.claim("w1", 1, ["low"])
+    bench.client.delete(bench.key("state", "b"))
+    return bench.protocol.mend_place("children", "b", "a/1", TIMES.lease_ms)
+
+
+def mend_what_is_left_of_a_family(bench: Bench) -> Operation[Any]:
+    family_of_two(bench, waits=False)
+    bench.client.delete(bench.key("family", "a/1"))
+    return bench.protocol.mend_place("remains", "a/1", "", TIMES.lease_ms)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     mend_running,
     mend_lost,
@@ -105,4 +139,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     mend_wait,
     mend_wait_for_what_has_come,
     mend_wait_for_what_is_gone,
+    mend_sums_that_wake,
+    mend_a_family_that_is_done,
+    mend_a_child_that_is_not_waited_for,
+    mend_what_is_left_of_a_family,
 )

@@ -1,6 +1,6 @@
 -- family: children are counted at the tasks that wait for them, each of them once
 -- USES family children gathered state status queue
--- INCLUDE clock text bell events
+-- INCLUDE clock text bell events verdict
 -- A family is a list of children and what has become of them: gathered holds '' for an open one and its result for an
 -- ended one, so that whoever reports the same end again changes nothing. parents and families are names of families with
 -- spaces between them: those that a task is a child in, and those that it has made or waits for.
@@ -23,14 +23,6 @@ local function check_parents(parents)
   end
 end
 
--- returns whether a family is done, and how: 'completed', 'failed', or nil
-local function verdict(policy, need, total, completed, failed)
-  if policy == 'fail_fast' and failed > 0 then return 'failed' end
-  if policy == 'quorum' and completed >= need then return 'completed' end
-  if policy == 'quorum' and failed > total - need then return 'failed' end
-  return completed + failed >= total and 'completed' or nil
-end
-
 -- a task that waits goes to the head of its list: it has had its turn, and what it waited for is there
 local function wake(name, task)
   local state = call('HMGET', STATE .. task, 'status', 'waits', 'list')
@@ -46,12 +38,16 @@ end
 local function count_down(id, parents, status, result)
   local ended = {}
   for name in string.gmatch(parents or '', '[^ ]+') do
-    if call('HGET', GATHERED .. name, id) == '' then
+    local found = call('HMGET', FAMILY .. name, 'done', 'policy', 'need', 'total', 'completed', 'failed', 'task')
+    -- without its record nobody knows when it is done
+    if found[4] and call('HGET', GATHERED .. name, id) == '' then
+      local kind = status == 'completed' and 'completed' or 'failed'
+      local counts = {completed = tonumber(found[5]) or 0, failed = tonumber(found[6]) or 0}
+      counts[kind] = counts[kind] + 1
       call('HSET', GATHERED .. name, id, result)
-      call('HINCRBY', FAMILY .. name, status == 'completed' and 'completed' or 'failed', 1)
-      local found = call('HMGET', FAMILY .. name, 'done', 'policy', 'need', 'total', 'completed', 'failed', 'task')
-      local done = not found[1] and verdict(found[2], tonumber(found[3]), tonumber(found[4]),
-        tonumber(found[5]) or 0, tonumber(found[6]) or 0)
+      call('HSET', FAMILY .. name, kind, counts[kind])
+      local done = not found[1]
+        and verdict(found[2], tonumber(found[3]), tonumber(found[4]), counts.completed, counts.failed)
       if done then
         call('HSET', FAMILY .. name, 'done', done)
         ended[#ended + 1] = name
