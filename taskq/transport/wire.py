@@ -142,6 +142,24 @@ class Wire:
             self._ns_a_byte = (self._replied_ns - begun) / self._large
         return reply
 
+    def take(self) -> Any:
+        """Return the next reply, which has begun to arrive: usually all of it is here.
+
+        Raises:
+            Unsure: as ``read``.
+        """
+        if self._plain and not self._early:
+            reply = self._reader.gets()
+            if reply is False:
+                try:
+                    self._reader.feed(os.read(self._sock.fileno(), _CHUNK))
+                except OSError:  # ``read`` will say
+                    return self.read()
+                reply = self._reader.gets()
+            if reply is not False:
+                return reply
+        return self.read()
+
     def _glance(self, begun: int) -> Any:
         """Watch for the next reply for a moment without sleeping; return False if it does not come.
 
@@ -153,9 +171,10 @@ class Wire:
         """
         trust = self._trust
         expected = int(self._large * self._ns_a_byte)
-        pause = begun - self._replied_ns - self._large * _BURST_NS_A_BYTE
-        if trust <= 0 or pause > _BURST_NS or expected > _LONGEST_NS:
-            self._trust = trust - 1 if _DISTRUST < trust <= 0 else max(trust, 1)
+        if trust <= 0:
+            self._trust = trust - 1 if trust > _DISTRUST else 1
+            return False
+        if begun - self._replied_ns > _BURST_NS + self._large * _BURST_NS_A_BYTE or expected > _LONGEST_NS:
             return False
         fd = self._sock.fileno()
         until = begun + _GLANCE_NS + expected * 5 // 4
