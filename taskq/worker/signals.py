@@ -1,4 +1,4 @@
-"""Ctrl+C and SIGTERM for what runs in the user's own process."""
+"""Ctrl+C, SIGTERM and the end of the terminal for what runs in the user's own process."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from taskq.endings import ending_signals
+
 
 class StopOnSignals:
-    """SIGINT and SIGTERM call a function, if this is the main thread; nothing changes on another one."""
+    """SIGINT, SIGTERM and SIGHUP call a function, if this is the main thread; nothing changes on another one."""
 
     def __init__(self, handle: Callable[[int], None]) -> None:
         self._handle = handle
@@ -18,7 +20,7 @@ class StopOnSignals:
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in ending_signals():
                 self._old[number] = signal.signal(number, self._caught)
 
     def _caught(self, number: int, _: FrameType | None) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from taskq.endings import ending_signals
 from taskq.protocol.replies import Settlement
 from taskq.settings import Settings
 from taskq.worker.guardian import Ward
@@ -227,6 +228,8 @@ class Supervisor:
         child = ChildProcess(self._settings, self._options)
         if wish:
             child.wish = wish
+            if wish.startswith("drain "):
+                log.warning("it claims nothing, as was wished of the one before it: `taskq worker resume` lets it")
             child.link.tell({"wish": wish})
         self._children.append(child)
         self._selector.register(child.link, selectors.EVENT_READ, child)
@@ -234,7 +237,7 @@ class Supervisor:
             self._health.born(child.pid)
 
     def _on_signal(self, number: int) -> None:
-        if number not in (signal.SIGINT, signal.SIGTERM):
+        if number not in ending_signals():
             return
         again, self._stopping = self._stopping, True
         grace = 0.0 if again else self._options.grace_seconds
@@ -370,7 +373,7 @@ class _Signals:
     """
 
     def __init__(self) -> None:
-        self._numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+        self._numbers = (*ending_signals(), signal.SIGCHLD)
         self._sockets = socket.socketpair()
         for end in self._sockets:
             end.setblocking(False)
