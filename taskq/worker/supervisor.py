@@ -24,6 +24,7 @@ from taskq.worker.health import Health
 from taskq.worker.link import SocketLink
 from taskq.worker.options import WorkerOptions, dumps, to_wire
 from taskq.worker.process import EXIT_DONE, EXIT_RECYCLE, EXIT_REFUSED, EXIT_USAGE, is_stopped
+from taskq.worker.signals import ReadableSignals
 
 log = logging.getLogger("taskq.worker")
 
@@ -132,7 +133,7 @@ class Supervisor:
         self.patient = False
         self._waits_for_renewal = False
         self._renewal_due = False
-        self._signals = _Signals()
+        self._signals = ReadableSignals()
         self._failure: str | None = None
         self._exit_code = EXIT_DONE
         self.totals: Counter[str] = Counter()
@@ -368,35 +369,3 @@ class Supervisor:
         for entry in due:
             self._restart_at.remove(entry)
             self._spawn(entry[1])
-
-
-class _Signals:
-    """Makes signals readable: their numbers come out of a socket.
-
-    What they ask for is done by the main loop, between two of its steps: a handler could meet it in the middle of one,
-    with a lock in its hands or half of the processes started.
-    """
-
-    def __init__(self) -> None:
-        self._numbers = (*ending_signals(), signal.SIGCHLD)
-        self._sockets = socket.socketpair()
-        for end in self._sockets:
-            end.setblocking(False)
-
-    def __enter__(self) -> socket.socket:
-        ours, theirs = self._sockets
-        self._old_fd = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        self._old = {number: signal.signal(number, lambda *_: None) for number in self._numbers}
-        return ours
-
-    def poke(self) -> None:
-        """Wake the main loop without a signal."""
-        with suppress(OSError):  # a full buffer wakes as well, and after the end there is nobody to wake
-            self._sockets[1].send(b"\0")
-
-    def __exit__(self, *_: object) -> None:
-        signal.set_wakeup_fd(self._old_fd)
-        for number, old in self._old.items():
-            signal.signal(number, old)
-        for end in self._sockets:
-            end.close()
