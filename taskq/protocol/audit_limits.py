@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from taskq.model.envelope import outline
 from taskq.model.limit import MAX_LIMIT_KEYS
-from taskq.model.task import outline
 from taskq.protocol.view import FOR_ROOM, LIMIT_TIMER, View
 from taskq.states import TaskStatus
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from taskq.model.task import outline
+from taskq.model.envelope import outline
 from taskq.protocol.integrity import Facts, Member, as_shown
 from taskq.protocol.keys import list_name
 from taskq.protocol.operations import Protocol

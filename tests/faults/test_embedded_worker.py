@@ -59,7 +59,7 @@ def program(settings: Settings, ledger: Ledger, gate: Path) -> Iterator[Callable
 Run = Callable[..., Program]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_lets_running_tasks_end_and_start_returns(
     queue: TaskQueue, program: Run, ledger: Ledger, gate: Path, number: int
 ) -> None:

@@ -26,7 +26,7 @@ def waiting(queue: TaskQueue, prefix: str = "normal") -> list[str]:
         return list(client.lrange(f"{queue.settings.prefix}:queue:{prefix}", 0, -1))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_stop_lets_running_tasks_end_and_starts_no_more(
     queue: TaskQueue, spawn: Spawn, ledger: Ledger, gate: Path, number: int
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from taskq import flows
+from taskq import flows, submitting
 from taskq.errors import AccessDenied
 from taskq.model.recurrence import Every
 from taskq.model.task import Task
@@ -120,7 +120,7 @@ def test_the_banner_and_the_totals(space: Space, start: Start, redis_url: str) -
     assert process.err.read_text() == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_while_the_server_is_silent(server: ServerProcess, start: Start, number: int) -> None:
     server.pause()
     process = start(server.url, "silent", TASKQ_SOCKET_TIMEOUT="60")
@@ -187,7 +187,7 @@ def test_a_scheduler_that_is_killed_loses_nothing_and_doubles_nothing(
         batch = [Task(payload=[round_number, number]) for number in range(200)]
         for first in range(0, 200, 10):  # in portions: all of them have to be there before the last ones fall due
             due = flows.due_in(0.1 + first * 0.01)
-            space.queue.run_flow(flows.submit(space.queue.context, batch[first : first + 10], due))
+            space.queue.run_flow(submitting.submit(space.queue.context, batch[first : first + 10], due))
         tasks += batch
         eventually(lambda batch=batch: len({task.task_id for task in batch} & set(space.pending())) >= 50, 20)
         victim.kill9()
