@@ -30,7 +30,9 @@ def test_one_more_is_refused(client: Client, redis_client: redis.Redis, prefix: 
     redis_client.hset(
         f"{prefix}:{family}", mapping={f"n{n}:low" if family == "sla" else f"n{n}": line for n in range(most)}
     )
-    told = rf"^{most:,} {are} already, so more.* was not added: .*`taskq {shown_by}` .*`taskq {removed_by}` removes one$"
+    told = (
+        rf"^{most:,} {are} already, so more.* was not added: .*`taskq {shown_by}` .*`taskq {removed_by}` removes one$"
+    )
     with pytest.raises(InvalidTask, match=told):
         getattr(client, verb)(*args, **options)
     assert redis_client.hlen(f"{prefix}:{family}") == most
