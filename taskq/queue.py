@@ -136,7 +136,7 @@ class TaskQueue(WorkflowVerbs, ObserveVerbs, OperateVerbs, AdmissionVerbs):
     def submit_batch(self, tasks: Sequence[Task], *, durability: str | None = None) -> list[str]:
         """Store many tasks in one atomic call: all of them or none.
 
-        One call is up to 1,000 tasks (500 if some have a unique or an ordering key) and two million characters. More
+        One call is up to 250 tasks (125 if some have a unique or an ordering key) and two million characters. More
         are stored in several, each all or none: if one fails, its error says how many are stored. In a queue of several
         partitions it is one for each that the keys or ids of tasks name. Repeated with the same tasks, it stores what
         is missing.

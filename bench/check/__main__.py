@@ -22,7 +22,7 @@ from bench.compare.environments import ROOT
 from bench.compare.run import describe
 from bench.scale.axes import Place, measured
 from bench.scale.hands import Bare, Hands, new_queue
-from bench.server import running
+from bench.server import go_first, running
 from taskq import AsyncTaskQueue
 
 REFERENCE = ROOT / "bench" / "results" / "check.json"
@@ -120,6 +120,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--server", help="path of the server program; else the one the package would start")
     parser.add_argument("--record", action="store_true", help="keep this run as the figures of the release")
     flags = parser.parse_args(arguments)
+    go_first(0)  # and all that it starts
     with running(flags.server) as (url, admin):
         about = describe(admin, flags.tasks) | {"rounds": flags.rounds}
         now = measure(url, admin, flags.tasks, flags.rounds)

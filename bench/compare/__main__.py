@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from dataclasses import asdict
+from typing import Any
 
 from bench.compare import report
 from bench.compare.catalogue import PEERS, find
@@ -14,11 +15,12 @@ from bench.compare.environments import ROOT, cache_folder
 from bench.compare.measures import Bench
 from bench.compare.recovery import FULL_SECONDS
 from bench.compare.run import WORKS, Options, Record, run
-from bench.server import running
+from bench.server import go_first, running
 
 PAGE = ROOT / "docs" / "performance.md"
 PLOT = ROOT / "docs" / "performance.svg"
 RAW = ROOT / "bench" / "results" / "compare.json"
+OTHER = ROOT / "bench" / "results" / "compare-other.json"
 LAST = ROOT / "build" / "compare.json"
 
 
@@ -41,6 +43,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         action="store_true",
         help="write a quick run too, or let these works replace those of the page (all peers)",
     )
+    parser.add_argument("--chosen", action="store_true", help="start workers as the last run that was kept found best")
+    parser.add_argument(
+        "--beside", action="store_true", help="keep this run beside that of the page, as one on another server"
+    )
     parser.add_argument("--render", action="store_true", help="write the page anew from the raw file; measure nothing")
     return parser.parse_args(arguments)
 
@@ -54,6 +60,7 @@ def options_of(flags: argparse.Namespace) -> Options:
     names = [name for name in flags.work.split(",") if name]
     if unknown := [name for name in names if name not in WORKS]:
         raise ValueError(f"no work is called {', '.join(unknown)}; there are {', '.join(WORKS)}")
+    kept: dict[str, Any] = json.loads(RAW.read_text()) if flags.chosen else {}
     return Options(
         works=tuple(name for name in WORKS if not names or name in names),
         rounds=1 if flags.quick else flags.rounds,
@@ -61,6 +68,7 @@ def options_of(flags: argparse.Namespace) -> Options:
         tasks=min(flags.tasks, 2_000) if flags.quick else flags.tasks,
         choose=not flags.quick,
         cap_seconds=FULL_SECONDS if flags.full_recovery else flags.cap,
+        variants=kept.get("variants", {}),
     )
 
 
@@ -91,11 +99,20 @@ def write(record: Record) -> None:
     print(f"written: {PAGE.relative_to(ROOT)}, {PLOT.relative_to(ROOT)}, {RAW.relative_to(ROOT)}")
 
 
+def write_beside(record: Record) -> None:
+    """Write raw figures of another server, and their part of the page."""
+    OTHER.write_text(json.dumps(asdict(record), indent=1) + "\n")
+    PAGE.write_text(report.replace_part(PAGE.read_text(), report.beside(record), report.BESIDE))
+    print(f"written: {PAGE.relative_to(ROOT)}, {OTHER.relative_to(ROOT)}")
+
+
 def main(arguments: list[str]) -> int:
     """Measure and report; return the exit code."""
     flags = parse(arguments)
     if flags.render:
         write(Record(**json.loads(RAW.read_text())))
+        if OTHER.exists():
+            write_beside(Record(**json.loads(OTHER.read_text())))
         return 0
     try:
         peers, options = find([name for name in flags.peers.split(",") if name]), options_of(flags)
@@ -103,11 +120,16 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     say(f"environments are kept in {cache_folder()}")
+    first = go_first(0)  # and all that it starts
     with running(flags.server) as (url, admin):
         record = run(Bench(url, admin, options.seconds, options.tasks), peers, options, say)
+    record.about["first"] = first
     LAST.parent.mkdir(exist_ok=True)
     LAST.write_text(json.dumps(asdict(record), indent=1) + "\n")
     print(report.tables(record))
+    if flags.beside:
+        write_beside(record)
+        return 0
     all_peers, all_works = len(peers) == len(PEERS), options.works == WORKS
     if all_peers and all_works and (flags.write or not flags.quick):
         write(record)

@@ -27,6 +27,7 @@ class Peer:
         variants: ways to start its worker that its documentation offers; the first where none is tried.
         guarantee: what a killed worker does to a task, by the documentation.
         recovery_seconds: until the task runs again by the documentation; None: the task is lost.
+        child: a documented way to run tasks in a process that another one of the worker supervises, if there is one.
         registry: ``pypi`` or ``npm``.
         adapter: module or file, if it is not ``name``.
         remark: what a reader has to know about its configuration.
@@ -38,6 +39,7 @@ class Peer:
     variants: tuple[Variant, ...] = field(default=({},))
     guarantee: str = "at least once"
     recovery_seconds: float | None = None
+    child: Variant | None = None
     registry: str = "pypi"
     adapter: str = ""
     remark: str = ""
@@ -53,6 +55,7 @@ PEERS = (
         title="taskq",
         variants=(*_slots(50, 10, 200), *_slots(100, handler="async")),
         recovery_seconds=35,
+        child={"slots": 50, "processes": 2},
         remark="`taskq worker`, plain handlers on threads or async handlers; recovery as documented: lease 30 s + 5 s.",
     ),
     Peer(
@@ -86,6 +89,7 @@ PEERS = (
         packages=("rq==3.0.0", REDIS, HIREDIS),
         variants=({"worker": "simple"}, {"worker": "fork"}),
         recovery_seconds=840,
+        child={"worker": "fork"},
         remark="Jobs with `Retry(max=3)`: without it an abandoned job fails. Documented: 180 s timeout + 60 s, found "
         "by maintenance every 600 s. `SimpleWorker` runs jobs in the worker; the default forks for each.",
     ),
@@ -100,6 +104,7 @@ PEERS = (
             {"pool": "prefork", "slots": 1},
         ),
         recovery_seconds=3600,
+        child={"pool": "prefork", "slots": 1},
         remark="`acks_late`, `reject_on_worker_lost`, prefetch multiplier 64, no gossip, no mingle. "
         "Documented: visibility timeout of 3,600 s.",
     ),
@@ -109,6 +114,7 @@ PEERS = (
         packages=("dramatiq[redis]==2.2.1", REDIS, HIREDIS, GEVENT),
         variants=(*_slots(8, 32), *_slots(100, pool="gevent")),
         recovery_seconds=60,
+        child={"slots": 8},
         remark="Results middleware. Dead workers are found after 60 s, by chance, in 0.1 % of all commands: only under "
         "traffic.",
     ),
@@ -169,6 +175,7 @@ PEERS = (
         title="WakaQ",
         packages=("wakaq==4.0.4", REDIS, HIREDIS),
         variants=({"slots": 0}, {"handler": "async", "slots": 100}),
+        child={"slots": 0},
         guarantee="none: a killed worker loses its tasks",
         remark="No results.",
     ),
@@ -178,6 +185,7 @@ PEERS = (
         packages=("tasktiger==0.26.3", "redis==4.6.0", HIREDIS),
         variants=({"executor": "sync"}, {"executor": "fork"}),
         recovery_seconds=90,
+        child={"executor": "fork"},
         remark="No results. Documented: active for 60 s without a heartbeat, looked for every 30 s.",
     ),
 )

@@ -28,7 +28,8 @@ def cache_folder() -> Path:
 
 def folder_of(peer: Peer) -> Path:
     """Return the folder of a peer's environment; peers with the same packages share it."""
-    marked = "\n".join((peer.registry, *peer.packages, sys.version, sys.executable))
+    # the Python below all environments: two checkouts of this project share those of the peers
+    marked = "\n".join((peer.registry, *peer.packages, sys.version, str(Path(sys.executable).resolve())))
     return cache_folder() / f"{peer.packages[0].split('=')[0].split('@')[0].split('[')[0]}-{_digest(marked)}"
 
 

@@ -90,6 +90,7 @@ GOALS = (
     Goal("1 ms of CPU, two processes", "two_cpu", "rate", 1.6, True, of="drain_cpu", among="one process"),
     Goal("1 ms of sleep, slots as it likes", "drain_sleep", "rate", 0.8, True, BARE, "the bare yardstick, 50 threads"),
     Goal("seconds until a lost machine's task runs", "recovery", "seconds", 35, False),
+    Goal("seconds until a killed child's task runs", "child", "seconds", 1, False),
 )
 
 

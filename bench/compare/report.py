@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from bench.compare.chart import Bar, Panel, draw
 from bench.compare.run import Record
 
 BEGIN, END = "<!-- bench-compare: begin -->", "<!-- bench-compare: end -->"
+BESIDE = "<!-- bench-compare-beside: begin -->", "<!-- bench-compare-beside: end -->"
 EMPTY_PAGE = f"# Performance\n\n{BEGIN}\n{END}\n"
 NONE = "–"
 
@@ -105,17 +106,36 @@ def replace_part(page: str, part: str, markers: tuple[str, str] = (BEGIN, END)) 
 
 def tables(record: Record) -> str:
     """Return the Markdown of a run."""
-    peers = [peer for peer in PEERS if peer.name in record.readings.get("check", {})]
-    parts = [_about(record.about)]
-    for title, text, columns in TABLES:
-        shown = [column for column in columns if column.work in record.readings]
-        if shown:
-            rows = [[_name(peer), *(_cell(record, peer, column) for column in shown)] for peer in peers]
-            parts.append(f"### {title}\n\n{text}\n\n{markdown_table(['', *(column.title for column in shown)], rows)}")
+    peers = _peers(record)
+    parts = [f"{_about(record.about)}\n\n{_later(record.about)}![Bars of the main figures](performance.svg)"]
+    parts += [f"### {title}\n\n{text}\n\n{table}" for title, text, table in _measured(record, peers)]
     if "recovery" in record.readings:
         parts.append(_recovery(record, peers))
     parts += [_goals(record), _configuration(record, peers), _failures(record, peers)]
     return "\n\n".join(part for part in parts if part)
+
+
+def beside(record: Record) -> str:
+    """Return the Markdown of a run on another server, which stands below that of the first one and is shorter."""
+    server = record.about["server"]
+    parts = [f"## On {server}", _about(record.about)]
+    parts += [f"**{title}**\n\n{table}" for title, _, table in _measured(record, _peers(record))]
+    parts.append(_goals(record).replace("### Goals", f"**Goals, on {server} and among these**", 1))
+    parts.append(_failures(record, _peers(record)).replace("### What", "**What", 1).replace("wrong", "wrong**", 1))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _peers(record: Record) -> list[Peer]:
+    return [peer for peer in PEERS if peer.name in record.readings.get("check", {})]
+
+
+def _measured(record: Record, peers: Sequence[Peer]) -> Iterator[tuple[str, str, str]]:
+    """Yield title, explanation and Markdown of each table that has figures."""
+    for title, text, columns in TABLES:
+        shown = [column for column in columns if column.work in record.readings]
+        if shown:
+            rows = [[_name(peer), *(_cell(record, peer, column) for column in shown)] for peer in peers]
+            yield title, text, markdown_table(["", *(column.title for column in shown)], rows)
 
 
 def plot(record: Record) -> str:
@@ -140,9 +160,8 @@ def _about(about: dict[str, Any]) -> str:
         f"{about['system']}, {about['server']} without persistence, Python {about['python']}; taskq at commit "
         f"{about['commit']}. Median (least–most) of {about['rounds']} rounds in turns, about {about['seconds']:g} s a "
         "reading, and ×, the median of the ratios to taskq round by round. The run took "
-        f"{about['minutes']:g} minutes; the load of the machine was {about['load_at_start']:g} when it began.\n\n"
-        f"{_later(about)}"
-        "![Bars of the main figures](performance.svg)"
+        f"{about['minutes']:g} minutes; the load of the machine was {about['load_at_start']:g} when it began"
+        f"{'; all that took part went before other programs' if about.get('first') else ''}."
     )
 
 
@@ -184,16 +203,32 @@ def _recovery(record: Record, peers: Sequence[Peer]) -> str:
         if peer.name == "bare":
             continue
         if record.failed("check", peer) or record.failed("recovery", peer):
-            rows.append([_name(peer), "failed", peer.guarantee])
+            rows.append([_name(peer), "failed", *_child(record, peer), peer.guarantee])
         for entry in record.readings["recovery"].get(peer.name, []):
             if "error" not in entry:
-                rows.append([_name(peer), _recovered(peer, entry), peer.guarantee])
+                rows.append([_name(peer), _recovered(peer, entry), *_child(record, peer), peer.guarantee])
+    child = ["if only its process was killed"] if "child" in record.readings else []
     return (
         "### Recover\n\nThe worker with all its processes is killed (`kill -9`) in the middle of a task, another one "
         "is started, and a task a second is submitted, since some look for dead workers only under traffic. Seconds "
-        "until the task runs again, with the start of the new worker.\n\n"
-        + markdown_table(["", "runs again after", "guarantee"], rows)
+        "until the task runs again, with the start of the new worker. Where tasks run in a process that another one of "
+        "the worker supervises, that process alone was killed in a second try, and no other worker was started.\n\n"
+        + markdown_table(["", "runs again after", *child, "guarantee"], rows)
     )
+
+
+def _child(record: Record, peer: Peer) -> list[str]:
+    """Return the cell about the process that was killed alone, if that was measured."""
+    if "child" not in record.readings:
+        return []
+    entries = record.readings["child"].get(peer.name, [])
+    if not entries:
+        return [NONE]
+    if "seconds" in entries[0]:
+        return [f"{figures.short(entries[0]['seconds'])} s"]
+    if "error" in entries[0]:
+        return ["failed"]
+    return ["lost" if peer.recovery_seconds is None else f"not within {entries[0]['beyond']:.0f} s"]
 
 
 def _recovered(peer: Peer, entry: dict[str, Any]) -> str:

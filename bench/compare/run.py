@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import redis
 
 from bench.compare import measures
-from bench.compare.catalogue import Peer
+from bench.compare.catalogue import Peer, Variant
 from bench.compare.environments import ROOT, InstallError, ensure
 from bench.compare.measures import Bench, Figures, explain
 from bench.compare.processes import CORES
@@ -23,7 +23,6 @@ from bench.compare.recovery import recover
 
 Measure = Callable[[Bench, Peer], Figures]
 Say = Callable[[str], None]
-KINDS = ("noop", "sleep", "cpu")
 
 
 def _submit(verb: str) -> Measure:
@@ -51,7 +50,15 @@ IN_TURNS: dict[str, Measure] = {
     "loaded": lambda bench, peer: measures.round_trip(bench, peer, loaded=True),
 }
 ONCE: dict[str, Measure] = {"memory": measures.memory}
-WORKS = (*IN_TURNS, *ONCE, "recovery")
+KILLS = {"recovery": False, "child": True}  # whether only the process that runs the task is killed
+CHILD_SECONDS = 90.0  # who supervises a process notices soon, or does not
+WORKS = (*IN_TURNS, *ONCE, *KILLS)
+# for which works the fastest worker of a kind of task has to be known
+KINDS = {
+    "noop": {"submit", "together", "batch", "drain_noop", "two_noop", "round_trip", "loaded", "memory"},
+    "sleep": {"drain_sleep"},
+    "cpu": {"drain_cpu", "two_cpu"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +72,7 @@ class Options:
         tasks: most tasks of a drain.
         choose: try all documented ways to run a worker first, and keep the fastest for each kind of task.
         cap_seconds: how long to wait for the task of a killed worker.
+        variants: by peer and kind of task, ways that an earlier run has found fastest: no others are tried.
     """
 
     works: tuple[str, ...] = WORKS
@@ -73,6 +81,7 @@ class Options:
     tasks: int = 10_000
     choose: bool = True
     cap_seconds: float = 90.0
+    variants: Mapping[str, Mapping[str, Variant]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -145,8 +154,10 @@ def run(bench: Bench, peers: list[Peer], options: Options, say: Say) -> Record:
     record = Record(describe(bench.admin, options.tasks) | said | {"cap_seconds": options.cap_seconds})
     able = [peer for peer in peers if _prepare(bench, peer, record, say)]
     for peer in able:
-        if options.works != ("recovery",):  # its speed does not matter there
+        if not KILLS.keys() >= set(options.works):  # its speed does not matter there
             _choose(bench, peer, record, options, say)
+            if "loaded" in options.works and "submit" not in options.works:  # half of what is a load?
+                bench.rates[peer.name, "submit"] = measures.submit(bench, peer, "submit")["rate"]
     for work in (name for name in IN_TURNS if name in options.works):
         for turn in range(options.rounds):
             for peer in able:
@@ -157,13 +168,15 @@ def run(bench: Bench, peers: list[Peer], options: Options, say: Say) -> Record:
         for peer in able:
             _measure(bench, peer, work, ONCE[work], record)
         say(f"{work}: done")
-    if "recovery" in options.works:
-        say(f"recovery: up to {options.cap_seconds:.0f} s")
-        found = recover(bench, [peer for peer in able if peer.name != "bare"], options.cap_seconds)
-        for peer in able:
-            if peer.name in found:
-                entry = found[peer.name]
-                record.add("recovery", peer, {"error": explain(entry)} if isinstance(entry, Exception) else entry)
+    for work in (name for name in KILLS if name in options.works):
+        child = KILLS[work]
+        cap = min(options.cap_seconds, CHILD_SECONDS) if child else options.cap_seconds
+        say(f"{work}: up to {cap:.0f} s")
+        asked = [peer for peer in able if (peer.child is not None if child else peer.name != "bare")]
+        found = recover(bench, asked, cap, child=child)
+        for peer in asked:
+            entry = found[peer.name]
+            record.add(work, peer, {"error": explain(entry)} if isinstance(entry, Exception) else entry)
     record.about["minutes"] = round((time.monotonic() - begun) / 60, 1)
     return record
 
@@ -186,9 +199,11 @@ def _prepare(bench: Bench, peer: Peer, record: Record, say: Say) -> bool:
 def _choose(bench: Bench, peer: Peer, record: Record, options: Options, say: Say) -> None:
     """Find the fastest documented way to run a worker for each kind of task, and how fast it is."""
     chosen: dict[str, Any] = {}
-    for kind in KINDS:
+    for kind in (kind for kind, works in KINDS.items() if works.intersection(options.works)):
         speeds: list[tuple[float, int]] = []
-        for index, variant in enumerate(peer.variants[: None if options.choose else 1]):
+        known = options.variants.get(peer.name, {}).get(kind)
+        offered = peer.variants[: None if options.choose else 1] if known is None else (known,)
+        for index, variant in enumerate(offered):
             try:
                 count = 200
                 found = measures.drain(bench, peer, kind, count, variant=variant)
@@ -200,8 +215,8 @@ def _choose(bench: Bench, peer: Peer, record: Record, options: Options, say: Say
         if speeds:
             speed, index = max(speeds)
             bench.rates[peer.name, kind] = speed
-            bench.variants[peer.name, kind] = peer.variants[-index]
-            chosen[kind] = dict(peer.variants[-index])
+            bench.variants[peer.name, kind] = offered[-index]
+            chosen[kind] = dict(offered[-index])
     record.variants[peer.name] = chosen
     say(f"{peer.name}: {chosen}")
 

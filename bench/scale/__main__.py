@@ -14,7 +14,7 @@ from bench.compare.run import describe
 from bench.scale import axes, report
 from bench.scale.axes import Place, Row
 from bench.scale.report import Record
-from bench.server import running
+from bench.server import go_first, running
 
 PAGE = ROOT / "docs" / "scale.md"
 PLOT = ROOT / "docs" / "scale.svg"
@@ -45,7 +45,7 @@ def curves_of(flags: argparse.Namespace, place: Place) -> dict[str, Callable[[],
         "payload": lambda: axes.payloads(place, 10_000 if quick else 1_000_000),
         "busy": lambda: axes.busy_workers(place, (1, 10) if quick else (1, 10, 50, 200)),
         "idle": lambda: axes.idle_workers(place, (1, 5) if quick else (1, 10, 50, 200), 2.0 if quick else 12.0),
-        "processes": lambda: axes.processes(place, (1, 2) if quick else (1, 2, 4, 8), 2_000 if quick else 40_000),
+        "processes": lambda: axes.processes(place, (1, 2) if quick else (1, 2, 4, 8), 2_000 if quick else 16_000),
         "steady": lambda: axes.steady(place, 10_000 if quick else flags.day),
     }
 
@@ -66,12 +66,13 @@ def write(record: Record) -> None:
 def measure(flags: argparse.Namespace, names: list[str]) -> Record:
     """Measure curves; what is done is kept in a file, should the run not come to its end."""
     record: Record = {}
+    first = go_first(0)  # and all that it starts
     LAST.parent.mkdir(exist_ok=True)
     for name in names:
         # a server of its own: what one curve has left behind is not the next one's memory
         with running(flags.server) as (url, admin):
             place = Place(url, admin, 500 if flags.quick else flags.tasks, say)
-            about, begun = describe(admin, place.tasks), time.monotonic()
+            about, begun = describe(admin, place.tasks) | {"first": first}, time.monotonic()
             rows = list(curves_of(flags, place)[name]())
             about["minutes"] = round((time.monotonic() - begun) / 60, 1)
         record[name] = {"about": about, "rows": rows}

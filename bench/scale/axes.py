@@ -14,13 +14,16 @@ from typing import Any
 import redis
 
 from bench.measures import PAYLOAD
-from bench.scale.hands import TURN, Bare, Hands, fill, new_queue
-from bench.scale.meter import Cost, Meter
+from bench.scale.hands import BATCH, TURN, Bare, Hands, fill, new_queue
+from bench.scale.meter import Cost, Meter, together
+from bench.scale.tables import come_to_rest
 from taskq import Task, TaskQueue
 from taskq.model.moment import seconds_to_ms
 from taskq.transport.upkeep import Upkeep
 
 FAR_AHEAD = "+86400000"
+TRIES = 4  # of what another program has disturbed
+PASSES = 5  # at each point of a backlog
 Row = dict[str, Any]
 Say = Callable[[str], None]
 
@@ -62,6 +65,15 @@ def measured(place: Place, queue: TaskQueue, hands: Hands, count: int, payload: 
     return submitted, meter.cost(count, lambda: hands.work(count))
 
 
+def undisturbed(measure: Callable[[], tuple[Cost, Cost]]) -> tuple[Cost, Cost]:
+    """Return the first reading that no other program has disturbed, of so many tries; else the last one."""
+    for _ in range(TRIES):
+        costs = measure()
+        if not any(cost.disturbed for cost in costs):
+            break
+    return costs
+
+
 def row_of(point: float, ours: tuple[Cost, Cost], bare: tuple[Cost, Cost] | None = None, **more: Any) -> Row:
     """Return one row."""
     row: Row = {"point": point, "submit": asdict(ours[0]), "run": asdict(ours[1]), **more}
@@ -76,28 +88,68 @@ def sizes(most: int) -> list[int]:
 
 
 def backlog(place: Place, kind: str, most: int) -> Iterator[Row]:
-    """With more and more tasks that are ``pending``, ``scheduled`` or ``completed`` meanwhile."""
+    """With more and more tasks that are ``pending``, ``scheduled`` or ``completed`` meanwhile.
+
+    Each point is measured twice: as it was filled, while the server may still move tables that it has doubled, and
+    after these have come to rest.
+    """
     place.admin.flushall()
     queue, bare = new_queue(place.url), Bare(place.admin)
     hands = Hands(queue)
-    there = 0
+    root = f"{queue.settings.prefix}:status"
+    there = memory = 0
     for size in sizes(most):
         missing, there = size - there, size
-        fill(queue, missing, FAR_AHEAD if kind == "scheduled" else "0")
-        if kind == "completed":
-            hands.work(missing, 100)
+        empty = place.meter.memory()
+        filled = _grow(place.meter, queue, hands, kind, missing)
+        memory += place.meter.memory() - empty
         if kind != "pending":
             fill(queue, place.tasks)  # a turn needs something to claim, and leaves as much
-        yield row_of(size, measured(place, queue, hands, place.tasks, PAYLOAD), _bare(place, bare, kind, missing))
+        moving = measured(place, queue, hands, place.tasks, PAYLOAD)
+        come_to_rest(place.admin, [f"{root}:{status}" for status in ("pending", "scheduled", "completed")])
+        ours = _least([measured(place, queue, hands, place.tasks, PAYLOAD) for _ in range(PASSES)])
+        *theirs, bare_filled = _bare(place, bare, kind, missing)
+        more = {"fill": asdict(filled), "bare_fill": asdict(bare_filled), "bytes": memory / size}
+        more |= {"moving_submit": asdict(moving[0]), "moving_run": asdict(moving[1])}
+        yield row_of(size, ours, (theirs[0], theirs[1]), **more)
         place.say(f"{kind}: {size:,}")
     queue.close()
 
 
-def _bare(place: Place, bare: Bare, kind: str, missing: int) -> tuple[Cost, Cost]:
-    bare.fill(missing)
+def _grow(meter: Meter, queue: TaskQueue, hands: Hands, kind: str, missing: int) -> Cost:
+    """Make a backlog larger by so many; return what that cost."""
+    due = FAR_AHEAD if kind == "scheduled" else "0"
+    cost = _in_parts(meter, missing, lambda part: fill(queue, part, due))
+    if kind == "completed":
+        hands.work(missing, 100)
+    return cost
+
+
+def _in_parts(meter: Meter, count: int, action: Callable[[int], object]) -> Cost:
+    """Return what an action costs that is told how much of a whole to do, part by part."""
+    parts = [min(count - start, BATCH * 20) for start in range(0, count, BATCH * 20)]
+    return together([meter.cost(part, lambda part=part: action(part)) for part in parts])
+
+
+def _least(passes: Sequence[tuple[Cost, Cost]]) -> tuple[Cost, Cost]:
+    submitted, run = zip(*passes, strict=True)
+    return together(submitted, min), together(run, min)
+
+
+def _bare(place: Place, bare: Bare, kind: str, missing: int) -> tuple[Cost, Cost, Cost]:
+    """Return what the bare baseline costs: a submit, a run, and its batches."""
+    filled = _in_parts(place.meter, missing, bare.fill)
+    if kind == "completed":
+        bare.work(missing)
+        bare.fill(place.tasks)
+    come_to_rest(place.admin, [f"{bare.root}{status}" for status in ("pending", "completed")])
     meter, count = place.meter, place.tasks
-    submitted = meter.cost(count, lambda: bare.fill(count, 1))
-    return submitted, meter.cost(count, lambda: bare.work(count))
+
+    def once() -> tuple[Cost, Cost]:
+        submitted = meter.cost(count, lambda: bare.fill(count, 1))
+        return submitted, meter.cost(count, lambda: bare.work(count))
+
+    return *_least([once() for _ in range(PASSES)]), filled
 
 
 def payloads(place: Place, largest: int) -> Iterator[Row]:
@@ -107,7 +159,8 @@ def payloads(place: Place, largest: int) -> Iterator[Row]:
         payload = "x" * (size - 2)
         queue, bare = new_queue(place.url, max_message_bytes=size + 4096), Bare(place.admin, payload)
         count = max(TURN * 4, min(place.tasks, 100_000_000 // size // 4))
-        ours = measured(place, queue, Hands(queue), count, payload)
+        hands = Hands(queue)
+        ours = undisturbed(lambda one=(queue, hands, count, payload): measured(place, *one))
         meter = place.meter
         submitted = meter.cost(count, lambda bare=bare, count=count: bare.fill(count, 1))
         taken = meter.cost(count, lambda bare=bare, count=count: bare.work(count))
@@ -122,21 +175,26 @@ def busy_workers(place: Place, counts: Sequence[int]) -> Iterator[Row]:
         place.admin.flushall()
         queue = new_queue(place.url)
         hands = [Hands(queue) for _ in range(count)]
-        turns = max(place.tasks // TURN, count * 2)
-        fill(queue, (turns + count) * TURN)
+        fill(queue, count * TURN)
         for one in hands:
             one.turn()
-        meter = place.meter
-        batch = [Task(task_type="noop", payload=PAYLOAD) for _ in range(place.tasks)]
-        submitted = meter.cost(place.tasks, lambda queue=queue, batch=batch: submit_each(queue, batch))
-
-        def work(hands: list[Hands] = hands, turns: int = turns) -> None:
-            for turn in range(turns):
-                hands[turn % len(hands)].turn()
-
-        yield row_of(count, (submitted, meter.cost(turns * TURN, work)))
+        yield row_of(count, undisturbed(lambda one=(queue, hands): _kept_busy(place, *one)))
         place.say(f"busy workers: {count}")
         queue.close()
+
+
+def _kept_busy(place: Place, queue: TaskQueue, hands: Sequence[Hands]) -> tuple[Cost, Cost]:
+    """Return what a submit and a run cost while each of so many workers is always in the middle of a turn's tasks."""
+    turns = max(place.tasks // TURN, len(hands) * 2)
+    fill(queue, turns * TURN)
+    batch = [Task(task_type="noop", payload=PAYLOAD) for _ in range(place.tasks)]
+    submitted = place.meter.cost(place.tasks, lambda: submit_each(queue, batch))
+
+    def work() -> None:
+        for turn in range(turns):
+            hands[turn % len(hands)].turn()
+
+    return submitted, place.meter.cost(turns * TURN, work)
 
 
 def idle_workers(place: Place, counts: Sequence[int], seconds: float) -> Iterator[Row]:
@@ -185,32 +243,41 @@ def _trip(queue: TaskQueue) -> float:
 def processes(place: Place, counts: Sequence[int], tasks: int) -> Iterator[Row]:
     """With more and more worker processes of 32 slots that drain the same lists."""
     for count in counts:
-        place.admin.flushall()
-        queue = new_queue(place.url)
-        workers = [_drainer(queue) for _ in range(count)]
+        for _ in range(TRIES):
+            cost, rate = _drained(place, count, tasks)
+            if not cost.disturbed:
+                break
+        yield {"point": count, "run": asdict(cost), "rate": rate}
+        place.say(f"processes: {count}")
+
+
+def _drained(place: Place, count: int, tasks: int) -> tuple[Cost, float]:
+    """Return what so many worker processes cost that drain so many tasks, and how many they run a second."""
+    place.admin.flushall()
+    queue = new_queue(place.url)
+    workers = [_drainer(queue) for _ in range(count)]
+    for worker in workers:
+        assert worker.stdout
+        worker.stdout.readline()
+    fill(queue, tasks)
+    clock: list[float] = []
+
+    def drain() -> None:
+        begun = time.perf_counter()
+        for worker in workers:
+            assert worker.stdin
+            worker.stdin.write(b"go\n")
+            worker.stdin.flush()
         for worker in workers:
             assert worker.stdout
             worker.stdout.readline()
-        fill(queue, tasks)
-        clock: list[float] = []
+        clock.append(time.perf_counter() - begun)
 
-        def drain(workers: list[subprocess.Popen[bytes]] = workers, clock: list[float] = clock) -> None:
-            begun = time.perf_counter()
-            for worker in workers:
-                assert worker.stdin
-                worker.stdin.write(b"go\n")
-                worker.stdin.flush()
-            for worker in workers:
-                assert worker.stdout
-                worker.stdout.readline()
-            clock.append(time.perf_counter() - begun)
-
-        cost = place.meter.cost(tasks, drain)
-        for worker in workers:
-            worker.communicate()
-        yield {"point": count, "run": asdict(cost), "rate": tasks / clock[0]}
-        place.say(f"processes: {count}")
-        queue.close()
+    cost = place.meter.cost(tasks, drain)
+    for worker in workers:
+        worker.communicate()
+    queue.close()
+    return cost, tasks / clock[0]
 
 
 def _drainer(queue: TaskQueue) -> subprocess.Popen[bytes]:
@@ -226,18 +293,17 @@ def steady(place: Place, tasks: int, samples: int = 20) -> Iterator[Row]:
     upkeep = Upkeep(queue.transport.run, queue.namespace.protocol, queue.settings)
     part = tasks // samples
 
-    def live(upkeep: Upkeep = upkeep) -> None:
-        for start in range(0, part, 100):
-            fill(queue, min(100, part - start))
-            hands.work(min(100, part - start), 50)
-            if start % 500 == 0:
-                _sweep(upkeep, hands)
+    def live(count: int) -> None:
+        for _ in range(0, count, 100):
+            fill(queue, 100)
+            hands.work(100, 50)
+        _sweep(upkeep, hands)
 
     for sample in range(1, samples + 1):
-        cost = place.meter.cost(part, live)
+        costs = [place.meter.cost(500, lambda: live(500)) for _ in range(0, part, 500)]
         yield {
             "point": sample * part,
-            "all": asdict(cost),
+            "all": asdict(together(costs)),
             "memory": place.meter.memory(),
             "keys": place.admin.dbsize(),
         }

@@ -18,13 +18,14 @@ from taskq.model.result import result_json
 from taskq.model.task import to_envelope
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operations import LeaseTimes
+from taskq.protocol.portions import MOST_OTHERS, MOST_TASKS
 from taskq.protocol.replies import Claim, Settlement
 from taskq.protocol.submits import Submission
 from taskq.settings import Settings
 from taskq.states import TaskStatus
 
 TURN = 16
-BATCH = 500
+BATCH = MOST_TASKS  # as large as one call can be
 TIMES = LeaseTimes(3_600_000, 5_000)
 
 
@@ -40,8 +41,9 @@ def fill(queue: TaskQueue, count: int, due: str = "0", payload: object = PAYLOAD
     pattern = Task(task_type="noop", payload=payload)
     envelope = to_envelope(pattern, 10**8)
     head, tail = envelope.split(pattern.task_id)
-    for start in range(0, count, BATCH):
-        ids = [str(uuid.uuid4()) for _ in range(min(BATCH, count - start))]
+    most = BATCH if due == "0" else MOST_OTHERS
+    for start in range(0, count, most):
+        ids = [str(uuid.uuid4()) for _ in range(min(most, count - start))]
         tasks = [Submission(task_id, f"{head}{task_id}{tail}", "normal", due, "") for task_id in ids]
         queue.transport.run(protocol.submit(tasks, 0, reused=False))
 
@@ -123,7 +125,7 @@ class Bare:
 
     def __init__(self, admin: redis.Redis, payload: object = PAYLOAD) -> None:
         self._admin = admin
-        self._root = f"bare_{uuid.uuid4().hex[:8]}:"
+        self.root = f"bare_{uuid.uuid4().hex[:8]}:"
         self._body = to_envelope(Task(task_type="noop", payload=payload), 10**8)
         self._put, self._take = admin.script_load(_PUT), admin.script_load(_TAKE)
         self._result = "x" * 200
@@ -133,9 +135,9 @@ class Bare:
         for start in range(0, count, batch):
             size = min(batch, count - start)
             words = [word for _ in range(size) for word in (str(uuid.uuid4()), self._body)]
-            self._admin.evalsha(self._put, 1, self._root, size, *words)
+            self._admin.evalsha(self._put, 1, self.root, size, *words)
 
     def work(self, tasks: int) -> None:
         """Take so many, and keep a result for each."""
         for _ in range(0, tasks, TURN):
-            self._admin.evalsha(self._take, 1, self._root, TURN, self._result)
+            self._admin.evalsha(self._take, 1, self.root, TURN, self._result)

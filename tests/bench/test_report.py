@@ -9,7 +9,7 @@ import pytest
 
 from bench.compare.__main__ import merge
 from bench.compare.catalogue import PEERS, find
-from bench.compare.report import BEGIN, EMPTY_PAGE, END, plot, replace_part, tables
+from bench.compare.report import BEGIN, BESIDE, EMPTY_PAGE, END, beside, plot, replace_part, tables
 from bench.compare.run import Record
 
 ABOUT = {
@@ -118,3 +118,27 @@ def test_a_later_run_of_one_work_replaces_that_work_and_says_so() -> None:
 def test_a_queue_that_forgets_what_is_done_has_no_ratio() -> None:
     text = tables(record(memory={"taskq": [{"pending": 400.0, "completed": 800.0}], "wakaq": [{"completed": 0.02}]}))
     assert row(text, "WakaQ", "Cost")[2] == "0"
+
+
+def test_who_supervises_a_process_that_was_killed_alone_has_a_figure() -> None:
+    recovery = {"taskq": [{"seconds": 31.0}], "arq": [{"beyond": 90.0}], "wakaq": [{"beyond": 90.0}]}
+    child = {"taskq": [{"seconds": 0.25}], "wakaq": [{"beyond": 90.0}], "dramatiq": [{"beyond": 90.0}]}
+    text = tables(record(recovery=recovery | {"dramatiq": [{"seconds": 150.0}]}, child=child))
+    assert row(text, "taskq", "Recover")[1:3] == ["31.0 s", "0.250 s"]
+    assert row(text, "arq", "Recover")[2] == "–"
+    assert row(text, "WakaQ", "Recover")[2] == "lost"
+    assert row(text, "Dramatiq", "Recover")[2] == "not within 90 s"
+    assert len(row(tables(record(recovery=recovery)), "arq", "Recover")) == 3, "no column without figures"
+
+
+def test_a_run_on_another_server_stands_below_that_of_the_first() -> None:
+    readings = {"submit": {"taskq": [{"rate": 10.0}], "huey": [{"rate": 5.0}, {"error": "it broke"}]}}
+    text = beside(record(**readings))
+    assert text.startswith("## On Redis 7.0.15\n")
+    assert "\n### " not in text, "the tables of the first run are found by their headings"
+    assert "| **taskq** | 10.0 |" in text
+    assert "**What went wrong**\n\n- Huey, submit: it broke" in text
+    assert "performance.svg" not in text
+    page = replace_part(replace_part("# Mine\n", "first"), text, BESIDE)
+    assert replace_part(page, text, BESIDE) == page
+    assert page.index("first") < page.index("## On Redis")

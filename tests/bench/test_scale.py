@@ -12,8 +12,8 @@ import redis
 from bench.compare.chart import Bar, Panel, draw
 from bench.scale import axes, report
 from bench.scale.axes import Place
-from bench.scale.hands import Bare, Hands, fill, new_queue
-from bench.scale.meter import Cost, Meter
+from bench.scale.hands import BATCH, Bare, Hands, fill, new_queue
+from bench.scale.meter import Cost, Meter, together
 from taskq.protocol.audit import audit
 from tests.servers import ServerProcess
 
@@ -36,8 +36,8 @@ def place(server: ServerProcess, admin: redis.Redis) -> Place:
 
 def row(point: Any, us: float, memory: int = 0) -> dict[str, Any]:
     cost = dataclasses.asdict(Cost(us, 1.0, 0.5, 10))
-    names = ("submit", "run", "bare_submit", "bare_run", "all")
-    return {"point": point, **dict.fromkeys(names, cost), "memory": memory, "keys": 3}
+    names = ("submit", "run", "bare_submit", "bare_run", "bare_fill", "fill", "all")
+    return {"point": point, **dict.fromkeys(names, cost), "memory": memory, "keys": 3, "bytes": 400}
 
 
 def record(**curves: list[dict[str, Any]]) -> report.Record:
@@ -84,8 +84,12 @@ def test_the_bare_baseline_does_the_same(admin: redis.Redis) -> None:
 def test_a_backlog_is_there_while_it_is_measured(place: Place, admin: redis.Redis, kind: str) -> None:
     (only,) = axes.backlog(place, kind, 1000)
     assert only["point"] == 1000
-    assert only["submit"]["calls"] == 48
-    assert only["run"]["calls"] == 48 // 16 + 1
+    assert only["moving_submit"]["calls"] == 48
+    assert only["moving_run"]["calls"] == 48 // 16 + 1
+    assert only["submit"]["calls"] == axes.PASSES * 48
+    assert only["run"]["calls"] == axes.PASSES * (48 // 16 + 1)
+    assert only["fill"]["calls"] >= 1000 // BATCH
+    assert 200 < only["bytes"] < 3000
     (left,) = (admin.scard(key) for key in admin.scan_iter(f"scale_*:status:{kind}"))
     assert left >= 1000
 
@@ -133,3 +137,32 @@ def test_points_of_a_curve_keep_their_order() -> None:
     drawn = draw([Panel("cost", bars, False, ranked=False)], "")
     assert drawn.index(">1,000<") < drawn.index(">10,000<") < drawn.index(">100,000<")
     assert "10,000" in report.plot(record(pending=[row(10_000, 1.0)], steady=[row(1, 1.0, 2048)]))
+
+
+def test_what_another_program_disturbed_is_no_longest_call() -> None:
+    mine = dataclasses.asdict(Cost(10.0, 3.0, 1.0, 7))
+    theirs = dataclasses.asdict(Cost(20.0, 50.0, 30.0, 5, waited_ms=49.0, disturbed=True, long=1))
+    rows = [{"point": 1, "submit": mine, "run": theirs}]
+    assert report.longest({"busy": rows}) == (3.0, "busy", 0, 7)
+    text = report.tables(record(busy=rows))
+    assert "| script calls of more than 5 ms | none | 0 of 7, the longest 3.00 ms (busy) | reached |" in text
+    assert f"| 1 | 10.0 | 20.0 | 3.00 | 50.0 {report.TAKEN} |" in text
+    assert f"\n\n{report.TAKEN} Another program" in text
+
+
+def test_of_several_passes_those_that_nobody_disturbed_count() -> None:
+    costs = [Cost(10.0, 1.0, 0.5, 3), Cost(14.0, 2.0, 0.7, 3, long=1), Cost(9.0, 60.0, 9.0, 3, 55.0, True, 2)]
+    assert together(costs, min) == Cost(10.0, 2.0, 0.5, 9, long=1)
+    assert together(costs[2:], min).disturbed
+
+
+def test_a_goal_of_growth_is_reached_or_not() -> None:
+    flat = report.tables(record(pending=[row(1000, 10.0), row(1_000_000, 10.9)]))
+    assert "| a run beside 1,000,000 pending tasks, to one beside 1,000 | ≤ 1.10 × | 1.09 × | reached |" in flat
+    steep = report.tables(record(pending=[row(1000, 10.0), row(1_000_000, 11.1)]))
+    assert "1.11 × | **not reached** |" in steep
+
+
+def test_the_meter_counts_calls_that_are_too_long(admin: redis.Redis) -> None:
+    cost = Meter(admin).cost(2, lambda: [admin.eval("for _ = 1, ARGV[1] do end", 0, n) for n in (10, 3_000_000)])
+    assert (cost.calls, cost.long) == (2, 1)

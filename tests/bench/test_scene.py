@@ -9,7 +9,9 @@ import pytest
 
 from bench.compare.catalogue import Peer, find
 from bench.compare.lines import AdapterError
+from bench.compare.measures import Bench
 from bench.compare.processes import Scene, kill_tree, processor_seconds, tree
+from bench.compare.recovery import recover
 from bench.compare.work import read_ledger
 from tests.servers import ServerProcess
 from tests.waiting import eventually
@@ -58,3 +60,12 @@ def test_an_adapter_that_does_not_come_up_says_so(scene: Scene) -> None:
     with pytest.raises(AdapterError, match="has ended"):
         scene.client(Peer(name="nobody", title="Nobody"), {})
     assert "bench.compare.peers.nobody" in scene.said()
+
+
+@pytest.mark.slow
+def test_the_process_that_runs_a_task_can_be_killed_alone(server: ServerProcess) -> None:
+    with server.client() as admin:
+        found = recover(Bench(server.url, admin, 1.0, 100), find(["taskq", "bare"]), 60.0, child=True)
+    assert isinstance(found["taskq"], dict)
+    assert found["taskq"]["seconds"] < 20, "who supervises it tells at once; a lease is 30 s"
+    assert "nobody supervises" in str(found["bare"])

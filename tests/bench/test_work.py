@@ -36,3 +36,9 @@ def test_flags_say_what_is_measured() -> None:
     assert options_of(parse(["--full-recovery"])).cap_seconds == FULL_SECONDS
     with pytest.raises(ValueError, match="no work is called dance"):
         options_of(parse(["--work", "dance"]))
+
+
+def test_what_an_earlier_run_has_chosen_is_not_tried_again() -> None:
+    assert options_of(parse([])).variants == {}
+    kept = options_of(parse(["--chosen"])).variants
+    assert kept["taskq"].keys() == {"noop", "sleep", "cpu"}

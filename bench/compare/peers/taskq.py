@@ -64,7 +64,8 @@ class Taskq(Adapter):
     def worker(index: int) -> list[str]:
         handlers = f"{__name__}:register"
         flags = ["--concurrency", str(SLOTS), "--handlers", handlers, "--redis-url", URL]
-        return [sys.executable, "-m", "taskq", "worker", *flags]
+        processes = ["--processes", str(VARIANT["processes"])] if "processes" in VARIANT else []
+        return [sys.executable, "-m", "taskq", "worker", *flags, *processes]
 
 
 ADAPTER = Taskq
