@@ -34,7 +34,7 @@ class Case(NamedTuple):
     what: str
     make: Callable[[int], Task]
     limits: tuple[dict[str, object], ...] = ()
-    circuits: tuple[str, ...] = ()
+    circuits: tuple[dict[str, object], ...] = ()
     bounds: tuple[dict[str, object], ...] = ()
 
 
@@ -42,8 +42,9 @@ CASES = (
     Case("no limit defined", lambda n: task()),
     Case("a limit of another type, or of a key", lambda n: task(), ({"name": "type:x", "concurrency": 50},)),
     Case("a limit of their type", lambda n: task(), ({"name": "type:noop", "concurrency": 50},)),
-    Case("a circuit of another type", lambda n: task(), circuits=("type:x",)),
-    Case("a circuit of their type, closed", lambda n: task(), circuits=("type:noop",)),
+    Case("a circuit of another type", lambda n: task(), circuits=({"name": "type:x"},)),
+    Case("a circuit of their type, closed", lambda n: task(), circuits=({"name": "type:noop"},)),
+    Case("... that opens by a share", lambda n: task(), circuits=({"name": "type:noop", "share": 0.5},)),
     Case("a rate of their type", lambda n: task(), ({"name": "type:noop", "rate": "10000/s"},)),
     Case("one limit key", lambda n: task(limit_keys=["k"]), ({"name": "k", "concurrency": 50},)),
     Case("a key each", lambda n: task(limit_keys=[f"k:{n % 100}"]), ({"name": "k", "concurrency": 50},)),
@@ -117,8 +118,8 @@ def measure(server: Counted, case: Case) -> tuple[float, float]:
     queue = new_queue(server.url)
     for limit in case.limits:
         queue.set_limit(**limit)  # type: ignore[arg-type]  # options of the bench
-    for name in case.circuits:
-        queue.set_circuit(name)
+    for circuit in case.circuits:
+        queue.set_circuit(**circuit)  # type: ignore[arg-type]  # options of the bench
     for bound in case.bounds:
         queue.set_queue_limit(**bound)  # type: ignore[arg-type]  # options of the bench
     batches = [[case.make(at + n) for n in range(100)] for at in range(0, TASKS, 100)]

@@ -295,6 +295,7 @@ class Bench:
             "blocked",
             "limits",
             "faults",
+            "tallies",
             "gates",
             "sidings",
         ):
@@ -326,6 +327,8 @@ class Bench:
             return {key: re.sub(r"\d{13}", lambda found: self._moment(found[0]), gate) for key, gate in content.items()}
         if family in ("starts", "faults"):
             return [self._moment(start) for start in content]
+        if family == "tallies":  # the tenths in their order
+            return [(field[:1] == "!", int(count)) for field, count in sorted(content.items())]
         if family == "sidings":  # without the moment of the last pass
             return {siding: text.partition(" ")[2] for siding, text in content.items()}
         if family == "blocked":

@@ -149,6 +149,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         queue.cancel_task(queue.submit_task(Task(task_type="look", priority="low")))
         queue.pause(priority="low")
         queue.set_circuit("type:fail")
+        queue.set_circuit("type:look", share=0.5)
         queue.pause(task_type="many")
         queue.submit_batch([Task(task_type="many") for _ in range(101)])
         eventually(scheduler.run_once, what="a slot that is due")

@@ -49,8 +49,16 @@ class AsyncAdmissionVerbs:
         return await self.run_flow(limits.list_limits(self.spread))
 
     @documented_as(AdmissionVerbs.set_circuit)
-    async def set_circuit(self, name: str, *, failures: int = 5, within: float = 60.0, open_for: float = 30.0) -> None:
-        await self.run_flow(circuits.set_circuit(self.spread, Circuit(name, failures, within, open_for)))
+    async def set_circuit(
+        self,
+        name: str,
+        *,
+        failures: int = 5,
+        within: float = 60.0,
+        open_for: float = 30.0,
+        share: float | None = None,
+    ) -> None:
+        await self.run_flow(circuits.set_circuit(self.spread, Circuit(name, failures, within, open_for, share)))
 
     @documented_as(AdmissionVerbs.remove_circuit)
     async def remove_circuit(self, name: str) -> bool:

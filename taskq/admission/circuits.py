@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from taskq.admission.storing import Kind, store
@@ -63,7 +64,9 @@ def list_circuits(spread: Spread[Any]) -> Flow[list[CircuitInfo]]:
                 key: _worse(known.keys[key], state) if known is not info and key in known.keys else state
                 for key, state in info.keys.items()
             }
-            found[info.circuit.name] = CircuitInfo(info.circuit, keys, max(known.failed, info.failed))
+            found[info.circuit.name] = replace(
+                max(known, info, key=lambda one: one.failed), circuit=info.circuit, keys=keys
+            )
     return list(found.values())
 
 

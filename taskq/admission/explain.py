@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from taskq.errors import CorruptTask
 from taskq.flows import Context, Flow
 from taskq.model.limit import Limit
 from taskq.model.moment import iso_utc, seconds_to_ms
+from taskq.model.result import headline
 from taskq.model.task import Task, from_envelope, outline
 from taskq.model.uniqueness import UniquePolicy
 from taskq.model.views import status_dict, whole
-from taskq.protocol.keys import list_name, lists_of
+from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.replies import Circumstances, Inspection, WorkerCard
 from taskq.protocol.walks import all_cards
 from taskq.states import TaskStatus
@@ -81,7 +82,20 @@ def explain(context: Context, task_id: str) -> Flow[Explanation]:
         damage = str(error)
     status = status_dict(task, item.state, item.result, context.seal)
     case = _Case(task, status, item.state, found, workers, damage)
-    return _BY_STATUS[TaskStatus(status["status"])](case)
+    return _with_expiry(case, _BY_STATUS[TaskStatus(status["status"])](case))
+
+
+def _with_expiry(case: _Case, found: Explanation) -> Explanation:
+    """Return an explanation that also says until when it is worth a start."""
+    deadline = case.task.deadline_ms
+    if deadline is None or found.status not in _TO_START:
+        return found
+    at = iso_utc(deadline)
+    if deadline > case.found.now_ms:
+        message = f"{found.message}; it expires at {at} if it has not started by then"
+    else:
+        message = f"{found.message}; it has expired at {at}: the next worker that could start it cancels it"
+    return replace(found, message=message, details={**found.details, "expires": at})
 
 
 def _pending(case: _Case) -> Explanation:
@@ -92,7 +106,7 @@ def _pending(case: _Case) -> Explanation:
         return case.because("paused", "everything is paused: `taskq queue resume --all` lets workers claim again")
     if case.found.paused:
         return case.because(
-            "paused", f"the list {name} is paused: `taskq queue resume` lets workers claim again", list=name
+            "paused", f"the list {name} is paused: `{_resume(name)}` lets workers claim again", list=name
         )
     if gated := _gated(case):
         return gated
@@ -118,6 +132,11 @@ def _pending(case: _Case) -> Explanation:
             workers=[card.worker_id for card in serving[:10]],
         )
     return _queued(case, name)
+
+
+def _resume(name: str) -> str:
+    queue, priority = split_list_name(name)
+    return f"taskq queue resume {queue + ' ' if queue else ''}--priority {priority.label}"
 
 
 def _gated(case: _Case) -> Explanation | None:
@@ -163,7 +182,7 @@ def _later(case: _Case) -> Explanation:
     reason = case.status["reason"]
     if case.status["status"] == TaskStatus.RETRY:
         retries, most = whole(case.state.get("retries")), case.task.max_retries
-        error = str(case.status["error"] or "its handler raised").strip().splitlines()[-1]
+        error = _named(str(case.status["error"] or "its handler raised"))
         message = f"retry {retries} of {most} starts at {due}, because: {error}"
         return case.because("retry", message, due=due, retry=retries, of=most, error=error)
     if reason:
@@ -228,15 +247,17 @@ def _knows(card: WorkerCard, task: Task) -> bool:
 
 def _passed(case: _Case, ahead: int) -> Explanation:
     task, name = case.task, case.state.get("list", "")
-    what = f"{task.task_type}" + (f" version {task.version}" if task.version != 1 else "")
+    what = task.task_type + (f" in version {task.version}" if task.version != 1 else "")
     able = [
         card.worker_id for card in case.workers if _knows(card, task) and name in card.card.get("lists", "").split()
     ]
     details = {"type": task.task_type, "version": task.version, "ahead": ahead, "workers": able[:10]}
     if not able:
-        message = f"no live worker of the list {name} knows {what}: start one that does"
+        message = f"no live worker of the list {name} knows the type {what}: start one that does"
         return case.because("unknown_type", message, **details)
-    message = f"a worker that does not know {what} has passed it over; {len(able)} do, and {ahead} go before it"
+    message = (
+        f"a worker that does not know the type {what} has passed it over; {len(able)} do, and {ahead} go before it"
+    )
     return case.because("passed", message, **details)
 
 
@@ -256,7 +277,7 @@ def _running(case: _Case) -> Explanation:
 
 def _ended(case: _Case) -> Explanation:
     status, error = case.status["status"], str(case.status["error"] or "").strip()
-    why = ": ".join(word for word in (case.status["reason"], error.splitlines()[-1] if error else "") if word)
+    why = ": ".join(word for word in (case.status["reason"], _named(error)) if word)
     at = case.status["completed_at"]
     if status == TaskStatus.FAILED:
         return case.because(
@@ -267,6 +288,13 @@ def _ended(case: _Case) -> Explanation:
     )
 
 
+def _named(error: str) -> str:
+    """Return the line of an error that names it, and the note behind it that says why it is not tried again."""
+    line, last = headline(error), (error.strip().splitlines() or [""])[-1]
+    return f"{line} {last}" if last != line and last.startswith("(") else line
+
+
+_TO_START = (TaskStatus.PENDING, TaskStatus.SCHEDULED, TaskStatus.RETRY, TaskStatus.WAITING)
 _BY_STATUS = {
     TaskStatus.PENDING: _pending,
     TaskStatus.SCHEDULED: _later,

@@ -76,12 +76,21 @@ class AdmissionVerbs:
         """
         return self.run_flow(limits.list_limits(self.spread))
 
-    def set_circuit(self, name: str, *, failures: int = 5, within: float = 60.0, open_for: float = 30.0) -> None:
+    def set_circuit(
+        self,
+        name: str,
+        *,
+        failures: int = 5,
+        within: float = 60.0,
+        open_for: float = 30.0,
+        share: float | None = None,
+    ) -> None:
         """Hold tasks of a kind back while they would fail: a circuit breaker, over all workers.
 
-        It opens when ``failures`` attempts have failed within a time; then no task of the kind starts, and no attempt
-        is charged. After ``open_for`` one is let through to try: if it completes, all others start; if it fails, the
-        circuit is open again. An attempt fails if its handler raises, or takes longer than its timeout.
+        It opens when ``failures`` attempts have failed within a time, with ``share`` only if these are that part of all
+        attempts in it; then no task of the kind starts, and no attempt is charged. After ``open_for`` one is let
+        through to try: if it completes, all others start; if it fails, the circuit is open again. An attempt fails if
+        its handler raises, or takes longer than its timeout.
 
         Args:
             name: what is counted: tasks with this name in their ``limit_keys``, and those of each key ``<name>:<more>``
@@ -89,12 +98,14 @@ class AdmissionVerbs:
             failures: attempts that have to fail, 1 to 1,000.
             within: seconds within which they have to.
             open_for: seconds until one is let through.
+            share: what part of the attempts that have completed or failed within that time must have failed besides,
+                0.001 to 1; None: any. The time is then counted by tenths.
 
         Raises:
             InvalidTask: for a name or a number that cannot be used, or if there are 1,000 circuits.
             ServerUnavailable: if the server cannot be asked.
         """
-        self.run_flow(circuits.set_circuit(self.spread, Circuit(name, failures, within, open_for)))
+        self.run_flow(circuits.set_circuit(self.spread, Circuit(name, failures, within, open_for, share)))
 
     def remove_circuit(self, name: str) -> bool:
         """Remove a circuit; what it holds back starts.

@@ -29,8 +29,11 @@ def circuit() -> None:
 @click.option(
     "--open-for", type=values.duration, default=_RULE.open_for, help="Time until one task may try.  [default: 30s]"
 )
+@click.option("--share", type=values.share, help="Only if so many of all attempts within the time failed: 0.5, or 50%.")
 @with_session
-def set_circuit(session: Session, name: str, failures: int, within: float, open_for: float) -> None:
+def set_circuit(
+    session: Session, name: str, failures: int, within: float, open_for: float, share: float | None
+) -> None:
     """Add or replace a circuit: it opens when N attempts have failed within a time.
 
     NAME counts as that of a limit: type:TYPE the tasks of a type, any other name those with it among their limit keys.
@@ -38,13 +41,16 @@ def set_circuit(session: Session, name: str, failures: int, within: float, open_
     \b
     Examples:
       taskq circuit set type:mail --failures 5 --within 1m --open-for 30s
-      taskq circuit set host
+      taskq circuit set host --failures 10 --share 50%
     """
-    session.queue.set_circuit(name, failures=failures, within=within, open_for=open_for)
+    session.queue.set_circuit(name, failures=failures, within=within, open_for=open_for, share=share)
     if session.json:
-        show_json({"name": name, "failures": failures, "within": within, "open_for": open_for})
+        show_json({"name": name, "failures": failures, "within": within, "open_for": open_for, "share": share})
     else:
-        show(f"{name} opens after {failures} failures within {duration_text(within)}, for {duration_text(open_for)}")
+        rule = Circuit(name, failures, within, open_for, share)
+        part = f" that are {rule.percent} of the attempts" if rule.percent else ""
+        times = f"within {duration_text(within)}, for {duration_text(open_for)}"
+        show(f"{name} opens after {failures} failures{part} {times}")
 
 
 @circuit.command("ls")
@@ -63,13 +69,15 @@ def ls(session: Session) -> None:
 
 def _rows(info: CircuitInfo) -> list[tuple[object, ...]]:
     rule = info.circuit
-    text = f"{rule.failures} in {duration_text(rule.within)}, open {duration_text(rule.open_for)}"
+    part = f" and {rule.percent}" if rule.percent else ""
+    text = f"{rule.failures}{part} in {duration_text(rule.within)}, open {duration_text(rule.open_for)}"
+    failed = f"{info.failed} of {info.attempts}" if rule.percent else info.failed
     if not info.keys:
-        return [(rule.name, text, info.failed, None, "closed", None, None, 0)]
+        return [(rule.name, text, failed, None, "closed", None, None, 0)]
     rows: list[tuple[object, ...]] = []
     for key, item in sorted(info.keys.items()):
         until = iso_utc(item.until_ms) if item.until_ms else None
-        rows.append((rule.name, text, info.failed, key, item.state, until, item.probe, item.waiting))
+        rows.append((rule.name, text, failed, key, item.state, until, item.probe, item.waiting))
     return rows
 
 

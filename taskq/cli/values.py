@@ -11,6 +11,7 @@ import click
 
 from taskq import kinds
 from taskq.errors import InvalidTask
+from taskq.model.circuit import parse_share
 from taskq.model.moment import parse_duration
 from taskq.states import TaskPriority
 
@@ -24,6 +25,14 @@ def duration(value: str | float) -> float:
         return float(value)
     try:
         return parse_duration(value)
+    except InvalidTask as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def share(value: str | float) -> float:
+    """Return the part of ``0.5`` or ``50%``."""
+    try:
+        return parse_share(str(value))
     except InvalidTask as error:
         raise click.BadParameter(str(error)) from None
 

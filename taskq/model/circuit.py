@@ -13,6 +13,19 @@ MAX_CIRCUITS = 1000
 _MOST_FAILURES = 1_000
 
 
+def parse_share(text: str) -> float:
+    """Return the part of ``0.5`` or ``50%``.
+
+    Raises:
+        InvalidTask: if it is none.
+    """
+    number, percent, rest = text.strip().partition("%")
+    try:
+        return float(number + rest) / (100 if percent else 1)
+    except ValueError:
+        raise InvalidTask(f"share is {text!r:.60}: write 0.5, or 50%") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Circuit:
     """The rule by which a circuit opens.
@@ -23,6 +36,7 @@ class Circuit:
         failures: attempts that have to fail.
         within: seconds within which they have to.
         open_for: seconds after which one task is let through to try.
+        share: what part of all attempts within that time they have to be besides, above 0 and at most 1; None: any.
 
     Raises:
         InvalidTask: for a name or a number that cannot be used.
@@ -32,6 +46,7 @@ class Circuit:
     failures: int = 5
     within: float = 60.0
     open_for: float = 30.0
+    share: float | None = None
 
     def __post_init__(self) -> None:
         check_limit_key(self.name, "circuit name")
@@ -40,19 +55,30 @@ class Circuit:
         for word in ("within", "open_for"):
             if seconds_to_ms(getattr(self, word), word) < 1:
                 raise InvalidTask(f"{word} is {getattr(self, word)!r:.60}: use a number of seconds above 0")
+        if self.share is not None and not (type(self.share) in (int, float) and 0.001 <= self.share <= 1):
+            raise InvalidTask(f"share is {self.share!r:.60}: use a number from 0.001 to 1, such as 0.5, or None")
+
+    @property
+    def percent(self) -> str:
+        """The share, for people; empty if there is none."""
+        return f"{self.share * 100:.4g} %" if self.share is not None else ""
 
     def text(self) -> str:
-        """Return it as it is stored: failures, and ms for the two times; see lua/lib/room.lua."""
-        return f"{self.failures} {seconds_to_ms(self.within, 'within')} {seconds_to_ms(self.open_for, 'open_for')}"
+        """Return it as it is stored, times in ms and the share in thousandths; see lua/lib/gates.lua."""
+        words = [self.failures, seconds_to_ms(self.within, "within"), seconds_to_ms(self.open_for, "open_for")]
+        if self.share is not None:
+            words.append(round(self.share * 1000))
+        return " ".join(map(str, words))
 
     @classmethod
     def parse(cls, name: str, text: str) -> Circuit | None:
         """Return what is stored; None for a name or a text that is none of ours."""
         words = text.split()
-        if len(words) != 3 or not all(word.isdecimal() for word in words):
+        if len(words) not in (3, 4) or not all(word.isdecimal() for word in words):
             return None
+        share = int(words[3]) / 1000 if words[3:] else None
         try:
-            return cls(name, int(words[0]), int(words[1]) / 1000, int(words[2]) / 1000)
+            return cls(name, int(words[0]), int(words[1]) / 1000, int(words[2]) / 1000, share)
         except InvalidTask:
             return None
 
@@ -94,11 +120,13 @@ class CircuitInfo:
         keys: how it is for each key for which it is not closed.
         failed: how many attempts with the key that is its name have failed within its time, while it is closed; over
             several partitions the most.
+        attempts: of how many, if it opens by a share of them; else 0.
     """
 
     circuit: Circuit
     keys: dict[str, CircuitState] = field(default_factory=dict)
     failed: int = 0
+    attempts: int = 0
 
     @property
     def state(self) -> str:
@@ -123,8 +151,10 @@ class CircuitInfo:
             "failures": rule.failures,
             "within": rule.within,
             "open_for": rule.open_for,
+            "share": rule.share,
             "state": self.state,
             "waiting": self.waiting,
             "failed": self.failed,
+            "attempts": self.attempts,
             "keys": keys,
         }

@@ -37,6 +37,15 @@ class Wish:
         if level is not None and level not in LOG_LEVELS:
             raise SettingsError(f"log_level is {level!r}: use one of {', '.join(LOG_LEVELS)}")
 
+    def __str__(self) -> str:
+        says = {RUN: "claim", DRAIN: "claim nothing more", STOP: "end"}
+        parts = [says[self.state]] if self.state else []
+        if self.concurrency is not None:
+            parts.append(f"run {self.concurrency} at a time")
+        if self.log_level is not None:
+            parts.append(f"log from {self.log_level} on")
+        return ", ".join(parts) or "do nothing else"
+
     @property
     def words(self) -> tuple[str, str, str]:
         """The three words of it, in the order in which the card shows them."""

@@ -55,7 +55,7 @@ BELL_MAX = 8
 LEASE_TOLERANCE_MS = 1000
 
 _EXPIRING = frozenset(
-    {"result", "waiters", "reply", "awaited", "history", "session", "rate", "starts", "faults", "crowd"}
+    {"result", "waiters", "reply", "awaited", "history", "session", "rate", "starts", "faults", "tallies", "crowd"}
 )
 _BY_STATUS = frozenset({"task", "state", "signals"})
 _OF_FAMILIES = ("family", "children", "gathered")

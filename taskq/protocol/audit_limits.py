@@ -16,7 +16,7 @@ _GATE_OF_CIRCUIT = re.compile(r"(open \d+ \d+|half \S+)\Z")
 # hash of what users set -> what each of its lines looks like
 _LINES = {
     "limits": re.compile(r"\d+ \S+ \d+ \d+ \d+ \d+\Z"),
-    "circuits": re.compile(r"\d+ \d+ \d+\Z"),
+    "circuits": re.compile(r"\d+ \d+ \d+( \d+)?\Z"),
     "bounds": re.compile(r"\d+ \S+ \d+ \d+( \d+)?\Z"),
     "sla": re.compile(r"\d+ \d+\Z"),
 }

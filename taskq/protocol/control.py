@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from taskq.model.circuit import MAX_CIRCUITS, Circuit, CircuitState
+from taskq.model.circuit import MAX_CIRCUITS, Circuit, CircuitInfo, CircuitState
 from taskq.model.wish import Wish
 from taskq.protocol.operation import Argument, Operation
 from taskq.protocol.replies import texts
@@ -22,9 +22,9 @@ ARGUMENTS: dict[str, str] = {
 
 
 class CircuitPage(NamedTuple):
-    """All circuits and their failures with the first page, and a page of what is not closed and of what is paused."""
+    """All circuits with the first page, and a page of what is not closed and of what is paused."""
 
-    circuits: dict[str, tuple[Circuit, int]]
+    circuits: dict[str, CircuitInfo]
     keys: dict[str, CircuitState]
     paused: tuple[str, ...]
     cursor: str
@@ -34,10 +34,10 @@ def parse_circuits(reply: list[Any]) -> CircuitPage:
     """Return what read_circuits answered."""
     now_ms, rules, gates, paused, cursor = reply
     circuits, keys = {}, {}
-    for at in range(0, len(rules), 3):
+    for at in range(0, len(rules), 4):
         name, text = texts(rules[at : at + 2])
         if circuit := Circuit.parse(name, text):
-            circuits[name] = circuit, rules[at + 2]
+            circuits[name] = CircuitInfo(circuit, {}, rules[at + 2], rules[at + 3])
     for at in range(0, len(gates), 3):
         key, gate = texts(gates[at : at + 2])
         keys[key] = CircuitState.parse(gate, gates[at + 2], now_ms)

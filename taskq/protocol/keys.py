@@ -60,6 +60,7 @@ FAMILIES: dict[str, str] = {
     "gates": "gates",  # hash, key -> since when it is paused, !key -> how its circuit is unless it is closed
     "circuits": "circuits",  # hash, name of a circuit -> its rule
     "faults": "faults:",  # list with TTL, ms of the last failures that a circuit counts by one key
+    "tallies": "tallies:",  # hash with TTL, tenth of a circuit's time -> attempts with a key, !tenth -> failures
     "woken": "woken",  # hash, key -> the last that went back to its list, if more wait behind it
     "sla": "sla",  # hash, priority list -> how old its oldest task and how late a start may be, in ms
     "breaches": "breaches",  # hash, threshold that is broken -> since when, ms

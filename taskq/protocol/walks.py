@@ -54,7 +54,7 @@ def all_circuits(protocol: Protocol) -> Walk[tuple[list[CircuitInfo], list[str]]
         keys |= more.keys
         paused |= dict.fromkeys(more.paused)
         cursor = more.cursor
-    known = {name: CircuitInfo(circuit, {}, failed) for name, (circuit, failed) in sorted(first.circuits.items())}
+    known = dict(sorted(first.circuits.items()))
     for key, state in keys.items():
         name = key if key in known else key.partition(":")[0]
         if name in known:

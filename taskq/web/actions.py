@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from taskq.errors import InvalidTask
+from taskq.model.circuit import parse_share
 from taskq.model.moment import parse_duration
 from taskq.web.board import Board
 from taskq.web.bulk import VERBS, Jobs
@@ -198,7 +199,8 @@ class Actions:
 
     async def set_circuit(self, request: Request, form: Form) -> Outcome:
         """Add or replace a circuit."""
-        given = {"failures": _number(form, "failures")}
+        share = form.get("share", [""])[0].strip()
+        given = {"failures": _number(form, "failures"), "share": parse_share(share) if share else None}
         times = {"within": _seconds(form, "within"), "open_for": _seconds(form, "open_for")}
         rule: dict[str, Any] = {word: value for word, value in (given | times).items() if value is not None}
         await self._queue.set_circuit(_one(form, "name").strip(), **rule)

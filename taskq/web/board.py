@@ -271,6 +271,7 @@ class Board:
             "rule": info.circuit,
             "state": info.state,
             "failed": info.failed,
+            "attempts": info.attempts,
             "waiting": info.waiting,
             "keys": keys[:_MOST_KEYS],
             "more": max(0, len(keys) - _MOST_KEYS),

@@ -76,10 +76,12 @@ class WorkerPool:
             except TaskqError as error:
                 log.warning("the pool stays as it is, for it cannot see what waits: %s", error)
                 continue
+            if supervisor.stopping:
+                return
             wanted = scaler.wanted(sample)
             if wanted != sample.processes:
                 log.info(
-                    "%d tasks wait and %d run: from now on %d processes, not %d",
+                    "%d tasks wait and %d run: from now on %d process(es), not %d",
                     sample.waiting,
                     sample.running,
                     wanted,

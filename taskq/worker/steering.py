@@ -61,7 +61,7 @@ class Steering:
             log.error("cannot do what was wished: %s", error)
             self._show({"granted": text, "refused": str(error)})
             return
-        log.warning("wished from elsewhere: %s", text)
+        log.warning("asked from elsewhere to %s", wish)
         if wish.log_level is not None:
             self._logger.setLevel(wish.log_level)
         if wish.state is not None:

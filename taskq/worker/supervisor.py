@@ -171,6 +171,11 @@ class Supervisor:
         self._signals.poke()
 
     @property
+    def stopping(self) -> bool:
+        """Whether it has been told to stop."""
+        return self._stopping
+
+    @property
     def processes(self) -> int:
         """How many processes serve, or are about to."""
         return sum(not child.retiring for child in list(self._children)) + len(self._restart_at)

@@ -29,6 +29,18 @@ def test_set_drive_and_remove(run: Run, run_json: Callable[..., Any], queue: Tas
     assert (none.exit_code, "taskq circuit set" in none.stderr) == (2, True)
 
 
+def test_a_share(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    told = run("circuit", "set", "host", "--failures", "10", "--share", "12.5%")
+    assert told.stdout == "host opens after 10 failures that are 12.5 % of the attempts within 1m, for 30.0 s\n"
+    assert [info.circuit for info in queue.list_circuits()] == [Circuit("host", 10, share=0.125)]
+    assert "host  10 and 12.5 % in 1m, open 30.0 s  0 of 0" in run("circuit", "ls").stdout
+    assert run_json("circuit", "set", "host", "--share", "0.5")["share"] == 0.5
+    assert run_json("circuit", "ls")[0]["share"] == 0.5
+    for wrong, why in (("half", "write 0.5, or 50%"), ("50", "share is 50.0: use a number from 0.001 to 1")):
+        refused = run("circuit", "set", "host", "--share", wrong)
+        assert (refused.exit_code, why in refused.stderr) == (2, True)
+
+
 def test_types_and_everything_are_paused(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
     assert run("queue", "pause", "--type", "resize").stdout == "type resize is paused\n"
     assert run("queue", "pause", "--type", "resize").stdout == "type resize is paused: it was so before\n"

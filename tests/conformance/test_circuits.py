@@ -100,6 +100,21 @@ class TestCircuits:
         assert client.remove_circuit("type:mail") is False
         assert client.list_circuits() == []
 
+    def test_it_opens_by_a_share(self, client: Client, hands: Hands) -> None:
+        client.set_circuit("type:mail", failures=2, share=0.5)
+        ids = client.submit_batch([Task(task_type="mail", max_retries=0) for _ in range(6)])
+        first, second, third, fourth = hands.claim(4)
+        for task_id in (first, second):
+            hands.end(task_id)
+        hands.end(third, "fail", error="no")
+        (info,) = client.list_circuits()
+        assert info.circuit == Circuit("type:mail", 2, share=0.5)
+        assert (info.state, info.failed, info.attempts) == ("closed", 1, 3)
+        hands.end(fourth, "fail", error="no")
+        assert client.list_circuits()[0].state == "open"
+        assert hands.claim() == []
+        assert client.explain(ids[5]).reason == "circuit"
+
     def test_what_waits_for_a_probe_says_so(self, client: Client, hands: Hands) -> None:
         client.set_circuit("k")
         first, second = client.submit_batch([Task(limit_keys=["k"]) for _ in range(2)])
@@ -117,6 +132,9 @@ class TestCircuits:
             ({"failures": 1.5}, "failures is 1.5"),
             ({"within": 0}, "within is 0"),
             ({"open_for": 0}, "open_for is 0"),
+            ({"share": 0}, "share is 0: use a number from 0.001 to 1"),
+            ({"share": 1.1}, "share is 1.1"),
+            ({"share": True}, "share is True"),
         ],
     )
     def test_numbers_are_checked(self, client: Client, options: dict[str, float], match: str) -> None:

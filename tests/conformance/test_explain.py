@@ -121,6 +121,19 @@ def expired(client: Client, hands: Hands) -> str:
     return end(client, hands, "cancel", body="expired: it was to start within 5 s")
 
 
+def expiring(client: Client, hands: Hands) -> str:
+    return client.submit_task(Task(expires_in=600))
+
+
+def overdue(client: Client, hands: Hands) -> str:
+    return client.submit_later(Task(expires_in=0.001), due_in(60))
+
+
+def dead_at_once(client: Client, hands: Hands) -> str:
+    error = 'Traceback\n  File "a.py", line 1\nConnectionError: the host is away\n(retries are off (max_retries is 0))'
+    return end(client, hands, "fail", body=error)
+
+
 def corrupt(client: Client, hands: Hands) -> str:
     task_id = client.submit_task(Task(payload="good"))
     key = hands.protocol.keys.key("task", task_id)
@@ -146,7 +159,7 @@ def parked(client: Client, hands: Hands) -> str:
 
 
 def retry(client: Client, hands: Hands) -> str:
-    return end(client, hands, "retry", body="Traceback\nTimeoutError: too slow")
+    return end(client, hands, "retry", body='Traceback\n  File "a.py", line 1\nTimeoutError: too slow')
 
 
 def dead(client: Client, hands: Hands) -> str:
@@ -226,7 +239,7 @@ def unknown(client: Client, hands: Hands) -> str:
 
 CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (queued, "queued", r"number 2 of 2 in the list normal, and 1 more urgent tasks go first"),
-    (paused, "paused", r"the list low is paused: `taskq queue resume`"),
+    (paused, "paused", r"the list low is paused: `taskq queue resume --priority low`"),
     (all_paused, "paused", r"everything is paused: `taskq queue resume --all`"),
     (type_paused, "paused", r"the type mail is paused: `taskq queue resume --type mail`"),
     (type_paused_and_met, "paused", r"the type mail is paused: `taskq queue resume --type mail`"),
@@ -236,8 +249,8 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (draining, "no_worker", r"all workers that serve the list normal drain or stop: hands; `taskq worker resume`"),
     (no_worker, "no_worker", r"no live worker serves the list mail:normal"),
     (unknown_type, "unknown_type", r"none of 1 live workers of the list normal knows the type resize"),
-    (passed_over, "passed", r"does not know resize has passed it over; 1 do, and 0 go before it"),
-    (newer_version, "unknown_type", r"no live worker of the list normal knows resize version 2: start one"),
+    (passed_over, "passed", r"does not know the type resize has passed it over; 1 do, and 0 go before it"),
+    (newer_version, "unknown_type", r"no live worker of the list normal knows the type resize in version 2: start one"),
     (unknown_version, "unknown_type", r"none of 1 live workers of the list normal knows the type resize in version 2"),
     (for_a_signal, "signal", r"it waits for the signal approved, until 20.*Z$"),
     (expired, "cancelled", r"it has ended at 20.*: expired: it was to start within 5 s"),
@@ -245,6 +258,17 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (scheduled, "scheduled", r"it is delayed and starts at 20\d\d-.*Z"),
     (parked, "parked", r"starts at 20.*, because: no handler for type 'x'"),
     (retry, "retry", r"retry 1 of 5 starts at 20.*, because: TimeoutError: too slow"),
+    (
+        dead_at_once,
+        "dead",
+        r"because: ConnectionError: the host is away \(retries are off \(max_retries is 0\)\); `taskq",
+    ),
+    (expiring, "queued", r"in the list normal; it expires at 20.*Z if it has not started by then"),
+    (
+        overdue,
+        "scheduled",
+        r"starts at 20.*; it has expired at 20.*Z: the next worker that could start it cancels it",
+    ),
     (dead, "dead", r"dead letter since 20.*, because: ValueError: no such city; `taskq dlq replay`"),
     (completed, "completed", r"it has completed at 20"),
     (cancelled, "cancelled", r"it has ended at 20.*: cancelled before it started"),

@@ -58,6 +58,7 @@ def test_a_step_of_load_costs_no_task_and_leaves_one_process(
     assert (verdict.completed, verdict.lost, verdict.violations) == (len(ids), 0, ())
     assert pool.stop(signal.SIGTERM) == 0
     assert pool.total("completed") == len(ids), "those of processes that have ended are counted"
+    assert "not 0" not in pool.output, "one that stops scales no more"
 
 
 def test_a_process_that_is_killed_is_replaced(queue: TaskQueue, pool: WorkerCommand) -> None:

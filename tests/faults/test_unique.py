@@ -101,7 +101,7 @@ def track(queue: TaskQueue, settings: Settings) -> Iterator[Track]:
 
 
 def both(counts: tuple[int, int]) -> None:
-    """Both outcomes have been seen: the calls did race."""
+    """Each race had one of two outcomes; how often which one, is printed."""
     print(f"{counts[0]} times the one, {counts[1]} times the other came first")
     assert sum(counts) == RACES
 

@@ -337,6 +337,18 @@ def keys_of_a_circuit_that_is_closed(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 2, [settle(claim) for claim in claims])
 
 
+def keys_of_a_circuit_that_counts_completions(bench: Bench) -> Operation[TurnReply]:
+    for circuit in (Circuit("k", share=0.5), Circuit("k:own", within=600, share=0.2), Circuit("other")):
+        bench.run(bench.protocol.set_circuit(circuit))
+    bench.register("w1")
+    bench.submit(
+        *(task(name, limits=key) for name, key in (("a", "k:1"), ("b", "k:own"), ("c", "other"), ("d", "k:1")))
+    )
+    claims = bench.claim("w1", 4)
+    bench.submit(*(task(name, limits="k:1") for name in "ef"))
+    return bench.turn_op("w1", 2, [settle(claim) for claim in claims])
+
+
 SHORT: tuple[Situation, ...] = (
     a_limit_of_their_type_with_room,
     a_pause_of_a_type_beside_keys_that_nobody_counts,
@@ -348,6 +360,7 @@ SHORT: tuple[Situation, ...] = (
     permits_of_a_limit_that_is_gone,
     rates_with_room,
     keys_of_a_circuit_that_is_closed,
+    keys_of_a_circuit_that_counts_completions,
     nothing_at_all,
     no_lists,
     empty_lists,

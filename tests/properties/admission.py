@@ -11,6 +11,8 @@ from taskq.protocol.submits import Submission
 
 # a call takes a part of a second, while the clock of the model stands still
 SLACK = 0.5
+# seconds from the beginning of a tenth of any circuit to that of a history, so that no event is at its end
+INTO_A_TENTH = 0.5
 
 
 @dataclass
@@ -60,6 +62,8 @@ class Rules:
         # by key of a circuit that is not closed: the probe, or when one may be sent out
         self.gates: dict[str, str | float] = {}
         self.faults: dict[str, list[float]] = defaultdict(list)
+        # by key of a circuit that opens by a share: in which tenth an attempt had an answer, and whether it failed
+        self.answers: dict[str, list[tuple[float, bool]]] = defaultdict(list)
 
     # -- what happens --
 
@@ -93,10 +97,12 @@ class Rules:
     def closes(self, key: str) -> None:
         self.gates.pop(key, None)
         self.faults.pop(key, None)
+        self.answers.pop(key, None)
 
     def opens(self, key: str) -> None:
         self.gates[key] = self.now + self.circuits[key].open_for
         self.faults.pop(key, None)
+        self.answers.pop(key, None)
 
     def run_over(self, task_id: str, outcome: str, due: float = 0.0) -> None:
         """A run has ended; ``lost`` if its worker died."""
@@ -117,10 +123,27 @@ class Rules:
                 self.closes(key)
             else:
                 self.gates[key] = self.now
+        elif circuit and circuit.share and key not in self.gates:
+            if failed or outcome == "complete":
+                self._answered(key, circuit, circuit.share, failed)
         elif circuit and failed and key not in self.gates:
             kept = self.faults[key] = [*self.faults[key], self.now][-circuit.failures :]
             if len(kept) == circuit.failures and kept[0] > self.now - circuit.within:
                 self.opens(key)
+
+    def _answered(self, key: str, circuit: Circuit, share: float, failed: bool) -> None:
+        self.answers[key].append((self.tenth(circuit), failed))
+        attempts, faults = self.tally(circuit)
+        if failed and faults >= max(circuit.failures, share * attempts):
+            self.opens(key)
+
+    def tenth(self, circuit: Circuit) -> float:
+        return (self.now + INTO_A_TENTH) // (circuit.within / 10)
+
+    def tally(self, circuit: Circuit) -> tuple[int, int]:
+        """Return how many attempts a circuit with a share counts, and how many failures."""
+        counted = [failed for at, failed in self.answers[circuit.name] if at > self.tenth(circuit) - 10]
+        return len(counted), sum(counted)
 
     def claimed(self, task_id: str, worker: str) -> None:
         """A run has begun.

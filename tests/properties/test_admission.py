@@ -19,8 +19,9 @@ from taskq.model.limit import Limit
 from taskq.model.uniqueness import Uniqueness
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Claim, Settlement
+from taskq.protocol.walks import all_circuits
 from tests.lua.scenarios.sidings import passed, worker_that_knows
-from tests.properties.admission import Rules
+from tests.properties.admission import INTO_A_TENTH, Rules
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, envelope, settle, task
 
 WORKERS = ("w1", "w2", "w3")
@@ -30,7 +31,7 @@ TYPES = ("mail", "pdf", "pdf", "sms")
 KEYS = ("", "", "a", "b:1", "b:2", "a b:1", "c", "c a")
 LIMITED = ("a", "b", "b:1", "type", "type:mail")
 # times that lie between two seconds, as no event does
-CIRCUITS = (Circuit("c", 2, 39.5, 9.5), Circuit("type:pdf", 1, 39.5, 9.5))
+CIRCUITS = (Circuit("c", 2, 39.5, 9.5), Circuit("type:pdf", 1, 39.5, 9.5), Circuit("a", 2, 40, 9.5, share=0.6))
 OUTCOMES = ("complete",) * 4 + ("retry",) * 2 + ("fail", "cancel", "snooze", "release")
 MOST_LIVE, STEPS = 14, 45
 WEIGHTS = {
@@ -44,6 +45,8 @@ class History:
 
     def __init__(self, bench: Bench, seed: int) -> None:
         self.bench, self.dice, self.rules = bench, random.Random(seed), Rules()
+        tenth = 4  # seconds, of the circuit that opens by a share
+        bench.move_clock((INTO_A_TENTH - bench.now_ms() / 1000) % tenth)
         self.zero_ms = bench.now_ms()
         # few, so that they meet, and others in each history
         self.types, self.keys = self.dice.sample(TYPES, 2), self.dice.sample(KEYS, 4)
@@ -62,6 +65,7 @@ class History:
             if self.bench.now_ms() - self.zero_ms - self.rules.now * 1000 > 200:
                 self.tick(0)
             getattr(self, action)()
+            self.look_at_circuits()
             if action in ("limit", "circuit", "pause_type", "silence", "kill") and self.dice.random() < 0.5:
                 self.stand_still()
         self.drain()
@@ -137,7 +141,8 @@ class History:
         reply = self.send(self.bench.turn_op(worker, want, ends))
         assert reply.registered
         assert not reply.refused
-        for end in ends:
+        # of one turn the completions are settled first
+        for end in sorted(ends, key=lambda end: end.outcome != "complete"):
             self.end(end)
         claims: tuple[Claim, ...] = reply.claims
         for claim in claims:
@@ -229,6 +234,13 @@ class History:
         elif self.dice.random() < 0.3:
             self.send(self.bench.protocol.remove_circuit(circuit.name))
             self.rules.uncircled(circuit.name)
+
+    def look_at_circuits(self) -> None:
+        infos, _ = self.bench.walk(all_circuits(self.bench.protocol))
+        assert {info.circuit.name for info in infos if info.state != "closed"} == self.rules.gates.keys()
+        for info in infos:
+            if info.circuit.share:
+                assert (info.attempts, info.failed) == self.rules.tally(info.circuit)
 
     def pause_type(self) -> None:
         key = f"type:{self.dice.choice(self.types)}"

@@ -106,6 +106,9 @@ def test_drive_a_circuit(acting: Site, queue: TaskQueue) -> None:
     assert "counts failures" in follow(acting, "/circuits/set", words)
     (info,) = queue.list_circuits()
     assert info.circuit == Circuit("type:mail", failures=3, within=120.0)
+    page = follow(acting, "/circuits/set", words | {"share": "50%"})
+    assert "3 failures and 50 %" in page
+    assert queue.list_circuits()[0].circuit.share == 0.5
     page = follow(acting, "/circuits/open", {"key": "type:mail", "seconds": "1h"})
     assert "The circuit is open" in page
     assert queue.list_circuits()[0].state == "open"
@@ -115,6 +118,7 @@ def test_drive_a_circuit(acting: Site, queue: TaskQueue) -> None:
     for path, wrong in (
         ("set", {"name": "a", "failures": "0"}),
         ("set", {"name": "a", "within": "soon"}),
+        ("set", {"name": "a", "share": "half"}),
         ("open", {"key": "none"}),
         ("open", {"key": "type:mail", "seconds": "-1"}),
     ):

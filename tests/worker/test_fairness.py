@@ -37,7 +37,7 @@ def test_low_runs_beside_nine_times_as_many_urgent_ones(queue: TaskQueue, concur
     at = [-1, *(place for place, label in enumerate(seen) if label == "low")]
     assert max(later - earlier for earlier, later in pairwise(at)) <= 9 * turn * 2 + turn
     counts = Counter(seen[:450])
-    assert counts["low"] >= 40
+    assert 40 <= counts["low"] <= 65, "a ninth, and not more: equal parts would be a half"
     assert counts["urgent"] >= 380
 
 

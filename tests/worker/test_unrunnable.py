@@ -120,7 +120,9 @@ def test_an_unknown_type_waits_until_a_worker_knows_it(queue: TaskQueue) -> None
     assert old.run_until_empty() == 0
 
     assert queue.get_task_status(task_id)["status"] == "waiting"
-    assert queue.explain(task_id).message == "no live worker of the list normal knows novel: start one that does"
+    assert (
+        queue.explain(task_id).message == "no live worker of the list normal knows the type novel: start one that does"
+    )
     assert queue.list_dead() == []
     assert new.run_until_empty() == 1
     result = queue.get_task_result(task_id)

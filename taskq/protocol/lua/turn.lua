@@ -1,8 +1,9 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates jams circuits bytes
--- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together claim weights
+-- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates jams circuits
+-- USES    tallies bytes
+-- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together tallying claim weights
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
@@ -42,6 +43,8 @@ repeat
   local sweeping = false
   -- who gives permits back: ids by record, and each key with the ids of one record; whether there are gates or circuits
   local leavers_by, leavers, watched
+  -- of these, each key of a circuit that counts completions, with its time and how many there are
+  local tallied
   if groups > 0 and usual then
     local at, beginnings, given = first_rest + lists, {}, {}
     ttl = ARGV[at + 1]
@@ -109,6 +112,16 @@ repeat
         local blocked = {GATES}
         for i = 1, #leavers, 2 do blocked[#blocked + 1] = BLOCKED .. leavers[i] end
         if call('EXISTS', unpack(blocked)) > 0 then break end
+        for i = 1, #leavers, 2 do
+          local key = leavers[i]
+          local rules = call('HMGET', CIRCUITS, key, string.match(key, '^[^:]*'))
+          local within = string.match(rules[1] or rules[2] or '', '^%d+ (%d+) %d+ %d+$')
+          if within then
+            tallied = tallied or {}
+            tallied[#tallied + 1] = {key, tonumber(within), #leavers[i + 1]}
+            call('HLEN', TALLIES .. key)
+          end
+        end
       end
     end
   end
@@ -280,6 +293,10 @@ repeat
   end
   -- after those who have taken theirs, so that the set need not be made anew
   for i = 1, leavers and #leavers or 0, 2 do call('SREM', PERMITS .. leavers[i], unpack(leavers[i + 1])) end
+  if tallied then
+    -- COPY tallying
+    for _, one in ipairs(tallied) do count_answers(one[1], one[2], one[3], 0) end
+  end
   if (ring_on == 1 or cut) and lists > 0 then
     local bells, left = {}, false
     for i = 1, lists do

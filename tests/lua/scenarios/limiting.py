@@ -234,6 +234,22 @@ def settle_one_more_failure(bench: Bench) -> Operation[Any]:
     return bench.protocol.settle([settle(second, "fail")])
 
 
+def settle_one_failure_of_a_share(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.run(bench.protocol.set_circuit(Circuit("k", failures=2, share=0.5)))
+    bench.submit(*(task(f"l{n}", limits="k") for n in range(3)))
+    first, second, third = bench.claim("w1", 3)
+    bench.end("w1", settle(first))
+    return bench.protocol.settle([settle(second, "fail"), settle(third)])
+
+
+def turn_counts_a_share(bench: Bench) -> Operation[Any]:
+    bench.register("w1")
+    bench.run(bench.protocol.set_circuit(Circuit("k", failures=2, share=0.5)))
+    bench.submit(*(task(f"l{n}", limits="k") for n in range(2)))
+    return bench.turn_op("w1", 0, [settle(claim) for claim in bench.claim("w1", 2)])
+
+
 def settle_a_probe(bench: Bench) -> Operation[Any]:
     _opened(bench)
     bench.move_clock(30)
@@ -281,6 +297,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     turn_meets_an_open_circuit,
     turn_sends_a_probe,
     settle_opens_a_circuit,
+    settle_one_failure_of_a_share,
+    turn_counts_a_share,
     settle_one_more_failure,
     settle_a_probe,
     evict_a_probe,

@@ -5,13 +5,13 @@
 -- by key; and the key of a probe that was sent out by this very script
 local circuits, sent_out = {}, {}
 
--- "<failures> <within ms> <open for ms>", by the whole key or by its name
+-- "<failures> <within ms> <open for ms> [<share in thousandths>]", by the whole key or by its name
 function circuit_of(key)
   if circuits[key] == nil then
     local text = call('HGET', CIRCUITS, key) or call('HGET', CIRCUITS, match(key, '^[^:]*'))
-    local failures, within, open_for = match(text or '', '^(%d+) (%d+) (%d+)$')
-    circuits[key] = failures and {failures = tonumber(failures), within = tonumber(within), open_for = tonumber(open_for)}
-      or false
+    local failures, within, open_for, share = match(text or '', '^(%d+) (%d+) (%d+) ?(%d*)$')
+    circuits[key] = failures and {failures = tonumber(failures), within = tonumber(within), open_for = tonumber(open_for),
+      share = tonumber(share)} or false
   end
   return circuits[key]
 end

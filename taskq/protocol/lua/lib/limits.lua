@@ -1,6 +1,6 @@
 -- limits: how many tasks of a kind may run at a time, and how many may start within a time
--- USES permits jams blocked state status queue scheduled gates faults woken counters sidings
--- INCLUDE clock text bell events schedule room gates weights
+-- USES permits jams blocked state status queue scheduled gates faults tallies woken counters sidings
+-- INCLUDE clock text bell events schedule room gates tallying weights
 -- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
 -- permits:<key> holds who runs with it. A claim that finds no room takes the task out of its list into blocked:<key>;
 -- whatever makes room moves the first of them back to the heads of their lists in the same step. jams says for each key
@@ -28,7 +28,10 @@ local function check_limits(keys)
   call('HLEN', WOKEN)
   for key in string.gmatch(keys, '[^ ]+') do
     opening(key)
-    if guarded and circuit_of(key) then call('LLEN', FAULTS .. key) end
+    if guarded and circuit_of(key) then
+      call('LLEN', FAULTS .. key)
+      call('HLEN', TALLIES .. key)
+    end
     call('SCARD', PERMITS .. key)
     call('ZCARD', BLOCKED .. key)
   end
@@ -143,14 +146,14 @@ end
 
 local function open_circuit(key, span)
   call('HSET', GATES, '!' .. key, 'open ' .. digits(now) .. ' ' .. digits(now + span))
-  call('DEL', FAULTS .. key)
+  call('DEL', FAULTS .. key, TALLIES .. key)
   call('HINCRBY', COUNTERS, 'circuits_opened', 1)
   emit('circuit.opened', 'key', key, 'until_ms', now + span)
 end
 
 local function close_circuit(key)
   call('HDEL', GATES, '!' .. key)
-  call('DEL', FAULTS .. key)
+  call('DEL', FAULTS .. key, TALLIES .. key)
   emit('circuit.closed', 'key', key)
 end
 
@@ -166,6 +169,14 @@ local function answer(id, keys, failed)
       else
         close_circuit(key)
         closed[key] = true
+      end
+    elseif circuit and circuit.share and not gate then
+      count_answers(key, circuit.within, 1, failed and 1 or 0)
+      if failed then
+        local attempts, faults = tally_of(key, circuit.within)
+        if faults >= circuit.failures and faults * 1000 >= circuit.share * attempts then
+          open_circuit(key, circuit.open_for)
+        end
       end
     elseif circuit and failed and not gate then
       local count = call('RPUSH', FAULTS .. key, digits(now))
