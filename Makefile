@@ -19,7 +19,7 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/p
 $(shell rm -f $(VENV)/.made)
 endif
 
-.PHONY: help install run test test-both test-server test-failed test-pythons test-streamlit quick check lint format verify verify-slice soak mutants mutants-check bench bench-compare bench-scale bench-check release-check docs clean
+.PHONY: help install run test test-both test-server test-failed test-pythons test-streamlit quick check lint format verify verify-slice soak mutants mutants-check bench bench-compare bench-scale bench-check bench-all release-check docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,18 @@ bench-scale: $(VENV)/.dev ## cost per task over backlog, workers, payload, proce
 
 bench-check: $(VENV)/.dev ## a short run beside the figures of the last release; fails if one is clearly worse
 	@$(BIN)/python -m bench.check $(FLAGS)
+
+# Of queues that were measured before, each starts its workers as was found best. What killed workers lose is asked by hand:
+# make bench-compare FLAGS="--work recovery,child --write"
+IN_TURNS := submit,together,batch,drain_noop,drain_sleep,drain_cpu,two_noop,two_cpu,round_trip,loaded,memory
+BESIDE := submit,together,batch,drain_noop,drain_cpu,round_trip,memory
+ROUNDS ?= 1
+bench-all: $(VENV)/.dev ## every figure of the pages on speed anew: 20 minutes; ROUNDS=2 for spreads
+	@$(BIN)/python -m bench.compare --chosen --rounds $(ROUNDS) --seconds 1 --work $(IN_TURNS) --write
+	@if command -v redis-server >/dev/null; then $(BIN)/python -m bench.compare --server redis-server --chosen \
+		--peers taskq,bare,bullmq_node,dramatiq,huey,saq,wakaq --rounds $(ROUNDS) --seconds 1 --work $(BESIDE) --beside; fi
+	@$(BIN)/python -m bench.scale
+	@$(BIN)/python -m bench.check --record
 
 release-check: $(VENV)/.dev ## build, look into, install and try what would be released; minutes
 	@$(BIN)/python -m scripts.release_check

@@ -25,6 +25,7 @@ from reliability_page import record
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.durability import BUSY_DISK_SECONDS, LINK_DELAY_SECONDS, Loss, failover, power_cut, server_killed
+from taskq.endings import Interruption
 from taskq.settings import Settings
 from taskq.testing.faults.server import ServerProcess
 from taskq.testing.faults.shim import DiskShim
@@ -53,13 +54,12 @@ def main() -> int:
     parser.add_argument("--record", action="store_true", help="write the table to docs/reliability.md")
     arguments = parser.parse_args()
     seed = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
-    policy = [f"appendfsync {arguments.appendfsync}"]
-    with ExitStack() as stack:
-        folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        disk = DiskShim(folder / "shim", arguments.slow_sync).environment if arguments.slow_sync else {}
-        server = stack.enter_context(ServerProcess(folder / "server", private_binary(), policy, disk))
-        run = _verify if arguments.kind == "verify" else _soak
-        text, violations = run(server, arguments.minutes, seed, folder)
+    interruption = Interruption()
+    try:
+        text, violations = _run(arguments, seed)
+    except KeyboardInterrupt:
+        print("interrupted: the server has ended, and nothing is recorded", file=sys.stderr)
+        return interruption.exit_code
     print(text)
     for violation in violations:
         print(f"violation: {violation}")
@@ -68,9 +68,21 @@ def main() -> int:
     return 1 if violations else 0
 
 
+def _run(arguments: argparse.Namespace, seed: int) -> tuple[str, list[str]]:
+    policy = [f"appendfsync {arguments.appendfsync}"]
+    with ExitStack() as stack:
+        folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        disk = DiskShim(folder / "shim", arguments.slow_sync).environment if arguments.slow_sync else {}
+        server = stack.enter_context(ServerProcess(folder / "server", private_binary(), policy, disk))
+        run = _verify if arguments.kind == "verify" else _soak
+        return run(server, arguments.minutes, seed, folder)
+
+
 def _verify(server: ServerProcess, minutes: float, seed: int, folder: Path) -> tuple[str, list[str]]:
     options = VerifyOptions(minutes, seed, allow_config=True)
     report = verify(Settings(redis_url=server.url), options, tell=lambda line: print(line, file=sys.stderr))
+    if report.interrupted:
+        raise KeyboardInterrupt
     losses = list(_losses(server.binary))
     broken = [
         f"{loss.lost} lost: {loss.level}, {loss.event}, {loss.setting}" for loss in losses if loss.lost and _safe(loss)

@@ -261,7 +261,9 @@ def measured_rows(heading: str) -> dict[str, list[str]]:
 
 
 def measured_name(name: str) -> str:
-    return {"taskiq, stream": "taskiq-redis, stream", "BullMQ": "BullMQ (Node)"}.get(name, name)
+    names = {"BullMQ": "BullMQ (Node)", "RQ, with `Retry`": "RQ", "Dramatiq on Redis": "Dramatiq"}
+    names |= dict.fromkeys(("taskiq, stream", "stream broker of taskiq"), "taskiq-redis, stream")
+    return names.get(name, name)
 
 
 def test_the_figures_of_the_comparison_are_those_that_were_measured() -> None:

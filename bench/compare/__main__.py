@@ -14,7 +14,7 @@ from bench.compare.catalogue import PEERS, find
 from bench.compare.environments import ROOT, cache_folder
 from bench.compare.measures import Bench
 from bench.compare.recovery import FULL_SECONDS
-from bench.compare.run import WORKS, Options, Record, run
+from bench.compare.run import KILLS, WORKS, Options, Record, run
 from bench.server import go_first, running
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -89,6 +89,15 @@ def merge(whole: Record, part: Record) -> Record:
     return whole
 
 
+def with_kills(record: Record, kept: Record) -> Record:
+    """Return a run with what an earlier one has found about killed workers, which it did not ask itself."""
+    for work in KILLS.keys() & kept.readings.keys() - record.readings.keys():
+        record.readings[work] = kept.readings[work]
+        own = {name: kept.about[name] for name in ("date", "commit", "cap_seconds")}
+        record.about.setdefault("later", {})[work] = kept.about.get("later", {}).get(work, own)
+    return record
+
+
 def write(record: Record) -> None:
     """Write raw figures, plot and page."""
     RAW.parent.mkdir(exist_ok=True)
@@ -128,13 +137,16 @@ def main(arguments: list[str]) -> int:
     LAST.write_text(json.dumps(asdict(record), indent=1) + "\n")
     print(report.tables(record))
     if flags.beside:
-        write_beside(record)
+        kept = Record(**json.loads(OTHER.read_text())) if OTHER.exists() else record
+        same = (kept.about["server"], kept.versions) == (record.about["server"], record.versions)
+        write_beside(merge(kept, record) if same and kept.readings.keys() - record.readings.keys() else record)
         return 0
-    all_peers, all_works = len(peers) == len(PEERS), options.works == WORKS
+    all_peers, all_works = len(peers) == len(PEERS), set(options.works) >= set(WORKS) - KILLS.keys()
+    kept = Record(**json.loads(RAW.read_text())) if RAW.exists() else None
     if all_peers and all_works and (flags.write or not flags.quick):
-        write(record)
-    elif all_peers and flags.write and RAW.exists():
-        write(merge(Record(**json.loads(RAW.read_text())), record))
+        write(with_kills(record, kept) if kept else record)
+    elif all_peers and flags.write and kept:
+        write(merge(kept, record))
     else:
         print(f"\n{PAGE.relative_to(ROOT)} is as it was: this was a part, or quick. With --write it goes in.")
         print(f"Raw figures: {LAST.relative_to(ROOT)}")

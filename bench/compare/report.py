@@ -118,7 +118,7 @@ def tables(record: Record) -> str:
 def beside(record: Record) -> str:
     """Return the Markdown of a run on another server, which stands below that of the first one and is shorter."""
     server = record.about["server"]
-    parts = [f"## On {server}", _about(record.about)]
+    parts = [f"## On {server}", _about(record.about), _later(record.about).strip()]
     parts += [f"**{title}**\n\n{table}" for title, _, table in _measured(record, _peers(record))]
     parts.append(_goals(record).replace("### Goals", f"**Goals, on {server} and among these**", 1))
     parts.append(_failures(record, _peers(record)).replace("### What", "**What", 1).replace("wrong", "wrong**", 1))

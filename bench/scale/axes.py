@@ -140,7 +140,7 @@ def _bare(place: Place, bare: Bare, kind: str, missing: int) -> tuple[Cost, Cost
     """Return what the bare baseline costs: a submit, a run, and its batches."""
     filled = _in_parts(place.meter, missing, bare.fill)
     if kind == "completed":
-        bare.work(missing)
+        bare.work(missing, 100)
         bare.fill(place.tasks)
     come_to_rest(place.admin, [f"{bare.root}{status}" for status in ("pending", "completed")])
     meter, count = place.meter, place.tasks

@@ -137,7 +137,7 @@ class Bare:
             words = [word for _ in range(size) for word in (str(uuid.uuid4()), self._body)]
             self._admin.evalsha(self._put, 1, self.root, size, *words)
 
-    def work(self, tasks: int) -> None:
+    def work(self, tasks: int, want: int = TURN) -> None:
         """Take so many, and keep a result for each."""
-        for _ in range(0, tasks, TURN):
-            self._admin.evalsha(self._take, 1, self.root, TURN, self._result)
+        for _ in range(0, tasks, want):
+            self._admin.evalsha(self._take, 1, self.root, want, self._result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 import click
@@ -11,6 +10,7 @@ from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import show, show_json, table
 from taskq.cli.progress import progress_bar
 from taskq.cli.session import Session, with_session
+from taskq.endings import Interruption
 from taskq.testing.measuring import STEPS, Figures, measure
 
 
@@ -38,7 +38,7 @@ def bench(session: Session, tasks: int, concurrency: int) -> None:
     All of it happens in a namespace of its own, which is removed at the end. The server works hard for some seconds:
     whoever else uses it notices.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, it removes what it has stored
+    interruption = Interruption()  # whoever ends it, it removes what it has stored
     with progress_bar(session, "measuring", lambda: STEPS) as advance:
 
         def tell(line: str) -> None:
@@ -46,7 +46,10 @@ def bench(session: Session, tasks: int, concurrency: int) -> None:
                 session.note(line)
             advance(1, line)
 
-        figures = measure(session.settings, tasks, concurrency, tell)
+        try:
+            figures = measure(session.settings, tasks, concurrency, tell)
+        except KeyboardInterrupt:
+            click.get_current_context().exit(interruption.exit_code)
     if session.json:
         show_json({"tasks": tasks, "concurrency": concurrency, **figures.to_dict()})
     else:

@@ -11,6 +11,7 @@ import click
 from taskq.cli import values
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.session import Session, with_session
+from taskq.endings import ending_signals
 from taskq.logs import set_up_logging
 from taskq.metrics.endpoint import HttpEndpoint, verdict
 from taskq.metrics.extra import import_exposition
@@ -43,7 +44,7 @@ def exporter(session: Session, port: str) -> None:
     queue = TaskQueue(settings=replace(settings, call_timeout_seconds=patience))
     reader = NamespaceReader(queue)
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, lambda *_: ended.set())
     host, _, number_of_port = port.rpartition(":")
     http = HttpEndpoint(

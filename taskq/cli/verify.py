@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-
 import click
 
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import printable, show, show_json, table
-from taskq.cli.program import EXIT_FAILED, EXIT_INTERRUPTED
+from taskq.cli.program import EXIT_FAILED
 from taskq.cli.progress import time_bar
 from taskq.cli.session import Session, with_session
+from taskq.endings import Interruption
 from taskq.testing.verify import HEADERS, LOSS_HEADERS, TITLES, Report, VerifyOptions
 from taskq.testing.verify import verify as run
 
@@ -35,9 +34,9 @@ def verify(session: Session, minutes: float, seed: int | None, allow_config: boo
     Real workers and schedulers run behind a proxy that cuts, loses, delays and forges what they say; they are killed
     and frozen at every point. All of it happens in namespaces of its own, which are removed at the end: nothing is
     flushed, no setting is changed, no key of yours is touched. The exit code is 1 if anything was lost, done twice or
-    left in disorder, and 130 if it was interrupted before its time.
+    left in disorder, and 130, 143 or 129 if Ctrl+C, SIGTERM or the end of the terminal came before its time.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, it ends what it has started
+    interruption = Interruption()  # whoever ends it, it ends what it has started
     options = VerifyOptions(minutes, seed, allow_config, suites)
     with time_bar(session, "verifying", minutes * 60) as tell:
         report = run(session.settings, options, tell=tell)
@@ -46,7 +45,7 @@ def verify(session: Session, minutes: float, seed: int | None, allow_config: boo
     else:
         show(_text(report))
     if report.violations or report.interrupted:
-        click.get_current_context().exit(EXIT_FAILED if report.violations else EXIT_INTERRUPTED)
+        click.get_current_context().exit(EXIT_FAILED if report.violations else interruption.exit_code)
 
 
 def _text(report: Report) -> str:

@@ -54,7 +54,7 @@ def result_json(  # noqa: PLR0913 - one for each field of a result
         outcome = f'"result":{shown},"error":{why}'
     cause = "" if reason is None else f',"reason":"{reason}"'
     return (
-        f'{{"task_id":{encode_string(task_id)},"status":"{status.value}",{outcome},"duration":{took},'
+        f'{{"task_id":{encode_string(task_id)},"status":"{status}",{outcome},"duration":{took},'
         f'"worker_id":{worker},"attempts":{attempts},"completed_at":"{iso_utc(completed_at_ms)}"{cause}}}'
     )
 

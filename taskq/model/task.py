@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -364,27 +364,36 @@ def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
     task = Task.__new__(Task)
     task.task_type = fields["type"]
     task.payload = payload
-    get = fields.get
-    task.priority = _BY_LABEL[get("priority", "normal")]
+    if fields.keys() == _PLAIN:  # nearly always
+        _set_defaults(task)
+    else:
+        _set_others(task, fields.get)
     task.task_id = fields["id"]
     task.fresh_id = False
     task.created_at = fields["created_at"]
-    task.max_retries = get("max_retries", MAX_RETRIES)
-    task.retry_delay = get("retry_delay", RETRY_DELAY_SECONDS)
-    task.timeout = get("timeout")
-    task.expires_in = get("expires_in")
-    task.queue = get("queue")
-    task.metadata = get("metadata", {})
-    task.unique_key = get("unique_key")
-    task.unique_policy = get("unique_policy", _EXISTING)
-    task.unique_ttl, task.unique_window, task.idempotency = get("unique_ttl"), get("unique_window"), get("idempotency")
-    task.ordering_key = get("ordering_key")
-    task.limit_keys = get("limit_keys", ())
-    task.result_ttl = get("result_ttl")
     task.partition_key = None
-    task.depends_on, task.run_when = get("depends_on", ()), get("run_when", "completed")
-    task.version = get("version", 1)
     return task
 
 
+def _set_others(task: Task, get: Callable[..., Any]) -> None:
+    task.priority = _BY_LABEL[get("priority", "normal")]
+    task.max_retries, task.retry_delay = get("max_retries", MAX_RETRIES), get("retry_delay", RETRY_DELAY_SECONDS)
+    task.timeout, task.expires_in, task.result_ttl = get("timeout"), get("expires_in"), get("result_ttl")
+    task.queue, task.unique_key, task.ordering_key = get("queue"), get("unique_key"), get("ordering_key")
+    task.unique_ttl, task.unique_window, task.idempotency = get("unique_ttl"), get("unique_window"), get("idempotency")
+    task.unique_policy, task.version = get("unique_policy", _EXISTING), get("version", 1)
+    task.metadata, task.limit_keys = get("metadata", {}), get("limit_keys", ())
+    task.depends_on, task.run_when = get("depends_on", ()), get("run_when", "completed")
+
+
+def _set_defaults(task: Task) -> None:
+    task.priority, task.max_retries, task.retry_delay = TaskPriority.NORMAL, MAX_RETRIES, RETRY_DELAY_SECONDS
+    task.timeout = task.expires_in = task.result_ttl = task.queue = None
+    task.unique_key = task.unique_ttl = task.unique_window = task.idempotency = task.ordering_key = None
+    task.metadata, task.unique_policy, task.limit_keys, task.version = {}, _EXISTING, (), 1
+    task.depends_on, task.run_when = (), "completed"
+
+
+# the fields of an envelope in which all else is as by default
+_PLAIN = frozenset(("id", "type", "created_at", "checksum", "payload"))
 _BY_LABEL = {priority.label: priority for priority in TaskPriority}

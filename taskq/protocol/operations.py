@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from taskq.model.history import MOST_MINUTES, MOST_QUEUES
@@ -214,7 +215,7 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
         """
         groups, others, words = settle_words(settles)
         args = (worker, token, seq, want, int(ring_on), len(lists), groups, others, *lists, *words)
-        return self._build("turn", args, lambda reply: parse_turn(token, seq, reply))
+        return self._build("turn", args, partial(parse_turn, token, seq))
 
     def settle(self, settles: Sequence[Settlement]) -> Operation[tuple[str, ...]]:
         """Apply outcomes outside of a turn; return the ids whose fence no longer holds."""

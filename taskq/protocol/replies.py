@@ -49,8 +49,7 @@ class Settlement(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class TurnReply:
+class TurnReply(NamedTuple):
     """The answer to a turn.
 
     Attributes:
@@ -220,7 +219,7 @@ _NEW = [1, 0]
 def texts(reply: list[bytes]) -> tuple[str, ...]:
     """Return a flat reply as strings."""
     # an id that is no UTF-8 was put there by hand; it must not hide the others
-    return tuple(item.decode("utf-8", "backslashreplace") for item in reply)
+    return tuple([item.decode("utf-8", "backslashreplace") for item in reply]) if reply else ()
 
 
 def pairs(reply: list[bytes]) -> dict[str, str]:
@@ -235,13 +234,19 @@ def parse_turn(token: str, seq: int, reply: list[Any]) -> TurnReply:
         raise OutOfStep(f"the answer to turn {reply[-1]} came for turn {seq}")
     if reply[0] != 1:
         return TurnReply(registered=reply[0] == -1, superseded=reply[0] == -1)
-    first, ids, bodies, counts = int(reply[2] or 0), reply[6], reply[7], reply[8] or _NEW * len(reply[6])
-    fence = f"{first}.{token}.{seq}"
-    claims = tuple(
-        Claim(task_id, bodies[i], counts[2 * i], counts[2 * i + 1], fence, first + i)
-        for i, task_id in enumerate(texts(ids))
-    )
-    return TurnReply(True, False, reply[1], reply[3], reply[4] == 1, texts(reply[5]), claims)
+    _, now_ms, first, wait_ms, hold, refused, ids, bodies, counts, _ = reply
+    claims: tuple[Claim, ...] = ()
+    if ids:
+        first = int(first)
+        fence, counts = f"{first}.{token}.{seq}", counts or _NEW * len(ids)
+        if len(ids) == 1:  # on an idle system, where somebody waits for it
+            claims = (Claim(texts(ids)[0], bodies[0], counts[0], counts[1], fence, first),)
+        else:
+            claims = tuple(
+                Claim(task_id, bodies[i], counts[2 * i], counts[2 * i + 1], fence, first + i)
+                for i, task_id in enumerate(texts(ids))
+            )
+    return TurnReply(True, False, now_ms, wait_ms, hold == 1, texts(refused), claims)
 
 
 def parse_beat(reply: list[Any]) -> BeatReply:

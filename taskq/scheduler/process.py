@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 import click
 
+from taskq.endings import ending_signals
 from taskq.errors import ServerUnavailable
 from taskq.logs import set_up_logging
 from taskq.queue import TaskQueue
@@ -20,14 +21,13 @@ from taskq.settings import Settings
 
 log = logging.getLogger("taskq.scheduler")
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOOK_SECONDS = 0.2
 # Every step leaves the namespace whole, so a loop that waits for a silent server can be left behind.
 _FAREWELL_SECONDS = 0.6
 
 
 def run_scheduler(settings: Settings, stop: threading.Event | None = None) -> int:
-    """Run one scheduler until SIGINT or SIGTERM, which end it within a second; a second signal ends it at once.
+    """Run one scheduler until SIGINT, SIGTERM or SIGHUP, which end it within a second; a second signal ends it at once.
 
     The banner and the totals at the end go to the standard output, the log to the standard error.
 
@@ -97,12 +97,14 @@ def _ended_by_signals(stop: threading.Event) -> Iterator[None]:
         yield
         return
 
+    numbers = ending_signals()
+
     def end(number: int, _: object) -> None:
         stop.set()
-        for each in _SIGNALS:
+        for each in numbers:
             signal.signal(each, signal.SIG_DFL)  # the next one is not asked what it wants
 
-    previous = {each: signal.signal(each, end) for each in _SIGNALS}
+    previous = {each: signal.signal(each, end) for each in numbers}
     try:
         yield
     finally:

@@ -72,10 +72,11 @@ class Bell:
         behind, self._behind = self._behind, None
         wire = self._line.wire()
         try:
-            reply = wire.read()
-            check(reply)
+            reply = wire.take()
+            if isinstance(reply, ReplyError):
+                check(reply)
             if behind is not None:
-                reply_behind = wire.read()
+                reply_behind = wire.take()
                 self._done = behind, reply_behind
                 if isinstance(reply_behind, ReplyError) and reply_behind.code != "NOSCRIPT":
                     self._line.close()  # perhaps this server is not in charge any more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _GRACE_SECONDS = 2.0
 
 def new_address() -> str:
     """Return the name of a reply list that nobody else uses."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def _content(task_id: str, item: bytes) -> bytes | None:

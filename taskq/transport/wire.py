@@ -109,7 +109,9 @@ class Wire:
         if reply is not False:
             return reply
         if timeout_seconds is None and self._glances:
-            reply = self._glance()
+            begun = time.perf_counter_ns()
+            if self._trust <= 0 or begun - self._replied_ns <= _BURST_NS:
+                reply = self._glance(begun)
         timeout = self._timeout if timeout_seconds is None else timeout_seconds
         if timeout_seconds is not None:
             self._sock.settimeout(timeout)
@@ -133,7 +135,25 @@ class Wire:
         self._replied_ns = time.perf_counter_ns()
         return reply
 
-    def _glance(self) -> Any:
+    def take(self) -> Any:
+        """Return the next reply, which has begun to arrive: usually all of it is here.
+
+        Raises:
+            Unsure: as ``read``.
+        """
+        if self._plain and not self._early:
+            reply = self._reader.gets()
+            if reply is False:
+                try:
+                    self._reader.feed(os.read(self._sock.fileno(), _CHUNK))
+                except OSError:  # ``read`` will say
+                    return self.read()
+                reply = self._reader.gets()
+            if reply is not False:
+                return reply
+        return self.read()
+
+    def _glance(self, begun: int) -> Any:
         """Watch for the next reply for a moment without sleeping; return False if it does not come.
 
         Only in a burst of calls: after a pause the server sleeps too, and others may want this core. Where replies take
@@ -142,10 +162,9 @@ class Wire:
         Raises:
             Unsure: if the connection broke.
         """
-        begun = time.perf_counter_ns()
         trust = self._trust
-        if trust <= 0 or begun - self._replied_ns > _BURST_NS:
-            self._trust = trust - 1 if _DISTRUST < trust <= 0 else max(trust, 1)
+        if trust <= 0:
+            self._trust = trust - 1 if trust > _DISTRUST else 1
             return False
         fd = self._sock.fileno()
         while True:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from taskq.endings import ending_signals
 from taskq.errors import TaskqError
 from taskq.logs import set_up_logging
 from taskq.metrics.runs import RunMetrics
@@ -102,7 +103,7 @@ class Child:
 
     def run(self) -> int:
         """Serve until told to stop; return the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             signal.signal(number, lambda *_: self._stop(self._options.grace_seconds))
         for message in self._early:
             self._hear(message)

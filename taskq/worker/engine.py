@@ -74,6 +74,7 @@ class Engine:
         self.slots = Slots(options.slots, self.judge, self.finished)
         # the server works on one while the runners work on another's tasks
         self._turns = Turns(self._protocol, self.membership, self._waiter, self._plan)
+        self._flights = self._turns.flights
         self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
         self._claimed = 0
         # claimed, and not yet given to a runner
@@ -103,7 +104,7 @@ class Engine:
     def finished(self, attempt: Attempt, settlement: Settlement, more: bool) -> None:
         """Take the outcome of an attempt from a runner; ``more`` will follow within microseconds."""
         self._settlements.append((attempt, settlement))
-        if not more and (self._worth_a_turn() or not self._turns):
+        if not more and (not self._flights or self._worth_a_turn()):
             self._waiter.wake()
 
     def stop(self) -> None:
@@ -162,7 +163,7 @@ class Engine:
                 log.warning("could not hand back %d running tasks: %s", len(settles), error)
         until = time.monotonic() + min(1.0, patience_seconds)
         # what has just ended is settled by the engine
-        while (self._settlements or self._turns) and time.monotonic() < until:
+        while (self._settlements or self._flights) and time.monotonic() < until:
             time.sleep(0.01)
         return [attempt.claim.task_id for attempt in attempts]
 
@@ -200,25 +201,29 @@ class Engine:
 
     def _serve(self) -> None:
         look = True
-        while self._accepting() or self._held or self._settlements or self._turns:
-            if self._lost and not self._turns:
+        flights, slots = self._flights, self.slots
+        while self._held or self._settlements or flights or self._accepting():
+            if self._lost and not flights:
                 self._come_back()
                 look = self._ring_on = True
-            if self.slots.adjust():
+            if slots.changed and slots.adjust():
                 look = self._ring_on = True
-            if not self._turns and not (look or self._settlements):
+            if not flights and not (look or self._settlements):
                 look = self._sleep()
-            elif not self._turns or self._another():
+                if not flights:
+                    continue
+            elif not flights or self._another():
                 look = self._take_off()
-            else:
-                look = self._land()
-                if self._light() and not self._relay.watched(self._run_here):
-                    return
+                continue
+            # after a sleep this is a turn that has waited with the worker: its reply is here
+            look = self._land()
+            if self._light() and not self._relay.watched(self._run_here):
+                return
 
     def _light(self) -> bool:
         """Return whether all there is to do is a few tiny tasks, so that it costs less to do it here."""
         fresh = self._fresh
-        alone = len(fresh) == len(self._held) and not (self._settlements or self._turns or self._fresh_coroutines)
+        alone = len(fresh) == len(self._held) and not (self._settlements or self._flights or self._fresh_coroutines)
         return len(fresh) > 0 and alone and self.slots.runner.light(fresh)
 
     def _run_here(self) -> None:
@@ -305,7 +310,7 @@ class Engine:
         if flight.ring_on:
             self._ring_on, self._ring_at = False, time.monotonic() + _RING_SECONDS
         self._note(reply, flight.settled)
-        idle = not (self._held or self._settlements or self._turns)
+        idle = not (self._held or self._settlements or self._flights)
         if reply.claims:
             self._start(reply)
         elif self._options.burst and flight.want and idle and not reply.hold:
@@ -313,7 +318,7 @@ class Engine:
         if self._plan.learns and flight.want:
             held = (self._held.get(claim.task_id) for claim in reply.claims)
             self._plan.note(flight.lists, flight.want, [attempt.task.priority for attempt in held if attempt])
-        if member.reconnected and not self._turns:
+        if member.reconnected and not self._flights:
             self._dispatch()
             member.repair([*self._held, *(settlement.task_id for _, settlement in self._settlements)])
         return len(reply.claims) == flight.want > 0 and self._free() > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import Settlement, TurnReply
@@ -17,8 +17,7 @@ _MOST_CHARS = 500_000
 Settled = list[tuple[Attempt | None, Settlement]]
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
+class Flight(NamedTuple):
     """A turn that was sent, and whose reply has not been taken."""
 
     turn: Operation[TurnReply]

@@ -9,6 +9,7 @@ import socket
 import sys
 from typing import Any
 
+from taskq.endings import ending_signals
 from taskq.logs import set_up_logging
 from taskq.queue import TaskQueue
 from taskq.worker.guardian import Ward
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> int:
     Args:
         arguments: the descriptor of the link, and the process id that is guarded.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, signal.SIG_IGN)  # it ends with the process it guards, not before
     parent = int(arguments[1])
     sock = socket.socket(fileno=int(arguments[0]))

@@ -23,13 +23,16 @@ class Slots:
         wanted: as many it will be, once the engine's own thread has looked.
         share: how many of them one turn may fill: half, so that the other half has a turn or runs meanwhile.
         runner: runs plain handlers.
+        resting: whether none may be filled.
+        changed: whether something was asked for that ``adjust`` has not done.
     """
 
     def __init__(self, number: int, judge: Judge, finished: Finished) -> None:
         self._judge = judge
         self._finished = finished
-        self._changed = False
+        self.changed = False
         self._rests: set[str] = set()
+        self.resting = False
         self.wanted = number
         self.runner: Runner = InlineRunner(judge, finished) if number == 1 else ThreadRunner(judge, finished, number)
         self._set(number)
@@ -43,7 +46,7 @@ class Slots:
     def resize(self, number: int) -> None:
         """Have this many from now on; what runs in one too many goes on."""
         self.wanted = number
-        self._changed = True
+        self.changed = True
 
     def rest(self, resting: bool, reason: str) -> None:
         """Fill none for a reason, or do so no longer for that reason."""
@@ -51,12 +54,8 @@ class Slots:
             self._rests.add(reason)
         else:
             self._rests.discard(reason)
-        self._changed = True
-
-    @property
-    def resting(self) -> bool:
-        """Whether none may be filled."""
-        return bool(self._rests)
+        self.resting = bool(self._rests)
+        self.changed = True
 
     @property
     def inline(self) -> bool:
@@ -67,9 +66,9 @@ class Slots:
 
     def adjust(self) -> bool:
         """Do what was asked for; return whether there may be room now that was not there."""
-        if not self._changed:
+        if not self.changed:
             return False
-        self._changed = False
+        self.changed = False
         wanted = self.wanted
         if wanted != self.number:
             if isinstance(self.runner, ThreadRunner):

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from taskq.endings import ending_signals
 from taskq.protocol.replies import Settlement
 from taskq.settings import Settings
 from taskq.worker.guardian import Ward
@@ -23,6 +24,7 @@ from taskq.worker.health import Health
 from taskq.worker.link import SocketLink
 from taskq.worker.options import WorkerOptions, dumps, to_wire
 from taskq.worker.process import EXIT_DONE, EXIT_RECYCLE, EXIT_REFUSED, EXIT_USAGE, is_stopped
+from taskq.worker.signals import ReadableSignals
 
 log = logging.getLogger("taskq.worker")
 
@@ -131,7 +133,7 @@ class Supervisor:
         self.patient = False
         self._waits_for_renewal = False
         self._renewal_due = False
-        self._signals = _Signals()
+        self._signals = ReadableSignals()
         self._failure: str | None = None
         self._exit_code = EXIT_DONE
         self.totals: Counter[str] = Counter()
@@ -232,6 +234,8 @@ class Supervisor:
         child = ChildProcess(self._settings, self._options)
         if wish:
             child.wish = wish
+            if wish.startswith("drain "):
+                log.warning("it claims nothing, as was wished of the one before it: `taskq worker resume` lets it")
             child.link.tell({"wish": wish})
         self._children.append(child)
         self._selector.register(child.link, selectors.EVENT_READ, child)
@@ -239,7 +243,7 @@ class Supervisor:
             self._health.born(child.pid)
 
     def _on_signal(self, number: int) -> None:
-        if number not in (signal.SIGINT, signal.SIGTERM):
+        if number not in ending_signals():
             return
         again, self._stopping = self._stopping, True
         grace = 0.0 if again else self._options.grace_seconds
@@ -365,35 +369,3 @@ class Supervisor:
         for entry in due:
             self._restart_at.remove(entry)
             self._spawn(entry[1])
-
-
-class _Signals:
-    """Makes signals readable: their numbers come out of a socket.
-
-    What they ask for is done by the main loop, between two of its steps: a handler could meet it in the middle of one,
-    with a lock in its hands or half of the processes started.
-    """
-
-    def __init__(self) -> None:
-        self._numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
-        self._sockets = socket.socketpair()
-        for end in self._sockets:
-            end.setblocking(False)
-
-    def __enter__(self) -> socket.socket:
-        ours, theirs = self._sockets
-        self._old_fd = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        self._old = {number: signal.signal(number, lambda *_: None) for number in self._numbers}
-        return ours
-
-    def poke(self) -> None:
-        """Wake the main loop without a signal."""
-        with suppress(OSError):  # a full buffer wakes as well, and after the end there is nobody to wake
-            self._sockets[1].send(b"\0")
-
-    def __exit__(self, *_: object) -> None:
-        signal.set_wakeup_fd(self._old_fd)
-        for number, old in self._old.items():
-            signal.signal(number, old)
-        for end in self._sockets:
-            end.close()

@@ -30,6 +30,7 @@ class Turns:
 
     Attributes:
         asked: how many tasks the turns on their way ask for.
+        flights: those on their way, the oldest first; to be looked at only.
     """
 
     def __init__(self, protocol: Protocol, membership: Membership, waiter: Waiter, plan: Plan | AgingPlan) -> None:
@@ -37,18 +38,14 @@ class Turns:
         self._membership = membership
         self._waiter = waiter
         self._plan = plan
-        self._flights: deque[Flight] = deque()
+        self.flights: deque[Flight] = deque()
         self._parked: Flight | None = None
         self.asked = 0
-
-    def __bool__(self) -> bool:
-        """Whether any is on its way."""
-        return bool(self._flights)
 
     @property
     def full(self) -> bool:
         """Whether as many are on their way as may be."""
-        return len(self._flights) >= _MOST_FLIGHTS
+        return len(self.flights) >= _MOST_FLIGHTS
 
     def send(self, settled: Settled, want: int, ring_on: bool) -> None:
         """Send a turn.
@@ -58,7 +55,8 @@ class Turns:
             want: how many tasks to claim at most.
             ring_on: whether a hint may have been taken since the last turn.
         """
-        self.unpark()
+        if self._parked is not None:
+            self.unpark()
         flight = self._make(settled, want, ring_on)
         self._add(flight)
         self._membership.post(flight.turn)
@@ -72,12 +70,12 @@ class Turns:
         return Flight(turn, settled, want, ring_on, lists)
 
     def _add(self, flight: Flight) -> None:
-        self._flights.append(flight)
+        self.flights.append(flight)
         self.asked += flight.want
 
     def next_landing(self) -> Flight:
         """Take the oldest off the list; ``reply`` has its reply."""
-        flight = self._flights.popleft()
+        flight = self.flights.popleft()
         self.asked -= flight.want
         return flight
 

@@ -102,7 +102,6 @@ class Waiter:
     def deaf(self) -> None:
         """Give up the wait for the bell, and what was sent along with it."""
         self._bell.close()
-        self._follow()
 
     def sleep(self, listen: bool, due_ms: int, behind: Operation[Any] | None = None) -> bool:
         """Sleep; return whether to look for work.
@@ -120,6 +119,7 @@ class Waiter:
             self._asleep = False
             time.sleep(random.uniform(0.05, 0.5))  # noqa: S311 - spreads load, no secret
             return True
+        self._follow()
         ready = self._poll.poll(self._patience_ms(seconds if due else None))
         self._asleep = False
         look = due and not ready
@@ -132,7 +132,6 @@ class Waiter:
             log.debug("bell: no answer in time, connecting again")
             self._bell.close()
             look = True
-        self._follow()
         return look
 
     def _arm(self, seconds: float, behind: Operation[Any] | None) -> bool:
@@ -141,11 +140,9 @@ class Waiter:
             self._bell.arm(seconds, behind)
         except (Unsure, TaskqError) as error:
             log.debug("bell: %s", error)
-            self._follow()
             return False
         if not armed:
             self._silent_at = time.monotonic() + seconds + _GRACE_SECONDS
-            self._follow()
         return True
 
     def _patience_ms(self, due_seconds: float | None) -> float | None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as Tree
 
 import pytest
 
-from bench.compare.__main__ import merge
+from bench.compare.__main__ import merge, with_kills
 from bench.compare.catalogue import PEERS, find
 from bench.compare.report import BEGIN, BESIDE, EMPTY_PAGE, END, beside, plot, replace_part, tables
 from bench.compare.run import Record
@@ -142,3 +142,14 @@ def test_a_run_on_another_server_stands_below_that_of_the_first() -> None:
     page = replace_part(replace_part("# Mine\n", "first"), text, BESIDE)
     assert replace_part(page, text, BESIDE) == page
     assert page.index("first") < page.index("## On Redis")
+
+
+def test_a_run_that_kills_nobody_keeps_what_was_found_about_that() -> None:
+    kept = record(submit={"taskq": [{"rate": 1.0}]}, recovery={"taskq": [{"seconds": 31.0}]})
+    kept.about = {**ABOUT, "cap_seconds": 90.0, "later": {"recovery": {"date": "2029-05-05", "commit": "old1234"}}}
+    new = record(submit={"taskq": [{"rate": 7.0}]})
+    new.about = dict(ABOUT)
+    text = tables(with_kills(new, kept))
+    assert row(text, "taskq", "Submit")[1] == "7.00"
+    assert row(text, "taskq", "Recover")[1] == "31.0 s"
+    assert "Measured in a run of its own: recovery on 2029-05-05 at commit old1234." in text

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.servers import free_port
 
 
 def test_it_serves_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
@@ -34,15 +35,14 @@ def test_it_serves_until_it_is_told_to_stop(environment: dict[str, str]) -> None
         stream = urllib.request.urlopen(urllib.request.Request(f"{url}/live?topic=nav", headers=headers))
         assert stream.readline()
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
         assert "only shows" in said
         assert "Traceback" not in said
         assert "correct-horse" not in said
 
 
 def test_a_server_that_is_away_is_told_at_once_and_on_the_pages(environment: dict[str, str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     away = {**os.environ, **environment, "REDIS_URL": f"redis://127.0.0.1:{port}/0", "TASKQ_REDIS_URL": ""}
     command = [sys.executable, "-m", "taskq", "dashboard", "--port", "0"]
     with subprocess.Popen(command, env=away, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -55,7 +55,7 @@ def test_a_server_that_is_away_is_told_at_once_and_on_the_pages(environment: dic
         assert refused.value.code == 503
         assert "The server does not answer" in refused.value.read().decode()
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
         assert "Traceback" not in said
 
 

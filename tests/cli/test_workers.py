@@ -64,7 +64,7 @@ def test_a_worker_that_is_stopped_ends(run: Run, worker: subprocess.Popen[str], 
     task_id = queue.submit_task(Task(task_type="slow"))
     eventually(lambda: queue.get_task_status(task_id)["status"] == "running")
     assert "ends after what it runs" in run("worker", "stop", "worker").stdout
-    assert worker.wait(20) == 0
+    assert worker.wait(60) == 0
     assert queue.get_task_status(task_id)["status"] == "pending", "handed back when the grace was over"
     assert queue.list_workers() == []
 
@@ -134,7 +134,7 @@ def test_burst_runs_what_waits_and_ends(spawn: Spawn, queue: TaskQueue, tmp_path
 
 def test_ctrl_c_stops_a_worker_in_order(spawn: Spawn, worker: subprocess.Popen[str], queue: TaskQueue) -> None:
     worker.send_signal(signal.SIGINT)
-    assert worker.wait(20) == 0
+    assert worker.wait(60) == 0
     eventually(lambda: not queue.list_workers(), what="the worker signed off")
 
 
@@ -156,7 +156,7 @@ def test_a_scheduler_submits_what_is_due(spawn: Spawn, queue: TaskQueue, run: Ru
     process = spawn("scheduler", stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     eventually(lambda: queue.get_queue_stats().pending_tasks, timeout_seconds=20, what="a task of the schedule")
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
 
 
 def test_a_closed_pipe_is_no_traceback(spawn: Spawn, queue: TaskQueue) -> None:
@@ -165,17 +165,17 @@ def test_a_closed_pipe_is_no_traceback(spawn: Spawn, queue: TaskQueue) -> None:
     assert process.stdout is not None
     process.stdout.close()  # as `| head` does when it has seen enough
     process.stdout = None
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert err == ""
     assert process.returncode == 1
 
 
 def test_python_dash_m(spawn: Spawn) -> None:
     process = spawn("stats", "--json")
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert json.loads(out)["pending_tasks"] == 0
     usage = spawn("submti")
-    _, err = usage.communicate(timeout=20)
+    _, err = usage.communicate(timeout=60)
     assert usage.returncode == 2
     assert "Did you mean 'taskq submit'?" in err

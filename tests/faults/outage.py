@@ -84,17 +84,17 @@ class Outage:
             named: whether clients could know of it.
         """
         begun = time.monotonic()
-        eventually(accepts, 20, "a primary that accepts writes")
+        eventually(accepts, 40, "a primary that accepts writes")
         ready = time.monotonic()
-        eventually(named, 20, "a primary that clients can find")
+        eventually(named, 40, "a primary that clients can find")
         known = time.monotonic()
-        accepted = eventually(lambda: self.stream.after(ready), 20, "a producer that goes on")
+        accepted = eventually(lambda: self.stream.after(ready), 40, "a producer that goes on")
 
         def started() -> float | None:
             later = self.stream.after(ready)
             return next((note.at for note in self.ledger.notes("start") if note.task_id in later), None)
 
-        at = eventually(started, 20, "a worker that goes on")
+        at = eventually(started, 40, "a worker that goes on")
         gone_on = max(min(accepted.values()), at) - ready
         # a second at most on a quiet machine (docs/topologies.md); whoever is not told waits for its timeouts
         assert gone_on < _MOST_SECONDS, f"{what}: {gone_on:.2f} s after writes were accepted not everybody went on"
@@ -108,8 +108,8 @@ class Outage:
         """Wait until some more tasks have been submitted and run."""
         now = time.monotonic()
         wanted = self.ledger.count("end") + tasks
-        eventually(lambda: len(self.stream.after(now)) >= tasks, 20, "producers that go on")
-        eventually(lambda: self.ledger.count("end") >= wanted, 20, "workers that go on")
+        eventually(lambda: len(self.stream.after(now)) >= tasks, 40, "producers that go on")
+        eventually(lambda: self.ledger.count("end") >= wanted, 40, "workers that go on")
 
     def settle(self) -> None:
         """End the load, wait until all of it is worked off, and account for every accepted task."""
@@ -151,7 +151,7 @@ def under_load(url: str, settings: Settings, spawn: Spawn, ledger: Ledger) -> It
     with TaskQueue(settings=settings) as queue:
         worker.ready(2)
         stream = Stream(settings)
-        eventually(lambda: ledger.count("end") > 100, 20, "the load to run for a while")
+        eventually(lambda: ledger.count("end") > 100, 40, "the load to run for a while")
         yield Outage(queue, stream, ledger)
         assert all(process.process.poll() is None for process in (worker, scheduler)), "nobody has given up"
     assert all(process.stop() == 0 for process in (worker, scheduler))

@@ -32,7 +32,7 @@ def cluster(whole_cluster: Cluster) -> Iterator[Cluster]:
     yield whole_cluster
     for node in whole_cluster.nodes:
         node.revive()
-    eventually(whole_cluster.in_order, 20, "a cluster in order again")
+    eventually(whole_cluster.in_order, 40, "a cluster in order again")
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_everybody_follows_the_new_master(
     excused: list[tuple[float, float]] = []
     with under_load(cluster.url, settings, patient, ledger) as outage:
         for fault in ("CLUSTER FAILOVER", "a master that hangs", "kill -9 of the master"):
-            eventually(cluster.in_order, 20, "a replica that follows")
+            eventually(cluster.in_order, 40, "a replica that follows")
             master = cluster.owner(root)
             heir = cluster.replica_of(master)
             began = time.monotonic()
@@ -121,7 +121,7 @@ def test_a_slot_that_migrates_at_one_stroke(
         began = time.monotonic()
         node_id = ask(target.port, "CLUSTER", "MYID")
         ask(source.port, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", node_id)
-        eventually(lambda: cluster.serves(target, root), 20, "the slot to move")
+        eventually(lambda: cluster.serves(target, root), 40, "the slot to move")
         print(f"the slot moved in {time.monotonic() - began:.2f} s")
         outage.goes_on()
         outage.settle()

@@ -61,7 +61,7 @@ class Races:
         ]  # type: ignore[misc]  # two of them
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_a_thousand_races(settings: Settings, queue: TaskQueue) -> None:
     races, start = Races(queue, RACES), threading.Barrier(2)
     pairs = races.prepare()

@@ -25,7 +25,7 @@ class Watch:
         self._client = server.client()
         self._ready = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(20)
 
     def _run(self) -> None:
         with contextlib.suppress(redis.RedisError, OSError, ValueError), self._client.monitor() as monitor:

@@ -66,7 +66,7 @@ def test_no_child_outlives_its_supervisor_and_another_worker_takes_over(
     queue: TaskQueue, spawn: Spawn, ledger: Ledger, gate: Path
 ) -> None:
     victim = spawn("--processes", "2", "--concurrency", "1").ready(2)
-    ledger.submit(queue, [Task(task_type="gated"), Task(task_type="hold_gil", payload=8)])
+    ledger.submit(queue, [Task(task_type="gated"), Task(task_type="hold_gil", payload=60)])
     eventually(lambda: ledger.count("start") == 2, what="both children to be busy, one with the GIL in its hands")
     pids = victim.child_pids
     assert len(pids) == 2
@@ -74,9 +74,9 @@ def test_no_child_outlives_its_supervisor_and_another_worker_takes_over(
     os.kill(victim.pid, signal.SIGKILL)
     killed_at = time.monotonic()
 
-    eventually(lambda: not any(alive(pid) for pid in pids), 5, "the end of both children")
+    eventually(lambda: not any(alive(pid) for pid in pids), 30, "the end of both children")
     gate.touch()
-    eventually(lambda: ledger.count("start") == 4, LEASE_SECONDS + 5, "the tasks to start elsewhere")
+    eventually(lambda: ledger.count("start") == 4, LEASE_SECONDS + 30, "the tasks to start elsewhere")
 
     took = time.monotonic() - killed_at
     print(f"back after {took:.2f} s with a lease of {LEASE_SECONDS:g} s")
@@ -90,7 +90,7 @@ def test_work_done_and_not_settled_is_done_again_and_completes_once(
     spawn("--concurrency", "1").ready()
     (task_id,) = ledger.submit(queue, [Task(task_type="die_once", max_retries=0)])
 
-    result = queue.wait_for_result(task_id, timeout=20)
+    result = queue.wait_for_result(task_id, timeout=40)
 
     assert (result["status"], result["attempts"]) == ("completed", 2)
     effects = ledger.of(task_id, "effect")
@@ -124,8 +124,17 @@ def test_a_process_that_keeps_dying_is_started_more_and_more_slowly(queue: TaskQ
     worker = spawn().ready()
     os.kill(worker.child_pids[0], signal.SIGKILL)
     worker.ready(2)
-    os.kill(worker.child_pids[0], signal.SIGKILL)
-    worker.sees(r"was killed by SIGKILL; starting another one in 2 s")
+
+    def pauses() -> bool:
+        for (
+            pid
+        ) in worker.child_pids:  # as soon as it is there: on a busy machine one that is ready is not young any more
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return "was killed by SIGKILL; starting another one in 4 s" in worker.output
+
+    eventually(pauses, what="a pause that grows")
+    assert "starting another one in 2 s" in worker.output
     began = time.monotonic()
     assert worker.stop() == 0
-    assert time.monotonic() - began < 1.9, "a stop does not wait for the pause"
+    assert time.monotonic() - began < 3.9, "a stop does not wait for the pause"

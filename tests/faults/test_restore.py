@@ -60,7 +60,7 @@ def test_what_was_there_at_the_backup_runs_after_the_restore(start_server: Start
             info = client.info("persistence")
             return not info["aof_rewrite_in_progress"] and not info["aof_rewrite_scheduled"]
 
-        eventually(written, 20, "the log of the restored server")
+        eventually(written, 40, "the log of the restored server")
         restored.extra_config = ()  # from now on as it is configured
         restored.restart()
         with TaskQueue(settings=settings(restored)) as queue:

@@ -115,9 +115,9 @@ def test_split_brain(guarded: bool, tmp_path: Path, settings: Settings) -> None:
         eventually(lambda: len(mainland.accepted) > 100, what="the load to run for a while")
         link.cut()
         islander = Islander(replace(settings, redis_url=sentinels.primary.url, call_timeout_seconds=0.2))
-        eventually(lambda: accepts_writes(sentinels.replica.port), 20, "a new primary")
+        eventually(lambda: accepts_writes(sentinels.replica.port), 40, "a new primary")
         since = time.monotonic()
-        eventually(lambda: len(mainland.after(since)) > 50, 20, "producers that follow it")
+        eventually(lambda: len(mainland.after(since)) > 50, 40, "producers that follow it")
         if guarded:
             eventually(lambda: islander.refused, what="the old primary to refuse")
         told = islander.end()

@@ -74,14 +74,11 @@ def under_load(site: Site, ledger: Ledger, commands: int = 1) -> Iterator[Load]:
     assert site.counter("failed") == 0
 
 
-def repeat(action: Callable[[], object], seconds: float, pause_seconds: float) -> int:
-    """Do something again and again for some time; return how often."""
-    until, times = time.monotonic() + seconds, 0
-    while time.monotonic() < until:
+def repeat(action: Callable[[], object], times: int, pause_seconds: float) -> None:
+    """Do something again and again."""
+    for _ in range(times):
         action()
-        times += 1
         time.sleep(pause_seconds)
-    return times
 
 
 def told(client: redis.Redis, error: str) -> int:
@@ -102,7 +99,7 @@ def test_ten_restarts_under_load_lose_nothing_and_no_worker(site: Site, ledger: 
         for _ in range(10):
             done = site.counter("completed")
             site.server.restart()
-            eventually(lambda done=done: site.counter("completed") > done, 20, "work to go on")  # type: ignore[misc]
+            eventually(lambda done=done: site.counter("completed") > done, 40, "work to go on")  # type: ignore[misc]
         assert load.submitted > 40
     assert site.counter("recovered") == 0, "no worker was taken for dead"
 
@@ -113,7 +110,7 @@ def test_a_server_that_is_killed_has_lost_nothing(site: Site, ledger: Ledger) ->
             done = site.counter("completed")
             site.server.kill9()
             site.server.start()
-            eventually(lambda done=done: site.counter("completed") > done, 20, "work to go on")  # type: ignore[misc]
+            eventually(lambda done=done: site.counter("completed") > done, 40, "work to go on")  # type: ignore[misc]
     assert site.counter("recovered") == 0
 
 
@@ -134,7 +131,7 @@ def test_a_server_that_is_away_for_longer_than_a_lease_costs_nobody_his_task(
         assert site.counter("recovered") == 0
     gate.touch()
 
-    assert [site.queue.wait_for_result(i, timeout=10)["attempts"] for i in ids] == [1] * 4
+    assert [site.queue.wait_for_result(i, timeout=40)["attempts"] for i in ids] == [1] * 4
 
     assert ledger.count("start") == 4
     assert (site.counter("recovered"), site.counter("completed")) == (0, 4)
@@ -144,15 +141,14 @@ def test_a_server_that_is_away_for_longer_than_a_lease_costs_nobody_his_task(
 
 def test_scripts_that_are_flushed_are_sent_again(site: Site, ledger: Ledger) -> None:
     with under_load(site, ledger) as load, site.server.client() as client:
-        assert repeat(client.script_flush, 1.0, 0.01) > 20
+        repeat(client.script_flush, 60, 0.01)
         load.check()
     assert site.counter("recovered") == 0
 
 
 def test_connections_that_are_killed_again_and_again_cost_nothing(site: Site, ledger: Ledger) -> None:
     with under_load(site, ledger) as load, site.server.client() as client:
-        times = repeat(lambda: client.client_kill_filter(_type="normal", skipme=True), 1.5, 0.03)
-        assert times > 20
+        repeat(lambda: client.client_kill_filter(_type="normal", skipme=True), 40, 0.03)
         load.check()
     assert site.counter("recovered") == 0
 
@@ -180,7 +176,7 @@ def test_a_full_server_refuses_new_tasks_and_drains_the_others(site: Site, ledge
         assert accepted > 100
         site.queue.resume()
 
-        eventually(lambda: site.counter("completed") == accepted, 20, "everything that was accepted to complete")
+        eventually(lambda: site.counter("completed") == accepted, 40, "everything that was accepted to complete")
 
         assert client.info("memory")["used_memory"] > client.info("memory")["maxmemory"] * 0.9, (
             "it was full all the time"
@@ -204,7 +200,7 @@ def test_a_flushed_database_is_noticed_and_the_worker_goes_on(site: Site, ledger
     gate.touch()
     worker.sees("the outcome of task .* was refused", 2)
     after = site.queue.submit_task(Task(task_type="work"))
-    assert site.queue.wait_for_result(after, timeout=10)["status"] == "completed"
+    assert site.queue.wait_for_result(after, timeout=40)["status"] == "completed"
     assert site.counter("submitted") == site.counter("completed") == 1
 
 
@@ -222,7 +218,7 @@ def test_a_password_is_wanted_used_and_never_shown(start_server: StartServer, sp
     worker = spawn.on(url)("--processes", "2").ready(2)
     with TaskQueue(url, prefix=spawn.settings.prefix) as queue:
         (task_id,) = ledger.submit(queue, [Task(task_type="work")])
-        assert queue.wait_for_result(task_id, timeout=10)["status"] == "completed"
+        assert queue.wait_for_result(task_id, timeout=40)["status"] == "completed"
     for pid in (worker.pid, *worker.child_pids):
         assert secret.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
     server.restart()
@@ -268,7 +264,7 @@ def test_a_key_of_another_type_is_named_and_charged_to_nobody(site: Site, ledger
         worker.sees(r"ended with code \d+ \(a key of the namespace holds a value of another type, so nothing was chan")
         client.delete(f"{site.queue.settings.prefix}:paused")
     gate.touch()
-    result = site.queue.wait_for_result(task_id, timeout=15)
+    result = site.queue.wait_for_result(task_id, timeout=40)
 
     assert (result["status"], result["attempts"]) == ("completed", 1)
     assert site.counter("recovered") == 0, "it was not the task that ended the process"

@@ -56,7 +56,7 @@ def test_a_stopped_process_that_hangs_is_handed_back_and_ends(
 
 
 def test_whoever_replaces_a_killed_process_does_what_was_wished_of_it(queue: TaskQueue, spawn: Spawn) -> None:
-    spawn("--concurrency", "2", "--name", "w").ready()
+    worker = spawn("--concurrency", "2", "--name", "w").ready()
     queue.drain_worker("w")
     queue.set_worker("w", concurrency=5)
     eventually(lambda: [w.card.get("granted") for w in queue.list_workers()] == ["drain 5 -"])
@@ -64,6 +64,7 @@ def test_whoever_replaces_a_killed_process_does_what_was_wished_of_it(queue: Tas
     os.kill(int(before.card["pid"]), signal.SIGKILL)
     eventually(lambda: ids(queue) and before.worker_id not in ids(queue), SECONDS, "another process")
     eventually(lambda: [w.card.get("granted") for w in queue.list_workers()] == ["drain 5 -"])
+    worker.sees("it claims nothing, as was wished of the one before it")
     card = queue.list_workers()[0].card
     assert (card["state"], card["slots"]) == ("draining", "5")
     task_id = queue.submit_task(Task(task_type="work"))

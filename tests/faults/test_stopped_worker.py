@@ -48,7 +48,7 @@ def test_a_frozen_worker_wakes_up_to_find_its_results_refused(
     freeze(*pids)
     eventually(lambda: ledger.count("start") == 4, queue.settings.lease_seconds + 6, "the tasks to start elsewhere")
     gate.touch()
-    results = [queue.wait_for_result(task_id, timeout=10) for task_id in ids]
+    results = [queue.wait_for_result(task_id, timeout=40) for task_id in ids]
     assert {result["worker_id"] for result in results} == set(other.worker_ids)
 
     thaw(*pids)
@@ -62,7 +62,7 @@ def test_a_frozen_worker_wakes_up_to_find_its_results_refused(
     other.stop()
     (after,) = ledger.submit(queue, [Task(task_type="work")])
     # on a busy machine it may have to come back more than once
-    assert queue.wait_for_result(after, timeout=10)["worker_id"] in re.findall(r"is back as (\S+)", frozen.output)
+    assert queue.wait_for_result(after, timeout=40)["worker_id"] in re.findall(r"is back as (\S+)", frozen.output)
     assert frozen.stop() == 0
     assert frozen.total("refused") == 2
 
@@ -87,7 +87,7 @@ def test_what_a_frozen_child_says_does_not_touch_the_attempt_that_runs_now(
     assert (status["status"], status["worker_id"]) == ("running", other.worker_ids[0])
     assert queue.get_task_result(task_id) is None
     gate.touch()
-    result = queue.wait_for_result(task_id, timeout=10)
+    result = queue.wait_for_result(task_id, timeout=40)
     assert result["result"] == ledger.of(task_id, "start")[1].fence
     assert check(ledger, queue).violations == ()
 
@@ -103,11 +103,13 @@ def test_children_claim_nothing_while_their_supervisor_is_frozen(
     worker.sees("the supervisor is stopped: no task is started until it goes on")
     (waiting,) = ledger.submit(queue, [Task(task_type="work")])
     gate.touch()
-    assert queue.wait_for_result(running, timeout=5)["status"] == "completed", "what runs may end while the lease lasts"
+    assert queue.wait_for_result(running, timeout=40)["status"] == "completed", (
+        "what runs may end while the lease lasts"
+    )
     assert queue.get_task_status(waiting)["status"] == "pending"
 
     thaw(worker.pid)
 
-    assert queue.wait_for_result(waiting, timeout=10)["status"] == "completed"
+    assert queue.wait_for_result(waiting, timeout=40)["status"] == "completed"
     assert queue.get_queue_stats().counters.get("recovered", 0) == 0
     assert check(ledger, queue).violations == ()

@@ -197,7 +197,7 @@ def test_the_next_attempt_of_a_killed_holder_comes_before_its_successor(
 ) -> None:
     spawn("--processes", "2", "--concurrency", "4").ready(2)
     (first,) = ledger.submit(queue, [Task(task_type="die_once", unique_key="k")])
-    eventually(lambda: ledger.count("start") > 0, 20, "the first to start")
+    eventually(lambda: ledger.count("start") > 0, 40, "the first to start")
     (second,) = ledger.submit(queue, [Task(task_type="work", unique_key="k", unique_policy="queue_one")])
     assert queue.wait_for_result(second, 30)["status"] == "completed"
     moves = [(note.what, note.task_id) for note in ledger.notes() if note.what in ("start", "end")]

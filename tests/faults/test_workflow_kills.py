@@ -114,7 +114,7 @@ STORIES = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("fate", ["killed", "lose"])
 @pytest.mark.parametrize("name", STORIES)
 def test_at_every_command(queue: TaskQueue, tmp_path: Path, name: str, fate: str) -> None:
@@ -148,7 +148,7 @@ def finish(mortal: Mortal, task_id: str) -> None:
         mortal.live()
         return queue.get_task_result(task_id) is not None and queue.get_queue_stats().pending_tasks == 0
 
-    eventually(ended, 20, "its end")
+    eventually(ended, 40, "its end")
 
 
 def judge(queue: TaskQueue, story: Story, task_id: str, diary: list[str], repeats: int) -> None:

@@ -82,11 +82,13 @@ def test_of_a_family_that_lists_too_few_nothing_is_known(bench: Bench) -> None:
 
 def test_a_child_that_runs_is_told_who_waits_for_it(bench: Bench) -> None:
     fan_out(bench, "a")
-    bench.claim("w1", 1, ["low"])
+    bench.audited = False
     bench.client.delete(bench.key("state", "a"))
+    bench.claim("w1", 1, ["low"])
     done, changed = mend(bench, "children", "a", "p/1")
     assert done == ["its end will be told"]
     assert changed["state:a"] == {"status": "running", "parents": "p/1"}
+    assert changed["running"]["a"].endswith(" h")
     bench.audited = True
     assert mend(bench, "children", "a", "p/1") == ([], {})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,7 +36,7 @@ def comparable(reply: TurnReply) -> TurnReply:
     claims = tuple(c._replace(fence=c.fence.partition(".")[2], fence_number=0) for c in reply.claims)
     numbers = [c.fence_number - reply.claims[0].fence_number for c in reply.claims]
     assert numbers == list(range(len(numbers)))
-    return replace(reply, now_ms=0, wait_ms=round(reply.wait_ms / 10_000), claims=claims)
+    return reply._replace(now_ms=0, wait_ms=round(reply.wait_ms / 10_000), claims=claims)
 
 
 def end_of(bench: Bench, operation: Operation[TurnReply]) -> tuple[TurnReply, State]:

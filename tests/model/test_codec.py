@@ -126,6 +126,10 @@ def test_an_integer_too_long_to_be_read() -> None:
         decode("9" * 5000, "payload")
 
 
+def test_white_space_around_is_no_matter() -> None:
+    assert decode(b' \n{"a": [1]}\t ', "envelope") == {"a": [1]}
+
+
 @pytest.mark.parametrize("text", ["", "{", "nonsense", b"\xff", "[1] 2", "{'a': 1}"])
 def test_what_is_no_json(text: str | bytes) -> None:
     with pytest.raises(CorruptTask, match="the stored envelope cannot be read as JSON"):

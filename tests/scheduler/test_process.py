@@ -120,7 +120,7 @@ def test_the_banner_and_the_totals(space: Space, start: Start, redis_url: str) -
     assert process.err.read_text() == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_while_the_server_is_silent(server: ServerProcess, start: Start, number: int) -> None:
     server.pause()
     process = start(server.url, "silent", TASKQ_SOCKET_TIMEOUT="60")

@@ -154,16 +154,16 @@ def test_processes_work_under_their_users(clean: ServerProcess, spawn: Spawn, ru
     worker = spawn("worker", env={**env, "TASKQ_REDIS_URL": url_of(clean, "worker")})
     scheduler = spawn("scheduler", env={**env, "TASKQ_REDIS_URL": url_of(clean, "scheduler")})
     as_producer = {**env, "TASKQ_REDIS_URL": url_of(clean, "producer")}
-    done = run("submit", "echo", '"hello"', "--wait", "20s", "--json", env=as_producer)
+    done = run("submit", "echo", '"hello"', "--wait", "60s", "--json", env=as_producer)
     assert (done.exit_code, json.loads(done.stdout)["result"]) == (0, "hello"), done.stderr
-    delayed = run("submit", "echo", "--delay", "50ms", "--wait", "20s", env=as_producer)
+    delayed = run("submit", "echo", "--delay", "50ms", "--wait", "60s", env=as_producer)
     assert delayed.exit_code == 0, delayed.stderr
-    dead = run("submit", "die", "--wait", "20s", env=as_producer)
+    dead = run("submit", "die", "--wait", "60s", env=as_producer)
     assert "poison: 1 workers died" in dead.stderr
     for process in (worker, scheduler):
         process.terminate()
     for process in (worker, scheduler):
-        output = "".join(process.communicate(timeout=20))
+        output = "".join(process.communicate(timeout=60))
         assert process.returncode == 0, output
         assert "access" not in output
         assert PASSWORD not in output

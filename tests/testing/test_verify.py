@@ -19,6 +19,8 @@ from tests.faults.commands import Command, alive, children
 from tests.servers import HOST
 from tests.waiting import eventually
 
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
 pytestmark = pytest.mark.slow
 
 
@@ -87,15 +89,32 @@ def test_a_cluster_is_refused() -> None:
         verify(Settings(redis_url="redis+cluster://127.0.0.1:1"))
 
 
-def test_ended_early_it_leaves_nothing_behind(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ended_early_it_leaves_nothing_behind(
+    number: int, redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
     command = Command(["-m", "taskq", "verify", "--redis-url", redis_url, "--suite", "storm"], {}, tmp_path)
     eventually(lambda: len(children(command.pid)) == 5, 30, "three workers and two schedulers")
     started = command.tree
-    command.send(signal.SIGTERM)
-    assert command.wait(60) == 130, command.output
+    command.send(number)
+    assert command.wait(60) == 128 + number, command.output
     assert "interrupted: this is what was tried until then" in command.output
     assert list(redis_client.scan_iter(match="taskq-verify-*")) == []
     eventually(lambda: not any(alive(pid) for pid in started), what="the end of all processes")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ended_early_the_script_ends_its_server(number: int, tmp_path: Path) -> None:
+    words = [str(SCRIPTS / "reliability.py"), "verify", "--minutes", "0.5", "--record"]
+    command = Command(words, {"TMPDIR": str(tmp_path)}, tmp_path)
+    eventually(lambda: "namespaces taskq-verify" in command.output, 60, "the first suites")
+    started = command.tree
+    assert len(started) > 1, "with the server"
+    command.send(number)
+    assert command.wait(60) == 128 + number, command.output
+    assert "nothing is recorded" in command.output
+    eventually(lambda: not any(alive(pid) for pid in started), what="the end of all processes")
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
 def test_interrupted_it_says_what_was_tried(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> None:

@@ -165,6 +165,14 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
         both(change("RPUSH", "children", "ask/1", "complete"), change("HSET", "gathered", "ask/1", "complete", ""),
              change("HINCRBY", "family", "ask/1", "total", 1)), "I10", "ask/1",
     ),
+    "a child that has failed, and nobody was told": (
+        both(change("RPUSH", "children", "ask/1", "fail"), change("HSET", "gathered", "ask/1", "fail", ""),
+             change("HSET", "state", "fail", "parents", "ask/1"), change("HINCRBY", "family", "ask/1", "total", 1)),
+        "I10", "ask/1",
+    ),
+    "a family whose record is not whole": (
+        both(change("HDEL", "family", "ask/1", "total"), change("HDEL", "state", "child", "parents")), "I10", "ask/1",
+    ),
     "a family that counts too few": (
         both(change("HSET", "gathered", "ask/1", "child", RESULT), change("HDEL", "state", "child", "parents")),
         "I10", "ask/1",
@@ -281,6 +289,13 @@ def test_what_a_family_is_told_of_a_child_that_is_not_live(bench: Bench, child: 
     before = kept(bench)
     assert bench.transport.run(told) == ()
     assert bench.transport.run(bench.protocol.mend_place("children", "child", "ask/1", LEASE_MS)) == ()
+    assert changes(before, kept(bench)) == {}
+
+
+def test_a_family_that_lists_too_few_is_reported_and_stays(bench: Bench) -> None:
+    bench.client.delete(bench.key("children", "ask/1"))
+    before = kept(bench)
+    assert found(run(bench, repair=True)) == {("I10", "ask/1")}
     assert changes(before, kept(bench)) == {}
 
 

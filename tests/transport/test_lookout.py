@@ -121,8 +121,8 @@ def test_it_ends_with_the_last_connection(sentinels: SentinelSet) -> None:
         queue.get_queue_stats()
         assert len(lookouts()) == 3
         eventually(lambda: listeners(sentinels) == 3, what="a lookout")
-    eventually(lambda: lookouts() == [], 2, "the end of the lookout")
+    eventually(lambda: lookouts() == [], what="the end of the lookout")
     with queue:
         queue.get_queue_stats()
         assert len(lookouts()) == 3, "and begins again with the next one"
-    eventually(lambda: lookouts() == [], 2, "the end of the lookout")
+    eventually(lambda: lookouts() == [], what="the end of the lookout")

@@ -48,6 +48,20 @@ def test_a_large_reply_comes_in_pieces(wire: Wire) -> None:
     assert len(wire.request(pack(("ECHO", b"x" * 5_000_000)))) == 5_000_000
 
 
+def test_what_has_begun_to_arrive_is_taken_to_its_end(wire: Wire) -> None:
+    wire.send(pack(("ECHO", b"x" * 5_000_000)) + pack(("ECHO", "2")))
+    assert select.select([wire.fileno()], [], [], 20)[0]
+    assert [len(wire.take()), wire.take()] == [5_000_000, b"2"]
+
+
+def test_what_ends_instead_of_arriving(far: Endpoint, proxy: Proxy) -> None:
+    with closing(Wire(far, 5.0)) as wire:
+        proxy.cut_connections()
+        assert select.select([wire.fileno()], [], [], 20)[0]
+        with pytest.raises(Unsure):
+            wire.take()
+
+
 def test_silence(wire: Wire, prefix: str) -> None:
     wire.send(pack(("BLPOP", f"{prefix}:nothing", "5")))
     started = time.monotonic()

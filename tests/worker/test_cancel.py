@@ -210,7 +210,7 @@ def test_a_task_that_stops_because_its_worker_does_goes_back(
         task_id = queue.submit_task(Task(task_type="polite"))
         eventually(lambda i=task_id: queue.get_task_status(i)["status"] == "running")  # type: ignore[misc]
         worker.stop(grace_seconds=0.0)
-        run.join(5)
+        run.join()
         status = queue.get_task_status(task_id)
         assert (status["status"], status["retry_count"]) == ("pending", 0)
         queue.purge()

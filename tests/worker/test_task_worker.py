@@ -61,13 +61,13 @@ def test_start_serves_until_it_is_stopped_and_returns_the_counts(queue: TaskQueu
     worker = echo_worker(queue)
     run = started(worker)
     ids = queue.submit_batch([Task(task_type="echo", payload=n) for n in range(20)])
-    assert [queue.wait_for_result(task_id, timeout=5)["result"] for task_id in ids] == list(range(20))
+    assert [queue.wait_for_result(task_id, timeout=20)["result"] for task_id in ids] == list(range(20))
     (info,) = queue.list_workers()
     assert (info.card["slots"], info.card["lists"]) == ("10", "urgent high normal low")
 
     worker.stop()
 
-    assert run.join(5) == {
+    assert run.join() == {
         "completed": 20, "failed": 0, "retried": 0, "cancelled": 0, "snoozed": 0, "released": 0, "waited": 0,
         "parked": 0, "refused": 0,
     }  # fmt: skip
@@ -86,11 +86,11 @@ def test_stop_waits_for_what_runs(queue: TaskQueue, started: Start) -> None:
     worker.register_handler("slow", slow)
     run = started(worker)
     slow_id, waiting_id = queue.submit_batch([Task(task_type="slow"), Task(task_type="echo")])
-    assert entered.wait(5)
+    assert entered.wait(20)
     worker.stop()
     assert run.running
     gate.set()
-    run.join(5)
+    run.join()
 
     assert queue.get_task_status(slow_id)["status"] == "completed"
     assert queue.get_task_status(waiting_id)["status"] == "pending"
@@ -109,14 +109,14 @@ def test_what_outlasts_the_grace_is_handed_back_and_told(queue: TaskQueue, start
     worker.register_handler("slow", slow)
     run = started(worker)
     task_id = queue.submit_task(Task(task_type="slow"))
-    assert entered.wait(5)
+    assert entered.wait(20)
 
     worker.stop(grace_seconds=0.1)
 
-    counts = run.join(5)
+    counts = run.join()
     assert isinstance(counts, dict)
     assert (counts["released"], counts["completed"]) == (1, 0)
-    assert told.wait(5)
+    assert told.wait(20)
     status = queue.get_task_status(task_id)
     assert (status["status"], status["retry_count"]) == ("pending", 0)
     # the handler ends after all that; its outcome is refused, and nothing of it is left
@@ -128,9 +128,9 @@ def test_a_worker_can_be_started_again(queue: TaskQueue, started: Start) -> None
     worker = echo_worker(queue)
     for n in range(2):
         run = started(worker)
-        assert queue.wait_for_result(queue.submit_task(Task(task_type="echo", payload=n)), timeout=5)["result"] == n
+        assert queue.wait_for_result(queue.submit_task(Task(task_type="echo", payload=n)), timeout=20)["result"] == n
         worker.stop()
-        counts = run.join(5)
+        counts = run.join()
         assert isinstance(counts, dict)
         assert counts["completed"] == 1
 
@@ -153,7 +153,7 @@ def test_a_handler_may_stop_its_own_worker(queue: TaskQueue, started: Start) -> 
     run = started(worker)
     task_id = queue.submit_task(Task(task_type="stop"))
 
-    run.join(5)
+    run.join()
 
     assert queue.get_task_status(task_id)["status"] == "completed"
 
@@ -171,7 +171,7 @@ def test_a_handler_that_holds_the_gil_longer_than_the_lease_keeps_its_task(queue
         task_id = queue.submit_task(Task(task_type="hold"))
         result = queue.wait_for_result(task_id, timeout=10)
         worker.stop()
-        counts = run.join(5)
+        counts = run.join()
 
     assert (result["status"], result["attempts"]) == ("completed", 1)
     assert isinstance(counts, dict)

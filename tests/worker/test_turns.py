@@ -57,7 +57,7 @@ class Member:
         self.waiter.lie_down()
         self.waiter.wake()
         assert not self.turns.sleep(True, NEVER, True)
-        assert not self.turns, "it is not on its way: it waits"
+        assert not self.turns.flights, "it is not on its way: it waits"
 
     def land(self) -> list[str]:
         """Return what the next reply brings."""
@@ -149,7 +149,7 @@ def test_a_reply_that_was_lost_is_asked_for_again(queue: TaskQueue, member: Memb
 def test_none_waits_while_a_task_is_about_to_fall_due(queue: TaskQueue, member: Member) -> None:
     member.waiter.lie_down()
     assert member.turns.sleep(True, 20, True)
-    assert not member.turns
+    assert not member.turns.flights
 
 
 def test_a_server_that_has_forgotten_the_script_is_taught_it_again(queue: TaskQueue) -> None:

@@ -39,7 +39,7 @@ local function decide(name, completed, failed)
   call('HSET', FAMILY .. name, 'completed', completed, 'failed', failed)
   if not done then
     call('HDEL', FAMILY .. name, 'done')
-  elseif done ~= family[5] then
+  else
     call('HSET', FAMILY .. name, 'done', done)
     wake(name, family[4])
   end

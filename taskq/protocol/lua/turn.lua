@@ -30,8 +30,10 @@ repeat
     counting = call('GET', LIMITED)
     if special > (counting and 1 or 0) then
       if call('EXISTS', PAUSED, TOMBSTONES, CROWD) > 0 then break end
-      waited, large = call('EXISTS', AWAITED) == 1, call('EXISTS', LARGE) == 1
-      weighed = call('EXISTS', BYTES) == 1
+      local sizes = call('EXISTS', LARGE, BYTES)
+      weighed = sizes > 0 and call('EXISTS', BYTES) == 1
+      large = sizes > (weighed and 1 or 0)
+      waited = special > (counting and 1 or 0) + sizes
     end
   end
   read_clock()
@@ -298,15 +300,16 @@ repeat
     for _, one in ipairs(tallied) do count_answers(one[1], one[2], one[3], 0) end
   end
   if (ring_on == 1 or cut) and lists > 0 then
-    local bells, left = {}, false
-    for i = 1, lists do
-      bells[i] = BELL .. ARGV[first_rest + i - 1]
-      if call('EXISTS', QUEUE .. ARGV[first_rest + i - 1]) == 1 then
-        left = true
-        if call('EXISTS', bells[i]) == 0 then call('RPUSH', bells[i], '1') end
+    local bells, queues = {}, {}
+    for i = 1, lists do bells[i], queues[i] = BELL .. ARGV[first_rest + i - 1], QUEUE .. ARGV[first_rest + i - 1] end
+    -- if there were fewer than are wanted, all of them are taken
+    if (cut or count == want) and call('EXISTS', unpack(queues)) > 0 then
+      for i = 1, lists do
+        if call('EXISTS', queues[i]) == 1 and call('EXISTS', bells[i]) == 0 then call('RPUSH', bells[i], '1') end
       end
+    elseif count == 0 and want > 0 then
+      call('DEL', unpack(bells))
     end
-    if not left and count == 0 and want > 0 then call('DEL', unpack(bells)) end
   end
   if call('PUBSUB', 'NUMSUB', EVENTS)[2] > 0 or call('PUBSUB', 'NUMPAT') > 0 then
     -- COPY events

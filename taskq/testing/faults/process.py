@@ -81,8 +81,8 @@ class Command:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        with contextlib.suppress(ValueError):
-            for line in self.process.stdout:
+        with contextlib.suppress(ValueError), self.process.stdout as output:
+            for line in output:
                 self._lines.append(line)
                 del self._lines[:-_MOST_LINES]
 
