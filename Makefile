@@ -99,7 +99,7 @@ bench-check: $(VENV)/.dev ## a short run beside the figures of the last release;
 IN_TURNS := submit,together,batch,drain_noop,drain_sleep,drain_cpu,two_noop,two_cpu,round_trip,loaded,memory
 BESIDE := submit,together,batch,drain_noop,drain_cpu,round_trip,memory
 ROUNDS ?= 1
-bench-all: $(VENV)/.dev ## every figure of the pages on speed anew: 20 minutes; ROUNDS=2 for spreads
+bench-all: $(VENV)/.dev ## every figure of the pages on speed anew; ROUNDS=2 for spreads, and twice the time
 	@$(BIN)/python -m bench.compare --chosen --rounds $(ROUNDS) --seconds 1 --work $(IN_TURNS) --write
 	@if command -v redis-server >/dev/null; then $(BIN)/python -m bench.compare --server redis-server --chosen \
 		--peers taskq,bare,bullmq_node,dramatiq,huey,saq,wakaq --rounds $(ROUNDS) --seconds 1 --work $(BESIDE) --beside; fi

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import redis
 
 from taskq import Task, TaskQueue, TaskWorker
-from taskq.model.task import to_envelope
+from taskq.model.envelope import to_envelope
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operations import LeaseTimes
 from taskq.protocol.replies import Claim, Settlement

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from taskq.errors import InvalidTask
 from taskq.flows import PAGE, Context, Flow, not_found
 from taskq.model.crypto import Seal
+from taskq.model.envelope import outline
 from taskq.model.result import result_outline
-from taskq.model.task import DEFAULT_QUEUE, outline
+from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.views import DeadLetter, status_dict, whole
 from taskq.protocol.keys import list_name
 from taskq.protocol.replies import Inspection

@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from taskq.errors import InvalidTask, NotDurable, QueueFull, ResultTimeout, TaskNotFound
-from taskq.middleware import Middleware, before_submit
-from taskq.model.bound import OnFull
+from taskq.errors import InvalidTask, ResultTimeout, TaskNotFound
+from taskq.middleware import Middleware
 from taskq.model.crypto import Seal
+from taskq.model.envelope import from_envelope, outline
 from taskq.model.moment import seconds_to_ms, to_epoch_ms
 from taskq.model.names import check_name
-from taskq.model.partition import at_home
 from taskq.model.result import parse_result, result_json
 from taskq.model.schema import Shape
-from taskq.model.task import DEFAULT_QUEUE, Task, from_envelope, outline, to_envelope
+from taskq.model.task import DEFAULT_QUEUE, Task
 from taskq.model.views import ListStats, PassedTasks, QueueStats, WorkerInfo, status_dict
-from taskq.protocol.durability import Durable, Guarantee
+from taskq.protocol.durability import Durable
 from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol
-from taskq.protocol.portions import portions
-from taskq.protocol.refusals import list_full, refuse
 from taskq.protocol.replies import Inspection
-from taskq.protocol.submits import Submission, SubmitReply
 from taskq.protocol.walks import all_cards, all_sizes
 from taskq.settings import Settings
 from taskq.states import TaskPriority, TaskStatus
@@ -45,8 +41,6 @@ MOST_LOOKED_AT, MOST_ON_A_PAGE = 1000, 500
 # A registration outlives the silence between two of them, and a lost notice is made good at the next one.
 _MAIL_SECONDS = 10.0
 _MAIL_TTL_MS = 30_000
-# A hint may be lost with whoever took it, so whoever waits for room looks again after this time.
-_ROOM_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,113 +101,8 @@ def due_at(when: datetime) -> str:
     return str(to_epoch_ms(when))
 
 
-def submission(context: Context, task: Task, due: str = "0") -> Submission:
-    """Return a task as the submit wants it.
-
-    Raises:
-        InvalidTask: if it cannot be encoded, or is larger than allowed.
-    """
-    if not isinstance(task, Task):
-        raise InvalidTask(f"a Task is submitted, not a {type(task).__name__}: Task(payload=...)")
-    settings = context.settings
-    if task.expires_in is None and settings.message_ttl_seconds is not None:
-        task = replace(task, expires_in=settings.message_ttl_seconds)
-    if settings.partitions > 1:  # whoever made the id up may not have known where the task would go
-        task.task_id = at_home(task.task_id, context.partition, settings.partitions)
-    if context.shapes and task.task_type in context.shapes:
-        task.payload = context.shapes[task.task_type].dump(task.payload)
-    if context.middleware:
-        before_submit(context.middleware, task)
-    envelope = to_envelope(task, settings.max_message_bytes, context.seal)
-    return Submission(
-        task.task_id,
-        envelope,
-        list_name(task.queue, task.priority),
-        due,
-        task.unique_key or "",
-        task.ordering_key or "",
-        "" if task.unique_key is None else task.uniqueness.rules(_ttl_ms(context)),
-    )
-
-
-def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: str | None = None) -> Flow[list[str]]:
-    """Store tasks, all or none of each portion, as safely as asked for, and return their ids."""
-    submissions = [submission(context, task, due) for task in tasks]
-    reused = False
-    for task in tasks:
-        reused = _used_before(task) or reused
-    # copies of one Task each say that their id is fresh
-    reused = reused or len({one.task_id for one in submissions}) < len(submissions)
-    stored: list[str] = []
-    doubt: NotDurable | None = None
-    for portion in portions(submissions) if submissions else ():
-        ids, short = yield from _store(context, portion, reused, durability, len(stored))
-        doubt = doubt or short
-        stored += ids
-    if doubt is not None:
-        raise doubt
-    return stored
-
-
-def submit_one(context: Context, task: Task, due: str = "0", durability: str | None = None) -> Flow[str]:
-    """Store one task, as safely as asked for, and return its id."""
-    one = submission(context, task, due)
-    ids, doubt = yield from _store(context, (one,), _used_before(task), durability, 0)
-    if doubt is not None:
-        raise doubt
-    return ids[0]
-
-
-def _used_before(task: Task) -> bool:
-    """Return whether the id of a task that waits for no other may have been used before; from now on it has been.
-
-    Raises:
-        InvalidTask: if it depends on others.
-    """
-    if task.depends_on:
-        raise InvalidTask("a task with depends_on starts when they have ended, it cannot have a time of its own")
-    fresh, task.fresh_id = task.fresh_id, False
-    return not fresh
-
-
-def _store(
-    context: Context, portion: Sequence[Submission], reused: bool, durability: str | None, stored: int
-) -> Flow[tuple[Sequence[str], NotDurable | None]]:
-    """Store what one call carries; return the ids, and the doubt whether it is as safe as asked for."""
-    most = context.settings.max_queue_length
-    operation = context.protocol.submit(portion, most, reused=reused)
-    reply, short = yield from _send(context, operation, durability)
-    if reply.ids:  # nearly always
-        return reply.ids, short
-    deadline: float | None = None
-    while (full := reply.bounded) is not None and full.on_full == OnFull.BLOCK and not full.never_fits:
-        deadline = deadline or time.monotonic() + full.wait_ms / 1000
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
-        key = context.protocol.room_key(full.queue)
-        yield Room(operation.root, key, min(left, _ROOM_SECONDS))
-        reply, short = yield from _send(context, operation, durability)
-    refuse(portion, reply, most, stored)
-    return reply.ids, short
-
-
-def _send(
-    context: Context, operation: Operation[SubmitReply], durability: str | None
-) -> Flow[tuple[SubmitReply, NotDurable | None]]:
-    if (durability or context.settings.durability) == "memory":
-        return (yield operation), None
-    guarantee = Guarantee.of(durability, context.settings, context.protocol.keys)
-    reply, reached = yield Durable(operation, guarantee)
-    return reply, guarantee.shortfall(reached, reply.ids)
-
-
-def queue_full(context: Context, name: str, length: int, stored: int = 0) -> QueueFull:
-    """Return the error of a submit that would have made a list longer than it may be."""
-    return list_full(context.settings.max_queue_length, name, length, stored)
-
-
-def _ttl_ms(context: Context) -> int:
+def ttl_ms(context: Context) -> int:
+    """Return for how long results are kept, unless a task says otherwise."""
     return seconds_to_ms(context.settings.result_ttl_seconds, "result_ttl_seconds")
 
 
@@ -225,7 +114,7 @@ def cancel(context: Context, task_id: str) -> Flow[str]:
         error="cancelled before it started",
         completed_at_ms=time.time_ns() // 1_000_000,
     )
-    found: str = yield context.protocol.cancel(task_id, result, _ttl_ms(context))
+    found: str = yield context.protocol.cancel(task_id, result, ttl_ms(context))
     if found == "missing":
         raise not_found(task_id)
     return found

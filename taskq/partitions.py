@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle
 from typing import Any, Generic, Protocol, TypeVar
 
-from taskq import dead, flows
+from taskq import dead, flows, submitting
 from taskq.errors import InvalidTask, NotDurable
 from taskq.flows import Context, Flow, Mail, Room, Step
 from taskq.model.partition import home_of, home_of_key, marked
@@ -172,7 +172,7 @@ def submit(
 ) -> Flow[list[str]]:
     """Store tasks, in one atomic call for each partition that they belong to; return their ids."""
     if spread.count == 1:
-        return flows.submit(spread.of(""), tasks, due, durability)
+        return submitting.submit(spread.of(""), tasks, due, durability)
     return _submit_each(spread, tasks, due, durability)
 
 
@@ -181,7 +181,7 @@ def _submit_each(spread: Spread[Any], tasks: Sequence[Task], due: str, durabilit
     doubt: NotDurable | None = None
     for index, positions in spread.place(tasks).items():
         try:
-            stored = yield from flows.submit(
+            stored = yield from submitting.submit(
                 spread.context(index), [tasks[position] for position in positions], due, durability
             )
         except NotDurable as error:  # which means that they are stored; the others are to be, too
@@ -197,7 +197,7 @@ def _submit_each(spread: Spread[Any], tasks: Sequence[Task], due: str, durabilit
 def submit_one(spread: Spread[Any], task: Task, due: str = "0", durability: str | None = None) -> Flow[str]:
     """Store one task and return its id."""
     if spread.count == 1:
-        return flows.submit_one(spread.of(""), task, due, durability)
+        return submitting.submit_one(spread.of(""), task, due, durability)
     return _first(_submit_each(spread, [task], due, durability))
 
 

@@ -12,6 +12,7 @@ import os
 import struct
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,14 @@ class Effect:
 
 def payload_of(number: int, kind: str) -> dict[str, Any]:
     """Return what a task is given: 100 bytes as compact JSON."""
-    payload = {"n": number, "kind": kind, "text": ""}
-    payload["text"] = "x" * (PAYLOAD_BYTES - len(json.dumps(payload, separators=(",", ":"))))
-    return payload
+    return {"n": number, "kind": kind, "text": _filler(len(str(number)), kind)}
+
+
+# to find it costs as much as the fastest queues take for a fifth of a task, and would count as theirs
+@lru_cache(maxsize=256)
+def _filler(digits: int, kind: str) -> str:
+    bare = {"n": 10 ** (digits - 1), "kind": kind, "text": ""}
+    return "x" * (PAYLOAD_BYTES - len(json.dumps(bare, separators=(",", ":"))))
 
 
 def record(number: int) -> None:

@@ -14,8 +14,8 @@ import redis
 
 from bench.measures import PAYLOAD
 from taskq import Task, TaskQueue
+from taskq.model.envelope import to_envelope
 from taskq.model.result import result_json
-from taskq.model.task import to_envelope
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operations import LeaseTimes
 from taskq.protocol.portions import MOST_OTHERS, MOST_TASKS

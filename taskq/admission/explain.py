@@ -8,10 +8,11 @@ from typing import Any
 
 from taskq.errors import CorruptTask
 from taskq.flows import Context, Flow
+from taskq.model.envelope import from_envelope, outline
 from taskq.model.limit import Limit
 from taskq.model.moment import iso_utc, seconds_to_ms
 from taskq.model.result import headline
-from taskq.model.task import Task, from_envelope, outline
+from taskq.model.task import Task
 from taskq.model.uniqueness import UniquePolicy
 from taskq.model.views import status_dict, whole
 from taskq.protocol.keys import list_name, lists_of, split_list_name

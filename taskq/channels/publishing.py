@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from taskq import flows
+from taskq import submitting
 from taskq.channels.message import MESSAGE, Channel, Outgoing, now_iso
 from taskq.errors import InvalidTask, QueueFull
 from taskq.flows import Context, Flow, Step
@@ -111,7 +111,7 @@ def publish(context: Context, channel: Channel, tasks: Sequence[Task], waiting: 
     most = context.settings.max_queue_length
     while True:
         try:
-            return (yield from flows.submit(context, tasks))
+            return (yield from submitting.submit(context, tasks))
         except QueueFull as error:
             left = None if deadline is None else deadline - time.monotonic()
             hopeless = any(count > most for count in _per_list(tasks).values())

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from taskq import flows
+from taskq import submitting
 from taskq.errors import InvalidTask
 from taskq.migrate.jobs import Job, OldJobs, Refusal
 from taskq.model.task import Task
@@ -114,7 +114,7 @@ def _movable(queue: TaskQueue, jobs: OldJobs, source: Source, entries: Sequence[
 def _refusal(queue: TaskQueue, task: Task) -> Refusal | None:
     """Return why the queue would not take a task: that must be known before the job leaves its list."""
     try:
-        flows.submission(queue.context, task)
+        submitting.submission(queue.context, task)
     except InvalidTask as error:
         return Refusal(task.task_id, task.task_type, str(error))
     return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from binascii import b2a_base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from itertools import accumulate
 from typing import Any
 
@@ -25,15 +25,18 @@ _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 _make_encoder: Any = getattr(json.encoder, "c_make_encoder", None)
 
 
-def _to_json() -> Callable[[Any], str]:
-    """Return what ``_encoder.encode`` does, with the C encoder made once instead of once a call, where there is one.
+def _to_chunks() -> Callable[[Any, int], Sequence[str]]:
+    """Return what makes the parts of the text that ``_encoder`` would make: the C encoder, if there is one, which is
+    made once instead of once a call.
 
     It does not look for cycles: they end in a ``RecursionError``.
     """
     if _make_encoder is None:
-        return _encoder.encode
-    chunks = _make_encoder(None, _encoder.default, encode_string, None, ":", ",", False, False, False)
-    return lambda value: "".join(chunks(value, 0))
+        return lambda value, _: (_encoder.encode(value),)
+    chunks: Callable[[Any, int], Sequence[str]] = _make_encoder(
+        None, _encoder.default, encode_string, None, ":", ",", False, False, False
+    )
+    return chunks
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
@@ -50,7 +53,7 @@ def _from_json(text: str) -> Any:
 
 
 encode_string = json.encoder.encode_basestring
-_encode = _to_json()
+_chunks = _to_chunks()
 
 
 def encode(value: Any, what: str) -> str:
@@ -64,8 +67,9 @@ def encode(value: Any, what: str) -> str:
         InvalidTask: if it holds NaN, a cycle, too deep a nesting or a type that JSON does not have.
     """
     try:
-        text = _encode(value)
-        text.encode("utf-8")
+        text = "".join(_chunks(value, 0))
+        if not text.isascii():
+            text.encode("utf-8")
     except RecursionError as error:
         raise InvalidTask(_why_not(value, what, _cycle_in(value) or error)) from None
     except (TypeError, ValueError, UnicodeEncodeError) as error:
@@ -171,4 +175,4 @@ def checksum(payload_json: str) -> str:
 
     It finds damage, not forgery; with all 256 bits a task of common size needs the next larger block of memory.
     """
-    return b2a_base64(hashlib.sha256(payload_json.encode()).digest()[:16], newline=False)[:22].decode("ascii")
+    return b2a_base64(sha256(payload_json.encode()).digest()[:16]).decode()[:22]

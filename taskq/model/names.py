@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from functools import lru_cache
 
 from taskq.errors import InvalidTask
 
 MAX_VERSION = 1_000_000
+_AT_ONCE = 128
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}\Z")
 
 
@@ -42,13 +44,52 @@ def check_version(value: object) -> int:
     return value
 
 
-_VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+_HEX_DIGITS = [at for at in range(36) if at not in (8, 13, 18, 23)]
+_VARIANTS = bytes.maketrans(b"0123456789abcdef", b"89ab" * 4)
+
+
+def _random_ids(count: int) -> list[str]:
+    digits = os.urandom(16 * count).hex().encode()
+    text = bytearray(b"00000000-0000-4000-8000-000000000000" * count)
+    for n, at in enumerate(_HEX_DIGITS):
+        text[at::36] = digits[n::32]
+    text[14::36] = b"4" * count
+    text[19::36] = text[19::36].translate(_VARIANTS)
+    ids = text.decode()
+    return [ids[at : at + 36] for at in range(0, len(ids), 36)]
+
+
+# When ids were made together, and those of them that nobody has yet.
+_lot: tuple[float, list[str]] = (0.0, [])
+
+
+def _forget() -> None:
+    global _lot  # noqa: PLW0603 - a child must not give out the ids of its parent
+    _lot = (0.0, [])
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def new_id() -> str:
-    """Return a random UUID (version 4), at a third of the price of ``str(uuid.uuid4())``."""
-    digits = os.urandom(16).hex()
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
+    """Return a random UUID (version 4), in a burst at a tenth of the price of ``str(uuid.uuid4())``.
+
+    To ask the system for random bytes costs more than all the rest, so a burst asks for those of many ids. They are
+    given out within a second: a copy of the whole machine that starts later does not give them out again.
+    """
+    global _lot  # noqa: PLW0603 - one for the process; replaced as a whole, for other threads
+    now = time.time()
+    made_at, ids = _lot
+    in_burst = 0 <= now - made_at < 1
+    if in_burst:
+        try:
+            return ids.pop()
+        except IndexError:
+            pass
+    ids = _random_ids(_AT_ONCE if in_burst else 1)
+    first = ids.pop()
+    _lot = (now, ids)
+    return first
 
 
 # There are few types, and each stands in many tasks.

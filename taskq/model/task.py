@@ -1,16 +1,14 @@
-"""The unit of work, and its envelope in Redis."""
+"""The unit of work."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from taskq.errors import CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge
-from taskq.model.codec import checksum, decode, decode_at, encode
-from taskq.model.crypto import Seal, reveal
+from taskq.errors import InvalidTask
 from taskq.model.dependencies import check_depends_on
 from taskq.model.limit import check_limit_keys
 from taskq.model.moment import iso_utc, parse_iso, plain_seconds
@@ -21,12 +19,8 @@ from taskq.states import TaskPriority, TaskType
 MAX_RETRIES = 3
 RETRY_DELAY_SECONDS = 60.0
 DEFAULT_QUEUE = "default"
-UNREADABLE = "unreadable"
 
-_EXISTING = UniquePolicy.EXISTING.value
-_PAYLOAD = '"payload":'
-# An encrypted envelope has no payload, so that a program without keys cannot take the one for the other.
-_SEALED = '"sealed":"'
+EXISTING = UniquePolicy.EXISTING.value
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,7 +81,7 @@ class Task:
     metadata: dict[str, Any] = field(default_factory=dict)
     task_id: str = ""
     unique_key: str | None = None
-    unique_policy: str = _EXISTING
+    unique_policy: str = EXISTING
     unique_ttl: float | None = None
     unique_window: float | None = None
     idempotency: float | None = None
@@ -110,28 +104,40 @@ class Task:
             self.fresh_id = True
         else:
             check_name(self.task_id, "task id")
-        if self.queue == DEFAULT_QUEUE:
-            self.queue = None
         if self.queue is not None:
-            check_name(self.queue, "queue name")
+            self.queue = None if self.queue == DEFAULT_QUEUE else check_name(self.queue, "queue name")
+        # what a caller gives is written anew: it goes into JSON and into keys' heads without escaping
+        self.created_at = iso_utc(parse_iso(self.created_at) if self.created_at else time.time_ns() // 1_000_000)
+        self._check_numbers()
+        # one by one: a chain of comparisons takes twice as long, and this runs for every task
+        if not (
+            self.unique_key is None
+            and self.ordering_key is None
+            and self.partition_key is None
+            and self.unique_ttl is None
+            and self.unique_window is None
+            and self.idempotency is None
+            and self.unique_policy == EXISTING
+            and self.limit_keys == ()
+            and self.depends_on == ()
+            and self.run_when == "completed"
+        ):
+            self._check_ties()
+
+    def _check_ties(self) -> None:
+        """Check what is said of others: tasks with the same key, limits, what it depends on."""
         if self.unique_key is not None:
             check_name(self.unique_key, "unique key")
         if self.ordering_key is not None:
             check_name(self.ordering_key, "ordering key")
-        if not (self.unique_ttl is self.unique_window is self.idempotency is None and self.unique_policy == _EXISTING):
+        if self.partition_key is not None:
+            check_name(self.partition_key, "partition key")
+        if not (self.unique_ttl is self.unique_window is self.idempotency is None and self.unique_policy == EXISTING):
             self._check_uniqueness()
         if self.limit_keys:
             self.limit_keys = check_limit_keys(self.limit_keys)
-        if type(self.version) is not int or self.version != 1:
-            check_version(self.version)
-        if self.partition_key is not None:
-            check_name(self.partition_key, "partition key")
         if self.depends_on or self.run_when != "completed":
             self.check_dependencies()
-        # what a caller gives is written anew: it goes into JSON and into keys' heads without escaping
-        created_ms = parse_iso(self.created_at) if self.created_at else time.time_ns() // 1_000_000
-        self.created_at = iso_utc(created_ms)
-        self._check_numbers()
 
     @property
     def uniqueness(self) -> Uniqueness:
@@ -154,6 +160,8 @@ class Task:
         self.depends_on = check_depends_on(self.task_id, self.depends_on, self.run_when)
 
     def _check_numbers(self) -> None:
+        if type(self.version) is not int or self.version != 1:
+            check_version(self.version)
         if type(self.max_retries) is not int or not 0 <= self.max_retries <= 1_000_000:
             raise InvalidTask(f"max_retries is {self.max_retries!r:.60}: use a whole number from 0 to 1,000,000")
         if self.retry_delay != RETRY_DELAY_SECONDS:
@@ -200,200 +208,3 @@ def alike(pattern: Task, payload: Any) -> Task:
     task.version = pattern.version
     task.task_id, task.fresh_id = new_id(), True
     return task
-
-
-def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
-    """Return the JSON that is stored for a task.
-
-    What taskq needs comes first, so that the beginning of a large envelope is enough to list it; names fit a pattern
-    that needs no escaping; what is as by default is left out.
-
-    Args:
-        task: the task.
-        max_bytes: the largest envelope that is accepted.
-        seal: signs and encrypts, if there are keys.
-
-    Raises:
-        InvalidTask: if payload or metadata is not JSON.
-        PayloadTooLarge: if the envelope is larger than ``max_bytes``.
-    """
-    payload = encode(task.payload, "payload")
-    head = f'{{"id":"{task.task_id}","type":"{task.task_type}","created_at":"{task.created_at}",'
-    if task.limit_keys:
-        # always here: scripts look for them (lua/lib/room.lua)
-        head += f'"limit_keys":{encode(list(task.limit_keys), "limit_keys")},'
-    if task.version != 1:
-        head += f'"version":{task.version},'
-    if task.priority is not TaskPriority.NORMAL:
-        head += f'"priority":"{task.priority.label}",'
-    if task.queue is not None:
-        head += f'"queue":"{task.queue}",'
-    if task.max_retries != MAX_RETRIES:
-        head += f'"max_retries":{task.max_retries},'
-    if task.retry_delay != RETRY_DELAY_SECONDS:
-        head += f'"retry_delay":{task.retry_delay!r},'
-    if not (task.timeout is task.expires_in is task.result_ttl is None):
-        head += _times(task)
-    if task.depends_on:
-        head += f'"depends_on":{encode(list(task.depends_on), "depends_on")},"run_when":"{task.run_when}",'
-    head += _keys_json(task)
-    if seal is None or not seal.encrypts:
-        tail = f',"metadata":{encode(task.metadata, "metadata")}}}' if task.metadata else "}"
-        text = f'{head}"checksum":"{checksum(payload)}",{_PAYLOAD}{payload}{tail}'
-    else:
-        contents = f"[{payload},{encode(task.metadata, 'metadata')}]"
-        text = f'{head}{_SEALED}{seal.encrypt(contents, *_context(task.task_id, task.task_type, task.queue))}"}}'
-    if seal is not None:
-        text = seal.sign(text)
-    if len(text) > max_bytes or (len(text) * 4 > max_bytes and len(text.encode()) > max_bytes):
-        raise PayloadTooLarge(
-            f"task {task.task_id} is {len(text.encode()):,} bytes, more than the {max_bytes:,} allowed: store the data "
-            "elsewhere and send a reference, or raise TASKQ_MAX_MESSAGE_SIZE on every client and worker"
-        )
-    return text
-
-
-def _times(task: Task) -> str:
-    values = {name: getattr(task, name) for name in ("timeout", "expires_in", "result_ttl")}
-    return "".join([f'"{name}":{value!r},' for name, value in values.items() if value is not None])
-
-
-def _keys_json(task: Task) -> str:
-    text = ""
-    if task.unique_key is not None:
-        text = f'"unique_key":"{task.unique_key}",{task.uniqueness.json()}'
-    return text if task.ordering_key is None else f'{text}"ordering_key":"{task.ordering_key}",'
-
-
-def _context(task_id: str, task_type: str, queue: str | None) -> tuple[str, ...]:
-    """Return what the contents of a task are bound to."""
-    return ("payload", task_id, task_type, queue or DEFAULT_QUEUE)
-
-
-def from_envelope(stored: bytes | str, *, verify: bool = True, seal: Seal | None = None) -> Task:
-    """Return the task that an envelope holds.
-
-    Args:
-        stored: the envelope.
-        verify: whether to compare the payload with its checksum, and to ask for a signature where there are keys.
-        seal: checks signatures and decrypts, if there are keys.
-
-    Raises:
-        BadSignature: if signatures are asked for, and it has no good one.
-        CannotDecrypt: if it is encrypted, and not with a key of this process.
-        CorruptTask: if it is no envelope, or the payload is not what was submitted.
-    """
-    text = stored if isinstance(stored, str) else _decoded(stored)
-    if seal is not None and verify:
-        seal.check(text, "task")
-    start = text.find(_PAYLOAD) + len(_PAYLOAD)
-    if start < len(_PAYLOAD):
-        return _from_sealed(text, seal)
-    fields = _read_at_once(text, start) if verify else None
-    try:
-        if fields is not None:
-            return _from_fields(fields, fields["payload"])
-        payload, end = decode_at(text, start, "payload")
-        fields = decode(f"{text[:start]}0{text[end:]}", "envelope")
-        if verify and fields["checksum"] != checksum(text[start:end]):
-            raise CorruptTask(
-                f"the payload of task {fields['id']} does not match its SHA-256 checksum: it was changed or cut after "
-                "the submit; the envelope is kept as it is for inspection"
-            )
-        return _from_fields(fields, payload)
-    except (KeyError, TypeError, InvalidTask) as error:
-        raise CorruptTask(f"the stored envelope cannot be used: {error}") from None
-
-
-def _read_at_once(text: str, start: int) -> dict[str, Any] | None:
-    """Return the fields of an envelope in which the payload stands last; None: it takes a closer look."""
-    try:
-        fields = decode(text, "envelope")
-        return fields if fields["checksum"] == checksum(text[start:-1]) and "payload" in fields else None
-    except (CorruptTask, KeyError, TypeError):
-        return None
-
-
-def _decoded(stored: bytes) -> str:
-    try:
-        return stored.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise CorruptTask(f"the stored envelope is not UTF-8: {error}") from None
-
-
-def _from_sealed(text: str, seal: Seal | None) -> Task:
-    if _SEALED not in text:
-        raise CorruptTask("the stored envelope has no payload")
-    fields = decode(text, "envelope")
-    try:
-        context = _context(fields["id"], fields["type"], fields.get("queue"))
-        contents = decode(reveal(seal, fields["sealed"], *context), "payload")
-        payload, fields["metadata"] = contents
-        return _from_fields(fields, payload)
-    except CannotDecrypt:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CorruptTask(f"the stored envelope cannot be used: {error}") from None
-
-
-def outline(stored: bytes | str, task_id: str) -> Task:
-    """Return what can be read of a task without its payload, whatever the envelope looks like. Never raises.
-
-    For lists: one damaged or encrypted task must not hide all the others.
-
-    Args:
-        stored: the envelope.
-        task_id: under which it is stored.
-    """
-    try:
-        text = stored if isinstance(stored, str) else _decoded(stored)
-        end = max(text.find(_PAYLOAD), text.find(_SEALED))
-        fields = decode(f'{text[:end]}"_":0}}', "envelope") if end > 0 else {}
-        for name in ("type", "queue"):
-            if fields.get(name) is not None:
-                check_name(fields[name], name)
-        task = _from_fields({**fields, "created_at": iso_utc(parse_iso(fields["created_at"]))}, None)
-    except (CorruptTask, KeyError, TypeError, ValueError, AttributeError):
-        task = Task(task_type=UNREADABLE, created_at="1970-01-01T00:00:00Z")
-    task.task_id = task_id
-    return task
-
-
-def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
-    """Build a task without the checks that it passed at the submit."""
-    task = Task.__new__(Task)
-    task.task_type = fields["type"]
-    task.payload = payload
-    if fields.keys() == _PLAIN:  # nearly always
-        _set_defaults(task)
-    else:
-        _set_others(task, fields.get)
-    task.task_id = fields["id"]
-    task.fresh_id = False
-    task.created_at = fields["created_at"]
-    task.partition_key = None
-    return task
-
-
-def _set_others(task: Task, get: Callable[..., Any]) -> None:
-    task.priority = _BY_LABEL[get("priority", "normal")]
-    task.max_retries, task.retry_delay = get("max_retries", MAX_RETRIES), get("retry_delay", RETRY_DELAY_SECONDS)
-    task.timeout, task.expires_in, task.result_ttl = get("timeout"), get("expires_in"), get("result_ttl")
-    task.queue, task.unique_key, task.ordering_key = get("queue"), get("unique_key"), get("ordering_key")
-    task.unique_ttl, task.unique_window, task.idempotency = get("unique_ttl"), get("unique_window"), get("idempotency")
-    task.unique_policy, task.version = get("unique_policy", _EXISTING), get("version", 1)
-    task.metadata, task.limit_keys = get("metadata", {}), get("limit_keys", ())
-    task.depends_on, task.run_when = get("depends_on", ()), get("run_when", "completed")
-
-
-def _set_defaults(task: Task) -> None:
-    task.priority, task.max_retries, task.retry_delay = TaskPriority.NORMAL, MAX_RETRIES, RETRY_DELAY_SECONDS
-    task.timeout = task.expires_in = task.result_ttl = task.queue = None
-    task.unique_key = task.unique_ttl = task.unique_window = task.idempotency = task.ordering_key = None
-    task.metadata, task.unique_policy, task.limit_keys, task.version = {}, _EXISTING, (), 1
-    task.depends_on, task.run_when = (), "completed"
-
-
-# the fields of an envelope in which all else is as by default
-_PLAIN = frozenset(("id", "type", "created_at", "checksum", "payload"))
-_BY_LABEL = {priority.label: priority for priority in TaskPriority}

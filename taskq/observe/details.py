@@ -8,8 +8,9 @@ from typing import Any
 
 from taskq.errors import CorruptTask, TaskNotFound
 from taskq.flows import Context, Flow, get_task
+from taskq.model.envelope import outline
 from taskq.model.result import parse_result, result_outline
-from taskq.model.task import DEFAULT_QUEUE, Task, outline
+from taskq.model.task import DEFAULT_QUEUE, Task
 from taskq.model.views import whole
 from taskq.observe.pages import rows
 from taskq.partitions import Spread

@@ -10,9 +10,10 @@ from typing import Any
 
 from taskq.errors import InvalidTask
 from taskq.flows import MOST_LOOKED_AT, MOST_ON_A_PAGE, PAGE, Context, Flow
+from taskq.model.envelope import outline
 from taskq.model.moment import iso_utc, seconds_to_ms, to_epoch_ms
 from taskq.model.result import result_outline
-from taskq.model.task import DEFAULT_QUEUE, outline
+from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.views import status_dict, whole
 from taskq.partitions import Spread
 from taskq.protocol.keys import split_list_name

@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from taskq.model.envelope import outline
 from taskq.model.limit import MAX_LIMIT_KEYS
-from taskq.model.task import DEFAULT_QUEUE, outline
+from taskq.model.task import DEFAULT_QUEUE
 from taskq.protocol.view import FOR_ROOM, LIMIT_TIMER, View
 from taskq.states import TaskStatus
 

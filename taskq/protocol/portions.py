@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from taskq.protocol.submits import PLAIN, Submission
+from taskq.protocol.submits import Submission, may_start
 
 # Within 5 ms also while the server moves the tables that it has doubled, when a task costs it twice as much.
 MOST_TASKS = 250
@@ -18,7 +18,7 @@ def portions(tasks: Sequence[Submission]) -> Iterator[Sequence[Submission]]:
     if len(tasks) == 1:
         yield tasks
         return
-    most = MOST_TASKS if {task[3:] for task in tasks} == {PLAIN} else MOST_OTHERS
+    most = MOST_TASKS if len(tasks) > MOST_OTHERS and may_start(tasks) else MOST_OTHERS
     if len(tasks) <= most and sum([len(task[1]) for task in tasks]) <= MOST_CHARS:
         yield tasks
         return

@@ -9,7 +9,7 @@ from taskq.errors import ProtocolError
 from taskq.protocol.operation import Argument
 
 # due time and keys of a task that may start now
-PLAIN = ("0", "", "", "")
+_PLAIN = ("0", "", "", "")
 
 
 class Submission(NamedTuple):
@@ -25,6 +25,22 @@ class Submission(NamedTuple):
     unique_key: str
     ordering_key: str = ""
     rules: str = ""
+
+
+def without_keys(task_id: str, envelope: str, list_name: str, due: str) -> Submission:
+    """Return the submission of a task without keys, for half the price of ``Submission(...)``."""
+    return tuple.__new__(Submission, (task_id, envelope, list_name, due, "", "", ""))
+
+
+def may_start(tasks: Sequence[Submission]) -> bool:
+    """Return whether all of some tasks may start now."""
+    _, _, _, *others = zip(*tasks, strict=True)
+    return _nothing(*others)
+
+
+def _nothing(dues: Sequence[str], unique_keys: Sequence[str], ordering_keys: Sequence[str], _: Sequence[str]) -> bool:
+    """Return whether there is no due time, and no key; where there is none there are no rules."""
+    return not any(unique_keys) and not any(ordering_keys) and set(dues) == {"0"}
 
 
 DENIED = "denied"
@@ -77,21 +93,22 @@ class SubmitReply(NamedTuple):
     bounded: Bounded | None = None
 
 
-def submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], list[int]]:
+def submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], Sequence[int]]:
     """Return the number of groups, of other tasks, the words for them, and where each stands in ``tasks``.
 
     Groups come before others, so tasks that differ travel as others, all of them: they keep their order in each list.
     """
-    if len(tasks) == 1 and tasks[0][3:] == PLAIN:  # for half the price
+    if not tasks:
+        return 0, 0, [], []
+    if len(tasks) == 1 and tasks[0][3:] == _PLAIN:  # for half the price
         return 1, 0, [tasks[0][2], 1, *tasks[0][:2]], [0]
-    kinds = {task[2:] for task in tasks}
-    if len(kinds) == 1 and (kind := next(iter(kinds)))[1:] == PLAIN:  # nearly always
-        plain: list[Argument] = [kind[0], len(tasks)]
-        for task in tasks:
-            plain += task[:2]
-        return 1, 0, plain, list(range(len(tasks)))
-    if any(due != "0" or any(keys) for _, due, *keys in kinds):
-        return 0, len(tasks), [word for task in tasks for word in task], list(range(len(tasks)))
+    ids, envelopes, lists, *others = zip(*tasks, strict=True)
+    if not _nothing(*others):
+        return 0, len(tasks), [word for task in tasks for word in task], range(len(tasks))
+    if len(set(lists)) == 1:  # nearly always
+        words: list[Argument] = [lists[0], len(tasks), *ids, *envelopes]
+        words[2::2], words[3::2] = ids, envelopes
+        return 1, 0, words, range(len(tasks))
     groups: dict[str, list[Argument]] = {}
     orders: dict[str, list[int]] = {}
     for index, (task_id, envelope, list_name, *_) in enumerate(tasks):
@@ -99,7 +116,7 @@ def submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument],
             groups[list_name], orders[list_name] = [], []
         groups[list_name] += (task_id, envelope)
         orders[list_name].append(index)
-    words: list[Argument] = []
+    words = []
     for list_name, members in groups.items():
         words += (list_name, len(members) // 2, *members)
     return len(groups), 0, words, [index for order in orders.values() for index in order]

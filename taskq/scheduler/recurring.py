@@ -10,7 +10,7 @@ import time
 from bisect import bisect
 from dataclasses import dataclass
 
-from taskq import flows
+from taskq import flows, submitting
 from taskq.errors import ServerError, ServerUnavailable, TaskqError
 from taskq.scheduler.complaints import Complaints
 from taskq.scheduler.definition import Definition, parse
@@ -133,7 +133,7 @@ class Recurring:
         slot_ms = definition.due_slot(now_ms, last_ms)
         if slot_ms is not None:
             task = definition.run_of(self._context.settings.prefix, name, slot_ms, now_ms)
-            submission = flows.submission(self._context, task)
+            submission = submitting.submission(self._context, task)
             fired = self._run(self._context.protocol.fire(name, entry.text, slot_ms, submission))
             if fired < 0:
                 return _HINT_PAUSE_SECONDS  # changed or removed since it was listed

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from taskq import flows
+from taskq import flows, submitting
 from taskq.current import get_task_queue
 from taskq.errors import InvalidTask, ServerUnavailable
 from taskq.model.moment import iso_utc, parse_iso, seconds_to_ms
@@ -167,7 +167,7 @@ class TaskScheduler:
     def _check_run(self, name: str, definition: Definition, now_ms: int) -> None:
         """Refuse here, and not in the middle of the night, what could not be submitted."""
         slot_ms = definition.next_slot(None)
-        flows.submission(self.queue.context, definition.run_of(self.queue.settings.prefix, name, slot_ms, now_ms))
+        submitting.submission(self.queue.context, definition.run_of(self.queue.settings.prefix, name, slot_ms, now_ms))
 
     def list_schedules(self) -> list[ScheduleInfo]:
         """Return the recurring schedules by name, those that cannot be fired included.

@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from taskq.errors import AccessDenied, ServerError
+from taskq.model.envelope import outline
 from taskq.model.moment import seconds_to_ms
-from taskq.model.task import outline
 from taskq.protocol.audit import expires
 from taskq.protocol.integrity import Facts, Sieve, as_shown, judge, judge_totals
 from taskq.protocol.keys import FAMILIES, list_name

@@ -14,10 +14,11 @@ from typing import Any
 from taskq.errors import BadSignature, CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge, SchemaMismatch
 from taskq.middleware import Run
 from taskq.model.crypto import hide, seal_of
+from taskq.model.envelope import from_envelope, unusual
 from taskq.model.moment import seconds_to_ms
 from taskq.model.result import result_json
 from taskq.model.retry import ControlFlow, Discard, RetryPolicy, Verdict
-from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task, from_envelope
+from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task
 from taskq.protocol.replies import Claim, Settlement
 from taskq.registry import HandlerSpec, Registry
 from taskq.settings import Settings
@@ -211,7 +212,7 @@ class Judge:
             task = from_envelope(claim.envelope, seal=self._seal)
             if task.task_id != claim.task_id:
                 raise CorruptTask(f"the stored envelope is that of task {task.task_id!r:.140}, it was put here by hand")
-            if _unusual(task):
+            if unusual(task):
                 replace(task)
             expired = task.expires_in is not None and self._now_ms() > (task.deadline_ms or 0)
             spec = self._registry.taking(task.task_type, task.version)
@@ -371,18 +372,6 @@ def _too_large(size_bytes: int, limit_bytes: int) -> str:
     return (
         f"PayloadTooLarge: the stored envelope is {size_bytes:,} bytes, more than the {limit_bytes:,} that this worker "
         "reads: raise TASKQ_MAX_MESSAGE_SIZE on every client and worker, then replay it"
-    )
-
-
-def _unusual(task: Task) -> bool:
-    """Return whether an envelope holds what a ``Task`` checks when it is made: another program may have written it."""
-    return (
-        task.timeout is not None
-        or task.expires_in is not None
-        or task.result_ttl is not None
-        or task.max_retries != MAX_RETRIES
-        or task.retry_delay != RETRY_DELAY_SECONDS
-        or bool(task.metadata)
     )
 
 

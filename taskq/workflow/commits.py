@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taskq.errors import InvalidTask, TaskConflict
-from taskq.flows import Context, Flow, queue_full, submission
+from taskq.flows import Context, Flow
 from taskq.model.checkpoint import Checkpoint
 from taskq.model.partition import at_home
 from taskq.model.task import Task
 from taskq.protocol.replies import Settlement
 from taskq.protocol.workflow import Child, CommitPlan
+from taskq.submitting import queue_full, submission
 
 MOST_CHILDREN = 100
 _TAKEN, _FULL = -2, -3

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from taskq.errors import CorruptTask, InvalidTask, QueueFull, TaskConflict, TaskNotFound
-from taskq.flows import Context, Flow, submission
+from taskq.flows import Context, Flow
 from taskq.model.codec import decode, encode
 from taskq.model.crypto import hide, reveal
 from taskq.model.names import check_name
@@ -20,6 +20,7 @@ from taskq.model.result import parse_result, result_json
 from taskq.model.task import Task
 from taskq.protocol.workflow import STALE, Child, Family, FamilyPlan
 from taskq.states import TaskStatus
+from taskq.submitting import submission
 
 WAIT_ALL, FAIL_FAST = "wait_all", "fail_fast"
 # The script works for about a millisecond on so many children, and nobody else is served meanwhile.

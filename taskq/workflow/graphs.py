@@ -7,14 +7,15 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Any
 
-from taskq import flows, partitions
+from taskq import partitions, submitting
 from taskq.errors import InvalidTask, TaskConflict, TaskNotFound
-from taskq.flows import Context, Flow, queue_full
+from taskq.flows import Context, Flow
 from taskq.model.partition import at_home, home_of
 from taskq.model.task import Task
 from taskq.partitions import Spread
 from taskq.protocol.refusals import so_far
 from taskq.protocol.workflow import Node
+from taskq.submitting import queue_full
 from taskq.workflow.families import FAIL_FAST, WAIT_ALL
 
 # The script works for some milliseconds on so many tasks, and nobody else is served meanwhile. To note that one waits
@@ -36,9 +37,10 @@ def _first(flow: Flow[list[str]]) -> Flow[str]:
 
 def submit(spread: Spread[Any], tasks: Sequence[Task], durability: str | None = None) -> Flow[list[str]]:
     """Store tasks of which some may depend on others, and return their ids; many of them in several calls."""
-    if not any(isinstance(task, Task) and task.depends_on for task in tasks):
-        return partitions.submit(spread, tasks, durability=durability)
-    return _submit(spread, tasks, durability)
+    for task in tasks:
+        if isinstance(task, Task) and task.depends_on:
+            return _submit(spread, tasks, durability)
+    return partitions.submit(spread, tasks, durability=durability)
 
 
 def _submit(spread: Spread[Any], tasks: Sequence[Task], durability: str | None) -> Flow[list[str]]:
@@ -133,7 +135,7 @@ def _in_order(tasks: Sequence[Task]) -> list[Task]:
 
 
 def _node(context: Context, task: Task) -> Node:
-    task_id, envelope, list_name = flows.submission(context, task)[:3]
+    task_id, envelope, list_name = submitting.submission(context, task)[:3]
     policy = FAIL_FAST if task.run_when == "completed" else WAIT_ALL
     return Node(task_id, envelope, list_name, policy, tuple(task.depends_on))
 

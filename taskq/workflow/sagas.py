@@ -12,8 +12,8 @@ from taskq import dead, flows
 from taskq.errors import CorruptTask, InvalidTask
 from taskq.flows import MOST_LOOKED_AT, MOST_ON_A_PAGE, PAGE, Context, Flow
 from taskq.model.checkpoint import Checkpoint
+from taskq.model.envelope import outline
 from taskq.model.names import check_name
-from taskq.model.task import outline
 from taskq.model.views import status_dict
 from taskq.partitions import Spread
 from taskq.protocol.replies import Inspection

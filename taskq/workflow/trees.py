@@ -11,9 +11,9 @@ from typing import Any
 from taskq import dead, flows
 from taskq.errors import InvalidTask, TaskNotFound
 from taskq.flows import Context, Flow
+from taskq.model.envelope import outline
 from taskq.model.names import check_name
 from taskq.model.result import result_outline
-from taskq.model.task import outline
 from taskq.model.views import status_dict
 from taskq.protocol.replies import Inspection
 from taskq.protocol.workflow import Family

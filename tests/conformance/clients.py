@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from taskq.aio import AsyncTaskQueue
+from taskq.model.envelope import from_envelope
 from taskq.model.result import result_json
-from taskq.model.task import Task, from_envelope
+from taskq.model.task import Task
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operations import LeaseTimes
 from taskq.protocol.replies import Claim, Settlement

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from taskq import InvalidTask, QueueFull, QueueLimit, Task
-from taskq.model.task import to_envelope
+from taskq.model.envelope import to_envelope
 from tests.conformance.clients import Client, Hands, NewClient
 from tests.waiting import eventually
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from taskq.errors import BadSignature, CannotDecrypt, CorruptTask, SettingsError
 from taskq.kinds import Secret, split_keys
 from taskq.model.crypto import KeyRing, Seal, hide, key_id, reveal, seal_of
+from taskq.model.envelope import from_envelope, outline, to_envelope
 from taskq.model.result import parse_result, result_json, result_outline
-from taskq.model.task import Task, from_envelope, outline, to_envelope
+from taskq.model.task import Task
 from taskq.settings import Settings
 from taskq.states import TaskStatus
 from tests.model.test_codec import JSON, encodable

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from taskq.errors import CorruptTask, InvalidTask, PayloadTooLarge
 from taskq.model.codec import checksum
-from taskq.model.task import AgentTask, Task, alike, from_envelope, to_envelope
+from taskq.model.envelope import from_envelope, to_envelope
+from taskq.model.task import AgentTask, Task, alike
 from taskq.states import TaskPriority, TaskType
 
 LIMIT = 1_000_000

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from taskq import flows
+from taskq import flows, submitting
 from taskq.model.recurrence import Every, Recurrence
 from taskq.model.task import Task
 from taskq.queue import TaskQueue
@@ -60,7 +60,7 @@ class Space:
         """Submit delayed tasks that have all fallen due; return their ids in the order in which they have."""
         context = self.queue.context
         delayed = [Task(payload=number) for number in range(count)]
-        ids = self.queue.run_flow(flows.submit(context, delayed, flows.due_in(3600)))
+        ids = self.queue.run_flow(submitting.submit(context, delayed, flows.due_in(3600)))
         self.redis.zadd(self.key("scheduled"), {task_id: 1000 + place for place, task_id in enumerate(ids)})
         return ids
 

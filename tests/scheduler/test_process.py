@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from taskq import flows
+from taskq import flows, submitting
 from taskq.errors import AccessDenied
 from taskq.model.recurrence import Every
 from taskq.model.task import Task
@@ -187,7 +187,7 @@ def test_a_scheduler_that_is_killed_loses_nothing_and_doubles_nothing(
         batch = [Task(payload=[round_number, number]) for number in range(200)]
         for first in range(0, 200, 10):  # in portions: all of them have to be there before the last ones fall due
             due = flows.due_in(0.1 + first * 0.01)
-            space.queue.run_flow(flows.submit(space.queue.context, batch[first : first + 10], due))
+            space.queue.run_flow(submitting.submit(space.queue.context, batch[first : first + 10], due))
         tasks += batch
         eventually(lambda batch=batch: len({task.task_id for task in batch} & set(space.pending())) >= 50, 20)
         victim.kill9()

@@ -162,6 +162,26 @@ def test_a_reply_is_watched_for_only_in_a_burst(wire: Wire, monkeypatch: pytest.
     assert not watched
 
 
+def test_the_reply_to_a_large_command_is_watched_for_when_it_is_due(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one tells how long it takes; half of that is slept away before the next one is watched for."""
+    naps: list[float] = []
+    monkeypatch.setattr("taskq.transport.wire._BURST_NS", 60_000_000_000)
+    monkeypatch.setattr("taskq.transport.wire._GLANCE_NS", 5_000_000_000)
+    monkeypatch.setattr("taskq.transport.wire._LONGEST_NS", 5_000_000_000)
+    monkeypatch.setattr("taskq.transport.wire.time.sleep", naps.append)
+    slow = pack(("EVAL", "local n = 0 for _ = 1, 1e6 do n = n + 1 end return #ARGV[1]", 0, "x" * 5000))
+    assert wire.request(slow) == 5000
+    assert not naps
+    begun = time.perf_counter()
+    assert wire.request(slow) == 5000
+    assert len(naps) == 1
+    assert 0 < naps[0] < 10 * (time.perf_counter() - begun)
+    assert wire.request(pack(("PING",))) == b"PONG"
+    assert len(naps) == 1
+
+
 def test_a_server_that_goes_away_in_a_burst(far: Endpoint, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("taskq.transport.wire._BURST_NS", 60_000_000_000)
     monkeypatch.setattr("taskq.transport.wire._GLANCE_NS", 5_000_000_000)

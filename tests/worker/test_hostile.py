@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from taskq import Settings, Snooze, Task, TaskQueue, TaskWorker
 from taskq.dead import dead_letter
-from taskq.model.task import outline, to_envelope
+from taskq.model.envelope import outline, to_envelope
 from taskq.model.views import status_dict
 from taskq.protocol.replies import Claim, Inspection, Settlement
 from taskq.registry import Registry

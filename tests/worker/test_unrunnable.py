@@ -13,7 +13,7 @@ import redis
 
 from taskq import CorruptTask, Task, TaskQueue, TaskWorker
 from taskq.model.codec import checksum, encode
-from taskq.model.task import to_envelope
+from taskq.model.envelope import to_envelope
 from tests.worker.background import Background
 
 

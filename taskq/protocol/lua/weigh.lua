@@ -7,7 +7,7 @@
 -- What comes to wait meanwhile is weighed by whoever brings it.
 if not weighing then return {'0', 0} end
 
--- of an envelope, whose head has a fixed shape; see taskq/model/task.py
+-- of an envelope, whose head has a fixed shape; see taskq/model/envelope.py
 local function list_in(head)
   local at = string.match(head, '^{"id":"[^"]*","type":"[^"]*","created_at":"[^"]*",()') or #head + 1
   while true do
