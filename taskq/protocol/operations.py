@@ -71,6 +71,7 @@ ARGUMENTS: dict[str, str] = {
     "check": "source name cursor count ids*",
     "survey": "cursor pattern count",
     "indexes": "lease source names*",
+    "scales": "source cursor count",
     "mend": "id list ttl holders*",
     "mend_place": "verb name detail lease",
     "mend_expiry": "family name ttl",

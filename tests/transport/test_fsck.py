@@ -213,6 +213,15 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "completed, its signals stay": (change("HSET", "signals", "complete", "go", "1"), "I5", "complete"),
     "a saga of nobody": (change("ZADD", "sagas", "", 1, "nobody"), "index", "nobody"),
     "sagas that expire": (change("PEXPIRE", "sagas", "", 90000), "I5", "sagas"),
+    "waiting, and not weighed": (change("HDEL", "weights", "", "a"), "I15", "a"),
+    "running and weighed": (change("HSET", "weights", "", "run1", "9 default"), "I15", "run1"),
+    "weighed wrong": (change("HSET", "weights", "", "a", "99 default"), "I15", "a"),
+    "a weight that cannot be read": (change("HSET", "weights", "", "a", "many"), "I15", "a"),
+    "more bytes said than there are": (change("HINCRBY", "bytes", "", "mail", 1), "I15", "mail"),
+    "bytes of a queue that has none": (change("HSET", "bytes", "", "gone", 5), "I15", "gone"),
+    "bytes of a queue that are no number": (change("HSET", "bytes", "", "mail", "many"), "I15", "mail"),
+    "nothing weighed where a limit counts bytes": (change("DEL", "bytes"), "I15", "@"),
+    "all weighed where no limit counts bytes": (change("DEL", "bounds"), "I15", "@"),
     "a slot of no schedule": (change("HSET", "slots", "", "gone", 1), "index", "gone"),
 }  # fmt: skip
 

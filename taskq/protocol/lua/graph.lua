@@ -1,6 +1,6 @@
 -- graph: store tasks of which some wait for others, all or none
 -- USES    task state status queue queues counters family children gathered running result
--- INCLUDE clock bell events running family large
+-- INCLUDE clock bell events running family large weights
 -- ARGV    max_length:number rest*
 -- REPLY   {code, detail}: 1 stored, now or before; -1 and an id that holds another body; -2 and {full list, its length};
 --         -3 and an id that is waited for and unknown
@@ -123,6 +123,7 @@ for n, task in ipairs(tasks) do
   if status == 'waiting' then waiting[#waiting + 1] = task.id else
     local ids = ready[task.list] or {}
     pending[#pending + 1], ids[#ids + 1], ready[task.list] = task.id, task.id, ids
+    weigh(task.id, task.list, #task.body)
   end
 end
 call('MSET', unpack(words))

@@ -2,8 +2,8 @@
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
 -- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates jams circuits
--- USES    tallies
--- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together tallying claim
+-- USES    tallies bytes
+-- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together tallying claim weights
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
@@ -24,13 +24,16 @@ local SWEPT = 8  -- ids that are looked at for each that is settled, so that mem
 repeat
   local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo', 'sidings')
   if card[1] ~= token or card[3] or card[4] or seq <= tonumber(card[2] or 0) then break end
-  local special, waited, large, counting = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE, LIMITED), false, false, nil
+  local weighed
+  local special, waited, large, counting = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE, LIMITED, BYTES), false, false, nil
   if special > 0 then
     counting = call('GET', LIMITED)
     if special > (counting and 1 or 0) then
       if call('EXISTS', PAUSED, TOMBSTONES, CROWD) > 0 then break end
-      large = call('EXISTS', LARGE) == 1
-      waited = special > (counting and 1 or 0) + (large and 1 or 0)
+      local sizes = call('EXISTS', LARGE, BYTES)
+      weighed = sizes > 0 and call('EXISTS', BYTES) == 1
+      large = sizes > (weighed and 1 or 0)
+      waited = special > (counting and 1 or 0) + sizes
     end
   end
   read_clock()
@@ -126,7 +129,7 @@ repeat
   end
   if not usual then break end
 
-  local ids, bodies, taken, count, last, cut = {}, {}, {}, 0, 0, false
+  local ids, bodies, taken, count, last, cut, lighten = {}, {}, {}, 0, 0, false, nil
   -- by which keys of limits each is counted, who is by each key, what they will hold, and the function that takes it
   local counts, members, held, take_all
   for i = 1, want > 0 and lists or 0 do
@@ -204,6 +207,10 @@ repeat
         if not sound or not members then break end
       end
     end
+    if weighed then
+      -- COPY weights
+      lighten = unweigh
+    end
     if settles == 0 then
       call('HLEN', RUNNING)
       call('SCARD', STATUS .. 'running')
@@ -233,6 +240,7 @@ repeat
     break
   end
 
+  if lighten then lighten(ids) end
   if settles > 0 then
     call('HINCRBY', COUNTERS, 'completed', settles)
     local until_ms = string.format('%d', server_ms + ttl)

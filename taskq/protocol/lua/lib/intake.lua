@@ -1,6 +1,6 @@
 -- intake: store new tasks and put them at the tails of their lists
 -- USES task state status queue queues
--- INCLUDE bell events large
+-- INCLUDE bell events large weights
 -- ids and bodies; the keys of their bodies and states; list -> ids, and the lists in order
 local newcomers = {ids = {}, bodies = {}, words = {}, states = {}, pushes = {}, lists = {}}
 
@@ -45,6 +45,7 @@ local function let_in()
   for _, list in ipairs(newcomers.lists) do
     local push = newcomers.pushes[list]
     call('RPUSH', QUEUE .. list, unpack(push))
+    for _, id in ipairs(weighing and push or {}) do weigh(id, list) end
     local queue = string.match(list, '^(.*):')
     if queue then call('SADD', QUEUES, queue) end
     ring(list)
