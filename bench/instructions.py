@@ -29,12 +29,13 @@ TASKS = TURNS * WANT
 
 
 class Case(NamedTuple):
-    """Tasks, and the limits and circuits that are set before they are submitted."""
+    """Tasks, and the limits, circuits and limits of queues that are set before they are submitted."""
 
     what: str
     make: Callable[[int], Task]
     limits: tuple[dict[str, object], ...] = ()
     circuits: tuple[dict[str, object], ...] = ()
+    bounds: tuple[dict[str, object], ...] = ()
 
 
 CASES = (
@@ -50,6 +51,8 @@ CASES = (
     Case("a unique key each", lambda n: task(unique_key=f"u{n}")),
     Case("one of ten group keys", lambda n: task(group_key=f"g{n % 10}")),
     Case("a group key each", lambda n: task(group_key=f"g{n}")),
+    Case("a limit of their queue, by tasks", lambda n: task(), bounds=({"max_tasks": 10**6},)),
+    Case("a limit of their queue, by bytes", lambda n: task(), bounds=({"max_bytes": 10**9},)),
     Case("a limit that is full for half of them", lambda n: task(), ({"name": "type:noop", "concurrency": 5},)),
 )
 
@@ -119,6 +122,8 @@ def measure(server: Counted, case: Case) -> tuple[float, float]:
         queue.set_limit(**limit)  # type: ignore[arg-type]  # options of the bench
     for circuit in case.circuits:
         queue.set_circuit(**circuit)  # type: ignore[arg-type]  # options of the bench
+    for bound in case.bounds:
+        queue.set_queue_limit(**bound)  # type: ignore[arg-type]  # options of the bench
     batches = [[case.make(at + n) for n in range(100)] for at in range(0, TASKS, 100)]
     ready_to_take_turns(queue)
     # the server compiles a script once

@@ -109,12 +109,12 @@ def _store(
     if reply.ids:  # nearly always
         return reply.ids, short
     deadline: float | None = None
-    while reply.bounded is not None and reply.bounded[3] == OnFull.BLOCK and len(portion) <= reply.bounded[2]:
-        deadline = deadline or time.monotonic() + reply.bounded[4] / 1000
+    while (full := reply.bounded) is not None and full.on_full == OnFull.BLOCK and not full.never_fits:
+        deadline = deadline or time.monotonic() + full.wait_ms / 1000
         left = deadline - time.monotonic()
         if left <= 0:
             break
-        key = context.protocol.room_key(reply.bounded[0])
+        key = context.protocol.room_key(full.queue)
         yield Room(operation.root, key, min(left, _ROOM_SECONDS))
         reply, short = yield from _send(context, operation, durability)
     refuse(portion, reply, most, stored)

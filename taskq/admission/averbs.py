@@ -11,6 +11,7 @@ from taskq.flows import Flow
 from taskq.model.bound import QueueLimit
 from taskq.model.circuit import Circuit, CircuitInfo
 from taskq.model.limit import Limit, LimitInfo
+from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.threshold import SlaReading
 from taskq.states import TaskPriority
 from taskq.workflow.averbs import documented_as
@@ -80,11 +81,13 @@ class AsyncAdmissionVerbs:
         self,
         queue: str | None = None,
         *,
-        max_tasks: int,
+        max_tasks: int | None = None,
+        max_bytes: int | None = None,
         on_full: str = "reject",
         timeout: float = 30.0,  # noqa: ASYNC109 - how long submits are to wait, not this call
     ) -> None:
-        await self.run_flow(bounds.set_queue_limit(self.spread, queue, max_tasks, on_full, timeout))
+        limit = QueueLimit(queue or DEFAULT_QUEUE, max_tasks, on_full, timeout, max_bytes)
+        await self.run_flow(bounds.set_queue_limit(self.spread, limit))
 
     @documented_as(AdmissionVerbs.remove_queue_limit)
     async def remove_queue_limit(self, queue: str | None = None) -> bool:

@@ -12,12 +12,14 @@ from taskq.model.task import DEFAULT_QUEUE
 from taskq.partitions import Spread, in_any
 
 
-def set_queue_limit(spread: Spread[Any], queue: str | None, max_tasks: int, on_full: str, timeout: float) -> Flow[None]:
+def set_queue_limit(spread: Spread[Any], limit: QueueLimit) -> Flow[None]:
     """Set the limit of a queue, in every partition."""
-    limit = QueueLimit(check_name(queue or DEFAULT_QUEUE, "queue name"), max_tasks, on_full, timeout)
+    check_name(limit.queue, "queue name")
     for context in spread.contexts:
         keep_ms = seconds_to_ms(context.settings.result_ttl_seconds, "result_ttl_seconds")
-        yield context.protocol.set_bound(limit.queue, limit.text(keep_ms))
+        cursor = "" if (yield context.protocol.set_bound(limit.queue, limit.text(keep_ms))) else "0"
+        while cursor != "0":
+            cursor, _ = yield context.protocol.weigh(cursor or "0")
 
 
 def remove_queue_limit(spread: Spread[Any], queue: str | None) -> Flow[bool]:
@@ -27,6 +29,11 @@ def remove_queue_limit(spread: Spread[Any], queue: str | None) -> Flow[bool]:
 
 
 def list_queue_limits(spread: Spread[Any]) -> Flow[list[QueueLimit]]:
-    """Return the limits of queues; each holds in each partition by itself."""
-    found: dict[str, str] = yield spread.contexts[0].protocol.list_bounds()
-    return [QueueLimit.parse(queue, text) for queue, text in sorted(found.items())]
+    """Return the limits of queues, which hold in each partition by itself, and what all partitions hold."""
+    found: dict[str, QueueLimit] = {}
+    for context in spread.contexts:
+        part: dict[str, QueueLimit] = yield context.protocol.list_bounds()
+        for queue, limit in part.items():
+            other = found.get(queue)
+            found[queue] = limit if other is None else other.beside(limit)
+    return [found[queue] for queue in sorted(found)]

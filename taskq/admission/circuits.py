@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from taskq.admission.storing import Kind, store
 from taskq.errors import InvalidTask
 from taskq.flows import Flow
 from taskq.model.circuit import MAX_CIRCUITS, Circuit, CircuitInfo, CircuitState
@@ -13,16 +14,18 @@ from taskq.model.moment import seconds_to_ms
 from taskq.partitions import Spread, in_any
 from taskq.protocol.walks import all_circuits
 
+_CIRCUITS = Kind(
+    MAX_CIRCUITS,
+    "circuits are set",
+    "taskq circuit ls",
+    "taskq circuit rm",
+    "one circuit 'name' holds for each key 'name:...'",
+)
+
 
 def set_circuit(spread: Spread[Any], circuit: Circuit) -> Flow[None]:
     """Add or replace a circuit, in every partition."""
-    for context in spread.contexts:
-        stored: bool = yield context.protocol.set_circuit(circuit)
-        if not stored:
-            raise InvalidTask(
-                f"there are {MAX_CIRCUITS:,} circuits already, so {circuit.name} was not added: one circuit 'name' "
-                "holds for each key 'name:...' by itself. `taskq circuit ls` shows them, `taskq circuit rm` removes one"
-            )
+    return store(spread, _CIRCUITS, circuit.name, lambda context: context.protocol.set_circuit(circuit))
 
 
 def remove_circuit(spread: Spread[Any], name: str) -> Flow[bool]:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from taskq.errors import InvalidTask
+from taskq.admission.storing import Kind, store
 from taskq.flows import Flow
 from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo, check_limit_key
 from taskq.partitions import Spread, in_any
 
+_LIMITS = Kind(
+    MAX_LIMITS, "limits are set", "taskq limit ls", "taskq limit rm", "one limit 'name' holds for each key 'name:...'"
+)
+
 
 def set_limit(spread: Spread[Any], limit: Limit) -> Flow[None]:
     """Add or replace a limit, in every partition."""
-    for context in spread.contexts:
-        stored: bool = yield context.protocol.set_limit(limit)
-        if not stored:
-            raise InvalidTask(
-                f"there are {MAX_LIMITS:,} limits already, so {limit.name} was not added: one limit 'name' holds for "
-                "each key 'name:...' by itself. `taskq limit ls` shows them, `taskq limit rm` removes one"
-            )
+    return store(spread, _LIMITS, limit.name, lambda context: context.protocol.set_limit(limit))
 
 
 def remove_limit(spread: Spread[Any], name: str) -> Flow[bool]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from taskq.admission.storing import Kind, store
 from taskq.errors import InvalidTask
 from taskq.flows import Flow, lists_meant
 from taskq.model.moment import seconds_to_ms
 from taskq.model.threshold import MAX_THRESHOLDS, SlaReading
 from taskq.partitions import Spread, in_any
 from taskq.states import TaskPriority
+
+_SLAS = Kind(MAX_THRESHOLDS, "lists have an SLA", "taskq sla", "taskq sla rm")
 
 
 def set_sla(
@@ -21,13 +24,7 @@ def set_sla(
     limits_ms = [0 if value is None else seconds_to_ms(value, word) for word, value in (("age", age), ("start", start))]
     if limits_ms == [0, 0]:
         raise InvalidTask("an SLA needs a length of time above 0: give age, start, or both")
-    for context in spread.contexts:
-        stored: bool = yield context.protocol.set_sla(name, *limits_ms)
-        if not stored:
-            raise InvalidTask(
-                f"{MAX_THRESHOLDS:,} lists have an SLA already, so {name} was not added: `taskq sla` shows them, "
-                "`taskq sla rm` removes one"
-            )
+    return store(spread, _SLAS, name, lambda context: context.protocol.set_sla(name, *limits_ms))
 
 
 def remove_sla(spread: Spread[Any], priority: TaskPriority | str | int, queue: str | None) -> Flow[bool]:

@@ -10,6 +10,7 @@ from taskq.flows import Flow
 from taskq.model.bound import QueueLimit
 from taskq.model.circuit import Circuit, CircuitInfo
 from taskq.model.limit import Limit, LimitInfo
+from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.threshold import SlaReading
 from taskq.states import TaskPriority
 
@@ -159,11 +160,12 @@ class AdmissionVerbs:
         self,
         queue: str | None = None,
         *,
-        max_tasks: int,
+        max_tasks: int | None = None,
+        max_bytes: int | None = None,
         on_full: str = "reject",
         timeout: float = 30.0,
     ) -> None:
-        """Limit how many tasks the lists of a queue hold together; replaces the limit that it has.
+        """Limit how much the lists of a queue hold together; replaces the limit that it has.
 
         Counted is what stands in its four lists: not what runs, is delayed, or waits in no list. What is there already
         stays. Children of a fan-out or a commit, tasks with ``depends_on``, recurring ones and those that come back
@@ -171,17 +173,19 @@ class AdmissionVerbs:
 
         Args:
             queue: its name; None: the default queue.
-            max_tasks: how many.
+            max_tasks: how many tasks; None: any number.
+            max_bytes: how many bytes those tasks may have together, as they are stored; None: any number.
             on_full: what becomes of more: ``reject`` (``QueueFull``), ``block`` (the submit waits for room) or
-                ``shed_low`` (the newest task of the lowest priority is cancelled, if that is lower than the one of the
-                new task).
+                ``shed_low`` (the newest tasks of the lowest priority are cancelled, if that is lower than the one of
+                the new task).
             timeout: seconds that ``block`` waits before it raises ``QueueFull``.
 
         Raises:
             InvalidTask: for a name or a value that cannot be used.
             ServerUnavailable: if the server cannot be asked.
         """
-        self.run_flow(bounds.set_queue_limit(self.spread, queue, max_tasks, on_full, timeout))
+        limit = QueueLimit(queue or DEFAULT_QUEUE, max_tasks, on_full, timeout, max_bytes)
+        self.run_flow(bounds.set_queue_limit(self.spread, limit))
 
     def remove_queue_limit(self, queue: str | None = None) -> bool:
         """Remove the limit of a queue.

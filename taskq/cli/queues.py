@@ -166,7 +166,8 @@ def purge(session: Session, name: str, priority: TaskPriority | None, yes: bool)
 
 @queue.command("limit")
 @click.argument("name", metavar="[QUEUE]", default=DEFAULT_QUEUE)
-@click.option("--max-tasks", type=click.IntRange(1), metavar="N", required=True, help="How many its lists may hold.")
+@click.option("--max-tasks", type=click.IntRange(1), metavar="N", help="How many tasks its lists may hold.")
+@click.option("--max-bytes", type=values.size, help="How many bytes those may have together, such as 64MB.")
 @click.option(
     "--on-full",
     type=click.Choice([word.value for word in OnFull]),
@@ -176,20 +177,31 @@ def purge(session: Session, name: str, priority: TaskPriority | None, yes: bool)
 )
 @click.option("--timeout", type=values.duration, default=30.0, help="How long block waits.  [default: 30s]")
 @with_session
-def limit(session: Session, name: str, max_tasks: int, on_full: str, timeout: float) -> None:
-    """Limit how many tasks the lists of a queue hold.
+def limit(
+    session: Session, name: str, max_tasks: int | None, max_bytes: int | None, on_full: str, timeout: float
+) -> None:
+    """Limit how many tasks, or how many bytes, the lists of a queue hold; replaces the limit that it has.
 
     \b
     reject    the submit fails
     block     the submit waits for room
-    shed_low  the newest task of the lowest priority is cancelled for a more urgent one
+    shed_low  the newest tasks of the lowest priority are cancelled for a more urgent one
+
+    \b
+    Examples:
+      taskq queue limit --max-tasks 10000                      the default queue
+      taskq queue limit mail --max-bytes 64MB --on-full block --timeout 10s
     """
+    if max_tasks is None and max_bytes is None:
+        raise click.UsageError("say how much the queue may hold: --max-tasks, --max-bytes, or both")
     note_if_unused(session, name, session.queue.get_queue_stats().lists)
-    session.queue.set_queue_limit(name, max_tasks=max_tasks, on_full=on_full, timeout=timeout)
+    session.queue.set_queue_limit(name, max_tasks=max_tasks, max_bytes=max_bytes, on_full=on_full, timeout=timeout)
     if session.json:
-        show_json(QueueLimit(name, max_tasks, on_full, timeout).to_dict())
+        show_json(QueueLimit(name, max_tasks, on_full, timeout, max_bytes).to_dict())
     else:
-        show(f"queue {name} holds {plural(max_tasks, 'task')} at most")
+        most = [] if max_tasks is None else [plural(max_tasks, "task")]
+        most += [] if max_bytes is None else [plural(max_bytes, "byte")]
+        show(f"queue {name} holds {' and '.join(most)} at most")
 
 
 @queue.command("unlimit")
@@ -207,10 +219,24 @@ def unlimit(session: Session, name: str) -> None:
 @queue.command("limits")
 @with_session
 def limits(session: Session) -> None:
-    """List the limits of queues."""
+    """List the limits of queues, what each holds, and whether submits wait for room.
+
+    Waiting means within the last ten seconds.
+    """
     found = session.queue.list_queue_limits()
     if session.json:
         show_json([one.to_dict() for one in found])
-    else:
-        rows = [(one.queue, one.max_tasks, one.on_full, duration_text(one.timeout)) for one in found]
-        show(table(("QUEUE", "MOST", "ON FULL", "TIMEOUT"), rows, right=("MOST",)))
+        return
+    columns = ("QUEUE", "TASKS", "MOST", "BYTES", "MOST BYTES", "ON FULL", "TIMEOUT", "WAITING")
+    rows = [
+        (
+            *(one.queue, one.tasks, _any(one.max_tasks), _any(one.bytes), _any(one.max_bytes), one.on_full),
+            *(duration_text(one.timeout), "yes" if one.awaited else "no"),
+        )
+        for one in found
+    ]
+    show(table(columns, rows, right=columns[1:5]))
+
+
+def _any(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"

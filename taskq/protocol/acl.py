@@ -113,9 +113,9 @@ _LOOKS = (
     "read_circuits",
     "explain",
 )
-_STEERS = ("limits", "bounds", "circuits", "pause", "gate", "wish")
+_STEERS = ("limits", "bounds", "weigh", "circuits", "pause", "gate", "wish")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
-_CHECKS = ("check", "lineup", "indexes")
+_CHECKS = ("check", "lineup", "indexes", "scales")
 _MENDS = ("mend", "mend_place", "mend_expiry")
 _PURGES = ("purge", "purge_waiting")
 DUTIES: dict[Role, Duties] = {

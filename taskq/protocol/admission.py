@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from taskq.model.bound import QueueLimit
 from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo
 from taskq.model.threshold import MAX_THRESHOLDS, SlaReading
 from taskq.protocol.operation import Argument, Operation
-from taskq.protocol.replies import Circumstances, pairs, parse_ages, parse_circumstances, parse_limits, parse_readings
+from taskq.protocol.replies import Circumstances, parse_ages, parse_circumstances, parse_limits, parse_readings
 
 # as in operations.py, which loads these scripts with the others
 ARGUMENTS: dict[str, str] = {
     "limits": "verb name wanted most",
     "read_limits": "most",
     "bounds": "verb queue wanted",
+    "weigh": "cursor count",
     "ages": "lists*",
     "explain": "id list group ttl keys ahead*",
     "sla": "list wanted most",
     "read_sla": "",
     "watch": "period",
 }
+
+# tasks that one call looks at, in a millisecond or so
+_WEIGHED = 100
 
 
 class AdmissionOperations:
@@ -38,16 +44,24 @@ class AdmissionOperations:
         return self._build("limits", ("remove", name, "", MAX_LIMITS), lambda reply: reply == 1)
 
     def set_bound(self, queue: str, wanted: str) -> Operation[bool]:
-        """Set the limit of a queue; return whether it was another one."""
-        return self._build("bounds", ("set", queue, wanted), lambda reply: reply == 1)
+        """Set the limit of a queue; return whether what waits is to be weighed for it."""
+        return self._build("bounds", ("set", queue, wanted), lambda reply: reply == 2)
 
     def remove_bound(self, queue: str) -> Operation[bool]:
         """Remove the limit of a queue; return whether there was one."""
         return self._build("bounds", ("remove", queue, ""), lambda reply: reply == 1)
 
-    def list_bounds(self) -> Operation[dict[str, str]]:
-        """Return the limits of queues, as they are stored."""
-        return self._build("bounds", ("list", "", ""), pairs)
+    def recount_bytes(self) -> Operation[bool]:
+        """Forget what was weighed; return whether what waits is to be weighed anew."""
+        return self._build("bounds", ("recount", "", ""), lambda reply: reply == 1)
+
+    def weigh(self, cursor: str) -> Operation[tuple[str, int]]:
+        """Weigh a page of what waits; return the next cursor, "0" at the end, and how many were looked at."""
+        return self._build("weigh", (cursor, _WEIGHED), lambda reply: (reply[0].decode(), reply[1]))
+
+    def list_bounds(self) -> Operation[dict[str, QueueLimit]]:
+        """Return the limits of queues, and what each holds."""
+        return self._build("bounds", ("list", "", ""), _parse_bounds)
 
     def explain(
         self, task_id: str, list_name: str, group: str, ttl_ms: int, keys: Sequence[str], ahead: Sequence[str]
@@ -78,3 +92,14 @@ class AdmissionOperations:
     def watch(self, period_ms: int) -> Operation[bool]:
         """Tell of breaches, unless that was done in the last ``period_ms``; return whether there are thresholds."""
         return self._build("watch", (period_ms,), lambda reply: reply == 1)
+
+
+def _parse_bounds(reply: list[Any]) -> dict[str, QueueLimit]:
+    limits = [
+        QueueLimit.parse(queue.decode(), text.decode()) for queue, text in zip(reply[::5], reply[1::5], strict=True)
+    ]
+    held = zip(limits, reply[2::5], reply[3::5], reply[4::5], strict=True)
+    return {
+        limit.queue: replace(limit, tasks=tasks, bytes=int(size) if size else None, awaited=awaited == 1)
+        for limit, tasks, size, awaited in held
+    }

@@ -32,6 +32,8 @@ I12 limits: exactly the running tasks that hold a permit stand among the permits
 I13 gates: ``limited`` names all that is counted; a gate says how it is closed, and that of a circuit has its rule;
     ``woken`` names only keys with blocked tasks.
 I14 settings: limits, circuits, limits of queues and thresholds can be read; ``taskq fsck`` also looks at schedules.
+I15 bytes: while any limit of a queue counts bytes, exactly the pending tasks are weighed, each as its envelope is
+    stored, and those of each queue add up to what is said of it. Else nothing is weighed.
 
 Beside them: every key belongs to a known family and has its type; ``dead`` holds the failed ids, ``sagas`` known ones;
 a unique key is held by a live task that knows of it, or expires, and its successor waits for it behind a live task;
@@ -45,7 +47,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from taskq.protocol.audit_limits import check_limits, check_settings
+from taskq.protocol.audit_limits import check_limits, check_settings, check_weights
 from taskq.protocol.keys import ALL_LISTS
 from taskq.protocol.lines import check_groups
 from taskq.protocol.view import FOR_KEY, FOR_ROOM, IN_SEQUENCE, View, family_of, read_dump
@@ -98,6 +100,7 @@ def audit(
     findings += _check_sequences(view)
     findings += check_limits(view)
     findings += check_settings(view)
+    findings += check_weights(view)
     findings += _check_bells(view, all_hints_kept)
     if lease_ms is not None:
         findings += _check_leases(view, lease_ms)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from taskq.model.envelope import outline
 from taskq.model.limit import MAX_LIMIT_KEYS
+from taskq.model.task import DEFAULT_QUEUE
 from taskq.protocol.view import FOR_ROOM, LIMIT_TIMER, View
 from taskq.states import TaskStatus
 
@@ -16,7 +18,7 @@ _GATE_OF_CIRCUIT = re.compile(r"(open \d+ \d+|half \S+)\Z")
 _LINES = {
     "limits": re.compile(r"\d+ \S+ \d+ \d+ \d+ \d+\Z"),
     "circuits": re.compile(r"\d+ \d+ \d+( \d+)?\Z"),
-    "bounds": re.compile(r"\d+ \S+ \d+ \d+\Z"),
+    "bounds": re.compile(r"\d+ \S+ \d+ \d+( \d+)?\Z"),
     "sla": re.compile(r"\d+ \d+\Z"),
 }
 
@@ -75,6 +77,33 @@ def _check_blocked(view: View) -> Iterator[str]:
         state = view.state(task_id)
         if state.get("waits") == FOR_ROOM and task_id not in waiting.get(state.get("blocked", ""), ()):
             yield f"I12: {task_id} waits for room, and stands among the blocked of no limit"
+
+
+def check_weights(view: View) -> Iterator[str]:
+    """Yield what is wrong with the bytes of what waits: I15."""
+    totals, weights = dict(view.get("bytes", {})), view.get("weights", {})
+    by_bytes = any(text.count(" ") == 4 for text in view.get("bounds", {}).values())
+    if by_bytes != ("@" in totals) or ((weights or totals) and not by_bytes):
+        yield "I15: the limits of queues and what is weighed do not agree on whether bytes are counted"
+    if not by_bytes:
+        return
+    totals.pop("@", None)
+    for task_id in weights.keys() ^ view.sets[TaskStatus.PENDING]:
+        yield f"I15: {task_id} waits and is not weighed, or the other way round"
+    found: Counter[str] = Counter()
+    for task_id, entry in weights.items():
+        size, _, queue = entry.partition(" ")
+        stored = len(view.get(f"task:{task_id}", "").encode())
+        if size != str(stored or size) or not size.isdecimal():
+            yield f"I15: {task_id} has {stored} bytes and is weighed as {size}"
+            continue
+        found[queue] += int(size)
+        places = [place.removeprefix("queue:") for place in view.places.get(task_id, [])]
+        if places and (places[0].rpartition(":")[0] or DEFAULT_QUEUE) != queue:
+            yield f"I15: {task_id} stands in {places[0]} and is weighed for {queue}"
+    for queue in found.keys() | totals.keys():
+        if str(found[queue]) != totals.get(queue, "0"):
+            yield f"I15: the tasks of {queue} have {found[queue]} bytes, and are said to have {totals.get(queue)}"
 
 
 def check_settings(view: View) -> Iterator[str]:

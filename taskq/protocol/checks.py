@@ -17,6 +17,15 @@ class LeaseTimes(NamedTuple):
     period_ms: int
 
 
+class ScalesPage(NamedTuple):
+    """A page of what is weighed: the bytes by queue, and what is wrong by id."""
+
+    cursor: str
+    sums: dict[str, int]
+    wrong: dict[str, str]
+    looked_at: int
+
+
 class Checks:
     """The part of ``Protocol`` that looks after the invariants."""
 
@@ -81,6 +90,10 @@ class Checks:
         """Return for each worker, unique key, ... what is wrong with it; empty: nothing."""
         return self._of_names("indexes", (times.lease_ms, source, *names), texts)
 
+    def scales(self, source: str, cursor: str, count: int = 100) -> Operation[ScalesPage]:
+        """Return a page of what is weighed, of what waits, or of what is said of each queue; see ``scales.lua``."""
+        return self._of_names("scales", (source, cursor, count), _parse_scales)
+
     def mend(
         self, task_id: str, list_name: str, ttl_ms: int, holders: Sequence[str] = ()
     ) -> Operation[tuple[str, ...]]:
@@ -98,6 +111,12 @@ class Checks:
     def notice(self, nonce: str, number: int) -> Operation[int]:
         """Count violations that were found in passing, once per nonce."""
         return self._build("notice", (nonce, number), int)
+
+
+def _parse_scales(reply: list[Any]) -> ScalesPage:
+    cursor, sums, wrong, looked_at = reply
+    by_queue = {as_name(queue): number for queue, number in zip(sums[::2], sums[1::2], strict=True)}
+    return ScalesPage(cursor.decode(), by_queue, dict(zip(*[iter(map(as_name, wrong))] * 2, strict=True)), looked_at)
 
 
 def _word(value: Any) -> Any:

@@ -53,6 +53,8 @@ FAMILIES: dict[str, str] = {
     "limits": "limits",  # hash, name of a limit -> its definition
     "limited": "limited",  # string, the types that have a limit, * for all of them
     "bounds": "bounds",  # hash, queue -> how many tasks its lists may hold, and what happens to more
+    "bytes": "bytes",  # hash, queue -> bytes of the tasks in its lists; exists while any limit of a queue counts bytes
+    "weights": "weights",  # hash, id that waits in a list -> its bytes and its queue, as long as ``bytes`` exists
     "crowd": "crowd",  # string with TTL: exists while any submit waits for room in a queue
     "permits": "permits:",  # set, ids of the running tasks that are counted by one key of a limit
     "blocked": "blocked:",  # sorted set, ids of the tasks that wait until a limit has room, in their order

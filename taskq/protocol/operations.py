@@ -72,6 +72,7 @@ ARGUMENTS: dict[str, str] = {
     "survey": "cursor pattern count",
     "lineup": "list keys*",
     "indexes": "lease source names*",
+    "scales": "source cursor count",
     "mend": "id list ttl holders*",
     "mend_place": "verb name detail lease",
     "mend_expiry": "family name ttl",

@@ -24,7 +24,7 @@ _REST: dict[str, tuple[str, ...]] = {
         ("SMISMEMBER", "ZREM", "LPOS", "ZSCORE", "SET", "PEXPIRE", "PEXPIREAT", "PUBLISH", "SSCAN", "MSET", "MSETNX"),
         ("1",),
     ),
-    **dict.fromkeys(("HSET", "HINCRBY", "LRANGE", "LTRIM", "LREM", "GETRANGE", "ZADD", "ZRANGE"), ("1", "1")),
+    **dict.fromkeys(("HSET", "HSETNX", "HINCRBY", "LRANGE", "LTRIM", "LREM", "GETRANGE", "ZADD", "ZRANGE"), ("1", "1")),
     **dict.fromkeys(("ZREVRANGE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE"), ("1", "1")),
 }
 _NO_KEY = ("TIME",)

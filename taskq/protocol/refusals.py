@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from taskq.errors import AccessDenied, DuplicateTask, QueueFull, TaskConflict
 from taskq.model.bound import OnFull
-from taskq.protocol.submits import DENIED, Submission, SubmitReply
+from taskq.protocol.submits import DENIED, Bounded, Submission, SubmitReply
 
 
 def refuse(portion: Sequence[Submission], reply: SubmitReply, max_length: int, stored: int) -> None:
@@ -32,19 +32,7 @@ def refuse(portion: Sequence[Submission], reply: SubmitReply, max_length: int, s
             stored,
         )
     if reply.bounded is not None:
-        queue, held, most, on_full, wait_ms = reply.bounded
-        if on_full == DENIED:
-            raise AccessDenied(
-                f"the queue {queue!r} holds {held:,} tasks and may hold {most:,}, and this user may not look for one "
-                f"to shed: {so_far(stored)} stored. Shedding needs the rights of an operator or worker (`taskq acl`): "
-                f"submit as one, or use `taskq queue limit {queue} --max-tasks {most} --on-full reject` or block"
-            )
-        waited = f" and there was no room within {wait_ms / 1000:g} s" if on_full == OnFull.BLOCK else ""
-        raise QueueFull(
-            f"the queue {queue!r} holds {held:,} tasks and may hold {most:,}{waited}: {so_far(stored)} stored. Start "
-            f"more workers, submit later, or raise its limit: `taskq queue limit {queue} --max-tasks N`",
-            stored,
-        )
+        raise _queue_full(reply.bounded, stored)
     if reply.duplicate is not None:
         index, holder = reply.duplicate
         key = portion[index].unique_key
@@ -54,6 +42,33 @@ def refuse(portion: Sequence[Submission], reply: SubmitReply, max_length: int, s
             holder,
             stored,
         )
+
+
+def _queue_full(full: Bounded, stored: int) -> AccessDenied | QueueFull:
+    """Return the error of a submit that would have put more into a queue than its limit says."""
+    queue, most, unit = full.queue, full.most, full.unit
+    holds = f"the queue {queue!r} holds {full.held:,} {unit} and may hold {most:,}"
+    if full.on_full == DENIED:
+        return AccessDenied(
+            f"{holds}, and this user may not look for one to shed: {so_far(stored)} stored. Shedding needs the rights "
+            f"of an operator or worker (`taskq acl`): submit as one, or use `taskq queue limit {queue} --max-{unit} "
+            f"{most} --on-full reject` or block"
+        )
+    if full.never_fits:
+        smaller = "fewer tasks at a time" if unit == "tasks" else "less at a time, or a reference to the data"
+        return QueueFull(
+            f"the queue {queue!r} may hold {most:,} {unit} and this submit brings {full.comes:,}, more than an empty "
+            f"queue takes: {so_far(stored)} stored. Submit {smaller}, or raise its limit: `taskq queue limit {queue} "
+            f"--max-{unit} N`",
+            stored,
+        )
+    waited = f" and there was no room within {full.wait_ms / 1000:g} s" if full.on_full == OnFull.BLOCK else ""
+    comes = f", and this submit brings {full.comes:,}" if unit == "bytes" else ""
+    return QueueFull(
+        f"{holds}{comes}{waited}: {so_far(stored)} stored. Start more workers, submit later, or raise its limit: "
+        f"`taskq queue limit {queue} --max-{unit} N`",
+        stored,
+    )
 
 
 def so_far(stored: int) -> str:

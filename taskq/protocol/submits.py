@@ -53,6 +53,33 @@ def _nothing(
 DENIED = "denied"
 
 
+class Bounded(NamedTuple):
+    """The limit of a queue that is reached.
+
+    Attributes:
+        queue: its name.
+        held: how much its lists hold.
+        most: how much they may hold.
+        on_full: what to do; ``DENIED``: the caller may not shed.
+        wait_ms: how long ``block`` waits.
+        unit: what is counted, ``tasks`` or ``bytes``.
+        comes: how much more was to come.
+    """
+
+    queue: str
+    held: int
+    most: int
+    on_full: str
+    wait_ms: int
+    unit: str
+    comes: int
+
+    @property
+    def never_fits(self) -> bool:
+        """Whether it is more than an empty queue may hold."""
+        return self.comes > self.most
+
+
 class SubmitReply(NamedTuple):
     """The answer to a submit.
 
@@ -61,8 +88,7 @@ class SubmitReply(NamedTuple):
         conflicts: positions of tasks whose id holds another body; nothing was stored.
         full: the list that is full and its length; nothing was stored.
         crowded: the ordering key of which there are as many tasks as there may be, and how many; nothing was stored.
-        bounded: the queue whose limit is reached, how many its lists hold and may hold, what to do (``DENIED``: the
-            caller may not shed), and the ms to wait; nothing was stored.
+        bounded: the limit of a queue that is reached; nothing was stored.
         duplicate: position of a task whose unique key must not be held, and the id of who holds it; nothing was stored.
     """
 
@@ -71,7 +97,7 @@ class SubmitReply(NamedTuple):
     full: tuple[str, int] | None = None
     crowded: tuple[str, int] | None = None
     duplicate: tuple[int, str] | None = None
-    bounded: tuple[str, int, int, str, int] | None = None
+    bounded: Bounded | None = None
 
 
 def submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], Sequence[int]]:
@@ -117,7 +143,10 @@ def parse_submit(tasks: Sequence[Submission], order: Sequence[int], reply: list[
     if code == -4:
         return SubmitReply((), duplicate=(order[detail[0] - 1], detail[1].decode()))
     if code == -5:
-        return SubmitReply((), bounded=(detail[0].decode(), detail[1], detail[2], detail[3].decode(), detail[4]))
+        queue, held, most, on_full, wait_ms, unit, comes = detail
+        return SubmitReply(
+            (), bounded=Bounded(queue.decode(), held, most, on_full.decode(), wait_ms, unit.decode(), comes)
+        )
     if code != 1:
         raise ProtocolError(f"submit answered {reply!r}")
     ids = [task.task_id for task in tasks]

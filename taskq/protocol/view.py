@@ -17,7 +17,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(("unique", "successor", "crowd"), "string"),
     **dict.fromkeys(("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters"), "hash"),
     **dict.fromkeys(("family", "gathered", "limits", "sla", "breaches", "circuits", "tallies", "woken"), "hash"),
-    **dict.fromkeys(("bounds", "gates", "sidings", "grouped"), "hash"),
+    **dict.fromkeys(("bounds", "bytes", "weights", "gates", "sidings", "grouped"), "hash"),
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters", "permits"), "set"),
     **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas", "sequence", "blocked", "jams"), "zset"),
 }

@@ -14,7 +14,7 @@ class Violation:
     """One thing that is wrong.
 
     Attributes:
-        invariant: ``I1`` to ``I14``, ``index`` or ``key``.
+        invariant: ``I1`` to ``I15``, ``index`` or ``key``.
         subject: the id of a task, or the name of a key, worker, ...
         message: what is wrong.
         done: what was done about it.

@@ -23,6 +23,7 @@ from taskq.states import LIVE, TERMINAL, TaskPriority, TaskStatus
 from taskq.transport.beside import OF_KEYS, Beside
 from taskq.transport.findings import Report, Violation
 from taskq.transport.lineups import Lineups
+from taskq.transport.scales import Scales
 from taskq.transport.standing import PAGE, Lists, Misplaced
 from taskq.transport.upkeep import Run, lease_times
 
@@ -70,6 +71,7 @@ class Fsck:
         self._report = Report()
         self._beside = Beside(run, protocol, self._times, self._report, repair=repair, pause=self._pause)
         self._lineups = Lineups(run, protocol, self._lists, self._report, self._beside.place if repair else None)
+        self._scales = Scales(run, protocol, self._report, repair=repair, pause=self._pause)
         self._step = ""
         self._workers: set[str] = set()
         self._list_names: set[str] = set()
@@ -88,6 +90,7 @@ class Fsck:
             ("ended tasks", self._check_ended),
             ("lists", self._check_lists),
             ("live tasks", self._check_live),
+            ("bytes", self._scales.check),
             ("counters", self._check_totals),
         )
         for self._step, step in steps:

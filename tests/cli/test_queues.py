@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import subprocess
@@ -130,6 +131,25 @@ def test_the_limit_of_a_queue(run: Run, run_json: Callable[..., Any]) -> None:
     refused = run("submit", "echo", "--queue", "mail")
     assert refused.exit_code != 0
     assert "the queue 'mail' holds 1 tasks and may hold 1 and there was no room within 0.1 s" in refused.stderr
-    assert run_json("queue", "limits") == [{"queue": "mail", "max_tasks": 1, "on_full": "block", "timeout": 0.1}]
+    limit = {"queue": "mail", "max_tasks": 1, "on_full": "block", "timeout": 0.1, "max_bytes": None}
+    assert run_json("queue", "limits") == [{**limit, "tasks": 1, "bytes": None, "awaited": True}]
     assert run_json("queue", "unlimit", "mail") == {"queue": "mail", "removed": True}
     assert run("submit", "echo", "--queue", "mail").exit_code == 0
+
+
+def test_the_limit_of_a_queue_by_bytes(run: Run, run_json: Callable[..., Any]) -> None:
+    run("submit", "echo", "--queue", "mail")
+    shown = run("queue", "limit", "mail", "--max-tasks", "9", "--max-bytes", "1KB", "--timeout", "1m")
+    assert shown.stdout == "queue mail holds 9 tasks and 1,024 bytes at most\n"
+    assert run_json("queue", "limit", "mail", "--max-bytes", "1024")["max_bytes"] == 1024
+    refused = run("submit", "echo", json.dumps("x" * 2000), "--queue", "mail")
+    assert refused.exit_code != 0
+    assert "the queue 'mail' may hold 1,024 bytes" in refused.stderr
+    assert "`taskq queue limit mail --max-bytes N`" in refused.stderr
+    header, row = run("queue", "limits").stdout.splitlines()
+    assert header.split() == ["QUEUE", "TASKS", "MOST", "BYTES", "MOST", "BYTES", "ON", "FULL", "TIMEOUT", "WAITING"]
+    name, tasks, most, size, *rest = row.split()
+    assert (name, tasks, most, rest) == ("mail", "1", "-", ["1,024", "reject", "30.0", "s", "no"])
+    assert 100 < int(size) < 300
+    assert "--max-tasks, --max-bytes, or both" in run("queue", "limit", "mail").stderr
+    assert "is not a size" in run("queue", "limit", "mail", "--max-bytes", "many").stderr

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from taskq.model.bound import QueueLimit
 from taskq.model.uniqueness import Uniqueness
 from taskq.protocol.submits import DENIED
 from taskq.settings import Settings
@@ -16,6 +19,11 @@ from tests.lua.scenarios.bounding import bound
 from tests.state import TTL_MS, Bench, changes, settle, task
 
 
+def crowd(bench: Bench) -> list[str]:
+    """Return the queues in which somebody waits for room, the last first."""
+    return re.findall(r"(\S+)=\d+", bench.state()["crowd"])
+
+
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("queue", [None, "mail"])
 def test_a_full_queue_takes_nothing(bench: Bench, batch: int, queue: str | None) -> None:
@@ -23,7 +31,7 @@ def test_a_full_queue_takes_nothing(bench: Bench, batch: int, queue: str | None)
     bound(bench, 3, queue=queue or "default")
     bench.submit(task("a", "urgent", queue=queue), task("b", "low", queue=queue), task("c", "low", queue=queue))
     reply, changed = bench.act(bench.protocol.submit([task(f"n{n}", queue=queue) for n in range(batch)], 0))
-    assert (reply.ids, reply.bounded) == ((), (queue or "default", 3, 3, "reject", 30_000))
+    assert (reply.ids, reply.bounded) == ((), (queue or "default", 3, 3, "reject", 30_000, "tasks", batch))
     assert changed == {}
     assert bench.submit(task("other", queue="another")) == ("other",)
 
@@ -34,7 +42,7 @@ def test_what_runs_does_not_count_and_what_is_stored_is_stored(bench: Bench) -> 
     assert bench.submit(task("b")) == ("b",)
     assert bench.submit(task("b")) == ("b",)
     bench.end("w1", settle(claim, "release"))
-    assert bench.run(bench.protocol.submit([task("c")], 0)).bounded == ("default", 2, 1, "reject", 30_000)
+    assert bench.run(bench.protocol.submit([task("c")], 0)).bounded == ("default", 2, 1, "reject", 30_000, "tasks", 1)
 
 
 def test_a_limit_that_is_removed(bench: Bench) -> None:
@@ -51,8 +59,8 @@ def test_whoever_waits_is_told_of_room(bench: Bench) -> None:
     """One hint for what a turn has claimed; whoever gets in passes it on while there is room."""
     bound(bench, 2, "block")
     bench.submit_ids("a", "b")
-    assert bench.run(bench.protocol.submit([task("c")], 0)).bounded == ("default", 2, 2, "block", 30_000)
-    assert bench.state()["crowd"] == "1"
+    assert bench.run(bench.protocol.submit([task("c")], 0)).bounded == ("default", 2, 2, "block", 30_000, "tasks", 1)
+    assert crowd(bench) == ["default"]
     bench.register("w1")
     _, changed = bench.act(bench.turn_op("w1", 2))
     assert changed["bell:@room:default"] == ["1"]
@@ -75,7 +83,8 @@ def test_word_that_somebody_waits_is_kept_as_long_as_the_longest(bench: Bench) -
     bench.submit_ids("a")
     bench.run(bench.protocol.await_result("a", "me", 30_000))
     _, changed = bench.act(bench.protocol.submit([task("b")], 0))
-    assert changed == {"crowd": "1", "crowd ttl": "10s"}
+    assert changed.keys() == {"crowd", "crowd ttl"}
+    assert changed["crowd ttl"] == "10s"
 
 
 def test_nor_does_a_submit(bench: Bench) -> None:
@@ -96,10 +105,39 @@ def test_a_limit_that_is_raised_tells_whoever_waits_once(bench: Bench) -> None:
 def test_all_limits_are_listed(bench: Bench) -> None:
     bound(bench, 1)
     bound(bench, 2, "block", "mail")
-    assert {queue: text.split()[:2] for queue, text in bench.run(bench.protocol.list_bounds()).items()} == {
-        "default": ["1", "reject"],
-        "mail": ["2", "block"],
+    bound(bench, None, queue="letters", max_bytes=70)
+    bench.submit(task("a", "urgent", queue="mail"), task("b", "low", queue="mail"), task("c"))
+    assert bench.run(bench.protocol.submit([task("d", queue="mail")], 0)).bounded
+    listed = bench.run(bench.protocol.list_bounds())
+    assert listed == {
+        "default": QueueLimit("default", 1),
+        "mail": QueueLimit("mail", 2, "block"),
+        "letters": QueueLimit("letters", max_bytes=70),
     }
+    held = {queue: (limit.tasks, limit.bytes, limit.awaited) for queue, limit in listed.items()}
+    assert held == {"default": (1, 9, False), "mail": (2, 18, True), "letters": (0, None, False)}
+
+
+def test_who_waits_is_known_for_ten_seconds(bench: Bench) -> None:
+    for queue in ("mail", "letters"):
+        bound(bench, 1, "block", queue)
+        bench.submit(task(f"of {queue}", queue=queue))
+    bench.run(bench.protocol.submit([task("a", queue="mail")], 0))
+    bench.move_clock(6)
+    bench.run(bench.protocol.submit([task("b", queue="letters")], 0))
+    assert crowd(bench) == ["letters", "mail"]
+    bench.move_clock(6)
+    assert [limit.awaited for limit in bench.run(bench.protocol.list_bounds()).values()] == [False, True]
+    for _ in range(2):
+        bench.run(bench.protocol.submit([task("b", queue="letters")], 0))
+        assert crowd(bench) == ["letters"]
+
+
+@pytest.mark.parametrize("most", [{"most": 1}, {"most": None, "max_bytes": 20}])
+def test_one_that_never_fits_does_not_wait(bench: Bench, most: dict[str, Any]) -> None:
+    bound(bench, on_full="block", **most)
+    assert bench.run(bench.protocol.submit([task("a", body="x" * 11), task("b", body="x" * 11)], 0)).bounded
+    assert "crowd" not in bench.state()
 
 
 class TestShedding:
@@ -119,7 +157,7 @@ class TestShedding:
         bound(bench, 2, "shed_low")
         bench.submit(task("a", "high"), task("b", priority))
         reply, changed = bench.act(bench.protocol.submit([task("c", priority)], 0))
-        assert (reply.bounded, changed) == (("default", 2, 2, "shed_low", 30_000), {})
+        assert (reply.bounded, changed) == (("default", 2, 2, "shed_low", 30_000, "tasks", 1), {})
 
     def test_whoever_was_to_come_after_one_that_goes_is_started(self, bench: Bench) -> None:
         """The first of an ordering key makes room in the call that brings the second."""
@@ -156,7 +194,7 @@ class TestShedding:
         with closing(Transport(Endpoint(url, settings), settings)) as transport:
             reply = transport.run(bench.protocol.submit([task("c", "urgent")], 0))
         bench.client.execute_command("ACL", "DELUSER", bench.prefix)
-        assert (reply.bounded, changes(before, bench.state())) == (("default", 2, 2, DENIED, 0), {})
+        assert (reply.bounded, changes(before, bench.state())) == (("default", 2, 2, DENIED, 0, "tasks", 1), {})
 
     def test_what_runs_stays_and_a_tombstone_goes_first(self, bench: Bench) -> None:
         bound(bench, 3, "shed_low")

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 
 import redis
 
+from taskq.model.bound import QueueLimit
 from taskq.model.circuit import Circuit
 from taskq.model.limit import Limit
 from taskq.protocol.audit import audit
@@ -22,6 +23,7 @@ def busy_namespace(redis_url: str, prefix: str, redis_client: redis.Redis) -> It
     """A namespace with something of everything: two workers, and tasks of each status."""
     with closing(Bench(redis_url, prefix, redis_client)) as bench:
         bench.all_hints_kept = False
+        bench.run(bench.protocol.set_bound("mail", QueueLimit("mail", max_bytes=1_000).text(TTL_MS)))
         bench.register("w1", "w2")
         for outcome in ("complete", "fail", "cancel", "retry", "snooze"):
             bench.submit(task(outcome, unique="key" if outcome == "retry" else ""))
@@ -49,7 +51,8 @@ def busy_namespace(redis_url: str, prefix: str, redis_client: redis.Redis) -> It
         bench.end("w1", settle(ask, "wait", "ask/1", 0))
         bench.submit(task("later", due="+60000"))
         bench.submit_ids("a", "b", "t", "c")
-        bench.submit(task("m", "low", queue="mail"))
+        head = '{"id":"m","type":"custom","created_at":"","priority":"low","queue":"mail","checksum":"x","payload":1}'
+        bench.submit(task("m", "low", queue="mail", body=head))
         bench.submit(*(task(f"o{n}", "low", ordering="k") for n in range(3)), task("o3", ordering="k", due="+60000"))
         bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
         bench.submit(*(task(f"g{n}", "low", group="g") for n in range(3)))

@@ -222,6 +222,15 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "pending in a list and in a group": (change("LPUSH", "queue", "normal", "g1"), "I1", "g1"),
     "a wrong number of those in groups": (change("HSET", "grouped", "", "low", 7), "index", "low"),
     "a group that expires": (change("PEXPIRE", "group", "low/g", 90000), "I5", "group:low/g"),
+    "waiting, and not weighed": (change("HDEL", "weights", "", "a"), "I15", "a"),
+    "running and weighed": (change("HSET", "weights", "", "run1", "9 default"), "I15", "run1"),
+    "weighed wrong": (change("HSET", "weights", "", "a", "99 default"), "I15", "a"),
+    "a weight that cannot be read": (change("HSET", "weights", "", "a", "many"), "I15", "a"),
+    "more bytes said than there are": (change("HINCRBY", "bytes", "", "mail", 1), "I15", "mail"),
+    "bytes of a queue that has none": (change("HSET", "bytes", "", "gone", 5), "I15", "gone"),
+    "bytes of a queue that are no number": (change("HSET", "bytes", "", "mail", "many"), "I15", "mail"),
+    "nothing weighed where a limit counts bytes": (change("DEL", "bytes"), "I15", "@"),
+    "all weighed where no limit counts bytes": (change("DEL", "bounds"), "I15", "@"),
     "a slot of no schedule": (change("HSET", "slots", "", "gone", 1), "index", "gone"),
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 -- fire: claim one slot of a recurring definition and submit its task, once however many schedulers run
 -- USES    schedules slots task status counters queues
--- INCLUDE clock text bell events large groups
+-- INCLUDE clock text bell events large groups weights
 -- ARGV    name definition slot:number id body list
 -- REPLY   1 submitted, 0 another scheduler was first, -1 the definition has changed
 if call('HGET', SCHEDULES, name) ~= definition then return -1 end
@@ -18,6 +18,7 @@ call('SET', TASK .. id, body)
 note_size()
 line_up(id, list, group)
 call('SADD', STATUS .. 'pending', id)
+weigh(id, list, #body)
 local queue = string.match(list, '^(.*):')
 if queue then call('SADD', QUEUES, queue) end
 call('HINCRBY', COUNTERS, 'submitted', 1)

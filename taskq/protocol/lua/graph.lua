@@ -1,6 +1,6 @@
 -- graph: store tasks of which some wait for others, all or none
 -- USES    task state status queue queues counters family children gathered running result
--- INCLUDE clock bell events running family large groups
+-- INCLUDE clock bell events running family large groups weights
 -- ARGV    max_length:number rest*
 -- REPLY   {code, detail}: 1 stored, now or before; -1 and an id that holds another body; -2 and {full list, its length};
 --         -3 and an id that is waited for and unknown
@@ -126,6 +126,7 @@ for n, task in ipairs(tasks) do
   if status == 'waiting' then waiting[#waiting + 1] = task.id else
     local entries = ready[task.list] or {}
     pending[#pending + 1], entries[#entries + 1], ready[task.list] = task.id, entry_of(task.id, task.list, task.group), entries
+    weigh(task.id, task.list, #task.body)
   end
 end
 call('MSET', unpack(words))

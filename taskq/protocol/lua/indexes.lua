@@ -111,7 +111,7 @@ local JUDGE = {
 }
 -- what somebody has set, as it is written
 local LINES = {limits = {LIMITS, '^%d+ %S+ %d+ %d+ %d+ %d+$'}, circuits = {CIRCUITS, '^%d+ %d+ %d+$'},
-  bounds = {BOUNDS, '^%d+ %S+ %d+ %d+$'}, sla = {SLA, '^%d+ %d+$'}, schedules = {SCHEDULES, '^{.*}$'}}
+  bounds = {BOUNDS, '^%d+ %S+ %d+ %d+ ?%d*$'}, sla = {SLA, '^%d+ %d+$'}, schedules = {SCHEDULES, '^{.*}$'}}
 for line, known in pairs(LINES) do
   JUDGE[line] = function(name)
     local text = call('HGET', known[1], name)

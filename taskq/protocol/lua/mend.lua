@@ -2,7 +2,7 @@
 -- FLAGS   allow-oom
 -- USES    task state result status running scheduled dead workers leases processing queue unique counters tombstones
 -- USES    retention retained checkpoint signals sagas sequence permits blocked successor
--- INCLUDE clock text bell leave retention sequence join awaited unique family
+-- INCLUDE clock text bell leave retention sequence join awaited unique family weights
 -- ARGV    id list ttl:number holders*
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- The truth is what most depends on: a run that its worker still holds; else an end with a result; else the schedule;
@@ -100,6 +100,7 @@ for _, statuses in ipairs({LIVE, ENDED}) do
   for _, status in ipairs(statuses) do
     if member[status] and status ~= truth then
       call('SREM', STATUS .. status, id)
+      unweigh({id})
       note('taken out of the set ' .. status)
     end
   end
@@ -117,7 +118,10 @@ end
 
 -- its entry in a list is dropped when a claim meets it, or comes alive when its turn comes
 local function wait_again(other, waits_for)
-  if call('SMOVE', STATUS .. 'pending', STATUS .. 'waiting', other) == 1 then call('SADD', TOMBSTONES, other) end
+  if call('SMOVE', STATUS .. 'pending', STATUS .. 'waiting', other) == 1 then
+    call('SADD', TOMBSTONES, other)
+    unweigh({other})
+  end
   call('SADD', STATUS .. 'waiting', other)
   wait_in_sequence(other, key, waits_for)
   note(other .. ' waits in its sequence')
@@ -163,6 +167,7 @@ if truth == 'lost' then
 end
 if not member[truth] then
   call('SADD', STATUS .. truth, id)
+  if truth == 'pending' then weigh(id, waits_in) end
   note('put into the set ' .. truth)
 end
 

@@ -2,8 +2,8 @@
 -- FLAGS   allow-oom
 -- USES    waiters awaited reply queue processing running status scheduled leases workers worker bell retention retained
 -- USES    schedules slots dead meta counters paused tombstones queues unique sagas sequence session
--- USES    successor bounds crowd limits limited permits blocked jams rate starts gates circuits faults tallies woken
--- USES    group grouped sla breaches sidings large history
+-- USES    successor bounds bytes weights crowd limits limited permits blocked jams rate starts gates circuits faults tallies
+-- USES    woken group grouped sla breaches sidings large history
 -- ARGV    family name ttl:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- Keys of tasks are not its business: whether they expire depends on the task.
@@ -13,7 +13,7 @@ local KEPT = {queue = QUEUE, processing = PROCESSING, running = RUNNING, status 
   tombstones = TOMBSTONES, queues = QUEUES, unique = UNIQUE, successor = SUCCESSOR, sagas = SAGAS,
   sequence = SEQUENCE, limits = LIMITS, bounds = BOUNDS, limited = LIMITED, permits = PERMITS, blocked = BLOCKED,
   jams = JAMS, gates = GATES, circuits = CIRCUITS, woken = WOKEN, group = GROUP, grouped = GROUPED, sla = SLA,
-  breaches = BREACHES, sidings = SIDINGS, large = LARGE}
+  breaches = BREACHES, sidings = SIDINGS, large = LARGE, bytes = BYTES, weights = WEIGHTS}
 local PASSING = {waiters = WAITERS, awaited = AWAITED, reply = REPLY, session = SESSION, rate = RATE, starts = STARTS,
   faults = FAULTS, tallies = TALLIES, crowd = CROWD, history = HISTORY}
 if KEPT[family] then return call('PERSIST', KEPT[family] .. name) == 1 and {'it does not expire any more'} or {} end

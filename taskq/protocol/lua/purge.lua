@@ -1,7 +1,7 @@
 -- purge: delete the tasks that wait in one list, from its head, in bounded steps
 -- FLAGS   allow-oom
 -- USES    queue status tombstones counters sagas grouped
--- INCLUDE purge groups
+-- INCLUDE purge groups weights
 -- ARGV    list limit:number
 -- REPLY   {tasks deleted, 1 if the list is not empty yet}
 -- Of a group all go, before the next entry of the list.
@@ -39,6 +39,7 @@ for i = 1, #entries do
     -- neither a tombstone nor an id that has no business in this list: what is running keeps its body
     if call('SREM', TOMBSTONES, id) == 0 and call('SREM', STATUS .. 'pending', id) == 1 then
       purged = purged + 1
+      unweigh({id})
       forget(id, ties[id], list)
     end
   end

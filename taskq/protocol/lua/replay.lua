@@ -1,7 +1,7 @@
 -- replay: put ended tasks back into their lists, with all their attempts before them
 -- USES    task state status result dead tombstones counters unique family children gathered checkpoint signals
 -- USES    sequence
--- INCLUDE bell events family join unique
+-- INCLUDE bell events family join unique weights
 -- ARGV    reopen:number ids*
 -- REPLY   {per id: 1 replayed, 0 not a failed or cancelled task that can be}
 -- list comes from the state, or for a task that never ran from the caller as the word after its id. A unique key that
@@ -68,6 +68,7 @@ for n, state in ipairs(states) do
       if state[6] then call('HSET', STATE .. id, 'status', 'pending', 'sequence', state[6], 'list', list) end
       -- a tombstone still stands in its list: it comes alive where it is
       if call('SREM', TOMBSTONES, id) == 0 then line_up(id, list, state.group) end
+      weigh(id, list)
       ring(list)
     end
     call('HINCRBY', COUNTERS, 'replayed', 1)

@@ -6,7 +6,8 @@
 -- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...} (none: all are new);
 --         code -1 and {index of each task whose id holds another body}; code -2 and {full list, its length};
 --         code -3 and {ordering key, tasks of it}: they are as many as may be; code -4 and {index of a task, who holds its key}
---         code -5 and {queue, tasks in its lists, most, what to do, ms to wait}: its limit is reached
+--         code -5 and {queue, what its lists hold, most, what to do, ms to wait, tasks or bytes, how much comes}: its limit is
+--         reached
 -- In rest stand first the tasks that may start now, in groups: list and size of the group, then id and body for each.
 -- Then come the others, eight words each: id, body, list, due ms (0: now; '+ms': from now), unique key, ordering key, what
 -- else is said of the unique key ('' for none; see lib/unique) and group key.
@@ -138,12 +139,12 @@ for i = at, at + (others - 1) * 8, 8 do
   end
 end
 local bounded = call('EXISTS', BOUNDS) == 1
-local ruling, end_replaced, hold, look_for_room, shedding, passing, catch_up
+local ruling, end_replaced, hold, look_for_room, shedding, passing, catch_up, put_on_scales
 if with_rules or bounded then
   read_clock()
   -- COPY policy bounds
   ruling, end_replaced, hold = decide, end_victims, hold_key
-  look_for_room, shedding, passing, catch_up = check_bounds, make_room, pass_on, start_orphans
+  look_for_room, shedding, passing, catch_up, put_on_scales = check_bounds, make_room, pass_on, start_orphans, weigh
 end
 
 -- all reads
@@ -153,7 +154,7 @@ in_steps(keys, function(from, to) known = known + call('EXISTS', unpack(keys, fr
 
 local codes, conflicts, fresh, ids = {}, {}, {}, {}
 local delays, named, sequences = false, false, false
-local bodies, holders, lists, wanted, members = {}, {}, {}, {}, {}
+local bodies, holders, lists, wanted, sizes, members = {}, {}, {}, {}, {}, {}
 for i, task in ipairs(tasks) do
   local id, list, unique = task.id, task.list, task.unique
   local stored = bodies[id] or known > 0 and call('GET', keys[i])
@@ -200,6 +201,7 @@ for i, task in ipairs(tasks) do
       if string.find(list, ':', 1, true) then named = true end
     end
     wanted[list] = (wanted[list] or 0) + (task.behind and 0 or 1)
+    sizes[list] = (sizes[list] or 0) + (task.behind and 0 or #task.body)
   end
 end
 if #conflicts > 0 then return {-1, conflicts} end
@@ -208,7 +210,7 @@ for _, list in ipairs(lists) do
   local length = waiting_in(list)
   if max_length > 0 and length + wanted[list] > max_length then return {-2, {list, length}} end
 end
-local over = bounded and look_for_room(wanted)
+local over = bounded and look_for_room(wanted, sizes)
 if over then return {-5, over} end
 call('SCARD', STATUS .. 'pending')
 if named then call('SCARD', QUEUES) end
@@ -269,6 +271,7 @@ for _, task in ipairs(fresh) do
     pushes[list] = push
     push[#push + 1] = entry_of(id, list, task.group)
     pending[#pending + 1] = id
+    if bounded then put_on_scales(id, list, #task.body) end
   end
   if task.key ~= '' and not task.behind then
     call('HSET', STATE .. id, 'sequence', task.key, 'list', list, 'status', task.later and 'scheduled' or 'pending')

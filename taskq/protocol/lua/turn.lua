@@ -2,8 +2,8 @@
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
 -- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates jams circuits grouped
--- USES    tallies
--- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together tallying claim
+-- USES    tallies bytes
+-- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together tallying claim weights
 -- BRANCH  rounds
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
@@ -25,13 +25,16 @@ local SWEPT = 8  -- ids that are looked at for each that is settled, so that mem
 repeat
   local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo', 'sidings')
   if card[1] ~= token or card[3] or card[4] or seq <= tonumber(card[2] or 0) then break end
-  local special, waited, large, counting = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE, LIMITED), false, false, nil
+  local weighed
+  local special, waited, large, counting = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE, LIMITED, BYTES), false, false, nil
   if special > 0 then
     counting = call('GET', LIMITED)
     if special > (counting and 1 or 0) then
       if call('EXISTS', PAUSED, TOMBSTONES, CROWD) > 0 then break end
-      large = call('EXISTS', LARGE) == 1
-      waited = special > (counting and 1 or 0) + (large and 1 or 0)
+      local sizes = call('EXISTS', LARGE, BYTES)
+      weighed = sizes > 0 and call('EXISTS', BYTES) == 1
+      large = sizes > (weighed and 1 or 0)
+      waited = special > (counting and 1 or 0) + sizes
     end
   end
   read_clock()
@@ -127,7 +130,7 @@ repeat
   end
   if not usual then break end
 
-  local ids, bodies, taken, count, last, cut = {}, {}, {}, 0, 0, false
+  local ids, bodies, taken, count, last, cut, lighten = {}, {}, {}, 0, 0, false, nil
   -- by which keys of limits each is counted, who is by each key, what they will hold, and the function that takes it
   local counts, members, held, take_all
   -- behind which entries of their lists those stand that have a group, and the function that takes one from there
@@ -159,16 +162,8 @@ repeat
     end
     if not usual and not large then
       -- COPY rounds
-      ids, entries, taken, count = look_around()
-      take_next = take_of_group
-      if not ids then break end
-      for n = 1, count do keys[n] = TASK .. ids[n] end
-      bodies, usual = call('MGET', unpack(keys, 1, count)), true
-      for n = 1, count do keys[n] = STATE .. ids[n] end
-      if call('EXISTS', unpack(keys, 1, count)) > 0 then break end
-      for n = 1, count do
-        if not bodies[n] then usual = false end
-      end
+      ids, entries, taken, count, bodies = look_around()
+      usual, take_next = ids ~= nil, take_of_group
     end
     if not usual then break end
     if counting then
@@ -220,6 +215,10 @@ repeat
         if not sound or not members then break end
       end
     end
+    if weighed then
+      -- COPY weights
+      lighten = unweigh
+    end
     if settles == 0 then
       call('HLEN', RUNNING)
       call('SCARD', STATUS .. 'running')
@@ -249,6 +248,7 @@ repeat
     break
   end
 
+  if lighten then lighten(ids) end
   if settles > 0 then
     call('HINCRBY', COUNTERS, 'completed', settles)
     local until_ms = string.format('%d', server_ms + ttl)

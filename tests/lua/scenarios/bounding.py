@@ -11,9 +11,39 @@ from tests.state import TTL_MS, Bench, task
 KEEP_MS = 60_000
 
 
-def bound(bench: Bench, most: int, on_full: str = "reject", queue: str = "default") -> None:
+def bound(
+    bench: Bench, most: int | None, on_full: str = "reject", queue: str = "default", max_bytes: int | None = None
+) -> None:
     """Set the limit of a queue."""
-    bench.run(bench.protocol.set_bound(queue, QueueLimit(queue, most, on_full).text(KEEP_MS)))
+    limit = QueueLimit(queue, most, on_full, max_bytes=max_bytes)
+    bench.run(bench.protocol.set_bound(queue, limit.text(KEEP_MS)))
+
+
+def weigh_all(bench: Bench) -> Operation[Any]:
+    """What waits already, in a queue with a name as well."""
+    body = '{"id":"b","type":"t","created_at":"x","limit_keys":["k","l"],"version":2,"queue":"mail","checksum":""}'
+    bench.submit(task("a"), task("b", queue="mail", body=body))
+    bench.audited = False
+    bound(bench, None, max_bytes=1000)
+    return bench.protocol.weigh("0")
+
+
+def compare_weights(bench: Bench) -> Operation[Any]:
+    weigh_all(bench)
+    return bench.protocol.scales("bytes", "0")
+
+
+def recount_bytes(bench: Bench) -> Operation[Any]:
+    weigh_all(bench)
+    bench.run(bench.protocol.weigh("0"))
+    return bench.protocol.recount_bytes()
+
+
+def submit_and_shed_bytes(bench: Bench) -> Operation[Any]:
+    """Two of four go for one that is as large as they are."""
+    bound(bench, None, "shed_low", max_bytes=100)
+    bench.submit(*(task(i, "low", body=25 * "x") for i in "abcd"))
+    return bench.protocol.submit([task("large", body=50 * "x")], 0)
 
 
 def set_bound(bench: Bench) -> Operation[Any]:
@@ -55,4 +85,14 @@ def turn_makes_room_in_a_queue(bench: Bench) -> Operation[Any]:
     return bench.turn_op("w1", 1)
 
 
-SCENARIOS = (set_bound, remove_bound, submit_with_room, submit_and_shed, turn_makes_room_in_a_queue)
+SCENARIOS = (
+    set_bound,
+    remove_bound,
+    submit_with_room,
+    submit_and_shed,
+    submit_and_shed_bytes,
+    turn_makes_room_in_a_queue,
+    weigh_all,
+    compare_weights,
+    recount_bytes,
+)

@@ -1,67 +1,102 @@
--- bounds: what a submit does whose queue holds as many tasks in its lists as it may
--- USES bounds queue status tombstones state counters crowd awaited grouped
--- INCLUDE terminate bell groups
+-- bounds: what a submit does whose queue holds as much in its lists as it may
+-- USES bounds queue status tombstones state counters crowd awaited bytes weights grouped
+-- INCLUDE clock text terminate bell weights groups
 local RISING = {'low', 'normal', 'high', 'urgent'}
+-- tasks that one submit takes out of lists, and how many of them are looked at together
+local MOST_SHED, SHED_PAGE = 1000, 50
 -- what is taken out of its list: {list, id, whether it is a task that waits, how long its end is kept, its group}; queues with
 -- room left
 local shed, roomy = {}, {}
 
--- reads only: plans to take so many from the tails of the lists below a rank; returns how many there are, or nothing if the
--- caller has no right to read them
-local function plan_shed(prefix, rank, wanted, keep)
-  local planned = 0
+-- reads only: plans to take so many tasks, and so many bytes, from the tails of the lists below a rank; returns how many there
+-- are of both, or nothing if the caller has no right to read them
+local function plan_shed(prefix, rank, tasks, bytes, keep)
+  local planned, lighter = 0, 0
+  local function enough() return planned >= tasks and lighter >= bytes or planned == MOST_SHED end
+  local function plan(list, id, group)
+    local waits = call('SISMEMBER', TOMBSTONES, id) == 0 and call('SISMEMBER', STATUS .. 'pending', id) == 1
+    if waits then check_end(id, 'cancelled', call('HGET', STATE .. id, 'unique') or nil, keep) end
+    shed[#shed + 1] = {list, id, waits, keep, group}
+    planned = planned + 1
+    local weight = waits and bytes > 0 and call('HGET', WEIGHTS, id)
+    lighter = lighter + (weight and tonumber(string.match(weight, '^%d+')) or 0)
+  end
+  -- calls what with each entry from the tail on; returns nothing if the key must not be read
+  local function walk_back(key, what)
+    local from, length = 0, call('LLEN', key)
+    while from < length and not enough() do
+      local found = redis.pcall('LRANGE', key, -from - SHED_PAGE, -from - 1)
+      -- it is a list, its length was read
+      if found.err then return nil end
+      for n = #found, 1, -1 do
+        if not enough() then what(found[n]) end
+      end
+      from = from + SHED_PAGE
+    end
+    return true
+  end
   for below = 1, rank - 1 do
     local list = prefix .. RISING[below]
-    local found = wanted > planned and redis.pcall('LRANGE', QUEUE .. list, planned - wanted, '-1') or {}
-    -- it is a list, its length was read
-    if found.err then return nil end
-    for n = #found, 1, -1 do
-      if planned == wanted then break end
-      local group = string.match(found[n], '^@(.*)')
-      local ids = group and call('LRANGE', group_key(list, group), planned - wanted, '-1') or {found[n]}
-      for i = #ids, math.max(1, #ids - (wanted - planned) + 1), -1 do
-        local id = ids[i]
-        local waits = call('SISMEMBER', TOMBSTONES, id) == 0 and call('SISMEMBER', STATUS .. 'pending', id) == 1
-        if waits then check_end(id, 'cancelled', call('HGET', STATE .. id, 'unique') or nil, keep) end
-        shed[#shed + 1] = {list, id, waits, keep, group}
-        planned = planned + 1
-      end
-    end
+    local allowed = walk_back(QUEUE .. list, function(entry)
+      local group = string.match(entry, '^@(.*)')
+      if not group then return plan(list, entry) end
+      walk_back(group_key(list, group), function(id) plan(list, id, group) end)
+    end)
+    if not allowed then return nil end
   end
-  return planned
+  return planned, lighter
 end
 
--- wanted: list -> how many come. Returns nil if there is room for all, or is to be made; else {queue, tasks in its lists, most,
--- what to do, how long to wait}. Reads only, but for the word that somebody waits.
-local function check_bounds(wanted)
+-- who waits for room in which queue, and since when at the latest: '<queue>=<ms> ...' of the last ten seconds
+local function join_crowd(queue)
+  local words = {queue .. '=' .. digits(now)}
+  for other, at in string.gmatch(call('GET', CROWD) or '', '([^ =]+)=(%d+)') do
+    if other ~= queue and tonumber(at) > now - 10000 then words[#words + 1] = other .. '=' .. at end
+  end
+  call('SET', CROWD, table.concat(words, ' '), 'PX', '10000')
+end
+
+-- wanted and sizes: list -> how many come, and their bytes. Returns nil if there is room for all, or is to be made; else
+-- {queue, what its lists hold, most, what to do, how long to wait, 'tasks' or 'bytes', how much comes}. Reads only, but for
+-- the word that somebody waits.
+local function check_bounds(wanted, sizes)
   local queues = {}
   for list, count in pairs(wanted) do
     local queue = string.match(list, '^(.*):') or 'default'
-    local new = queues[queue] or {count = 0, rank = 4}
-    queues[queue], new.count = new, new.count + count
+    local new = queues[queue] or {tasks = 0, bytes = 0, rank = 4}
+    queues[queue], new.tasks, new.bytes = new, new.tasks + count, new.bytes + (sizes[list] or 0)
     for rank, priority in ipairs(RISING) do
       if string.match(list, '[^:]*$') == priority then new.rank = math.min(new.rank, rank) end
     end
   end
   for queue, new in pairs(queues) do
-    local most, on_full, timeout, keep = string.match(call('HGET', BOUNDS, queue) or '', '^(%d+) (%S+) (%d+) (%d+)$')
-    if most then
-      local prefix, have = queue == 'default' and '' or queue .. ':', 0
-      for _, priority in ipairs(RISING) do have = have + waiting_in(prefix .. priority) end
-      local excess = have + new.count - most
-      if excess < 0 then roomy[#roomy + 1] = queue end
-      if excess > 0 and on_full == 'shed_low' then
-        local planned = plan_shed(prefix, new.rank, excess, tonumber(keep))
-        if not planned then return {queue, have, tonumber(most), 'denied', 0} end
-        excess = excess - planned
+    local most_tasks, on_full, timeout, keep, most_bytes =
+      string.match(call('HGET', BOUNDS, queue) or '', '^(%d+) (%S+) (%d+) (%d+) ?(%d*)$')
+    local prefix, have = queue == 'default' and '' or queue .. ':', {tasks = 0, bytes = 0}
+    local most, excess, full = {tasks = tonumber(most_tasks or 0), bytes = tonumber(most_bytes or '') or 0}, {}, nil
+    if most.tasks > 0 then
+      for _, priority in ipairs(RISING) do have.tasks = have.tasks + waiting_in(prefix .. priority) end
+    end
+    if most.bytes > 0 then have.bytes = tonumber(call('HGET', BYTES, queue) or 0) end
+    -- what never fits is said first: it must not wait
+    for _, unit in ipairs({'bytes', 'tasks'}) do
+      excess[unit] = most[unit] > 0 and have[unit] + new[unit] - most[unit] or 0
+      if excess[unit] > 0 and (not full or new[unit] > most[unit]) then full = unit end
+    end
+    if most_tasks and not full and (most.tasks == 0 or excess.tasks < 0) and (most.bytes == 0 or excess.bytes < 0) then
+      roomy[#roomy + 1] = queue
+    end
+    if full and on_full == 'shed_low' and new[full] <= most[full] then
+      local planned, lighter = plan_shed(prefix, new.rank, excess.tasks, excess.bytes, tonumber(keep))
+      if not planned then return {queue, have[full], most[full], 'denied', 0, full, new[full]} end
+      full = excess.bytes > lighter and 'bytes' or excess.tasks > planned and 'tasks' or nil
+    end
+    if full then
+      if on_full == 'block' and new[full] <= most[full] then
+        join_crowd(queue)
+        if call('PTTL', AWAITED) < 10000 then call('SET', AWAITED, '1', 'PX', '10000') end
       end
-      if excess > 0 then
-        if on_full == 'block' then
-          call('SET', CROWD, '1', 'PX', '10000')
-          if call('PTTL', AWAITED) < 10000 then call('SET', AWAITED, '1', 'PX', '10000') end
-        end
-        return {queue, have, tonumber(most), on_full, tonumber(timeout)}
-      end
+      return {queue, have[full], most[full], on_full, tonumber(timeout), full, new[full]}
     end
   end
 end

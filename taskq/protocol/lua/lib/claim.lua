@@ -1,7 +1,7 @@
 -- claim: the claiming half of a turn
 -- USES queue processing task state status meta paused tombstones counters running large checkpoint signals sagas limited blocked
 -- USES jams group grouped
--- INCLUDE clock text events settle leave family bodies sequence limits counted turns
+-- INCLUDE clock text events settle leave family bodies sequence limits counted turns weights
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history or a limit, a tombstone, something due or handed back),
 -- the lists are walked after the settles instead, one task after the other.
@@ -117,6 +117,7 @@ end
 local function drop_lost(list, entry, id)
   leave_line(list, entry, id)
   call('SREM', STATUS .. 'pending', id)
+  unweigh({id})
   call('HINCRBY', COUNTERS, 'lost_bodies', 1)
   local ties = redis.pcall('HMGET', STATE .. id, 'unique', 'parents', 'families', 'sequence')
   if try(check_unique, ties[1]) then release_unique(id, ties[1], 0) end
@@ -221,6 +222,7 @@ local function claim(candidates)
   if #ids == 0 then return claims end
   call('HSET', RUNNING, unpack(records))
   call('SREM', STATUS .. 'pending', unpack(ids))
+  unweigh(ids)
   call('SADD', STATUS .. 'running', unpack(ids))
   call('HSET', META, 'fence', digits(candidates.fence + #ids - 1))
   for _, id in ipairs(listening and ids or {}) do emit_status(id, 'running', 'pending') end

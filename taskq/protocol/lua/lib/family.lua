@@ -1,6 +1,6 @@
 -- family: children are counted at the tasks that wait for them, each of them once
 -- USES family children gathered state status queue
--- INCLUDE clock text bell events verdict groups
+-- INCLUDE clock text bell events verdict groups weights
 -- A family is a list of children and what has become of them: gathered holds '' for an open one and its result for an
 -- ended one, so that whoever reports the same end again changes nothing. parents and families are names of families with
 -- spaces between them: those that a task is a child in, and those that it has made or waits for.
@@ -32,6 +32,7 @@ local function wake(name, task)
   call('HSET', STATE .. task, 'status', 'pending', 'queued', digits(now))
   local group = not state[4] and group_of(task)
   if group then line_up(task, state[3], group) else call('LPUSH', QUEUE .. state[3], task) end
+  weigh(task, state[3])
   ring(state[3])
   emit_status(task, 'pending', 'waiting')
 end

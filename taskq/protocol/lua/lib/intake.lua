@@ -1,6 +1,6 @@
 -- intake: store new tasks and put them at the tails of their lists
 -- USES task state status queue queues
--- INCLUDE bell events large groups
+-- INCLUDE bell events large groups weights
 -- ids and bodies; the keys of their bodies and states; list -> ids, and the lists in order
 -- and the group keys of those that have one
 local newcomers = {ids = {}, bodies = {}, words = {}, states = {}, pushes = {}, lists = {}, groups = {}}
@@ -50,6 +50,7 @@ local function let_in()
     local entries = {}
     for _, id in ipairs(push) do entries[#entries + 1] = entry_of(id, list, newcomers.groups[id]) end
     if #entries > 0 then call('RPUSH', QUEUE .. list, unpack(entries)) end
+    for _, id in ipairs(weighing and push or {}) do weigh(id, list) end
     local queue = string.match(list, '^(.*):')
     if queue then call('SADD', QUEUES, queue) end
     ring(list)

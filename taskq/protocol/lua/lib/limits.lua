@@ -1,6 +1,6 @@
 -- limits: how many tasks of a kind may run at a time, and how many may start within a time
 -- USES permits jams blocked state status queue scheduled gates faults tallies woken counters sidings
--- INCLUDE clock text bell events schedule room gates tallying
+-- INCLUDE clock text bell events schedule room gates tallying weights
 -- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
 -- permits:<key> holds who runs with it. A claim that finds no room takes the task out of its list into blocked:<key>;
 -- whatever makes room moves the first of them back to the heads of their lists in the same step. jams says for each key
@@ -77,6 +77,7 @@ local function block(id, list, key, again, since, from)
   call('ZADD', BLOCKED .. key, since, id)
   from = from or 'pending'
   call('SMOVE', STATUS .. from, STATUS .. 'waiting', id)
+  unweigh({id})
   call('HSET', STATE .. id, 'status', 'waiting', 'waits', '@limit', 'blocked', key, 'since', since, 'list', list)
   look_again(key, again)
   emit_status(id, 'waiting', from)
@@ -93,6 +94,7 @@ local function back_to_its_list(id, key)
   call('HDEL', STATE .. id, 'waits', 'blocked')
   call('HSET', STATE .. id, 'status', 'pending', 'queued', digits(now))
   call('LPUSH', QUEUE .. state[3], id)
+  weigh(id, state[3])
   ring(state[3])
   emit_status(id, 'pending', 'waiting')
 end

@@ -1,6 +1,6 @@
 -- promote: move what has fallen due to the tails of its lists, and what has waited for a signal too long to their heads
 -- USES scheduled state status queue
--- INCLUDE clock text bell events limits groups
+-- INCLUDE clock text bell events limits groups weights
 local function until_next()
   local head = call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')
   return head[1] and math.max(0, tonumber(head[2]) - now) or -1
@@ -41,6 +41,7 @@ local function promote(limit, wait)
         call('HSET', STATE .. id, 'status', 'pending', 'queued', digits(now))
       end
       call('SMOVE', STATUS .. status, STATUS .. 'pending', id)
+      weigh(id, list)
       emit_status(id, 'pending', status)
       moved = moved + 1
       if not rung[list] then

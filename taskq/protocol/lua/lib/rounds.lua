@@ -1,6 +1,7 @@
 -- rounds: who is next in the lists of a turn if tasks of groups wait there, see lib/groups
--- USES queue group grouped
--- reads only: ids, the entry of its list that each stands behind, and how many of each list; nothing if a group is empty
+-- USES queue group grouped task state
+-- reads only: ids, the group that each stands in, how many of each list and of all, and their bodies; nothing if one of them is
+-- not new, or a group is empty
 local function look_around()
   local ids, entries, taken, count = {}, {}, {}, 0
   call('HLEN', GROUPED)
@@ -28,7 +29,15 @@ local function look_around()
     taken[i] = count - before
     if count == want then break end
   end
-  return ids, entries, taken, count
+  local keys = {}
+  for n = 1, count do keys[n] = STATE .. ids[n] end
+  if call('EXISTS', unpack(keys, 1, count)) > 0 then return nil end
+  for n = 1, count do keys[n] = TASK .. ids[n] end
+  local bodies = call('MGET', unpack(keys, 1, count))
+  for n = 1, count do
+    if not bodies[n] then return nil end
+  end
+  return ids, entries, taken, count, bodies
 end
 
 -- takes the first of a group whose entry is at the head of a list; returns 1 if others of it come round at the tail, else 0

@@ -1,6 +1,6 @@
 -- sequence: tasks with the same ordering key start one after the other, in the order of their submits
 -- USES sequence state status scheduled tombstones
--- INCLUDE clock bell events schedule groups
+-- INCLUDE clock bell events schedule groups weights
 -- sequence:<key> holds the live tasks of a key in order. Only the first of them may stand in a list or in the schedule, or
 -- run; the others wait and stand nowhere else. So a claim need not look here: whatever ends the first one for good starts
 -- the next in the same step.
@@ -28,6 +28,7 @@ local function start(id, list, due)
   else
     -- one that was cancelled and replayed may have left a tombstone in its list: it comes alive there
     if call('SREM', TOMBSTONES, id) == 0 then line_up(id, list, group_of(id)) end
+    weigh(id, list)
     ring(list)
   end
   emit_status(id, status, 'waiting')

@@ -1,6 +1,6 @@
 -- terminate: end a task: result, expiry, status set, unique key, waiting clients
 -- USES task state result status dead counters waiters reply retained retention checkpoint signals
--- INCLUDE clock retention events family sequence unique
+-- INCLUDE clock retention events family sequence unique weights
 -- The caller has taken the id out of the place it was in, and has called check_end before its first write.
 local function announce(id, result)
   local waiters = call('SMEMBERS', WAITERS .. id)
@@ -40,6 +40,7 @@ local function terminate(id, status, from, result, ttl)
   call('HSET', state, 'status', status, 'ended', digits(now))
   call('PEXPIRE', state, ttl)
   call('SMOVE', STATUS .. from, STATUS .. status, id)
+  if from == 'pending' then unweigh({id}) end
   retain({id}, slot_of(ttl))
   if status == 'failed' then call('ZADD', DEAD, now, id) end
   call('HINCRBY', COUNTERS, status, 1)
