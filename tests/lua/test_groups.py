@@ -196,8 +196,8 @@ def test_a_purge_does_not_lose_the_parent_that_it_wakes(bench: Bench) -> None:
 def test_limits_of_queues_count_those_behind_in_groups(bench: Bench) -> None:
     bound(bench, 3)
     bench.submit(*of("A", "a0", "a1", "a2"))
-    assert bench.run(bench.protocol.submit([task("x")], 0)).bounded == ("default", 3, 3, "reject", 30_000)
-    assert bench.run(bench.protocol.submit(of("B", "b"), 0)).bounded == ("default", 3, 3, "reject", 30_000)
+    assert bench.run(bench.protocol.submit([task("x")], 0)).bounded == ("default", 3, 3, "reject", 30_000, "tasks", 1)
+    assert bench.run(bench.protocol.submit(of("B", "b"), 0)).bounded == ("default", 3, 3, "reject", 30_000, "tasks", 1)
 
 
 @pytest.mark.parametrize("ids", ["x", "xy"])
