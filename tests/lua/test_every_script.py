@@ -71,6 +71,8 @@ ANSWERED_OTHERWISE |= {
         "task",
     )
 }
+# an envelope that is foreign has no weight; whoever claims it finds out
+ANSWERED_OTHERWISE |= {("weigh_all", "task")}
 # what hardly any scenario has, and many scripts write
 RARELY_THERE = ("woken", "tombstones", "gates", "circuits")
 

@@ -237,6 +237,21 @@ class TestBeginningAndEnd:
             bench.run(bench.protocol.cancel("a", "{}", TTL_MS))
         assert changes(before, bench.state()) == {}
 
+    def test_a_limit_is_not_set_where_nothing_can_be_weighed(self, bench: Bench) -> None:
+        bench.audited = False
+        bench.client.set(bench.key("bytes"), "foreign")
+        before = bench.state()
+        with pytest.raises(ServerError, match="WRONGTYPE"):
+            bound(bench, None, max_bytes=50)
+        assert changes(before, bench.state()) == {}
+
+    def test_one_that_runs_is_not_weighed_when_it_is_mended(self, bench: Bench) -> None:
+        bound(bench, None, max_bytes=50)
+        bench.claim_one("a")
+        bench.client.srem(bench.key("status", "running"), "a")
+        assert bench.run(bench.protocol.mend("a", "normal", TTL_MS)) == ("put into the set running",)
+        assert "weights" not in bench.state()
+
     def test_a_walk_that_comes_too_late_weighs_nothing(self, bench: Bench) -> None:
         bench.submit(sized("a", 10))
         assert bench.run(bench.protocol.weigh("0")) == ("0", 0)
