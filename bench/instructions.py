@@ -49,6 +49,8 @@ CASES = (
     Case("one limit key", lambda n: task(limit_keys=["k"]), ({"name": "k", "concurrency": 50},)),
     Case("a key each", lambda n: task(limit_keys=[f"k:{n % 100}"]), ({"name": "k", "concurrency": 50},)),
     Case("a unique key each", lambda n: task(unique_key=f"u{n}")),
+    Case("one of ten group keys", lambda n: task(group_key=f"g{n % 10}")),
+    Case("a group key each", lambda n: task(group_key=f"g{n}")),
     Case("a limit of their queue, by tasks", lambda n: task(), bounds=({"max_tasks": 10**6},)),
     Case("a limit of their queue, by bytes", lambda n: task(), bounds=({"max_bytes": 10**9},)),
     Case("a limit that is full for half of them", lambda n: task(), ({"name": "type:noop", "concurrency": 5},)),
@@ -124,6 +126,8 @@ def measure(server: Counted, case: Case) -> tuple[float, float]:
         queue.set_queue_limit(**bound)  # type: ignore[arg-type]  # options of the bench
     batches = [[case.make(at + n) for n in range(100)] for at in range(0, TASKS, 100)]
     ready_to_take_turns(queue)
+    # the server compiles a script once
+    queue.submit_batch([case.make(TASKS)])
     submits = server.instructions(lambda: [queue.submit_batch(batch) for batch in batches])
     turns = server.instructions(lambda: take_turns(queue, TASKS, WANT))
     return submits / TASKS / 1000, turns / TASKS / 1000

@@ -43,7 +43,7 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
         before_submit(context.middleware, task)
     envelope = to_envelope(task, settings.max_message_bytes, context.seal)
     name = list_name(task.queue, task.priority)
-    if task.unique_key is task.ordering_key is None:
+    if task.unique_key is task.ordering_key is task.group_key is None:
         return without_keys(task.task_id, envelope, name, due)
     return Submission(
         task.task_id,
@@ -53,6 +53,7 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
         task.unique_key or "",
         task.ordering_key or "",
         "" if task.unique_key is None else task.uniqueness.rules(ttl_ms(context)),
+        task.group_key or "",
     )
 
 

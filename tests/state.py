@@ -55,20 +55,22 @@ def task(
     unique: str = "",
     ordering: str = "",
     limits: str = "",
+    group: str = "",
     body: str | None = None,
 ) -> Submission:
-    """Return a task to submit; of its body scripts read no more than the head, and that for limits alone."""
+    """Return a task to submit; of its body scripts read no more than the head, and that for limits and groups alone."""
     list_key = list_name(queue, TaskPriority.parse(priority))
-    if limits:
-        body = envelope(task_id, "custom", limits)
-    return Submission(task_id, body or f"body of {task_id}", list_key, due, unique, ordering)
+    if limits or group:
+        body = envelope(task_id, "custom", limits, group)
+    return Submission(task_id, body or f"body of {task_id}", list_key, due, unique, ordering, "", group)
 
 
-def envelope(task_id: str, kind: str, limits: str = "") -> str:
+def envelope(task_id: str, kind: str, limits: str = "", group: str = "") -> str:
     """Return an envelope by its head."""
     head = f'{{"id":"{task_id}","type":"{kind}","created_at":"2026-01-01T00:00:00.000Z",'
     keys = ",".join(f'"{key}"' for key in limits.split())
-    return head + (f'"limit_keys":[{keys}],' if keys else "") + '"checksum":"x","payload":1}'
+    head += f'"limit_keys":[{keys}],' if keys else ""
+    return head + (f'"group_key":"{group}",' if group else "") + '"checksum":"x","payload":1}'
 
 
 def created(bench: Bench, task_id: str, seconds: float, priority: str = "normal", **options: Any) -> Submission:

@@ -144,6 +144,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         queue.submit_batch([Task(task_type="look", limit_keys=["few", "window"]) for _ in range(2)])
         queue.submit_task(Task(task_type="look", unique_key="one", ordering_key="one"))
         queue.submit_task(Task(task_type="look", unique_key="two"))
+        queue.submit_batch([Task(task_type="echo", group_key="customer-7") for _ in range(2)])
         queue.submit_task(Task(task_type="echo", queue="mail", payload="x" * 5000))
         queue.submit_task(Task(task_type="fail", max_retries=0))
         queue.cancel_task(queue.submit_task(Task(task_type="look", priority="low")))

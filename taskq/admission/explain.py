@@ -74,7 +74,9 @@ def explain(context: Context, task_id: str) -> Flow[Explanation]:
     names = lists_of(task.queue)
     ttl_ms = seconds_to_ms(context.settings.result_ttl_seconds, "result_ttl_seconds")
     keys = (*task.limit_keys, f"type:{task.task_type}")
-    found: Circumstances = yield context.protocol.explain(task_id, own, ttl_ms, keys, names[: names.index(own)])
+    found: Circumstances = yield context.protocol.explain(
+        task_id, own, task.group_key or "", ttl_ms, keys, names[: names.index(own)]
+    )
     _, workers = yield from all_cards(context.protocol)
     damage = ""
     try:
@@ -160,14 +162,22 @@ def _gated(case: _Case) -> Explanation | None:
 
 
 def _queued(case: _Case, name: str) -> Explanation:
-    place, length, before = case.found.place
+    place, length, before, of_group, entries = case.found.place
     if place < 0:
         return case.because(
             "queued", f"it is behind more than 10,000 others in the list {name}", list=name, length=length
         )
-    ahead = place + before
+    # of a round each entry of the list has one start, and so has its group
+    ahead = min(place + of_group * entries, length - 1) + before if of_group > 0 else place + before
     details: dict[str, Any] = {"list": name, "position": place + 1, "ahead": ahead}
     message = f"it is number {place + 1} of {length} in the list {name}"
+    if of_group >= 0:
+        details |= {"group": case.task.group_key, "ahead_in_group": of_group}
+    if of_group > 0:
+        message = (
+            f"it waits behind {of_group} of its group {case.task.group_key}, the next of which is number {place + 1} "
+            f"of {entries} in the list {name}"
+        )
     if before:
         message += f", and {before} more urgent tasks go first"
     if case.found.ends:

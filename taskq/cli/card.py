@@ -125,6 +125,7 @@ def card_text(card: TaskCard) -> str:
             ("unique key", task.unique_key),
             ("if it is held", _about_the_key(task)),
             ("ordering key", task.ordering_key),
+            ("group key", task.group_key),
             ("limit keys", ", ".join(task.limit_keys)),
             ("reason", status["reason"]),
         ]

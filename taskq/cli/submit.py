@@ -66,6 +66,7 @@ def _limit(value: str) -> float | str:
     "--idempotency", type=values.duration, help="Keep the key for this time after the completion; needs --unique-key."
 )
 @click.option("--ordering-key", metavar="KEY", help="Run tasks with this key one after the other, in order.")
+@click.option("--group-key", metavar="KEY", help="Tasks with this key take turns with all others of their list.")
 @click.option(
     "--limit-key", "limit_keys", multiple=True, metavar="KEY", help="Limit by which it is counted; may be repeated."
 )

@@ -65,6 +65,7 @@ def build_task(
     task_id: str | None = None,
     unique_key: str | None = None,
     ordering_key: str | None = None,
+    group_key: str | None = None,
     limit_keys: tuple[str, ...] = (),
     **options: Any,
 ) -> Task:
@@ -73,7 +74,7 @@ def build_task(
     Args:
         words: the arguments ``[TYPE] [PAYLOAD]``.
         task_id: None: one is made up.
-        unique_key, ordering_key: None: none.
+        unique_key, ordering_key, group_key: None: none.
         limit_keys: of the limits that it is counted by.
         options: those of ``task_options``, and what is said about the unique key; others are not looked at.
 
@@ -85,7 +86,7 @@ def build_task(
     fields = {name: options[name] for name in _FIELDS if options[name] is not None}
     fields |= {name: options[name] for name in UNIQUENESS if options.get(name) is not None}
     fields |= {"task_id": task_id or "", "unique_key": unique_key, "ordering_key": ordering_key}
-    fields["limit_keys"] = limit_keys
+    fields |= {"group_key": group_key, "limit_keys": limit_keys}
     return Task(task_type=task_type, payload=values.read_payload(payload), **fields)
 
 

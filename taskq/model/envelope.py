@@ -69,6 +69,7 @@ def _says_nothing_else(task: Task) -> bool:
         and task.result_ttl is None
         and task.unique_key is None
         and task.ordering_key is None
+        and task.group_key is None
         and task.version == 1
         and task.max_retries == MAX_RETRIES
         and task.retry_delay == RETRY_DELAY_SECONDS
@@ -80,8 +81,10 @@ def _says_nothing_else(task: Task) -> bool:
 def _options(task: Task) -> str:
     text = ""
     if task.limit_keys:
-        # always here: scripts look for them (lua/lib/room.lua)
+        # always here, as the group key: scripts look for them (lua/lib/counted.lua, groups.lua)
         text += f'"limit_keys":{encode(list(task.limit_keys), "limit_keys")},'
+    if task.group_key is not None:
+        text += f'"group_key":"{task.group_key}",'
     if task.version != 1:
         text += f'"version":{task.version},'
     if task.priority is not TaskPriority.NORMAL:
@@ -240,13 +243,13 @@ def _set_others(task: Task, get: Callable[..., Any]) -> None:
     task.queue, task.unique_key, task.ordering_key = get("queue"), get("unique_key"), get("ordering_key")
     task.unique_ttl, task.unique_window, task.idempotency = get("unique_ttl"), get("unique_window"), get("idempotency")
     task.unique_policy, task.version = get("unique_policy", EXISTING), get("version", 1)
-    task.metadata, task.limit_keys = get("metadata", {}), get("limit_keys", ())
+    task.metadata, task.limit_keys, task.group_key = get("metadata", {}), get("limit_keys", ()), get("group_key")
     task.depends_on, task.run_when = get("depends_on", ()), get("run_when", "completed")
 
 
 def _set_defaults(task: Task) -> None:
     task.priority, task.max_retries, task.retry_delay = _NORMAL, MAX_RETRIES, RETRY_DELAY_SECONDS
-    task.timeout = task.expires_in = task.result_ttl = task.queue = None
+    task.timeout = task.expires_in = task.result_ttl = task.queue = task.group_key = None
     task.unique_key = task.unique_ttl = task.unique_window = task.idempotency = task.ordering_key = None
     task.metadata, task.unique_policy, task.limit_keys, task.version = {}, EXISTING, (), 1
     task.depends_on, task.run_when = (), "completed"

@@ -33,6 +33,17 @@ def check_name(value: object, what: str) -> str:
     )
 
 
+def check_keys(**keys: object) -> None:
+    """Check the keys of a task, by the names of their fields; None is no key.
+
+    Raises:
+        InvalidTask: if one of them is no name.
+    """
+    for name, key in keys.items():
+        if key is not None:
+            check_name(key, name.replace("_", " "))
+
+
 def check_version(value: object) -> int:
     """Return a version of payloads.
 

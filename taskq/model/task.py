@@ -12,7 +12,7 @@ from taskq.errors import InvalidTask
 from taskq.model.dependencies import check_depends_on
 from taskq.model.limit import check_limit_keys
 from taskq.model.moment import iso_utc, parse_iso, plain_seconds
-from taskq.model.names import check_name, check_version, checked_type, new_id
+from taskq.model.names import check_keys, check_name, check_version, checked_type, new_id
 from taskq.model.uniqueness import FIELDS, Uniqueness, UniquePolicy
 from taskq.states import TaskPriority, TaskType
 
@@ -48,6 +48,7 @@ class Task:
             result is kept at least as long.
         ordering_key: tasks with the same key start in the order of their submits, each when the one before it has come
             to its end, retries and delays included; until then they are ``waiting``.
+        group_key: tasks with the same one, say those of one customer, take turns with all others in their list.
         limit_keys: up to 4 names of limits that it is counted by, or ``<name>:<more>`` for one of many that have the
             same limit; see ``TaskQueue.set_limit``.
         result_ttl: seconds for which the result is kept; None: as configured.
@@ -86,6 +87,7 @@ class Task:
     unique_window: float | None = None
     idempotency: float | None = None
     ordering_key: str | None = None
+    group_key: str | None = None
     limit_keys: Sequence[str] = ()
     result_ttl: float | None = None
     depends_on: Sequence[str] = ()
@@ -113,6 +115,7 @@ class Task:
         if not (
             self.unique_key is None
             and self.ordering_key is None
+            and self.group_key is None
             and self.partition_key is None
             and self.unique_ttl is None
             and self.unique_window is None
@@ -126,12 +129,12 @@ class Task:
 
     def _check_ties(self) -> None:
         """Check what is said of others: tasks with the same key, limits, what it depends on."""
-        if self.unique_key is not None:
-            check_name(self.unique_key, "unique key")
-        if self.ordering_key is not None:
-            check_name(self.ordering_key, "ordering key")
-        if self.partition_key is not None:
-            check_name(self.partition_key, "partition key")
+        check_keys(
+            unique_key=self.unique_key,
+            ordering_key=self.ordering_key,
+            group_key=self.group_key,
+            partition_key=self.partition_key,
+        )
         if not (self.unique_ttl is self.unique_window is self.idempotency is None and self.unique_policy == EXISTING):
             self._check_uniqueness()
         if self.limit_keys:
@@ -205,6 +208,6 @@ def alike(pattern: Task, payload: Any) -> Task:
     task.ordering_key, task.limit_keys = pattern.ordering_key, pattern.limit_keys
     task.unique_policy, task.unique_ttl = pattern.unique_policy, pattern.unique_ttl
     task.unique_window, task.idempotency = pattern.unique_window, pattern.idempotency
-    task.version = pattern.version
+    task.version, task.group_key = pattern.version, pattern.group_key
     task.task_id, task.fresh_id = new_id(), True
     return task

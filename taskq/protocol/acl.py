@@ -115,7 +115,7 @@ _LOOKS = (
 )
 _STEERS = ("limits", "bounds", "weigh", "circuits", "pause", "gate", "wish")
 # without survey: its SCAN would show the names of all keys on the server, also those of others
-_CHECKS = ("check", "indexes", "scales")
+_CHECKS = ("check", "lineup", "indexes", "scales")
 _MENDS = ("mend", "mend_place", "mend_expiry")
 _PURGES = ("purge", "purge_waiting")
 DUTIES: dict[Role, Duties] = {

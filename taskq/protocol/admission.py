@@ -19,7 +19,7 @@ ARGUMENTS: dict[str, str] = {
     "bounds": "verb queue wanted",
     "weigh": "cursor count",
     "ages": "lists*",
-    "explain": "id list ttl keys ahead*",
+    "explain": "id list group ttl keys ahead*",
     "sla": "list wanted most",
     "read_sla": "",
     "watch": "period",
@@ -64,10 +64,10 @@ class AdmissionOperations:
         return self._build("bounds", ("list", "", ""), _parse_bounds)
 
     def explain(
-        self, task_id: str, list_name: str, ttl_ms: int, keys: Sequence[str], ahead: Sequence[str]
+        self, task_id: str, list_name: str, group: str, ttl_ms: int, keys: Sequence[str], ahead: Sequence[str]
     ) -> Operation[Circumstances]:
         """Return what holds a task up, which ``keys`` count; ``ahead`` names the lists that are claimed from first."""
-        return self._build("explain", (task_id, list_name, ttl_ms, " ".join(keys), *ahead), parse_circumstances)
+        return self._build("explain", (task_id, list_name, group, ttl_ms, " ".join(keys), *ahead), parse_circumstances)
 
     def ages(self, lists: Sequence[str]) -> Operation[list[float | None]]:
         """Return for how many seconds the first task of each list has waited, None for an empty one."""

@@ -1,6 +1,7 @@
 """Check the invariants of a namespace on a snapshot of all its keys. No I/O here.
 
-I1  place: a live id stands in exactly one of: a priority list, a processing list, ``scheduled``; one that is waiting
+I1  place: a live id stands in exactly one of: a priority list or a group that has one entry there, a processing list,
+    ``scheduled``; one that is waiting
     stands nowhere, and the family it waits for is not done, or it is not the first of its sequence; one that waits for
     a signal has not been sent it, and may stand in ``scheduled``. An ended id stands nowhere, but a task that was
     cancelled while it waited in a list leaves a tombstone there, which may outlive its body.
@@ -48,6 +49,7 @@ from typing import Any
 
 from taskq.protocol.audit_limits import check_limits, check_settings, check_weights
 from taskq.protocol.keys import ALL_LISTS
+from taskq.protocol.lines import check_groups
 from taskq.protocol.view import FOR_KEY, FOR_ROOM, IN_SEQUENCE, View, family_of, read_dump
 from taskq.states import TaskStatus
 
@@ -61,8 +63,8 @@ _BY_STATUS = frozenset({"task", "state", "signals"})
 _OF_FAMILIES = ("family", "children", "gathered")
 _STATELESS = (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.COMPLETED)
 _FENCE = re.compile(r"[0-9]+\..+\.[0-9]+\Z")
-_PLACE_OF = {
-    TaskStatus.PENDING: "queue:",
+_PLACE_OF: dict[TaskStatus, str | tuple[str, ...]] = {
+    TaskStatus.PENDING: ("queue:", "group:"),
     TaskStatus.RUNNING: "processing:",
     TaskStatus.SCHEDULED: "scheduled",
     TaskStatus.RETRY: "scheduled",
@@ -263,6 +265,7 @@ def _check_indexes(view: View) -> Iterator[str]:
         if slot not in view.get("retention", {}):
             yield f"I5: retained:{slot} is not in the retention index, so nothing will sweep it"
     yield from _check_unique_keys(view)
+    yield from check_groups(view)
     queues = view.get("queues", set())
     for name, _ in view.all("queue"):
         if ":" in name and name.rpartition(":")[0] not in queues:

@@ -98,7 +98,7 @@ def check_weights(view: View) -> Iterator[str]:
             yield f"I15: {task_id} has {stored} bytes and is weighed as {size}"
             continue
         found[queue] += int(size)
-        places = [place.removeprefix("queue:") for place in view.places.get(task_id, [])]
+        places = [place.partition(":")[2].partition("/")[0] for place in view.places.get(task_id, [])]
         if places and (places[0].rpartition(":")[0] or DEFAULT_QUEUE) != queue:
             yield f"I15: {task_id} stands in {places[0]} and is weighed for {queue}"
     for queue in found.keys() | totals.keys():

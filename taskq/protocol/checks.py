@@ -56,6 +56,14 @@ class Checks:
         """Return the next cursor and a page of a priority list, from its tail."""
         return self._of_names("check", ("list", list_name, cursor, count), parse_members)
 
+    def lineup(self, list_name: str, keys: Sequence[str]) -> Operation[tuple[str, list[tuple[str, int]]]]:
+        """Return how a list stands, in words, and of each of some groups in it the first id, or "", and the size."""
+        return self._of_names(
+            "lineup",
+            (list_name, *keys),
+            lambda reply: (_word(reply[0]), list(zip(*[iter(map(_word, reply[1]))] * 2, strict=True))),
+        )
+
     def strangers(self, ids: Sequence[str]) -> Operation[tuple[str, list[str]]]:
         """Return "0" and those of some ids that no status set has."""
         return self._of_names("check", ("strangers", "", "0", 0, *ids), parse_names)

@@ -44,6 +44,8 @@ FAMILIES: dict[str, str] = {
     "meta": "meta",  # hash: protocol version, namespace uuid, last fence, lease clock
     "history": "history",  # list with TTL, the numbers of each minute of the last day
     "counters": "counters",  # hash of lifetime counters
+    "group": "group:",  # list of pending ids, one per list and group key: those for which an entry stands in the list
+    "grouped": "grouped",  # hash, list -> how many of its tasks have no entry of their own; @ once there were groups
     "paused": "paused",  # set of paused priority lists
     "tombstones": "tombstones",  # set of ids that were cancelled while they stood in a list
     "queues": "queues",  # set of the names of queues in use

@@ -70,6 +70,7 @@ ARGUMENTS: dict[str, str] = {
     "snapshot": "pattern limit",
     "check": "source name cursor count ids*",
     "survey": "cursor pattern count",
+    "lineup": "list keys*",
     "indexes": "lease source names*",
     "scales": "source cursor count",
     "mend": "id list ttl holders*",

@@ -182,7 +182,8 @@ class Circumstances(NamedTuple):
 
     Attributes:
         now_ms: server time.
-        place: in its list from 0 (-1: not there), the length of that list and of those before it.
+        place: in its list from 0 (-1: not there), tasks in that list and in those before it, how many of its group go
+            first (-1: it has none) and entries of its list.
         paused: whether its list is, or all are.
         due: ms since the epoch, empty if it is not delayed.
         order: its place in its sequence, -1 for none, and who is the first of it.
@@ -195,7 +196,7 @@ class Circumstances(NamedTuple):
     """
 
     now_ms: int
-    place: tuple[int, int, int]
+    place: tuple[int, int, int, int, int]
     paused: bool
     due: str
     order: tuple[int, str]
@@ -329,7 +330,7 @@ def parse_circumstances(reply: list[Any]) -> Circumstances:
     gates = texts(reply[9])
     return Circumstances(
         now_ms,
-        (reply[1][0], reply[1][1], reply[1][2]),
+        (reply[1][0], reply[1][1], reply[1][2], reply[1][3], reply[1][4]),
         reply[2] > 0,
         reply[3].decode(),
         (reply[4][0], texts(reply[4][1:])[0]),

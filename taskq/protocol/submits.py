@@ -9,7 +9,7 @@ from taskq.errors import ProtocolError
 from taskq.protocol.operation import Argument
 
 # due time and keys of a task that may start now
-_PLAIN = ("0", "", "", "")
+_PLAIN = ("0", "", "", "", "")
 
 
 class Submission(NamedTuple):
@@ -25,11 +25,12 @@ class Submission(NamedTuple):
     unique_key: str
     ordering_key: str = ""
     rules: str = ""
+    group_key: str = ""
 
 
 def without_keys(task_id: str, envelope: str, list_name: str, due: str) -> Submission:
     """Return the submission of a task without keys, for half the price of ``Submission(...)``."""
-    return tuple.__new__(Submission, (task_id, envelope, list_name, due, "", "", ""))
+    return tuple.__new__(Submission, (task_id, envelope, list_name, due, "", "", "", ""))
 
 
 def may_start(tasks: Sequence[Submission]) -> bool:
@@ -38,9 +39,15 @@ def may_start(tasks: Sequence[Submission]) -> bool:
     return _nothing(*others)
 
 
-def _nothing(dues: Sequence[str], unique_keys: Sequence[str], ordering_keys: Sequence[str], _: Sequence[str]) -> bool:
+def _nothing(
+    dues: Sequence[str],
+    unique_keys: Sequence[str],
+    ordering_keys: Sequence[str],
+    _: Sequence[str],
+    groups: Sequence[str],
+) -> bool:
     """Return whether there is no due time, and no key; where there is none there are no rules."""
-    return not any(unique_keys) and not any(ordering_keys) and set(dues) == {"0"}
+    return not any(unique_keys) and not any(ordering_keys) and not any(groups) and set(dues) == {"0"}
 
 
 DENIED = "denied"

@@ -11,12 +11,13 @@ from taskq.states import LIVE, TERMINAL, TaskStatus
 
 KINDS: dict[str, str] = {
     **dict.fromkeys(("queue", "processing", "bell", "retained", "reply", "children", "starts", "faults"), "list"),
+    "group": "list",
     **dict.fromkeys(("history", "session"), "list"),
     **dict.fromkeys(("task", "result", "checkpoint", "awaited", "large", "rate", "limited"), "string"),
     **dict.fromkeys(("unique", "successor", "crowd"), "string"),
     **dict.fromkeys(("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters"), "hash"),
     **dict.fromkeys(("family", "gathered", "limits", "sla", "breaches", "circuits", "tallies", "woken"), "hash"),
-    **dict.fromkeys(("bounds", "bytes", "weights", "gates", "sidings"), "hash"),
+    **dict.fromkeys(("bounds", "bytes", "weights", "gates", "sidings", "grouped"), "hash"),
     **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters", "permits"), "set"),
     **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas", "sequence", "blocked", "jams"), "zset"),
 }
@@ -28,6 +29,8 @@ FOR_ROOM = "@limit"
 FOR_KEY = "@unique"
 # stands in the schedule for the limits with blocked tasks
 LIMIT_TIMER = "@limits"
+# what an entry of a list begins with that stands for a group
+GROUP_ENTRY = "@"
 _WHOLE_NAMES = {FAMILIES[family]: family for family in KINDS if not FAMILIES[family].endswith(":")}
 _FIRST_WORDS = {FAMILIES[family][:-1]: family for family in KINDS if FAMILIES[family].endswith(":")}
 
@@ -110,12 +113,13 @@ class View:
         """Return where each id stands, one entry of each tombstoned id left out, and the tombstones in no list."""
         places: dict[str, list[str]] = {}
         unmet = set(self.tombstones)
-        for name, ids in self.all("queue"):
-            for task_id in ids:
-                if task_id in unmet:
-                    unmet.discard(task_id)
-                else:
-                    places.setdefault(task_id, []).append(f"queue:{name}")
+        for family in ("queue", "group"):
+            for name, ids in self.all(family):
+                for task_id in ids:
+                    if task_id in unmet:
+                        unmet.discard(task_id)
+                    elif family == "group" or not task_id.startswith(GROUP_ENTRY):
+                        places.setdefault(task_id, []).append(f"{family}:{name}")
         for worker, ids in self.all("processing"):
             for task_id in ids:
                 places.setdefault(task_id, []).append(f"processing:{worker}")

@@ -17,11 +17,12 @@ from taskq.protocol.audit import expires
 from taskq.protocol.integrity import Facts, Sieve, as_shown, judge, judge_totals
 from taskq.protocol.keys import FAMILIES, list_name
 from taskq.protocol.operations import Protocol
-from taskq.protocol.view import KINDS, family_of
+from taskq.protocol.view import GROUP_ENTRY, KINDS, family_of
 from taskq.settings import Settings
 from taskq.states import LIVE, TERMINAL, TaskPriority, TaskStatus
 from taskq.transport.beside import OF_KEYS, Beside
 from taskq.transport.findings import Report, Violation
+from taskq.transport.lineups import Lineups
 from taskq.transport.scales import Scales
 from taskq.transport.standing import PAGE, Lists, Misplaced
 from taskq.transport.upkeep import Run, lease_times
@@ -69,6 +70,7 @@ class Fsck:
         self._lists = Lists(run, protocol)
         self._report = Report()
         self._beside = Beside(run, protocol, self._times, self._report, repair=repair, pause=self._pause)
+        self._lineups = Lineups(run, protocol, self._lists, self._report, self._beside.place if repair else None)
         self._scales = Scales(run, protocol, self._report, repair=repair, pause=self._pause)
         self._step = ""
         self._workers: set[str] = set()
@@ -127,7 +129,7 @@ class Fsck:
             ids = sorted(set().union(*(names.get(family, set()) for family in _OF_TASKS)))
             orphans += self._lists.unknown(ids)
             self._workers |= names.get("processing", set()) | names.get("worker", set())
-            self._list_names |= names.get("queue", set())
+            self._list_names |= names.get("queue", set()) | names.get("group", set())
             for family, found in names.items():
                 if family in OF_KEYS:
                     self._beside.check(OF_KEYS[family], sorted(found))
@@ -241,13 +243,23 @@ class Fsck:
 
     def _check_lists(self) -> None:
         names = sorted(self._list_names | self._known_lists())
+        groups = {name for name in names if "/" in name}
+        doubtful: set[str] = set()
         sieve = Sieve()
         suspects: dict[str, None] = {}
-        for name in names:
+        for name in names:  # to which groups are added
             for entries in self._lists.pages(name):
                 self._count(len(entries))
                 for entry in entries:
-                    if sieve.add(entry.task_id) or not entry.expected:
+                    if entry.task_id.startswith(GROUP_ENTRY):
+                        group = f"{name}/{entry.task_id[1:]}"
+                        if sieve.add(group):
+                            doubtful.add(group)
+                        if group not in groups:
+                            doubtful.add(group)
+                            groups.add(group)
+                            names.append(group)
+                    elif sieve.add(entry.task_id) or not entry.expected:
                         suspects[entry.task_id] = None
                 self._settle_places(suspects, names, _BATCH)
         for page in self._fact_pages("status", TaskStatus.PENDING):
@@ -261,6 +273,11 @@ class Fsck:
             suspects.update((facts.task_id, None) for facts in page if facts.pending or facts.task_id not in sieve)
             self._settle_places(suspects, names, _BATCH)
         self._settle_places(suspects, names, 1)
+        doubtful |= {name for name in groups if name not in sieve}
+        self._lineups.check_entries(doubtful)
+        for name in names:
+            if "/" not in name:
+                self._lineups.check_number(name)
 
     def _known_lists(self) -> set[str]:
         found, cursor = set(), ""

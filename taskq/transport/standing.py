@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from taskq.protocol.integrity import Facts, Member
+from taskq.model.envelope import outline
+from taskq.protocol.integrity import Facts, Member, as_shown
+from taskq.protocol.keys import list_name
 from taskq.protocol.operations import Protocol
 from taskq.transport.upkeep import Run
 
@@ -57,10 +59,10 @@ class Lists:
 
     def pages(self, list_name: str) -> Iterator[list[Member]]:
         """Yield the entries of a priority list, page by page, from its tail."""
-        for _, fresh in self._numbered_pages(list_name):
+        for _, fresh in self.numbered_pages(list_name):
             yield fresh
 
-    def _numbered_pages(self, list_name: str) -> Iterator[tuple[int, list[Member]]]:
+    def numbered_pages(self, list_name: str) -> Iterator[tuple[int, list[Member]]]:
         """Yield the pages, and how far from the tail each of them has begun."""
         offset, anchor, cursor = 0, "", "1"
         while cursor != "0":
@@ -113,6 +115,8 @@ class Lists:
         """
         before = self.facts(suspects)
         counts: Counter[tuple[str, str]] = Counter()
+        # one that has begun since those names were gathered, too
+        list_names = sorted({*list_names, *self._groups_of(suspects)})
         for name in list_names:
             for page in self.pages(name):
                 counts.update((entry.task_id, name) for entry in page if entry.task_id in before)
@@ -130,11 +134,22 @@ class Lists:
         left = {misplaced.facts.task_id: misplaced for misplaced in found if misplaced.surplus}
         counts = Counter({task_id: misplaced.surplus for task_id, misplaced in left.items()})
         for name in dict.fromkeys(name for misplaced in left.values() for name in reversed(misplaced.lists)):
-            for offset, page in self._numbered_pages(name):
+            for offset, page in self.numbered_pages(name):
                 for entry in reversed(page):
                     if counts[entry.task_id] > 0:
                         counts[entry.task_id] -= 1
                         yield left[entry.task_id], name, offset
+
+    def _groups_of(self, ids: Sequence[str]) -> Iterator[str]:
+        """Yield the names under which the groups of tasks are walked like lists."""
+        known = [task_id for task_id in ids if as_shown(task_id) == task_id]
+        for at in range(0, len(known), PAGE):
+            page = known[at : at + PAGE]
+            found = self._run(self._protocol.rows(page))
+            for task_id, (item, _) in zip(page, found, strict=True):
+                task = outline(item.envelope or b"", task_id)
+                if task.group_key:
+                    yield f"{item.state.get('list') or list_name(task.queue, task.priority)}/{task.group_key}"
 
     def unretained(self, suspects: Sequence[str]) -> list[str]:
         """Return those of some ended ids that stand in no retained list."""

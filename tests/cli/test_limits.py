@@ -35,6 +35,7 @@ def test_what_is_no_limit(run: Run) -> None:
 
 
 def test_submit_takes_keys(run: Run, queue: TaskQueue) -> None:
-    result = run("submit", "echo", "1", "--limit-key", "smtp", "--limit-key", "customer:7")
+    result = run("submit", "echo", "1", "--limit-key", "smtp", "--limit-key", "customer:7", "--group-key", "ada")
     task: Task = queue.get_task(result.stdout.strip())
     assert task.limit_keys == ["smtp", "customer:7"]
+    assert task.group_key == "ada"

@@ -32,7 +32,8 @@ def test_a_child_killed_among_a_thousand_tasks_costs_nothing(
 ) -> None:
     worker = spawn("--processes", "2", "--concurrency", "4").ready(2)
     listening = ledger.listen(queue)
-    ids = ledger.submit(queue, [Task(task_type="work", payload=0.004) for _ in range(1_000)])
+    tenants = [f"g{n % 7}" if n % 2 else None for n in range(1_000)]
+    ids = ledger.submit(queue, [Task(task_type="work", payload=0.004, group_key=tenant) for tenant in tenants])
     ids += ledger.submit(queue, [Task(task_type="gated", priority="urgent")])
     eventually(lambda: completed(queue) > 200 and ledger.of(ids[-1]), 30, "a task in the hands of a process to kill")
     (gated,) = ledger.of(ids[-1], "start")

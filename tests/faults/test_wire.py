@@ -46,7 +46,10 @@ class Round:
         self.worker.register_handler("note", self._note)
         self.worker.register_handler("async_note", self._async_note)
         kinds = ("note", "async_note", "note")
-        self.ids = queue.submit_batch([Task(task_type=kinds[n % 3], payload=n) for n in range(TASKS)])
+        tenants = (None, "a", "a", "b")
+        self.ids = queue.submit_batch(
+            [Task(task_type=kinds[n % 3], payload=n, group_key=tenants[n % 4]) for n in range(TASKS)]
+        )
 
     def _note(self, task: Task) -> int:
         with self._lock:
@@ -153,7 +156,7 @@ def test_every_seventh_message_lost_costs_nothing(queue: TaskQueue, proxy: Proxy
 
     worker = TaskWorker(through, concurrency=4)
     worker.register_handler("note", note)
-    ids = queue.submit_batch([Task(task_type="note") for _ in range(300)])
+    ids = queue.submit_batch([Task(task_type="note", group_key=f"g{n % 7}" if n % 2 else None) for n in range(300)])
     for n in range(12):
         proxy.strike(("lose", "cut")[n % 2], skip=7 * n + 2)
 
@@ -161,6 +164,7 @@ def test_every_seventh_message_lost_costs_nothing(queue: TaskQueue, proxy: Proxy
 
     assert done == dict.fromkeys(ids, 1)
     assert queue.get_queue_stats().counters["completed"] == 300
+    assert findings(queue) == []
 
 
 Start = Callable[[TaskWorker], Background]

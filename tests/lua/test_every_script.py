@@ -38,6 +38,8 @@ ANSWERED_OTHERWISE = {
     )
     for family in ("task", "state")
 }
+# of a group the next one starts in the place of one that is lost
+ANSWERED_OTHERWISE |= {(f"turn_{what}", "task") for what in ("takes_of_groups", "drops_the_cancelled_of_a_group")}
 ANSWERED_OTHERWISE |= {("turn_loses_a_child", family) for family in ("family", "gathered", "queue", "status")}
 ANSWERED_OTHERWISE |= {("turn_loses_the_first", family) for family in ("sequence", "queue", "status")}
 # one that waits for room and whose state or list is foreign is passed over; a limit that is foreign holds nobody up

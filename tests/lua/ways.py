@@ -329,6 +329,29 @@ def rates_with_room(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 4, [settle(claim)])
 
 
+def groups_that_take_turns(bench: Bench) -> Operation[TurnReply]:
+    """In one list more of them than are wanted; the list below is not reached."""
+    bench.register("w1")
+    bench.submit(*(task(f"{name}{n}", "high", group=name) for name in "abc" for n in range(2)), task("x", "high"))
+    bench.submit(task("low", "low"))
+    return bench.turn_op("w1", 6)
+
+
+def groups_that_come_round_again(bench: Bench) -> Operation[TurnReply]:
+    """Fewer entries than are wanted, but more tasks; another list after them, and a run that ends."""
+    (old,) = claims_of(bench, "old")
+    bench.submit(*(task(f"a{n}", group="a") for n in range(4)), task("x"), task("b0", group="b"))
+    bench.submit(*(task(f"l{n}", "low", group="a") for n in range(3)))
+    return bench.turn_op("w1", 8, [settle(old)])
+
+
+def groups_with_a_limit(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "w", concurrency=9)
+    bench.register("w1")
+    bench.submit(*(task(f"a{n}", group="a", limits="w") for n in range(3)), task("b", group="b"))
+    return bench.turn_op("w1", 4)
+
+
 def keys_of_a_circuit_that_is_closed(bench: Bench) -> Operation[TurnReply]:
     bench.run(bench.protocol.set_circuit(Circuit("k")))
     bench.register("w1")
@@ -350,6 +373,9 @@ def keys_of_a_circuit_that_counts_completions(bench: Bench) -> Operation[TurnRep
 
 
 SHORT: tuple[Situation, ...] = (
+    groups_that_take_turns,
+    groups_that_come_round_again,
+    groups_with_a_limit,
     a_limit_of_their_type_with_room,
     a_pause_of_a_type_beside_keys_that_nobody_counts,
     a_limit_of_another_type,

@@ -28,6 +28,7 @@ WORKERS = ("w1", "w2", "w3")
 # one of an older release passes over what it does not know
 KNOWN = {"w3": ("mail", "sms")}
 TYPES = ("mail", "pdf", "pdf", "sms")
+GROUPS = ("", "", "g1", "g2")
 KEYS = ("", "", "a", "b:1", "b:2", "a b:1", "c", "c a")
 LIMITED = ("a", "b", "b:1", "type", "type:mail")
 # times that lie between two seconds, as no event does
@@ -101,7 +102,8 @@ class History:
         one = task(
             task_id, self.dice.choice(["urgent", "normal", "normal", "low"]), due=f"+{delay}000" if delay else "0"
         )
-        one = one._replace(envelope=envelope(task_id, kind, limits))
+        group = self.dice.choice(GROUPS)
+        one = one._replace(envelope=envelope(task_id, kind, limits, group), group_key=group)
         if key == "o":
             one = one._replace(ordering_key=self.dice.choice(["o1", "o2"]))
         elif key == "u":
@@ -295,7 +297,19 @@ class History:
         assert not left
 
 
-LEFT = ("queue", "processing", "scheduled", "unique", "successor", "sequence", "permits", "blocked", "jams", "woken")
+LEFT = (
+    "queue",
+    "group",
+    "processing",
+    "scheduled",
+    "unique",
+    "successor",
+    "sequence",
+    "permits",
+    "blocked",
+    "jams",
+    "woken",
+)
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("TASKQ_TEST_HISTORIES", "40"))))

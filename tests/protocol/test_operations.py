@@ -21,7 +21,7 @@ def test_a_call_is_one_evalsha_with_the_root_as_its_key() -> None:
 
 def test_submit() -> None:
     operation = protocol.submit(
-        [Submission("a", "{}", "high", "0", ""), Submission("b", "[]", "low", "+5", "k", "o")], 9
+        [Submission("a", "{}", "high", "0", ""), Submission("b", "[]", "low", "+5", "k", "o", "", "g")], 9
     )
     assert operation.args == (
         9,
@@ -32,7 +32,7 @@ def test_submit() -> None:
         "{}",
         "high",
         "0",
-        *("", "", ""),
+        *("", "", "", ""),
         "b",
         "[]",
         "low",
@@ -40,6 +40,7 @@ def test_submit() -> None:
         "k",
         "o",
         "",
+        "g",
     )
     assert operation.parse([1, [1, b"holder"]]) == SubmitReply(("a", "holder"))
     assert operation.parse([1, [0, 1]]) == SubmitReply(("a", "b"))

@@ -163,6 +163,7 @@ def test_only_scripts_that_write_nothing_say_so() -> None:
         "indexes",
         "inspect",
         "lengths",
+        "lineup",
         "ages",
         "recall",
         "result",

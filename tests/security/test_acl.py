@@ -23,6 +23,7 @@ from tests.cli.conftest import Run, Spawn
 from tests.conftest import StartServer
 from tests.lua.scenarios import SCENARIOS, Scenario
 from tests.lua.scenarios.bounding import submit_and_shed, submit_and_shed_bytes
+from tests.lua.scenarios.grouping import submit_and_shed_of_groups
 from tests.security.conftest import PASSWORD, PREFIX, allow, url_of
 from tests.servers import ServerProcess
 from tests.state import Bench, changes
@@ -57,7 +58,8 @@ def test_a_role_can_make_each_of_its_calls(clean: ServerProcess, scenario: Scena
         with clean.client() as admin:
             # the clock of the tests, which can be moved, stands in the namespace
             allow(admin, "probe", [*rules((role,), Keys(f"by-{role}")), f"(+hget ~by-{role}:meta)"])
-        refused = role is Role.PRODUCER and scenario in (submit_and_shed, submit_and_shed_bytes)
+        sheds = (submit_and_shed, submit_and_shed_bytes, submit_and_shed_of_groups)
+        refused = role is Role.PRODUCER and scenario in sheds
         assert changed_by(clean, f"by-{role}", scenario, "probe") == (script, {} if refused else expected), role
 
 

@@ -55,6 +55,7 @@ def busy_namespace(redis_url: str, prefix: str, redis_client: redis.Redis) -> It
         bench.submit(task("m", "low", queue="mail", body=head))
         bench.submit(*(task(f"o{n}", "low", ordering="k") for n in range(3)), task("o3", ordering="k", due="+60000"))
         bench.run(bench.protocol.cancel("t", "{}", TTL_MS))
+        bench.submit(*(task(f"g{n}", "low", group="g") for n in range(3)))
         bench.submit(task("next", unique="key2")._replace(rules="queue_one 0 0 0 60000"))
         yield bench
 

@@ -213,6 +213,15 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "completed, its signals stay": (change("HSET", "signals", "complete", "go", "1"), "I5", "complete"),
     "a saga of nobody": (change("ZADD", "sagas", "", 1, "nobody"), "index", "nobody"),
     "sagas that expire": (change("PEXPIRE", "sagas", "", 90000), "I5", "sagas"),
+    "a group without an entry": (change("LREM", "queue", "low", 1, "@g"), "index", "low/g"),
+    "a group with two entries": (change("RPUSH", "queue", "low", "@g"), "index", "low/g"),
+    "an entry of nobody": (change("RPUSH", "queue", "low", "@nobody"), "index", "low/nobody"),
+    "a group that is gone": (change("DEL", "group", "low/g"), "I1", "g1"),
+    "pending, in a group no more": (change("LREM", "group", "low/g", 1, "g1"), "I1", "g1"),
+    "pending twice in a group": (change("RPUSH", "group", "low/g", "g1"), "I1", "g1"),
+    "pending in a list and in a group": (change("LPUSH", "queue", "normal", "g1"), "I1", "g1"),
+    "a wrong number of those in groups": (change("HSET", "grouped", "", "low", 7), "index", "low"),
+    "a group that expires": (change("PEXPIRE", "group", "low/g", 90000), "I5", "group:low/g"),
     "waiting, and not weighed": (change("HDEL", "weights", "", "a"), "I15", "a"),
     "running and weighed": (change("HSET", "weights", "", "run1", "9 default"), "I15", "run1"),
     "weighed wrong": (change("HSET", "weights", "", "a", "99 default"), "I15", "a"),
@@ -357,7 +366,8 @@ def test_everything_at_once_can_still_be_run(bench: Bench) -> None:
     run(bench, repair=True)
     assert findings(bench) == []
     claimed = [claim.task_id for claim in bench.claim("w2", 400, [*LISTS, "mail:low"])]
-    assert sorted(claimed) == sorted({"a", "b", "c", "m", "o0", "child", *(f"x{n}" for n in range(250))})
+    waiting = {"a", "b", "c", "m", "o0", "child", "g0", "g1", "g2"}
+    assert sorted(claimed) == sorted(waiting | {f"x{n}" for n in range(250)})
 
 
 def test_the_page_names_what_looks_at_each_key() -> None:

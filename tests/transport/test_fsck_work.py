@@ -29,9 +29,9 @@ def elements(words: Sequence[str]) -> float:
         return stop - start + 1 if (start < 0) == (stop < 0) else math.inf
     if name in ("SCAN", "SSCAN", "HSCAN", "ZSCAN"):
         return int(words[options.index("COUNT") + 1])
-    if name == "LPOS" and ":queue:" in words[1]:
+    if name == "LPOS" and (":queue:" in words[1] or ":group:" in words[1]):
         return int(words[options.index("MAXLEN") + 1]) if "MAXLEN" in options else math.inf
-    if name == "LREM" and ":queue:" in words[1]:
+    if name == "LREM" and (":queue:" in words[1] or ":group:" in words[1]):
         return math.inf
     return int(words[2]) if name == "SRANDMEMBER" else 0
 
@@ -69,6 +69,8 @@ def fill(bench: Bench, size: int) -> None:
         bench.submit(*(task(f"a{n}", limits="few") for n in range(start, start + 100)))
         bench.claim("w2", 100)
         bench.submit(*(task(f"p{n}") for n in range(start, start + 100)), task(f"d{start}", due="+60000"))
+        bench.submit(*(task(f"g{n}", "low", group=f"g{n}") for n in range(start, start + 100)))
+        bench.submit(*(task(f"h{n}", "low", group="h") for n in range(start, start + 100)))
     bench.run(bench.protocol.set_limit(Limit("none", concurrency=1)))
     bench.submit(*(task(f"b{n}", "high", limits="none") for n in range(size)))
     bench.claim("w1", 1, ["high"])
@@ -90,12 +92,19 @@ def damage(bench: Bench, size: int) -> None:
     bench.client.delete(bench.key("gathered", "f"))
     bench.client.hset(bench.key("family", "f"), "completed", size)
     bench.client.hdel(bench.key("running"), "a0")
+    low = bench.key("queue", "low")
+    bench.client.ltrim(low, size // 10, -1)
+    bench.client.rpush(low, "@h", *(f"@g{n}" for n in range(size - 9, size)))
+    bench.client.rpush(bench.key("group", "low/h"), "h0")
 
 
 @pytest.mark.parametrize("repair", [False, True], ids=["check", "repair"])
 def test_no_call_does_more_on_a_larger_namespace(start_server: StartServer, repair: bool) -> None:
     server = start_server()
-    names = {script.sha: name for name, script in load_scripts("shifted_clock").items()}
+    scripts = load_scripts("shifted_clock")
+    names = {script.sha: name for name, script in scripts.items()}
+    for script in scripts.values():
+        server.client().script_load(script.source)
     settings = Settings(lease_seconds=LEASE_MS / 1000, heartbeat_interval_seconds=10.0)
     most = []
     for size in (100, 400):

@@ -2,6 +2,7 @@
 -- FLAGS   no-writes
 -- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique successor
 -- USES    children gathered retention slots checkpoint signals sagas sequence permits blocked jams gates woken limits circuits bounds sla schedules
+-- USES    group
 -- INCLUDE awaited
 -- ARGV    source name cursor count:number ids*
 -- REPLY   {next cursor or '0', {per id: id, a digit per status and one for tombstone, ms to live of envelope, state and
@@ -10,9 +11,9 @@
 --         place in its sequence from 0 or -1, 1 if it stands among the blocked that its state names, 1 if it has all
 --         permits that its record names, 1 if it waits for what has come already, 1 if it is the
 --         successor that its state names}}
--- source is ids, sample (some of a status) or processing; list, whose reply is {next cursor, {id, how many entries of it there should be,
--- ...}}; or one whose reply is {next cursor, {names}}: status, running, scheduled, dead, tombstones, retained,
--- retention, workers, leases, sagas, permits, blocked, children, jams, a hash by its name, strangers, those of some ids that no
+-- source is ids, sample (some of a status) or processing; list (of a group it is '<list>/<group key>'), whose reply is {next cursor,
+-- {id, how many entries of it there should be, ...}}; or one whose reply is {next cursor, {names}}: status, running, scheduled, dead,
+-- tombstones, retained, retention, workers, leases, sagas, permits, blocked, children, jams, a hash by its name, strangers, those of some ids that no
 -- status set has, or gathered, what a family was told of some children: '' nothing, their status, '?' if that is not known, or
 -- not without a look at more than count bytes. What is small the server shows all at once, a hash up to 512 fields: so ids are asked for first, and
 -- then of each, in pages, what is known.
@@ -90,8 +91,10 @@ local READ = {
   processing = function() return from_tail(call('LLEN', PROCESSING .. name),
     call('LRANGE', PROCESSING .. name, -cursor - count, -cursor - 1)) end,
   sample = function() return '0', call('SRANDMEMBER', STATUS .. name, count) end,
-  list = function() return from_tail(call('LLEN', QUEUE .. name),
-    call('LRANGE', QUEUE .. name, -cursor - count, -cursor - 1)) end,
+  list = function()
+    local key = (string.find(name, '/', 1, true) and GROUP or QUEUE) .. name
+    return from_tail(call('LLEN', key), call('LRANGE', key, -cursor - count, -cursor - 1))
+  end,
   ids = given,
 }
 if NAMES[source] then return {NAMES[source]()} end

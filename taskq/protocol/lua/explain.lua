@@ -1,19 +1,25 @@
 -- explain: what holds one task up, as of one instant
 -- FLAGS   no-writes
--- USES    state queue paused scheduled sequence blocked permits limits jams family children gathered retained gates
+-- USES    state group grouped queue paused scheduled sequence blocked permits limits jams family children gathered retained gates
 -- INCLUDE clock text
--- ARGV    id list ttl:number keys ahead*
--- REPLY   {now ms, {place in its list from 0 or -1, length of the list, length of those before it}, 1 if the list is paused, 2 if
+-- ARGV    id list group ttl:number keys ahead*
+-- REPLY   {now ms, {place in its list from 0 or -1, tasks of the list, tasks of those before it, how many of its group go first
+--         or -1, entries of the list}, 1 if the list is paused, 2 if
 --         all are, due ms or '', {place in its sequence or -1, who is the first of it}, {key of its limit, place, definition, who
 --         run, ms to the next look}, {name of its family, total, ended, open children}, ends in the last half minute, and how
 --         many ms that is, {key, since when it is paused or '', gate of its circuit or '', ...}}
--- keys are those that count it, with spaces between them; ahead names the lists that are claimed from before its own. At
+-- keys are those that count it, with spaces between them; group is its group key or ''; ahead names the lists that are claimed from before its own. At
 -- most 10,000 entries of the list are looked at, 5 holders, 100 children. Ends are those whose results are kept for ttl ms.
 local state = call('HMGET', STATE .. id, 'list', 'sequence', 'waits', 'blocked')
 list = state[1] or list
+local function waiting_in(name) return call('LLEN', QUEUE .. name) + (call('HGET', GROUPED, name) or 0) end
 local before = 0
-for i = first_ahead, #ARGV do before = before + call('LLEN', QUEUE .. ARGV[i]) end
-local place = {call('LPOS', QUEUE .. list, id, 'MAXLEN', 10000) or -1, call('LLEN', QUEUE .. list), before}
+for i = first_ahead, #ARGV do before = before + waiting_in(ARGV[i]) end
+-- one that has come back to the head stands there by itself
+local of_group = group ~= '' and call('LPOS', GROUP .. list .. '/' .. group, id, 'MAXLEN', 10000)
+local entry = of_group and '@' .. group or id
+local place = {call('LPOS', QUEUE .. list, entry, 'MAXLEN', 10000) or -1, waiting_in(list), before, of_group or -1,
+  call('LLEN', QUEUE .. list)}
 
 local order, limit, family = {-1, ''}, {}, {}
 if state[2] then

@@ -1,6 +1,6 @@
 -- graph: store tasks of which some wait for others, all or none
 -- USES    task state status queue queues counters family children gathered running result
--- INCLUDE clock bell events running family large weights
+-- INCLUDE clock bell events running family large groups weights
 -- ARGV    max_length:number rest*
 -- REPLY   {code, detail}: 1 stored, now or before; -1 and an id that holds another body; -2 and {full list, its length};
 --         -3 and an id that is waited for and unknown
@@ -43,7 +43,8 @@ while at <= #ARGV do
   if body then outside[#outside + 1] = id end
   if not body then
     check_size(ARGV[at + 1])
-    local task = {id = id, body = ARGV[at + 1], list = ARGV[at + 2], policy = ARGV[at + 3], needs = {}}
+    local task = {id = id, body = ARGV[at + 1], list = ARGV[at + 2], policy = ARGV[at + 3], needs = {},
+      group = group_in(ARGV[at + 1])}
     for i = at + 5, at + 4 + count do task.needs[#task.needs + 1] = ARGV[i] end
     tasks[#tasks + 1], new[id] = task, true
     if not wanted[task.list] then lists[#lists + 1] = task.list end
@@ -56,12 +57,13 @@ if #tasks == 0 then return {1, 0} end
 local unknown = #outside > 0 and look_at(outside)
 if unknown then return {-3, unknown} end
 for _, list in ipairs(lists) do
-  local length = call('LLEN', QUEUE .. list)
+  local length = waiting_in(list)
   if max_length > 0 and length + wanted[list] > max_length then return {-2, {list, length}} end
 end
 -- a new task has none of these, unless somebody else has made them
 for _, task in ipairs(tasks) do
   local name = task.id .. '/0'
+  if task.group then check_line(task.list, task.group) end
   if #task.needs > 0 and call('EXISTS', FAMILY .. name, CHILDREN .. name, GATHERED .. name) > 0 then
     for _, key in ipairs({FAMILY, GATHERED}) do call('HLEN', key .. name) end
     call('LLEN', CHILDREN .. name)
@@ -119,10 +121,11 @@ local words, pending, waiting, ready = {}, {}, {}, {}
 for n, task in ipairs(tasks) do
   words[2 * n - 1], words[2 * n] = TASK .. task.id, task.body
   local status = make_family(task)
+  note_group(task.group)
   looks[task.id].task, looks[task.id].status = task, status
   if status == 'waiting' then waiting[#waiting + 1] = task.id else
-    local ids = ready[task.list] or {}
-    pending[#pending + 1], ids[#ids + 1], ready[task.list] = task.id, task.id, ids
+    local entries = ready[task.list] or {}
+    pending[#pending + 1], entries[#entries + 1], ready[task.list] = task.id, entry_of(task.id, task.list, task.group), entries
     weigh(task.id, task.list, #task.body)
   end
 end
@@ -131,9 +134,9 @@ for id, known in pairs(looks) do note_state(id, known) end
 if #pending > 0 then call('SADD', STATUS .. 'pending', unpack(pending)) end
 if #waiting > 0 then call('SADD', STATUS .. 'waiting', unpack(waiting)) end
 for _, list in ipairs(lists) do
-  local ids = ready[list]
-  if ids then
-    call('RPUSH', QUEUE .. list, unpack(ids))
+  local entries = ready[list]
+  if entries then
+    if #entries > 0 then call('RPUSH', QUEUE .. list, unpack(entries)) end
     ring(list)
   end
   local queue = string.match(list, '^(.*):')

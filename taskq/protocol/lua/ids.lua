@@ -1,6 +1,6 @@
 -- ids: a page of ids: of one status, of the dead letters, of the sagas, of one list, of the schedule, or of what has ended
 -- FLAGS   no-writes
--- USES    status dead sagas queue scheduled retention retained
+-- USES    status dead sagas queue scheduled retention retained group grouped
 -- INCLUDE clock text
 -- ARGV    source cursor count:number
 -- REPLY   {next cursor or '0', {ids}}
@@ -13,7 +13,28 @@ if source == 'dead' then return counted(call('ZREVRANGE', DEAD, from, from + cou
 if source == 'sagas' then return counted(call('ZREVRANGE', SAGAS, from, from + count - 1)) end
 if source == 'due' then return counted(call('ZRANGE', SCHEDULED, from, from + count - 1)) end
 local list = string.match(source, '^list (.*)$')
-if list then return counted(call('LRANGE', QUEUE .. list, from, from + count - 1)) end
+if list then
+  -- first the list, with the first of each group; then, group by group, those behind it: '<place in the list> <place in the group>'
+  local at, offset = string.match(cursor, '^(%d+) (%d+)$')
+  local ids = {}
+  at = tonumber(at or cursor)
+  local entries = call('LRANGE', QUEUE .. list, at, at + count - 1)
+  for _, entry in ipairs(entries) do
+    local group = string.match(entry, '^@(.*)')
+    local key = GROUP .. list .. '/' .. (group or '')
+    if not offset then
+      ids[#ids + 1] = group and call('LINDEX', key, '0') or entry
+    elseif group then
+      local found = call('LRANGE', key, offset, offset + count - #ids - 1)
+      for _, id in ipairs(found) do ids[#ids + 1] = id end
+      if #ids == count then return {at .. ' ' .. offset + #found, ids} end
+    end
+    at, offset = at + 1, offset and 1
+  end
+  local more = #entries == count and tostring(at) .. (offset and ' 1' or '')
+  if not more and not offset and (call('HGET', GROUPED, list) or '0') ~= '0' then more = '0 1' end
+  return {more or '0', ids}
+end
 local ttl = string.match(source, '^ended (%d+)$')
 if not ttl then return call('SSCAN', STATUS .. source, cursor, 'COUNT', count) end
 

@@ -3,8 +3,7 @@
 -- USES    waiters awaited reply queue processing running status scheduled leases workers worker bell retention retained
 -- USES    schedules slots dead meta counters paused tombstones queues unique sagas sequence session
 -- USES    successor bounds bytes weights crowd limits limited permits blocked jams rate starts gates circuits faults tallies
--- USES    woken
--- USES    sla breaches sidings large history
+-- USES    woken group grouped sla breaches sidings large history
 -- ARGV    family name ttl:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- Keys of tasks are not its business: whether they expire depends on the task.
@@ -13,8 +12,8 @@ local KEPT = {queue = QUEUE, processing = PROCESSING, running = RUNNING, status 
   schedules = SCHEDULES, slots = SLOTS, dead = DEAD, meta = META, counters = COUNTERS, paused = PAUSED,
   tombstones = TOMBSTONES, queues = QUEUES, unique = UNIQUE, successor = SUCCESSOR, sagas = SAGAS,
   sequence = SEQUENCE, limits = LIMITS, bounds = BOUNDS, limited = LIMITED, permits = PERMITS, blocked = BLOCKED,
-  jams = JAMS, gates = GATES, circuits = CIRCUITS, woken = WOKEN, sla = SLA, breaches = BREACHES, sidings = SIDINGS,
-  large = LARGE, bytes = BYTES, weights = WEIGHTS}
+  jams = JAMS, gates = GATES, circuits = CIRCUITS, woken = WOKEN, group = GROUP, grouped = GROUPED, sla = SLA,
+  breaches = BREACHES, sidings = SIDINGS, large = LARGE, bytes = BYTES, weights = WEIGHTS}
 local PASSING = {waiters = WAITERS, awaited = AWAITED, reply = REPLY, session = SESSION, rate = RATE, starts = STARTS,
   faults = FAULTS, tallies = TALLIES, crowd = CROWD, history = HISTORY}
 if KEPT[family] then return call('PERSIST', KEPT[family] .. name) == 1 and {'it does not expire any more'} or {} end

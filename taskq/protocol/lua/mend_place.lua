@@ -1,18 +1,34 @@
 -- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
 -- FLAGS   allow-oom
 -- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
--- USES    schedules sagas sequence permits blocked jams running successor gates woken result
+-- USES    schedules sagas sequence permits blocked jams running successor gates woken result group grouped
 -- USES    family children gathered
--- INCLUDE clock text bell retention sequence limits limited blocked unique family running
+-- INCLUDE clock text bell retention sequence limits limited blocked unique family running groups lineup
 -- ARGV    verb name detail lease:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- To take an entry out of the middle of a list would cost time in proportion to the list.
 local BURIED, AROUND = 'a tombstone put in place of an entry in ', 400
 local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
 
+-- the key of a list, or of a group in it: '<list>/<group key>'
+local function place_key(place)
+  return (string.find(place, '/', 1, true) and GROUP or QUEUE) .. place
+end
+
 local function in_one_of(statuses, id)
   for _, status in ipairs(statuses) do
     if call('SISMEMBER', STATUS .. status, id) == 1 then return true end
+  end
+end
+
+-- puts a tombstone in place of an entry, at most some hundred before a place that is counted from the tail
+local function put_stand_in(key, entry, offset, stand_in)
+  local page = call('LRANGE', key, -offset - AROUND, -offset - 1)
+  for i = #page, 1, -1 do
+    if page[i] == entry then
+      call('LSET', key, i - 1 - #page - offset, stand_in)
+      return call('SADD', TOMBSTONES, stand_in)
+    end
   end
 end
 
@@ -51,7 +67,9 @@ end
 local MEND = {
   push = function()
     if call('SISMEMBER', STATUS .. 'pending', name) == 0 then return end
+    local group = group_of(name)
     if call('LPOS', QUEUE .. detail, name, 'MAXLEN', '1000') then return end
+    if group and call('LPOS', group_key(detail, group), name, 'MAXLEN', '1000') then return end
     call('SREM', TOMBSTONES, name)
     call('LPUSH', QUEUE .. detail, name)
     ring(detail)
@@ -67,14 +85,28 @@ local MEND = {
     local stand_in = 'gone-' .. nonce
     if call('SISMEMBER', TOMBSTONES, stand_in) == 1 then return BURIED .. list end
     if table.concat(trail, ' ') ~= table.concat({waits, tombstone, started, record}, ' ') then return end
-    local page = call('LRANGE', QUEUE .. list, -offset - AROUND, -offset - 1)
-    for i = #page, 1, -1 do
-      if page[i] == name then
-        call('LSET', QUEUE .. list, i - 1 - #page - offset, stand_in)
-        call('SADD', TOMBSTONES, stand_in)
-        return BURIED .. list
-      end
-    end
+    return put_stand_in(place_key(list), name, offset, stand_in) and BURIED .. list
+  end,
+  -- A group has one entry in its list. detail: of one too many its place and a nonce, as above, or '- -', and who was the first
+  -- of the group all the time the entries were counted, so that nobody has taken one meanwhile.
+  group = function()
+    local list, group = string.match(name, '^(.*)/(.*)$')
+    local offset, nonce, first = string.match(detail, '^(%S+) (%S+) (.*)$')
+    local entry, stand_in = '@' .. group, 'gone-' .. nonce
+    if call('SISMEMBER', TOMBSTONES, stand_in) == 1 then return BURIED .. list end
+    if (call('LINDEX', GROUP .. name, '0') or '') ~= first then return end
+    if offset ~= '-' then return put_stand_in(QUEUE .. list, entry, offset, stand_in) and BURIED .. list end
+    if call('LPOS', QUEUE .. list, entry, 'RANK', '-1', 'MAXLEN', '1000') then return end
+    call('RPUSH', QUEUE .. list, entry)
+    ring(list)
+    return 'an entry for it at the tail of ' .. list
+  end,
+  -- detail: how the line stood all the time its groups were counted, and the number
+  grouped = function()
+    local stood, counted = string.match(detail, '^(.*) (%d+)$')
+    if stood ~= how_it_stands(name) then return end
+    call('HSET', GROUPED, '@', '1', name, counted)
+    return counted .. ' noted'
   end,
   unbury = function() return call('SREM', TOMBSTONES, name) == 1 and 'its tombstone deleted' end,
   retain = function()

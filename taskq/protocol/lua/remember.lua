@@ -1,6 +1,6 @@
 -- remember: keep the numbers of this minute, once a minute, and forget the oldest
 -- FLAGS   allow-oom
--- USES    history counters status dead workers queues queue
+-- USES    history counters status dead workers queues queue grouped
 -- INCLUDE clock text waited
 -- ARGV    most:number most_queues:number default_lists*
 -- REPLY   1 kept, 0 they were kept before
@@ -22,6 +22,7 @@ local depths, oldest = {}, now
 local function look(label, list)
   local head = oldest_of(list)
   depths[label] = (depths[label] or 0) + call('LLEN', QUEUE .. list)
+    + (call('HGET', GROUPED, list) or 0)
   if head then oldest = math.min(oldest, waits_since(head) or now) end
 end
 local queues = call('SRANDMEMBER', QUEUES, most_queues)

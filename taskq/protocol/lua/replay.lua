@@ -1,5 +1,5 @@
 -- replay: put ended tasks back into their lists, with all their attempts before them
--- USES    task state status result dead tombstones queue counters unique family children gathered checkpoint signals
+-- USES    task state status result dead tombstones counters unique family children gathered checkpoint signals
 -- USES    sequence
 -- INCLUDE bell events family join unique weights
 -- ARGV    reopen:number ids*
@@ -13,7 +13,8 @@ for i = first_ids, #ARGV, 2 do
   local id = ARGV[i]
   local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families', 'sequence', 'rules')
   states[#states + 1] = state
-  call('LLEN', QUEUE .. (state[2] or ARGV[i + 1]))
+  state.group = group_of(id)
+  check_line(state[2] or ARGV[i + 1], state.group)
   if state[3] then call('GET', UNIQUE .. state[3]) end
   if reopen == 1 then check_parents(state[4]) end
   if state[6] then call('ZCARD', SEQUENCE .. state[6]) end
@@ -66,7 +67,7 @@ for n, state in ipairs(states) do
     else
       if state[6] then call('HSET', STATE .. id, 'status', 'pending', 'sequence', state[6], 'list', list) end
       -- a tombstone still stands in its list: it comes alive where it is
-      if call('SREM', TOMBSTONES, id) == 0 then call('RPUSH', QUEUE .. list, id) end
+      if call('SREM', TOMBSTONES, id) == 0 then line_up(id, list, state.group) end
       weigh(id, list)
       ring(list)
     end

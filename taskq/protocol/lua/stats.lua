@@ -1,6 +1,6 @@
 -- stats: sizes of everything, as of one instant, and a page of the lists
 -- FLAGS   no-writes
--- USES    status queue queues workers dead paused tombstones counters sidings blocked
+-- USES    status queue queues workers dead paused tombstones counters sidings blocked grouped
 -- INCLUDE clock text waited scanned
 -- ARGV    cursor default_lists*
 -- REPLY   {now ms, {status, size, ...}, {list, length, since when the oldest waits in ms or '', 1 if paused, 2 if all are, ...}, {counter, value, ...},
@@ -18,8 +18,10 @@ for _, status in ipairs({'pending', 'scheduled', 'running', 'retry', 'waiting', 
   sizes[#sizes + 1] = status
   sizes[#sizes + 1] = call('SCARD', STATUS .. status)
 end
-for _, list in ipairs(lists) do
-  local n, length = #depths, call('LLEN', QUEUE .. list)
+-- of tasks with a group not all have an entry of their own
+local behind = #lists > 0 and call('HMGET', GROUPED, unpack(lists)) or {}
+for i, list in ipairs(lists) do
+  local n, length = #depths, call('LLEN', QUEUE .. list) + (behind[i] or 0)
   depths[n + 1], depths[n + 2], depths[n + 4] = list, length, paused['*'] and 2 or paused[list] or 0
   local oldest = length > 0 and oldest_of(list)
   local since = oldest and waits_since(oldest)

@@ -1,6 +1,6 @@
 -- submit: store tasks and put them where they wait, all or none
--- USES    task state status queue counters queues unique successor dead scheduled events bell large sequence bounds
--- INCLUDE read_clock bell schedule events large join
+-- USES    task state status queue counters queues unique successor dead scheduled events bell large sequence bounds grouped
+-- INCLUDE read_clock bell schedule events large join groups
 -- BRANCH  policy bounds
 -- ARGV    max_length:number reused:number groups:number others:number rest*
 -- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...} (none: all are new);
@@ -9,8 +9,8 @@
 --         code -5 and {queue, what its lists hold, most, what to do, ms to wait, tasks or bytes, how much comes}: its limit is
 --         reached
 -- In rest stand first the tasks that may start now, in groups: list and size of the group, then id and body for each.
--- Then come the others, seven words each: id, body, list, due ms (0: now; '+ms': from now), unique key, ordering key and what
--- else is said of the unique key ('' for none; see lib/unique).
+-- Then come the others, eight words each: id, body, list, due ms (0: now; '+ms': from now), unique key, ordering key, what
+-- else is said of the unique key ('' for none; see lib/unique) and group key.
 -- reused is 1 if an id may have been used before, or stands here twice. No allow-oom flag: a full server refuses new
 -- work before anything is written, and goes on draining.
 local MOST = 4000  -- words that one command is given
@@ -26,7 +26,11 @@ repeat
     local length = call('LLEN', queue)
     if max_length > 0 and length >= max_length then break end
     if #ARGV[first_rest + 3] > PAGE and call('EXISTS', LARGE) == 0 then break end
-    if call('EXISTS', BOUNDS) == 1 then break end
+    if call('EXISTS', BOUNDS, GROUPED) > 0 then
+      if call('EXISTS', BOUNDS) == 1 then break end
+      -- those of groups, too
+      if max_length > 0 and length + (call('HGET', GROUPED, list) or 0) >= max_length then break end
+    end
     if named then call('SCARD', QUEUES) end
     -- the first write needs no check before it
     if call('SADD', STATUS .. 'pending', id) == 0 then break end
@@ -67,7 +71,16 @@ repeat
   end
   -- whoever submits again what is stored already is not turned away
   if full or (large and call('EXISTS', LARGE) == 0) then break end
-  if call('EXISTS', BOUNDS) == 1 then break end
+  if call('EXISTS', BOUNDS, GROUPED) > 0 then
+    if call('EXISTS', BOUNDS) == 1 then break end
+    at = first_rest
+    for _ = 1, max_length > 0 and groups or 0 do
+      local behind = call('HGET', GROUPED, ARGV[at]) or 0
+      full = full or call('LLEN', QUEUE .. ARGV[at]) + behind + ARGV[at + 1] > max_length
+      at = at + 2 + 2 * ARGV[at + 1]
+    end
+    if full then break end
+  end
   call('SCARD', STATUS .. 'pending')
   if named[1] then call('SCARD', QUEUES) end
   -- the first write needs no check before it
@@ -116,9 +129,9 @@ for _ = 1, groups do
 end
 -- whoever takes the place of others takes it from those before it in this call, too: the last one for each key
 local last_of, with_rules = {}, false
-for i = at, at + (others - 1) * 7, 7 do
+for i = at, at + (others - 1) * 8, 8 do
   local task = {id = ARGV[i], body = ARGV[i + 1], list = ARGV[i + 2], due = ARGV[i + 3], unique = ARGV[i + 4],
-    key = ARGV[i + 5], rules = ARGV[i + 6]}
+    key = ARGV[i + 5], rules = ARGV[i + 6], group = ARGV[i + 7] ~= '' and ARGV[i + 7] or nil}
   tasks[#tasks + 1] = task
   if task.rules ~= '' then
     with_rules = true
@@ -175,6 +188,7 @@ for i, task in ipairs(tasks) do
     if unique ~= '' then holders[unique] = id end
     if behind then task.succeeds, task.behind, task.later, sequences = behind, true, false, true end
     if unique ~= '' or task.later or task.key ~= '' then call('HLEN', STATE .. id) end
+    if task.group then check_line(list, task.group) end
     if task.key ~= '' then
       local before = members[task.key] or call('ZCARD', SEQUENCE .. task.key)
       if max_length > 0 and before >= max_length then return {-3, {task.key, before}} end
@@ -193,7 +207,7 @@ end
 if #conflicts > 0 then return {-1, conflicts} end
 if #fresh == 0 then return {1, codes} end
 for _, list in ipairs(lists) do
-  local length = call('LLEN', QUEUE .. list)
+  local length = waiting_in(list)
   if max_length > 0 and length + wanted[list] > max_length then return {-2, {list, length}} end
 end
 local over = bounded and look_for_room(wanted, sizes)
@@ -230,6 +244,7 @@ end
 local pushes, pending, writes = {}, {}, {}
 for _, task in ipairs(fresh) do
   local id, list, n = task.id, task.list, #writes
+  note_group(task.group)
   writes[n + 1], writes[n + 2] = TASK .. id, task.body
   if task.succeeds then
     call('SET', SUCCESSOR .. task.unique, id)
@@ -254,7 +269,7 @@ for _, task in ipairs(fresh) do
   else
     local push = pushes[list] or {}
     pushes[list] = push
-    push[#push + 1] = id
+    push[#push + 1] = entry_of(id, list, task.group)
     pending[#pending + 1] = id
     if bounded then put_on_scales(id, list, #task.body) end
   end

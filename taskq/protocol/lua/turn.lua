@@ -1,9 +1,10 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates jams circuits
+-- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates jams circuits grouped
 -- USES    tallies bytes
 -- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together tallying claim weights
+-- BRANCH  rounds
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
@@ -132,6 +133,8 @@ repeat
   local ids, bodies, taken, count, last, cut, lighten = {}, {}, {}, 0, 0, false, nil
   -- by which keys of limits each is counted, who is by each key, what they will hold, and the function that takes it
   local counts, members, held, take_all
+  -- behind which entries of their lists those stand that have a group, and the function that takes one from there
+  local entries, take_next
   for i = 1, want > 0 and lists or 0 do
     local found = call('LRANGE', QUEUE .. ARGV[first_rest + i - 1], '0', want - count - 1)
     taken[i] = #found
@@ -156,6 +159,11 @@ repeat
     if call('EXISTS', unpack(keys, 1, count)) > 0 then break end
     for n = 1, count do
       if not bodies[n] then usual = false end
+    end
+    if not usual and not large then
+      -- COPY rounds
+      ids, entries, taken, count, bodies = look_around()
+      usual, take_next = ids ~= nil, take_of_group
     end
     if not usual then break end
     if counting then
@@ -276,15 +284,18 @@ repeat
           .. string.format('%d', now) .. ' '
         record = run .. '-'
       end
+      local behind = 0
       for _ = 1, taken[i] do
-        call('LMOVE', from, to, 'LEFT', 'RIGHT')
         n = n + 1
+        local group = entries and entries[n]
+        if group then behind = behind + take_next(group, from, to) else call('LMOVE', from, to, 'LEFT', 'RIGHT') end
         if held and held[counts[n]] ~= keys then
           keys = held[counts[n]]
           record = run .. (keys and keys .. ' l' or '-')
         end
         records[2 * n - 1], records[2 * n] = ids[n], record
       end
+      if behind > 0 then call('HINCRBY', GROUPED, list, -behind) end
     end
     if members then
       for key, same in pairs(members) do take_all(key, same, held[key]) end

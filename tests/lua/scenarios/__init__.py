@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.lua.scenarios import (
     bounding,
     families,
+    grouping,
     limiting,
     mending,
     minutes,
@@ -30,6 +31,7 @@ _SUBJECTS = (
     ordering,
     unique,
     limiting,
+    grouping,
     bounding,
     sidings,
     thresholds,

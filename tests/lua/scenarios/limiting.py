@@ -118,7 +118,7 @@ def list_limits(bench: Bench) -> Operation[Any]:
 def explain(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
-    return bench.protocol.explain("l1", "normal", TTL_MS, ["k", "type:custom"], ["urgent", "high"])
+    return bench.protocol.explain("l1", "normal", "", TTL_MS, ["k", "type:custom"], ["urgent", "high"])
 
 
 def mend_permits(bench: Bench) -> Operation[Any]:

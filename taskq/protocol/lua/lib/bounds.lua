@@ -1,35 +1,48 @@
 -- bounds: what a submit does whose queue holds as much in its lists as it may
--- USES bounds queue status tombstones state counters crowd awaited bytes weights
--- INCLUDE clock text terminate bell weights
+-- USES bounds queue status tombstones state counters crowd awaited bytes weights grouped
+-- INCLUDE clock text terminate bell weights groups
 local RISING = {'low', 'normal', 'high', 'urgent'}
--- entries that one submit takes out of lists, and how many of them are looked at together
+-- tasks that one submit takes out of lists, and how many of them are looked at together
 local MOST_SHED, SHED_PAGE = 1000, 50
--- what is taken out of its list: {list, id, whether it is a task that waits, how long its end is kept}; queues with room left
+-- what is taken out of its list: {list, id, whether it is a task that waits, how long its end is kept, its group}; queues with
+-- room left
 local shed, roomy = {}, {}
 
 -- reads only: plans to take so many tasks, and so many bytes, from the tails of the lists below a rank; returns how many there
 -- are of both, or nothing if the caller has no right to read them
 local function plan_shed(prefix, rank, tasks, bytes, keep)
   local planned, lighter = 0, 0
-  for below = 1, rank - 1 do
-    local list, from = prefix .. RISING[below], 0
-    local length = call('LLEN', QUEUE .. list)
-    while from < length and (planned < tasks or lighter < bytes) and planned < MOST_SHED do
-      local found = redis.pcall('LRANGE', QUEUE .. list, -from - SHED_PAGE, -from - 1)
+  local function enough() return planned >= tasks and lighter >= bytes or planned == MOST_SHED end
+  local function plan(list, id, group)
+    local waits = call('SISMEMBER', TOMBSTONES, id) == 0 and call('SISMEMBER', STATUS .. 'pending', id) == 1
+    if waits then check_end(id, 'cancelled', call('HGET', STATE .. id, 'unique') or nil, keep) end
+    shed[#shed + 1] = {list, id, waits, keep, group}
+    planned = planned + 1
+    local weight = waits and bytes > 0 and call('HGET', WEIGHTS, id)
+    lighter = lighter + (weight and tonumber(string.match(weight, '^%d+')) or 0)
+  end
+  -- calls what with each entry from the tail on; returns nothing if the key must not be read
+  local function walk_back(key, what)
+    local from, length = 0, call('LLEN', key)
+    while from < length and not enough() do
+      local found = redis.pcall('LRANGE', key, -from - SHED_PAGE, -from - 1)
       -- it is a list, its length was read
       if found.err then return nil end
-      from = from + SHED_PAGE
       for n = #found, 1, -1 do
-        if planned >= tasks and lighter >= bytes or planned == MOST_SHED then break end
-        local id = found[n]
-        local waits = call('SISMEMBER', TOMBSTONES, id) == 0 and call('SISMEMBER', STATUS .. 'pending', id) == 1
-        if waits then check_end(id, 'cancelled', call('HGET', STATE .. id, 'unique') or nil, keep) end
-        shed[#shed + 1] = {list, id, waits, keep}
-        planned = planned + 1
-        local weight = waits and bytes > 0 and call('HGET', WEIGHTS, id)
-        lighter = lighter + (weight and tonumber(string.match(weight, '^%d+')) or 0)
+        if not enough() then what(found[n]) end
       end
+      from = from + SHED_PAGE
     end
+    return true
+  end
+  for below = 1, rank - 1 do
+    local list = prefix .. RISING[below]
+    local allowed = walk_back(QUEUE .. list, function(entry)
+      local group = string.match(entry, '^@(.*)')
+      if not group then return plan(list, entry) end
+      walk_back(group_key(list, group), function(id) plan(list, id, group) end)
+    end)
+    if not allowed then return nil end
   end
   return planned, lighter
 end
@@ -62,7 +75,7 @@ local function check_bounds(wanted, sizes)
     local prefix, have = queue == 'default' and '' or queue .. ':', {tasks = 0, bytes = 0}
     local most, excess, full = {tasks = tonumber(most_tasks or 0), bytes = tonumber(most_bytes or '') or 0}, {}, nil
     if most.tasks > 0 then
-      for _, priority in ipairs(RISING) do have.tasks = have.tasks + call('LLEN', QUEUE .. prefix .. priority) end
+      for _, priority in ipairs(RISING) do have.tasks = have.tasks + waiting_in(prefix .. priority) end
     end
     if most.bytes > 0 then have.bytes = tonumber(call('HGET', BYTES, queue) or 0) end
     -- what never fits is said first: it must not wait
@@ -88,11 +101,18 @@ local function check_bounds(wanted, sizes)
   end
 end
 
+local function leave_tail(list, id, group)
+  if not group then return call('LREM', QUEUE .. list, '-1', id) end
+  if call('LREM', group_key(list, group), '-1', id) == 0 then return end
+  if call('EXISTS', group_key(list, group)) == 1 then return call('HINCRBY', GROUPED, list, '-1') end
+  call('LREM', QUEUE .. list, '-1', '@' .. group)
+end
+
 local function make_room()
   for _, entry in ipairs(shed) do
-    local list, id, waits, keep = unpack(entry)
+    local list, id, waits, keep, group = unpack(entry, 1, 5)
     -- from the tail, where it was; the end of another may have put somebody behind it
-    call('LREM', QUEUE .. list, '-1', id)
+    leave_tail(list, id, group)
     -- it may be one that was replaced just now
     if waits and call('SISMEMBER', STATUS .. 'pending', id) == 1 then
       terminate(id, 'cancelled', 'pending', gone_json(id, 'shed: its queue was full, and a more urgent task came'), keep)

@@ -1,7 +1,7 @@
 -- claim: the claiming half of a turn
 -- USES queue processing task state status meta paused tombstones counters running large checkpoint signals sagas limited blocked
--- USES jams
--- INCLUDE clock text events settle leave family bodies sequence limits counted weights
+-- USES jams group grouped
+-- INCLUDE clock text events settle leave family bodies sequence limits counted turns weights
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history or a limit, a tombstone, something due or handed back),
 -- the lists are walked after the settles instead, one task after the other.
@@ -49,6 +49,9 @@ local function look_for_claims(due, solo)
     if count < want and not is_paused(list) then
       local found = call('LRANGE', QUEUE .. list, '0', digits(want - count - 1))
       taken[i] = #found
+      for _, entry in ipairs(found) do
+        if string.byte(entry) == 64 then call('LLEN', GROUP .. list .. '/' .. string.sub(entry, 2)) end
+      end
       if count == 0 then ids = found else for n, id in ipairs(found) do ids[count + n] = id end end
       count = count + #found
     end
@@ -70,6 +73,7 @@ local function look_for_claims(due, solo)
     for i = 1, lists do call('LLEN', QUEUE .. ARGV[first_rest + i - 1]) end
     call('SCARD', STATUS .. 'pending')
     call('HLEN', COUNTERS)
+    call('HLEN', GROUPED)
   end
   if want > 0 and settled() == 0 then
     call('HLEN', RUNNING)
@@ -110,8 +114,8 @@ local function state_of(id)
 end
 
 -- a task without a body cannot run: somebody else has deleted it
-local function drop_lost(list, id)
-  call('LPOP', QUEUE .. list)
+local function drop_lost(list, entry, id)
+  leave_line(list, entry, id)
   call('SREM', STATUS .. 'pending', id)
   unweigh({id})
   call('HINCRBY', COUNTERS, 'lost_bodies', 1)
@@ -127,7 +131,7 @@ end
 
 -- Whoever was running when a worker died twice is a suspect and runs alone from then on, so that the one that kills
 -- its worker reaches its limit without taking its neighbours along.
-local function take_one(claims, records, list, id, body)
+local function take_one(claims, records, list, entry, id, body)
   local state = state_of(id)
   local suspicious = (tonumber(state[2]) or 0) >= 2
   if suspicious and call('EXISTS', PROCESSING .. worker) == 1 then
@@ -140,14 +144,15 @@ local function take_one(claims, records, list, id, body)
   if keys and try(check_limits, keys) then
     local full, again = admit(id, keys)
     if full then
-      call('LPOP', QUEUE .. list)
+      leave_line(list, entry, id)
       return block(id, list, full, again, state[6])
     end
     -- which are held, and tell so in its record
     if again then flags = again .. (flags == 'h' and ' hl' or ' l') end
   end
   if state[4] or state[5] then call('HSET', STATE .. id, 'status', 'running') end
-  call('LMOVE', QUEUE .. list, PROCESSING .. worker, 'LEFT', 'RIGHT')
+  leave_line(list, entry, id)
+  call('RPUSH', PROCESSING .. worker, id)
   local n = #claims.ids + 1
   claims.ids[n], claims.bodies[n], claims.has[id] = id, body, true
   claims.counts[2 * n - 1], claims.counts[2 * n] = attempt, tonumber(state[3]) or 0
@@ -163,19 +168,23 @@ end
 local function walk(claims, records, list, limit)
   local found = call('LRANGE', QUEUE .. list, '0', digits(limit - 1))
   if #found == 0 then return 0 end
-  local bodies, fit = fetch(prefixed(TASK, found), claims.large)
+  local ids = {}
+  for i, entry in ipairs(found) do ids[i] = first_of(list, entry, tombs) end
+  local bodies, fit = fetch(prefixed(TASK, ids), claims.large)
   claims.cut = fit < #found
   for i = 1, fit do
-    local id = found[i]
+    local id, entry = ids[i], found[i]
     if tombs and call('SREM', TOMBSTONES, id) == 1 then
-      call('LPOP', QUEUE .. list)
+      leave_line(list, entry, id)
     elseif call('SISMEMBER', STATUS .. 'pending', id) == 0 or claims.has[id] then
-      call('LPOP', QUEUE .. list)
+      leave_line(list, entry, id)
       call('HINCRBY', COUNTERS, 'strays', 1)
     elseif not bodies[i] then
-      drop_lost(list, id)
+      drop_lost(list, entry, id)
+      -- whom it has woken stands at the head now
+      return i
     else
-      take_one(claims, records, list, id, bodies[i])
+      take_one(claims, records, list, entry, id, bodies[i])
       if claims.hold then break end
     end
   end

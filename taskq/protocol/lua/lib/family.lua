@@ -1,6 +1,6 @@
 -- family: children are counted at the tasks that wait for them, each of them once
 -- USES family children gathered state status queue
--- INCLUDE clock text bell events verdict weights
+-- INCLUDE clock text bell events verdict groups weights
 -- A family is a list of children and what has become of them: gathered holds '' for an open one and its result for an
 -- ended one, so that whoever reports the same end again changes nothing. parents and families are names of families with
 -- spaces between them: those that a task is a child in, and those that it has made or waits for.
@@ -14,7 +14,7 @@ local function check_parents(parents)
       call('HLEN', GATHERED .. name)
       if family[2] and family[2] ~= '' then
         call('HLEN', STATE .. family[1])
-        call('LLEN', QUEUE .. family[2])
+        check_line(family[2], group_of(family[1]))
         call('SCARD', STATUS .. 'waiting')
         call('SCARD', STATUS .. 'pending')
       end
@@ -23,13 +23,15 @@ local function check_parents(parents)
   end
 end
 
--- a task that waits goes to the head of its list: it has had its turn, and what it waited for is there
+-- a task that waits goes to the head of its list: it has had its turn, and what it waited for is there; one of a group that has
+-- not begun has not
 local function wake(name, task)
-  local state = call('HMGET', STATE .. task, 'status', 'waits', 'list')
+  local state = call('HMGET', STATE .. task, 'status', 'waits', 'list', 'attempts')
   if state[1] ~= 'waiting' or state[2] ~= name then return end
   call('SMOVE', STATUS .. 'waiting', STATUS .. 'pending', task)
   call('HSET', STATE .. task, 'status', 'pending', 'queued', digits(now))
-  call('LPUSH', QUEUE .. state[3], task)
+  local group = not state[4] and group_of(task)
+  if group then line_up(task, state[3], group) else call('LPUSH', QUEUE .. state[3], task) end
   weigh(task, state[3])
   ring(state[3])
   emit_status(task, 'pending', 'waiting')

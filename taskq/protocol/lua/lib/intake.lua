@@ -1,8 +1,9 @@
 -- intake: store new tasks and put them at the tails of their lists
 -- USES task state status queue queues
--- INCLUDE bell events large weights
+-- INCLUDE bell events large groups weights
 -- ids and bodies; the keys of their bodies and states; list -> ids, and the lists in order
-local newcomers = {ids = {}, bodies = {}, words = {}, states = {}, pushes = {}, lists = {}}
+-- and the group keys of those that have one
+local newcomers = {ids = {}, bodies = {}, words = {}, states = {}, pushes = {}, lists = {}, groups = {}}
 
 local function add_newcomer(id, body, list)
   local n, push = #newcomers.ids + 1, newcomers.pushes[list]
@@ -15,6 +16,7 @@ local function add_newcomer(id, body, list)
     newcomers.lists[#newcomers.lists + 1] = list
   end
   push[#push + 1] = id
+  newcomers.groups[id] = group_in(body)
 end
 
 -- reads only: the first id that is known already
@@ -28,7 +30,8 @@ end
 -- reads only: {full list, its length} if there is no room for them
 local function check_room(max_length)
   for _, list in ipairs(newcomers.lists) do
-    local length = call('LLEN', QUEUE .. list)
+    for _, id in ipairs(newcomers.pushes[list]) do check_line(list, newcomers.groups[id]) end
+    local length = waiting_in(list)
     if max_length > 0 and length + #newcomers.pushes[list] > max_length then return {list, length} end
   end
   if call('EXISTS', unpack(newcomers.states)) > 0 then
@@ -44,7 +47,9 @@ local function let_in()
   call('SADD', STATUS .. 'pending', unpack(newcomers.ids))
   for _, list in ipairs(newcomers.lists) do
     local push = newcomers.pushes[list]
-    call('RPUSH', QUEUE .. list, unpack(push))
+    local entries = {}
+    for _, id in ipairs(push) do entries[#entries + 1] = entry_of(id, list, newcomers.groups[id]) end
+    if #entries > 0 then call('RPUSH', QUEUE .. list, unpack(entries)) end
     for _, id in ipairs(weighing and push or {}) do weigh(id, list) end
     local queue = string.match(list, '^(.*):')
     if queue then call('SADD', QUEUES, queue) end

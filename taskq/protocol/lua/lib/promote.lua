@@ -1,6 +1,6 @@
 -- promote: move what has fallen due to the tails of its lists, and what has waited for a signal too long to their heads
 -- USES scheduled state status queue
--- INCLUDE clock text bell events limits weights
+-- INCLUDE clock text bell events limits groups weights
 local function until_next()
   local head = call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')
   return head[1] and math.max(0, tonumber(head[2]) - now) or -1
@@ -14,7 +14,10 @@ local function fallen_due(limit, wait)
   for i, id in ipairs(ids) do
     states[i] = call('HMGET', STATE .. id, 'status', 'list', 'waits', 'late')
     if id == '@limits' then check_jams() end
-    if states[i][2] then call('LLEN', QUEUE .. states[i][2]) end
+    if states[i][2] then
+      states[i].group = group_of(id)
+      check_line(states[i][2], states[i].group)
+    end
   end
   for _, status in ipairs({'pending', 'scheduled', 'retry', 'waiting'}) do call('SCARD', STATUS .. status) end
   return ids, states
@@ -34,7 +37,7 @@ local function promote(limit, wait)
         local number = string.match(states[i][3] or '', '^[^ ]+')
         call('HSET', STATE .. id, 'status', 'pending', 'queued', digits(now), 'late', (states[i][4] or '') .. ' ' .. (number or ''))
       else
-        call('RPUSH', QUEUE .. list, id)
+        line_up(id, list, states[i].group)
         call('HSET', STATE .. id, 'status', 'pending', 'queued', digits(now))
       end
       call('SMOVE', STATUS .. status, STATUS .. 'pending', id)

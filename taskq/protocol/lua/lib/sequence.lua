@@ -1,6 +1,6 @@
 -- sequence: tasks with the same ordering key start one after the other, in the order of their submits
--- USES sequence state status queue scheduled tombstones
--- INCLUDE clock bell events schedule weights
+-- USES sequence state status scheduled tombstones
+-- INCLUDE clock bell events schedule groups weights
 -- sequence:<key> holds the live tasks of a key in order. Only the first of them may stand in a list or in the schedule, or
 -- run; the others wait and stand nowhere else. So a claim need not look here: whatever ends the first one for good starts
 -- the next in the same step.
@@ -10,7 +10,7 @@ local function check_sequence(key)
   if not key then return end
   for _, id in ipairs(call('ZRANGE', SEQUENCE .. key, '0', '1')) do
     local list = call('HGET', STATE .. id, 'list')
-    if list then call('LLEN', QUEUE .. list) end
+    if list then check_line(list, group_of(id)) end
   end
   call('SCARD', TOMBSTONES)
   call('ZCARD', SCHEDULED)
@@ -27,7 +27,7 @@ local function start(id, list, due)
     schedule(id, tonumber(due), list)
   else
     -- one that was cancelled and replayed may have left a tombstone in its list: it comes alive there
-    if call('SREM', TOMBSTONES, id) == 0 then call('RPUSH', QUEUE .. list, id) end
+    if call('SREM', TOMBSTONES, id) == 0 then line_up(id, list, group_of(id)) end
     weigh(id, list)
     ring(list)
   end

@@ -1,5 +1,5 @@
 -- unique: the end of a task that holds a unique key: who comes after it, and how long the key outlives it
--- USES unique successor state status queue scheduled tombstones
+-- USES unique successor state status scheduled tombstones
 -- INCLUDE clock sequence
 -- unique:<key> is the id of the task that holds the key, successor:<key> that of the one which waits until the holder has
 -- ended. What the submit said about the key stands in the state as rules: "policy ttl window idempotency keep", in ms.
@@ -11,7 +11,7 @@ local function check_unique(key)
   local successor = call('GET', SUCCESSOR .. key)
   if not successor then return false end
   local list = call('HGET', STATE .. successor, 'list')
-  if list then call('LLEN', QUEUE .. list) end
+  if list then check_line(list, group_of(successor)) end
   for _, status in ipairs({'waiting', 'pending', 'scheduled'}) do call('SCARD', STATUS .. status) end
   call('SCARD', TOMBSTONES)
   call('ZCARD', SCHEDULED)

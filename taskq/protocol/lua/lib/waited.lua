@@ -1,5 +1,5 @@
 -- waited: since when the first of a list has waited there
--- USES queue task state status
+-- USES queue task state status group
 -- That is since its submit, or since it came into its list later than that: see lib/promote, lib/leave and whatever wakes
 -- a task. Only times that are noted anyway are looked at, so one that was replayed counts from its submit.
 
@@ -22,9 +22,11 @@ local function waits_since(id)
   return created and math.max(created, type(noted) == 'string' and tonumber(noted) or 0)
 end
 
--- a tombstone waits for nothing; of more than ten at the head of a list, none is the oldest
+-- the first in line: of a group, others may have waited longer; a tombstone waits for nothing; of more than ten at the head of a list, none is the oldest
 local function oldest_of(list)
-  for _, id in ipairs(call('LRANGE', QUEUE .. list, '0', '9')) do
+  for _, entry in ipairs(call('LRANGE', QUEUE .. list, '0', '9')) do
+    local group = string.match(entry, '^@(.*)')
+    local id = group and call('LINDEX', GROUP .. list .. '/' .. group, '0') or entry
     if call('SISMEMBER', STATUS .. 'pending', id) == 1 then return id end
   end
 end
