@@ -37,7 +37,7 @@ _TYPES = {"list": "list", "set": "set", "hash": "hash", "string": "string", "sor
 _READS = {
     "list": ("LLEN", "LRANGE"),
     "set": ("SCARD", "SMEMBERS"),
-    "hash": ("HGETALL", "HMGET"),
+    "hash": ("HGETALL", "HGET", "HMGET"),
     "string": ("GET",),
     "zset": ("ZRANGE", "ZREVRANGE"),
 }
@@ -141,6 +141,7 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
         queue.submit_task(Task(task_type="echo", queue="narrow"))
         with pytest.raises(QueueFull):
             queue.submit_task(Task(task_type="echo", queue="narrow"))
+        queue.set_queue_limit("mail", max_bytes=100_000)
         queue.submit_batch([Task(task_type="look", limit_keys=["few", "window"]) for _ in range(2)])
         queue.submit_task(Task(task_type="look", unique_key="one", ordering_key="one"))
         queue.submit_task(Task(task_type="look", unique_key="two"))

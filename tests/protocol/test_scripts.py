@@ -166,6 +166,7 @@ def test_only_scripts_that_write_nothing_say_so() -> None:
         "lineup",
         "ages",
         "recall",
+        "scales",
         "result",
         "rows",
         "snapshot",
