@@ -203,8 +203,8 @@ def wait_for_result(context: Context, address: str, task_id: str, timeout: float
             return parse_result(stored, context.seal)
         if deadline is not None and time.monotonic() >= deadline:
             raise ResultTimeout(
-                f"task {task_id} has not ended within {timeout:g} s: it goes on; ask again, or look with "
-                f"`taskq task show {task_id}`"
+                f"task {task_id} has not ended within {timeout:g} s: it is not given up; ask again, or see with "
+                f"`taskq task explain {task_id}` what it waits for"
             )
 
 

@@ -86,7 +86,7 @@ class Watch:
         if TaskStatus(self._seen["status"]).terminal:
             return True
         if time.monotonic() > self._deadline:
-            raise ResultTimeout(f"task {self._task_id} has not ended within {self._timeout:g} s: it goes on")
+            raise ResultTimeout(f"task {self._task_id} has not ended within {self._timeout:g} s: it is not given up")
         return False
 
 

@@ -93,7 +93,10 @@ def _place(task: Task, status: dict[str, Any], keys: Keys) -> tuple[str, str]:
     queue = task.queue or DEFAULT_QUEUE
     if word is TaskStatus.PENDING:
         name = list_name(task.queue, task.priority)
-        return f"in queue {queue}, priority {task.priority.label}", keys.key("queue", name)
+        words = f"in queue {queue}, priority {task.priority.label}"
+        if task.group_key:
+            return f"{words}, group {task.group_key}", keys.key("group", f"{name}/{task.group_key}")
+        return words, keys.key("queue", name)
     if word is TaskStatus.RUNNING:
         worker = status["worker_id"] or ""
         return f"on {worker or 'a worker'}", keys.key("processing", worker)

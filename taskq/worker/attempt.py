@@ -6,7 +6,6 @@ import logging
 import random
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +22,7 @@ from taskq.protocol.replies import Claim, Settlement
 from taskq.registry import HandlerSpec, Registry
 from taskq.settings import Settings
 from taskq.states import Outcome, TaskStatus
+from taskq.worker.notes import describe, storable, tell, too_large
 
 log = logging.getLogger("taskq.worker")
 
@@ -207,7 +207,7 @@ class Judge:
     def admit(self, claim: Claim) -> Attempt | Settlement:
         """Return the attempt of a claim, or the settlement of one that cannot or need not run."""
         if len(claim.envelope) > self._max_bytes:
-            return self._end(claim, Outcome.FAIL, _too_large(len(claim.envelope), self._max_bytes), reason="too_large")
+            return self._end(claim, Outcome.FAIL, too_large(len(claim.envelope), self._max_bytes), reason="too_large")
         try:
             task = from_envelope(claim.envelope, seal=self._seal)
             if task.task_id != claim.task_id:
@@ -280,7 +280,13 @@ class Judge:
         return Settlement(claim.task_id, claim.fence, "complete", body, ttl_ms)
 
     def raised(self, attempt: Attempt, error: BaseException) -> Settlement:
-        """Return the settlement of an attempt that raised."""
+        """Return the settlement of an attempt that raised, and log what a handler did not raise on purpose."""
+        settlement = self._settled(attempt, error)
+        if attempt.timed_out or not isinstance(error, ControlFlow):
+            tell(attempt, settlement, error, self._seal)
+        return settlement
+
+    def _settled(self, attempt: Attempt, error: BaseException) -> Settlement:
         claim, task = attempt.claim, attempt.task
         if attempt.committed:
             if not isinstance(error, ControlFlow):
@@ -298,14 +304,14 @@ class Judge:
         policy = attempt.policy
         decision = policy.decide(error, claim.retries)
         if decision.verdict is Verdict.SNOOZE:
-            said = _storable(decision.reason[:_MAX_NOTE_CHARS])
+            said = storable(decision.reason[:_MAX_NOTE_CHARS])
             return Settlement(claim.task_id, claim.fence, Outcome.SNOOZE.value, said, decision.after_ms or 0)
         note = describe(error, attempt.timed_out, task.timeout)
         if decision.verdict is Verdict.RETRY:
             delay_ms = decision.after_ms
             if delay_ms is None:
                 delay_ms = policy.delay_ms(claim.retries + 1, random.random)
-            shown = hide(self._seal, _storable(note[-_MAX_NOTE_CHARS:]), "error", claim.task_id)
+            shown = hide(self._seal, storable(note[-_MAX_NOTE_CHARS:]), "error", claim.task_id)
             return Settlement(claim.task_id, claim.fence, Outcome.RETRY.value, shown, delay_ms)
         if not isinstance(error, Discard):  # which says itself why it is the end
             note = f"{note}\n({decision.reason})"
@@ -320,13 +326,13 @@ class Judge:
     def overdue(self, attempt: Attempt, error: BaseException) -> Settlement:
         """Return the settlement for the case that the process has to be killed over the timeout."""
         attempt.timed_out = True
-        settlement = Judge.raised(self, attempt, error)  # nobody is told: it may never come to this
+        settlement = self._settled(attempt, error)  # nobody is told: it may never come to this
         attempt.timed_out = False
         return settlement
 
     def stubborn(self, attempt: Attempt) -> Settlement:
         """Return the settlement for the case that the process has to be killed, since a cancelled task goes on."""
-        return Judge.raised(self, attempt, TaskCancelled("cancelled; it went on, so its process was killed"))
+        return self._settled(attempt, TaskCancelled("cancelled; it went on, so its process was killed"))
 
     def released(self, attempt: Attempt) -> Settlement:
         """Return the settlement that hands an attempt back uncharged."""
@@ -361,29 +367,3 @@ _REASONS: dict[type[CorruptTask], str] = {
     BadSignature: "bad_signature",
     CannotDecrypt: "cannot_decrypt",
 }
-
-
-def _storable(text: str) -> str:
-    """Return a text without halves of surrogate pairs, which no command can carry."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _too_large(size_bytes: int, limit_bytes: int) -> str:
-    return (
-        f"PayloadTooLarge: the stored envelope is {size_bytes:,} bytes, more than the {limit_bytes:,} that this worker "
-        "reads: raise TASKQ_MAX_MESSAGE_SIZE on every client and worker, then replay it"
-    )
-
-
-def describe(error: BaseException, timed_out: bool, timeout: float | None) -> str:
-    """Return an error as text: the traceback without the frames of taskq itself."""
-    if timed_out:
-        return f"TaskTimeout: it did not end within its timeout of {timeout:g} s"
-    if isinstance(error, Discard):
-        return f"discarded: {error.reason}" if error.reason else "discarded by the handler"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        frame for frame in frames if "/taskq/worker/" not in frame.filename and "/taskq/registry" not in frame.filename
-    ]
-    head = f"Traceback (most recent call last):\n{''.join(traceback.format_list(own))}" if own else ""
-    return f"{head}{''.join(traceback.format_exception_only(error)).strip()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,12 +16,17 @@ from taskq.metrics.endpoint import HttpEndpoint, verdict
 from taskq.metrics.extra import import_exposition, is_instrumented, observe_worker
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
+from taskq.transport.server_info import why_not_connected
 from taskq.worker.guardians import AnyGuardian, guardian_for
 from taskq.worker.health import Health
 from taskq.worker.options import WorkerOptions
 from taskq.worker.supervisor import Supervisor
 
+log = logging.getLogger("taskq.worker")
+
 _SHOWN = ("completed", "failed", "retried", "cancelled", "snoozed", "parked", "released", "refused")
+# as the docs call it: of a type that this worker does not know
+_WORDS = {"parked": "passed over"}
 
 
 def run_worker(settings: Settings, options: WorkerOptions, begin: Callable[[Supervisor], None] | None = None) -> int:
@@ -44,12 +50,12 @@ def run_worker(settings: Settings, options: WorkerOptions, begin: Callable[[Supe
         chosen = ", ".join(map(str, options.partitions)) or "all"
         click.echo(f"  serving   {chosen} of {settings.partitions} partitions")
     click.echo(
-        f"  running   {options.concurrency} tasks at a time in {options.processes} "
-        f"process{'es' if options.processes > 1 else ''}; Ctrl+C to stop"
+        f"  running   {options.concurrency} tasks at a time in "
+        f"{f'each of {options.processes} processes' if options.processes > 1 else '1 process'}; Ctrl+C to stop"
     )
     if queue.namespace.seal is not None:
         click.echo(f"  keys      {queue.namespace.seal.described}")
-    queue.get_queue_stats()  # a server that will not have us is reported here, before any process starts
+    _ask_the_server(queue)
     guardian = guardian_for(queue, options.partitions)
     guardian.start()
     shown: list[list[str]] = []
@@ -72,6 +78,19 @@ def run_worker(settings: Settings, options: WorkerOptions, begin: Callable[[Supe
     queue.close()
     _show_totals(supervisor.totals, guardian.recovered, time.monotonic() - begun)
     return code
+
+
+def _ask_the_server(queue: TaskQueue) -> None:
+    """Report a server that will not have us before any process starts; wait for one that does not answer.
+
+    Raises:
+        TaskqError: if there is no usable server.
+    """
+    why = why_not_connected(queue.transport)
+    if why:
+        where, patience = queue.namespace.endpoint.shown, queue.settings.call_timeout_seconds
+        log.warning("no answer from %s yet (%s); trying for up to %g s, Ctrl+C ends it", where, why, patience)
+    queue.get_queue_stats()
 
 
 def _serve_health(options: WorkerOptions, guardian: AnyGuardian) -> tuple[Health | None, HttpEndpoint | None]:
@@ -105,7 +124,9 @@ def _serve_health(options: WorkerOptions, guardian: AnyGuardian) -> tuple[Health
 
 
 def _show_totals(totals: Counter[str], recovered: int, seconds: float) -> None:
-    counts = [f"{totals[name]} {name}" for name in _SHOWN if totals[name] or name in ("completed", "failed")]
+    counts = [
+        f"{totals[name]} {_WORDS.get(name, name)}" for name in _SHOWN if totals[name] or name in ("completed", "failed")
+    ]
     if recovered:
         counts.append(f"{recovered} recovered from dead workers")
     rate = totals["completed"] / seconds if seconds > 0 else 0.0

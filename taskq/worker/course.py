@@ -13,9 +13,10 @@ from taskq.model.codec import decode, encode
 from taskq.model.result import headline
 from taskq.model.retry import Decision, Discard, RetryPolicy, Snooze, Verdict
 from taskq.model.task import Task
-from taskq.worker.attempt import AttemptLost, TaskCancelled, TaskTimeout, Waiting, describe
+from taskq.worker.attempt import AttemptLost, TaskCancelled, TaskTimeout, Waiting
 from taskq.worker.commit import commit_together
 from taskq.worker.context import TaskContext
+from taskq.worker.notes import describe
 from taskq.workflow import signals
 from taskq.workflow.commits import Together
 from taskq.workflow.sagas import ABORTED, Record, SagaState, read_record

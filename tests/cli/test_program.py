@@ -114,6 +114,12 @@ def test_an_unusable_setting_is_a_usage_error(run: Run) -> None:
     assert result.stderr == ("taskq: prefix cannot be 'a/b' (flag): expected letters, digits and the signs _ . { } -\n")
 
 
+def test_a_worker_says_at_once_that_no_server_answers(run: Run) -> None:
+    result = run("worker", env={"TASKQ_REDIS_URL": NOWHERE, "TASKQ_CALL_TIMEOUT": "0.2"})
+    assert result.exit_code == 3
+    assert f"no answer from {NOWHERE} yet (" in result.stderr
+
+
 def test_no_server_is_said_at_once_and_ends_with_3(run: Run) -> None:
     result = run("stats", env={"TASKQ_REDIS_URL": NOWHERE, "TASKQ_CALL_TIMEOUT": "50ms"})
     assert result.exit_code == 3

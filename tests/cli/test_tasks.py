@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import redis
+
 from taskq import Task, TaskWorker
 from taskq.flows import due_in
 from taskq.queue import TaskQueue
@@ -51,6 +53,15 @@ def test_ls_by_status(run: Run, run_json: Callable[..., Any], queue: TaskQueue) 
     empty = run("task", "ls", "--status", "running")
     assert empty.stdout == ""
     assert "there is no task that is running" in empty.stderr
+
+
+def test_show_of_a_group_names_the_list_that_has_the_task(
+    run: Run, run_json: Callable[..., Any], queue: TaskQueue, redis_client: redis.Redis
+) -> None:
+    task_id = queue.submit_task(Task(task_type="report", group_key="ada", queue="mail"))
+    card = run_json("task", "show", task_id)
+    assert redis_client.lrange(card["key"], 0, -1) == [task_id]
+    assert "in queue mail, priority normal, group ada  (" in run("task", "show", task_id).stdout
 
 
 def test_show_pending(run: Run, queue: TaskQueue, prefix: str) -> None:

@@ -83,7 +83,7 @@ def test_at_the_timeout_the_task_goes_on(client: Client, hands: Hands) -> None:
     task_id = client.submit_task(Task())
     started = time.monotonic()
     with pytest.raises(
-        ResultTimeout, match=rf"task {task_id} has not ended within 0.2 s: it goes on.*task show {task_id}"
+        ResultTimeout, match=rf"task {task_id} has not ended within 0.2 s: it is not given up.*task explain {task_id}"
     ):
         client.wait_for_result(task_id, 0.2)
     assert 0.15 < time.monotonic() - started < 3

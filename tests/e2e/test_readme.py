@@ -142,7 +142,7 @@ def test_a_task_of_ones_own_is_in_the_dashboard(start: Start, tmp_path: Path) ->
     (content,) = blocks(heading, "python")
     (tmp_path / "greet.py").write_text(content)
     setup, shell = blocks(heading, "sh")
-    assert setup.splitlines() == ["python3 -m venv .venv", ". .venv/bin/activate", "pip install '.[web]'"]
+    assert setup.splitlines() == ["python3 -m venv venv", ". venv/bin/activate", "pip install '.[web]'"]
     worker_line, dashboard_line, submit_line = shell.splitlines()
     start(worker_line, tmp_path)
     port = free_port()

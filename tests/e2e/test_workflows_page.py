@@ -22,7 +22,10 @@ def sections_of(page: Path) -> dict[str, Blocks]:
 
 
 def follow(blocks: Blocks, start: Start, folder: Path) -> tuple[list[str], list[str]]:  # noqa: F811 - the fixture
-    """Write the files, start the worker, run the program; return its lines and those that the page shows."""
+    """Write the files, start the worker if there is one, run the program and what comes behind it.
+
+    Return the lines that the program has printed, and those that the page shows.
+    """
     expected: list[str] = []
     for language, content in blocks:
         if language == "python":
@@ -31,11 +34,12 @@ def follow(blocks: Blocks, start: Start, folder: Path) -> tuple[list[str], list[
             (folder / name[1]).write_text(content)
             expected += re.findall(r"^ *print\(.*  # (.*)$", content, re.MULTILINE)
     (shell,) = [content for language, content in blocks if language == "sh"]
-    worker_line, program_line = shell.splitlines()
-    assert worker_line.endswith(" &")
-    start(worker_line.removesuffix(" &"), folder)
+    lines = shell.splitlines()
+    if lines[0].endswith(" &"):
+        start(lines.pop(0).removesuffix(" &"), folder)
     assert expected
-    return [line.rstrip() for line in start(program_line, folder).output().splitlines()], expected
+    printed, *_ = [start(line, folder).output() for line in lines]
+    return [line.rstrip() for line in printed.splitlines()], expected
 
 
 SECTIONS = {**sections_of(ROOT / "docs" / "workflows.md"), **sections_of(ROOT / "docs" / "flow-control.md")}

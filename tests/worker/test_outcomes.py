@@ -279,3 +279,33 @@ def test_a_result_is_kept_as_long_as_the_task_asks(
 
     assert 0 < redis_client.pttl(f"{prefix}:result:{short['task_id']}") <= 30_000
     assert 3_500_000 < redis_client.pttl(f"{prefix}:result:{usual['task_id']}") <= 3_600_000
+
+
+# -- what the log of the worker says --
+
+
+def test_each_retry_and_the_end_have_a_line(run: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    policy = RetryPolicy(max_retries=1, backoff=Backoff.CONSTANT, delay_seconds=0, jitter=0)
+    task_id = run(raising(ValueError("first line\nsecond line")), policy)["task_id"]
+    assert [(record.levelname, record.getMessage()) for record in caplog.records if task_id in record.getMessage()] == [
+        ("WARNING", f"task {task_id} (one) raised ValueError: first line: retry 1 of 1 in 0.0 s"),
+        (
+            "ERROR",
+            f"task {task_id} (one) has failed, it is among the dead letters: ValueError: first line; "
+            f"`taskq task show {task_id}` has the traceback",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("error", [Retry(after=0), Snooze(0), Discard("no")], ids=["retry", "snooze", "discard"])
+def test_what_a_handler_asks_for_is_no_error(
+    run: Callable[..., Any], caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    times = iter([error])
+
+    def once(task: Task) -> None:
+        for asked in times:
+            raise asked
+
+    task_id = run(once)["task_id"]
+    assert not [record for record in caplog.records if task_id in record.getMessage()]

@@ -218,3 +218,14 @@ def test_a_forged_schedule_is_not_fired(sealed: TaskQueue, redis_client: redis.R
 def test_errors_are_one_tree() -> None:
     assert issubclass(BadSignature, CorruptTask)
     assert issubclass(CannotDecrypt, CorruptTask)
+
+
+def test_the_log_has_no_more_of_an_encrypted_error_than_its_type(
+    sealed: TaskQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = worker_of(sealed)
+    task_id = sealed.submit_task(Task(task_type="fail", payload=SECRET, max_retries=0))
+    worker.run_until_empty()
+    said = [record.getMessage() for record in caplog.records if task_id in record.getMessage()]
+    assert len(said) == 1
+    assert SECRET not in caplog.text
