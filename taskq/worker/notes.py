@@ -46,7 +46,7 @@ def tell(attempt: Attempt, settlement: Settlement, error: BaseException, seal: S
         seal: encrypts errors, if there are keys for it.
     """
     claim, task_type = attempt.claim, attempt.task.task_type
-    said = headline(describe(error, attempt.timed_out, attempt.task.timeout))[:_MAX_LINE_CHARS]
+    said = storable(headline(describe(error, attempt.timed_out, attempt.task.timeout))[:_MAX_LINE_CHARS])
     if seal is not None and seal.encrypts:
         said = type(error).__name__
     if settlement.outcome == Outcome.RETRY.value:
