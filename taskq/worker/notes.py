@@ -22,16 +22,23 @@ _MAX_LINE_CHARS = 300
 
 def describe(error: BaseException, timed_out: bool, timeout: float | None) -> str:
     """Return an error as text: the traceback without the frames of taskq itself."""
-    if timed_out:
-        return f"TaskTimeout: it did not end within its timeout of {timeout:g} s"
-    if isinstance(error, Discard):
-        return f"discarded: {error.reason}" if error.reason else "discarded by the handler"
+    if timed_out or isinstance(error, Discard):
+        return _named(error, timed_out, timeout)
     frames = traceback.extract_tb(error.__traceback__)
     own = [
         frame for frame in frames if "/taskq/worker/" not in frame.filename and "/taskq/registry" not in frame.filename
     ]
     head = f"Traceback (most recent call last):\n{''.join(traceback.format_list(own))}" if own else ""
-    return f"{head}{''.join(traceback.format_exception_only(error)).strip()}"
+    return head + _named(error, timed_out, timeout)
+
+
+def _named(error: BaseException, timed_out: bool, timeout: float | None) -> str:
+    """Return what an error is called and says, without where it was raised."""
+    if timed_out:
+        return f"TaskTimeout: it did not end within its timeout of {timeout:g} s"
+    if isinstance(error, Discard):
+        return f"discarded: {error.reason}" if error.reason else "discarded by the handler"
+    return "".join(traceback.format_exception_only(error)).strip()
 
 
 def tell(attempt: Attempt, settlement: Settlement, error: BaseException, seal: Seal | None) -> None:
@@ -46,7 +53,7 @@ def tell(attempt: Attempt, settlement: Settlement, error: BaseException, seal: S
         seal: encrypts errors, if there are keys for it.
     """
     claim, task_type = attempt.claim, attempt.task.task_type
-    said = storable(headline(describe(error, attempt.timed_out, attempt.task.timeout))[:_MAX_LINE_CHARS])
+    said = storable(headline(_named(error, attempt.timed_out, attempt.task.timeout))[:_MAX_LINE_CHARS])
     if seal is not None and seal.encrypts:
         said = type(error).__name__
     if settlement.outcome == Outcome.RETRY.value:

@@ -99,7 +99,7 @@ def test_ten_restarts_under_load_lose_nothing_and_no_worker(site: Site, ledger: 
         for _ in range(10):
             done = site.counter("completed")
             site.server.restart()
-            eventually(lambda done=done: site.counter("completed") > done, 40, "work to go on")  # type: ignore[misc]
+            eventually(lambda done=done: site.counter("completed") > done, 40, "work to go on")  # type: ignore[misc]  # no type for a default
         assert load.submitted > 40
     assert site.counter("recovered") == 0, "no worker was taken for dead"
 
@@ -110,7 +110,7 @@ def test_a_server_that_is_killed_has_lost_nothing(site: Site, ledger: Ledger) ->
             done = site.counter("completed")
             site.server.kill9()
             site.server.start()
-            eventually(lambda done=done: site.counter("completed") > done, 40, "work to go on")  # type: ignore[misc]
+            eventually(lambda done=done: site.counter("completed") > done, 40, "work to go on")  # type: ignore[misc]  # no type for a default
     assert site.counter("recovered") == 0
 
 

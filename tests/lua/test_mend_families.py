@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.lua.test_family import end, fan_out, status
-from tests.state import TIMES, Bench, State
+from tests.lua.test_mend import mend_place
+from tests.state import Bench, State
 
 RESULT = '{"task_id":"a","status":"completed"}'
 
 
 def mend(bench: Bench, verb: str, name: str = "p/1", detail: str = "") -> tuple[list[str], State]:
-    bench.audited = False
-    done, changed = bench.act(bench.protocol.mend_place(verb, name, detail, TIMES.lease_ms))
-    return list(done), changed
+    return mend_place(bench, verb, name, detail)
 
 
 @pytest.mark.parametrize(
