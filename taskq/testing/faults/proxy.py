@@ -172,8 +172,9 @@ class Proxy:
     async def _relay_requests(self, reader: asyncio.StreamReader, pair: _Pair) -> None:
         async for frame in frames(reader):
             parts = words(frame)
-            self._remember(parts)
+            # first the faults: whoever has seen a command in ``names`` and then adds a fault means a later one
             fault = self._fault_for(parts)
+            self._remember(parts)
             if fault is not None and fault.action in ("cut", "before"):
                 fault.do()
                 return
