@@ -102,6 +102,8 @@ def test_the_floors_are_those_that_are_checked() -> None:
     layers = setup["importlinter:contract:floors"]["layers"]
     shown = [word for row in table(read("docs/architecture.md"), "Floors") for word in words_of(row[0])]
     assert shown == re.findall(r"taskq\.(\w+)", layers)
+    without_redis = setup["importlinter:contract:redis"]["source_modules"]
+    assert {*re.findall(r"taskq\.(\w+)", without_redis), "transport"} == set(shown)
 
 
 # -- keys --
