@@ -8,7 +8,9 @@ from typing import Any
 
 from taskq.model.bound import QueueLimit
 from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo
+from taskq.model.task import Task
 from taskq.model.threshold import MAX_THRESHOLDS, SlaReading
+from taskq.protocol.keys import list_name, lists_of
 from taskq.protocol.operation import Argument, Operation
 from taskq.protocol.replies import Circumstances, parse_ages, parse_circumstances, parse_limits, parse_readings
 
@@ -19,7 +21,7 @@ ARGUMENTS: dict[str, str] = {
     "bounds": "verb queue wanted",
     "weigh": "cursor count",
     "ages": "lists*",
-    "explain": "id list group ttl keys ahead*",
+    "explain": "id list group unique ttl keys ahead*",
     "sla": "list wanted most",
     "read_sla": "",
     "watch": "period",
@@ -63,11 +65,12 @@ class AdmissionOperations:
         """Return the limits of queues, and what each holds."""
         return self._build("bounds", ("list", "", ""), _parse_bounds)
 
-    def explain(
-        self, task_id: str, list_name: str, group: str, ttl_ms: int, keys: Sequence[str], ahead: Sequence[str]
-    ) -> Operation[Circumstances]:
-        """Return what holds a task up, which ``keys`` count; ``ahead`` names the lists that are claimed from first."""
-        return self._build("explain", (task_id, list_name, group, ttl_ms, " ".join(keys), *ahead), parse_circumstances)
+    def explain(self, task: Task, ttl_ms: int) -> Operation[Circumstances]:
+        """Return what holds a task up; ``ttl_ms`` is for how long results are kept."""
+        names, own = lists_of(task.queue), list_name(task.queue, task.priority)
+        keys = " ".join((*task.limit_keys, f"type:{task.task_type}"))
+        said = (task.task_id, own, task.group_key or "", task.unique_key or "", ttl_ms, keys)
+        return self._build("explain", (*said, *names[: names.index(own)]), parse_circumstances)
 
     def ages(self, lists: Sequence[str]) -> Operation[list[float | None]]:
         """Return for how many seconds the first task of each list has waited, None for an empty one."""

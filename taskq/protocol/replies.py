@@ -177,6 +177,13 @@ class OpenFamily(NamedTuple):
     open: tuple[str, ...]
 
 
+class HeldKey(NamedTuple):
+    """Who holds a unique key (empty: nobody), and for how many ms from now on at the most (-1: no time is set)."""
+
+    holder: str
+    left_ms: int
+
+
 class Circumstances(NamedTuple):
     """What holds a task up.
 
@@ -193,6 +200,7 @@ class Circumstances(NamedTuple):
         all_paused: whether all lists are.
         type_paused: whether its type is.
         circuits: by key those that are not closed.
+        held: its unique key.
     """
 
     now_ms: int
@@ -207,6 +215,7 @@ class Circumstances(NamedTuple):
     all_paused: bool = False
     type_paused: bool = False
     circuits: Mapping[str, CircuitState] = MappingProxyType({})
+    held: HeldKey | None = None
 
 
 _CREATED = re.compile(rb'"created_at":"([^"]*)"')
@@ -326,7 +335,7 @@ def _age(now_ms: int, head: bytes, queued: bytes) -> float:
 
 def parse_circumstances(reply: list[Any]) -> Circumstances:
     """Return what explain answered."""
-    now_ms, limit, family = reply[0], reply[5], reply[6]
+    now_ms, limit, family, held = reply[0], reply[5], reply[6], reply[10]
     gates = texts(reply[9])
     return Circumstances(
         now_ms,
@@ -341,6 +350,7 @@ def parse_circumstances(reply: list[Any]) -> Circumstances:
         reply[2] > 1,
         any(gates[1::3]),
         {key: CircuitState.parse(gate, 0, now_ms) for key, gate in zip(gates[::3], gates[2::3], strict=True) if gate},
+        HeldKey(texts(held[:1])[0], held[1]) if held else None,
     )
 
 
