@@ -205,6 +205,9 @@ def _queued(case: _Case, name: str) -> Explanation:
         seconds = round(ahead / rate, 1)
         details["expected_seconds"] = seconds
         message += f"; at {rate:.1f} ends a second it starts in about {seconds:g} s"
+    if (limit := case.found.queue) is not None:
+        details["queue_limit"] = limit.to_dict()
+        message += f"; its queue {limit.queue} holds {limit.held()}"
     return case.because("queued", message, **details)
 
 

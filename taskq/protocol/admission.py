@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from taskq.model.bound import QueueLimit
@@ -12,6 +11,7 @@ from taskq.model.task import Task
 from taskq.model.threshold import MAX_THRESHOLDS, SlaReading
 from taskq.protocol.keys import list_name, lists_of
 from taskq.protocol.operation import Argument, Operation
+from taskq.protocol.queue_limits import parse_queue_limits
 from taskq.protocol.replies import Circumstances, parse_ages, parse_circumstances, parse_limits, parse_readings
 
 # as in operations.py, which loads these scripts with the others
@@ -63,7 +63,9 @@ class AdmissionOperations:
 
     def list_bounds(self) -> Operation[dict[str, QueueLimit]]:
         """Return the limits of queues, and what each holds."""
-        return self._build("bounds", ("list", "", ""), _parse_bounds)
+        return self._build(
+            "bounds", ("list", "", ""), lambda reply: {limit.queue: limit for limit in parse_queue_limits(reply)}
+        )
 
     def explain(self, task: Task, ttl_ms: int) -> Operation[Circumstances]:
         """Return what holds a task up; ``ttl_ms`` is for how long results are kept."""
@@ -95,14 +97,3 @@ class AdmissionOperations:
     def watch(self, period_ms: int) -> Operation[bool]:
         """Tell of breaches, unless that was done in the last ``period_ms``; return whether there are thresholds."""
         return self._build("watch", (period_ms,), lambda reply: reply == 1)
-
-
-def _parse_bounds(reply: list[Any]) -> dict[str, QueueLimit]:
-    limits = [
-        QueueLimit.parse(queue.decode(), text.decode()) for queue, text in zip(reply[::5], reply[1::5], strict=True)
-    ]
-    held = zip(limits, reply[2::5], reply[3::5], reply[4::5], strict=True)
-    return {
-        limit.queue: replace(limit, tasks=tasks, bytes=int(size) if size else None, awaited=awaited == 1)
-        for limit, tasks, size, awaited in held
-    }

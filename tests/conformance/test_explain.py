@@ -278,6 +278,13 @@ def dependent(client: Client, hands: Hands) -> str:
     return task_id
 
 
+def of_a_limited_queue(client: Client, hands: Hands) -> str:
+    client.set_queue_limit("mail", max_tasks=9, max_bytes=64_000)
+    serve(hands, "postman", lists_of("mail"))
+    client.submit_task(Task(queue="mail"))
+    return client.submit_task(Task(queue="mail", priority="high"))
+
+
 def unknown(client: Client, hands: Hands) -> str:
     return "nobody"
 
@@ -354,6 +361,11 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (for_a_time, "queued", r"; it keeps the unique key k until it has ended, and no longer than until 20\S+Z$"),
     (replaced, "cancelled", r"it has ended at 20.*: replaced by newer"),
     (dependent, "dependencies", r"1 of 2 dependencies have not ended yet: two"),
+    (
+        of_a_limited_queue,
+        "queued",
+        r"in the list mail:high; its queue mail holds 2 of 9 tasks and \d{3} of 64,000 bytes$",
+    ),
     (unknown, "unknown", r"there is no task nobody: it never existed"),
 ]
 
