@@ -7,7 +7,7 @@
 -- BRANCH  rounds
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
---         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
+--         {ids}, {body per id}, {attempt, retries (see lib/claim) per id; empty if all are new}, seq}: the turn is done;
 --         {0, seq} the worker is not registered; {-1, seq} it comes too late: turns with higher numbers were seen
 -- The claims of a turn share one fence word, and are numbered on from its first part. rest is the names of the lists to
 -- walk in order, then what has finished (see lib/settle). ring_on is 1 if the worker may have taken a hint since its last
@@ -348,7 +348,7 @@ if seq <= last then
     if run and run.fence == first .. '.' .. token .. '.' .. digits(seq) then
       local n = #ids + 1
       ids[n], bodies[n] = id, call('GET', TASK .. id) or ''
-      counts[2 * n - 1], counts[2 * n] = run.attempt, tonumber(call('HGET', STATE .. id, 'retries')) or 0
+      counts[2 * n - 1], counts[2 * n] = run.attempt, retries_of(unpack(call('HMGET', STATE .. id, 'retries', 'begun')))
     end
   end
   return {1, now, first, until_next(), tonumber(held_back), refused, ids, bodies, counts, seq}

@@ -106,11 +106,16 @@ local function take_together(claims, taken)
 end
 
 local function state_of(id)
-  local state = redis.pcall('HMGET', STATE .. id, 'attempts', 'crashes', 'retries', 'status', 'unique', 'since', 'leads')
+  local state = redis.pcall('HMGET', STATE .. id, 'attempts', 'crashes', 'retries', 'status', 'unique', 'since', 'leads', 'begun')
   if not state.err then return state end
   -- not ours, and too late to stop: without it the task is as good as new
   call('DEL', STATE .. id)
   return {}
+end
+
+-- as a claim tells them: below 0, -1 for none, if the task has begun what is to come to its end
+local function retries_of(retries, begun)
+  return begun and -1 - (tonumber(retries) or 0) or tonumber(retries) or 0
 end
 
 -- a task without a body cannot run: somebody else has deleted it
@@ -155,7 +160,7 @@ local function take_one(claims, records, list, entry, id, body)
   call('RPUSH', PROCESSING .. worker, id)
   local n = #claims.ids + 1
   claims.ids[n], claims.bodies[n], claims.has[id] = id, body, true
-  claims.counts[2 * n - 1], claims.counts[2 * n] = attempt, tonumber(state[3]) or 0
+  claims.counts[2 * n - 1], claims.counts[2 * n] = attempt, retries_of(state[3], state[8])
   records[2 * n - 1], records[2 * n] = id, record_of(claims, list, digits(attempt), flags)
   if state[7] then
     call('HDEL', STATE .. id, 'leads')
