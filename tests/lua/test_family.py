@@ -92,7 +92,7 @@ def test_a_parent_waits_in_no_list_and_holds_no_slot(bench: Bench) -> None:
     assert not {"running", "processing:w1", "queue:normal", "scheduled"} & state.keys()
 
 
-def test_the_last_end_wakes_it_at_the_head_of_its_list(bench: Bench) -> None:
+def test_the_last_end_wakes_it_and_charges_no_attempt(bench: Bench) -> None:
     fan_out(bench, "a", "b")
     bench.submit_ids("other")
     end(bench, {})
