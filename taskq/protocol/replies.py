@@ -216,7 +216,7 @@ def pairs(reply: list[bytes]) -> dict[str, str]:
 
 def _known(task_id: str, body: bytes, numbers: tuple[int, int], fence: str, fence_number: int) -> Claim:
     attempt, retries = numbers
-    begun = retries < 0  # see lua/lib/claim
+    begun = retries < 0  # see lua/lib/noted
     return Claim(task_id, body, attempt, -1 - retries if begun else retries, fence, fence_number, begun)
 
 

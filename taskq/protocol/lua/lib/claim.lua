@@ -1,7 +1,7 @@
 -- claim: the claiming half of a turn
 -- USES queue processing task state status meta paused tombstones counters running large checkpoint signals sagas limited blocked
 -- USES jams group grouped
--- INCLUDE clock text events settle leave family bodies sequence limits counted turns weights
+-- INCLUDE clock text events settle leave family bodies sequence limits counted turns weights noted
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history or a limit, a tombstone, something due or handed back),
 -- the lists are walked after the settles instead, one task after the other.
@@ -111,11 +111,6 @@ local function state_of(id)
   -- not ours, and too late to stop: without it the task is as good as new
   call('DEL', STATE .. id)
   return {}
-end
-
--- as a claim tells them: below 0, -1 for none, if the task has begun what is to come to its end
-local function retries_of(retries, begun)
-  return begun and -1 - (tonumber(retries) or 0) or tonumber(retries) or 0
 end
 
 -- a task without a body cannot run: somebody else has deleted it
