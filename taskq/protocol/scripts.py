@@ -195,7 +195,7 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
     if _CLOCK_MARKER in body:
         body = body.replace(_CLOCK_MARKER, fragments.pop("read_clock") + "\n")
     for names in _COPY.findall(body):
-        there = branches if names == " ".join(header.branches) else fragments
+        there = branches if set(names.split()) <= set(header.branches) else fragments
         copies = "".join(f"{text}\n" for text in _copies(tuple(names.split()), there))
         body = body.replace(f"-- COPY {names}\n", copies, 1)
     shebang = "#!lua" + (f" flags={','.join(header.flags)}" if header.flags else "")
