@@ -94,6 +94,11 @@ class Facts(NamedTuple):
         return words[1] if len(words) > 1 else ""
 
     @property
+    def held_keys(self) -> tuple[str, ...]:
+        """The keys of limits whose permits it holds, by its record."""
+        return tuple(self.record.split(" ")[5:-1])
+
+    @property
     def trail(self) -> tuple[Any, ...]:
         """What differs after each move: the same trail twice means that it has stood where it was in between."""
         return self.statuses, self.tombstone, self.state.get("started"), self.record

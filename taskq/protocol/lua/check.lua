@@ -13,7 +13,7 @@
 -- source is ids, sample (some of a status) or processing; list (of a group it is '<list>/<group key>'), whose reply is {next cursor,
 -- {id, how many entries of it there should be, ...}}; or one whose reply is {next cursor, {names}}: status, running, scheduled, dead,
 -- tombstones, retained, retention, workers, leases, sagas, held (keys of permits, by what runs), blocked, children, jams, a hash by its name, strangers, those of some ids that no
--- status set has, or gathered, what a family was told of some children: '' nothing, their status, '?' if that is not known, or
+-- status set has, miscounts, what is wrong with the permits of some keys, or gathered, what a family was told of some children: '' nothing, their status, '?' if that is not known, or
 -- not without a look at more than count bytes. What is small the server shows all at once, a hash up to 512 fields: so ids are asked for first, and
 -- then of each, in pages, what is known.
 -- Lists are walked from their tails: what is taken from the head meanwhile moves nothing, what comes to the tail is seen
@@ -50,6 +50,11 @@ local NAMES = {
       for key in string.gmatch(held_in(next_cursor[2][i]) or '', '[^ ]+') do found[#found + 1] = key end
     end
     return next_cursor[1], found
+  end,
+  miscounts = function()
+    local words = {}
+    for i = first_ids, #ARGV do words[#words + 1] = miscount_of(ARGV[i]) or '' end
+    return '0', words
   end,
   blocked = function() return members_of(call('ZSCAN', BLOCKED .. name, cursor, 'COUNT', count), 2) end,
   children = function() return from_tail(call('LLEN', CHILDREN .. name),

@@ -54,10 +54,7 @@ local JUDGE = {
       return first .. ' is the first of it, and not live or of another'
     end
   end,
-  permits = function(key)
-    local run, said = miscounted(key)
-    return run and run .. ' run with it, and ' .. (said or 'none') .. ' are counted'
-  end,
+  permits = function(key) return miscount_of(key) end,
   blocked = function(id)
     local state = call('HMGET', STATE .. id, 'status', 'blocked')
     return (state[1] ~= 'waiting' or state[2] ~= of) and call('ZSCORE', BLOCKED .. of, id) and id .. ' does not wait for it'
