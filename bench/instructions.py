@@ -134,7 +134,7 @@ def measure(server: Counted, case: Case) -> tuple[float, float]:
 
 
 def main(binary: str | None, chosen: str = "") -> None:
-    """Print a row for the first case and for each whose name contains one of the texts in ``chosen``, with commas between."""
+    """Print a row for the first case, and for each whose name has one of the texts in ``chosen``, with commas between."""
     path = Path(binary) if binary else find_server_binary()[0]
     print(f"{path.name}; thousands of instructions per task, turns of {WANT}\n")
     print(f"{'':<40} {'submit':>8} {'turns':>8}")
