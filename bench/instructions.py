@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import redis
 
 from bench.measures import new_queue, ready_to_take_turns, take_turns, task
 from taskq import Task
+from taskq.testing.faults.server import free_port
 from taskq.transport.server_binary import find_server_binary
 
 TURNS, WANT = 60, 10
@@ -87,9 +87,7 @@ class Counted:
 def counted(binary: Path) -> Iterator[Counted]:
     """Start a server under callgrind."""
     folder = Path(tempfile.mkdtemp(prefix="taskq-bench-"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no"]
     # nothing that the clock starts, or a busy machine would be counted: see docs/decisions/0061
     options += ["--hz", "1", "--dynamic-hz", "no", "--activerehashing", "no", "--enable-debug-command", "yes"]
@@ -134,7 +132,7 @@ def measure(server: Counted, case: Case) -> tuple[float, float]:
 
 
 def main(binary: str | None, chosen: str = "") -> None:
-    """Print a row for the first case, and for each whose name has one of the texts in ``chosen``, with commas between."""
+    """Print a row for the first case, and for each whose name contains one of ``chosen``, with commas between."""
     path = Path(binary) if binary else find_server_binary()[0]
     print(f"{path.name}; thousands of instructions per task, turns of {WANT}\n")
     print(f"{'':<40} {'submit':>8} {'turns':>8}")

@@ -18,18 +18,8 @@ from pathlib import Path
 
 import redis
 
+from taskq.testing.faults.server import HOST, free_port
 from taskq.transport.server_binary import find_server_binary
-
-HOST = "127.0.0.1"
-
-
-def free_port() -> int:
-    """Return a port on which nothing listens, below the range of local ports of connections."""
-    for port in range(21_000 + os.getpid() % 5_000, 32_000):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, port))
-            return port
-    raise RuntimeError("no free port")
 
 
 @dataclass

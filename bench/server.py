@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,13 +13,8 @@ from pathlib import Path
 
 import redis
 
+from taskq.testing.faults.server import free_port
 from taskq.transport.server_binary import find_server_binary
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def pin(cpu: int, pid: int = 0) -> None:
@@ -54,7 +48,7 @@ def running(binary: str | None = None) -> Iterator[tuple[str, redis.Redis]]:
     """
     path = Path(binary) if binary else find_server_binary()[0]
     folder = tempfile.mkdtemp(prefix="taskq-bench-")
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen(
         [path, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"],
         stdout=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from taskq.errors import InvalidTask
 from taskq.flows import PAGE, Context, Flow, not_found
@@ -13,6 +14,7 @@ from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.views import DeadLetter, status_dict, whole
 from taskq.protocol.keys import list_name
 from taskq.protocol.replies import Inspection
+from taskq.protocol.walks import every_page
 from taskq.states import TaskStatus
 
 
@@ -65,13 +67,8 @@ def _ids_of_dead(context: Context, task_ids: Iterable[str] | None) -> Flow[list[
     """Return the ids that were given, or all that are dead now: a task that dies meanwhile is not met twice."""
     if task_ids is not None:
         return list(task_ids)
-    found: list[str] = []
-    cursor = "0"
-    while True:
-        cursor, ids = yield context.protocol.ids("dead", cursor, PAGE)
-        found += ids
-        if cursor == "0":
-            return list(dict.fromkeys(found))
+    pages = yield from every_page(partial(context.protocol.ids, "dead", count=PAGE))
+    return list(dict.fromkeys(task_id for _, ids in pages for task_id in ids))
 
 
 def _replay_ids(context: Context, task_ids: list[str], reopen: bool) -> Flow[int]:

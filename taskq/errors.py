@@ -43,7 +43,7 @@ class DuplicateTask(TaskqError):
 
 
 class QueueFull(TaskqError):
-    """The queue has reached its maximum length; nothing was stored, or only the beginning of a large batch.
+    """A list or a queue holds as much as it may; nothing was stored, or only the beginning of a large batch.
 
     Attributes:
         stored: how many tasks of the batch were stored.

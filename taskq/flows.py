@@ -10,6 +10,8 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,7 +30,7 @@ from taskq.protocol.keys import list_name, lists_of, split_list_name
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol
 from taskq.protocol.replies import Inspection
-from taskq.protocol.walks import all_cards, all_sizes
+from taskq.protocol.walks import all_cards, all_sizes, every_page
 from taskq.settings import Settings
 from taskq.states import TaskPriority, TaskStatus
 
@@ -263,13 +265,9 @@ def purge(context: Context, queue: str | None, priority: TaskPriority | str | in
     purged = 0
     for name in names:
         purged += yield from _purge_list(context, name)
-    waiting: int = 0
-    cursor = "0"
-    while True:
-        count, cursor = yield context.protocol.purge_waiting(cursor, names, _PURGED_AT_ONCE)
-        waiting += count
-        if cursor == "0":
-            break
+    ask = partial(context.protocol.purge_waiting, lists=names, limit=_PURGED_AT_ONCE)
+    pages = yield from every_page(ask, itemgetter(1))
+    waiting = sum(count for count, _ in pages)
     # what waited in no list may have come into one meanwhile
     for name in names if waiting else ():
         purged += yield from _purge_list(context, name)

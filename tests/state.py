@@ -21,7 +21,7 @@ from taskq.protocol.operations import CrashLimits, LeaseTimes, Protocol, load_sc
 from taskq.protocol.replies import Claim, Settlement, TurnReply
 from taskq.protocol.submits import Submission
 from taskq.protocol.view import KINDS, Entry, read_dump
-from taskq.protocol.walks import Walk
+from taskq.protocol.walks import Walk, follow
 from taskq.settings import Settings
 from taskq.states import TaskPriority
 from taskq.transport.blocking import Transport
@@ -154,12 +154,7 @@ class Bench:
 
     def walk(self, walk: Walk[T]) -> T:
         """Run what comes in pages, and return all of it."""
-        reply = None
-        while True:
-            try:
-                reply = self.run(walk.send(reply))
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]  # the exception does not say what it carries
+        return follow(self.run, walk)
 
     def act(self, operation: Operation[T]) -> tuple[T, State]:
         """Run an operation; return its reply and what it has changed."""

@@ -102,6 +102,22 @@ def test_the_floors_are_those_that_are_checked() -> None:
     layers = setup["importlinter:contract:floors"]["layers"]
     shown = [word for row in table(read("docs/architecture.md"), "Floors") for word in words_of(row[0])]
     assert shown == re.findall(r"taskq\.(\w+)", layers)
+    without_redis = setup["importlinter:contract:redis"]["source_modules"]
+    assert {*re.findall(r"taskq\.(\w+)", without_redis), "transport"} == set(shown)
+
+
+def test_where_to_look_for_a_change_there_is_a_file() -> None:
+    """A name without a folder stands in the folder of the one before it, or in the one above that."""
+    missing = []
+    for _, places in table(read("docs/architecture.md"), "Where to change what"):
+        folder = ROOT / "taskq"
+        for name in re.findall(r"`([\w/]+(?:\.py|\.lua|/\w+|/))`", places):
+            found = next((f for f in (folder, folder.parent, ROOT / "taskq") if (f / name).exists()), None)
+            if found is None:
+                missing.append(name)
+            else:
+                folder = (found / name).parent
+    assert not missing
 
 
 # -- keys --

@@ -10,6 +10,7 @@ from taskq.model.moment import seconds_to_ms
 from taskq.model.names import check_name
 from taskq.model.task import DEFAULT_QUEUE
 from taskq.partitions import Spread, in_any
+from taskq.protocol.walks import weigh_all
 
 
 def set_queue_limit(spread: Spread[Any], limit: QueueLimit) -> Flow[None]:
@@ -17,9 +18,8 @@ def set_queue_limit(spread: Spread[Any], limit: QueueLimit) -> Flow[None]:
     check_name(limit.queue, "queue name")
     for context in spread.contexts:
         keep_ms = seconds_to_ms(context.settings.result_ttl_seconds, "result_ttl_seconds")
-        cursor = "" if (yield context.protocol.set_bound(limit.queue, limit.text(keep_ms))) else "0"
-        while cursor != "0":
-            cursor, _ = yield context.protocol.weigh(cursor or "0")
+        if (yield context.protocol.set_bound(limit.queue, limit.text(keep_ms))):
+            yield from weigh_all(context.protocol)
 
 
 def remove_queue_limit(spread: Spread[Any], queue: str | None) -> Flow[bool]:

@@ -7,7 +7,6 @@ import click
 from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import duration_text, show, show_json, table
-from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
 from taskq.model.circuit import Circuit, CircuitInfo
 from taskq.model.moment import iso_utc
@@ -87,14 +86,8 @@ def _rows(info: CircuitInfo) -> list[tuple[object, ...]]:
 def rm(session: Session, name: str) -> None:
     """Remove a circuit; what it holds back starts."""
     removed = session.queue.remove_circuit(name)
-    if session.json:
-        show_json({"name": name, "removed": removed})
-    elif removed:
-        show(f"{name} has no circuit any more")
-    else:
-        session.note(f"there is no circuit {name}: `taskq circuit ls` shows them")
-    if not removed:
-        click.get_current_context().exit(EXIT_FAILED)
+    none = f"there is no circuit {name}: `taskq circuit ls` shows them"
+    session.tell_removed(removed, {"name": name}, f"{name} has no circuit any more", none)
 
 
 @circuit.command("open")

@@ -6,7 +6,6 @@ import click
 
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import show, show_json, table
-from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
 
 
@@ -68,11 +67,5 @@ def ls(session: Session) -> None:
 def rm(session: Session, name: str) -> None:
     """Remove a limit; what waits for it starts."""
     removed = session.queue.remove_limit(name)
-    if session.json:
-        show_json({"name": name, "removed": removed})
-    elif removed:
-        show(f"{name} is not limited any more")
-    else:
-        session.note(f"there is no limit {name}: `taskq limit ls` shows them")
-    if not removed:
-        click.get_current_context().exit(EXIT_FAILED)
+    none = f"there is no limit {name}: `taskq limit ls` shows them"
+    session.tell_removed(removed, {"name": name}, f"{name} is not limited any more", none)

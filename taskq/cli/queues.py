@@ -210,10 +210,8 @@ def limit(
 def unlimit(session: Session, name: str) -> None:
     """Remove the limit of a queue."""
     removed = session.queue.remove_queue_limit(name)
-    if session.json:
-        show_json({"queue": name, "removed": removed})
-    else:
-        show(f"queue {name} is not limited{' any more' if removed else ''}")
+    none = f"queue {name} has no limit: `taskq queue limits` shows them"
+    session.tell_removed(removed, {"queue": name}, f"queue {name} is not limited any more", none)
 
 
 @queue.command("limits")

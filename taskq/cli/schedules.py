@@ -9,7 +9,6 @@ import click
 from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import age_text, seconds_since, show, show_json, table, when_text
-from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
 from taskq.cli.task_options import build_task, task_options
 from taskq.scheduler import ScheduleInfo, TaskScheduler
@@ -129,10 +128,5 @@ def run(session: Session, name: str) -> None:
 def remove(session: Session, name: str) -> None:
     """Remove a schedule; tasks that it has submitted stay."""
     removed = TaskScheduler(session.queue).remove_schedule(name)
-    if session.json:
-        show_json({"name": name, "removed": removed})
-    elif removed:
-        show(f"{name} removed")
-    if not removed:
-        session.note(f"there is no schedule {name!r}: `taskq schedule ls` shows them all")
-        click.get_current_context().exit(EXIT_FAILED)
+    none = f"there is no schedule {name!r}: `taskq schedule ls` shows them all"
+    session.tell_removed(removed, {"name": name}, f"{name} removed", none)

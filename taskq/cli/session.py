@@ -14,7 +14,8 @@ from typing import Concatenate, ParamSpec
 import click
 
 from taskq.cli.options import GlobalFlags
-from taskq.cli.output import show_note
+from taskq.cli.output import show, show_json, show_note
+from taskq.cli.program import EXIT_FAILED
 from taskq.logs import ConsoleLines
 from taskq.model.moment import iso_utc
 from taskq.queue import TaskQueue
@@ -65,6 +66,23 @@ class Session:
         """Say something on the standard error, beside the result."""
         show_note(message, as_json=self.json, kind=kind)
 
+    def tell_removed(self, removed: bool, what: dict[str, str | None], gone: str, none: str) -> None:
+        """Say whether something was removed; end the command as failed if it was not there.
+
+        Args:
+            removed: whether it was.
+            what: how it is named in JSON.
+            gone: said if it was.
+            none: said beside the result if it was not.
+        """
+        if self.json:
+            show_json({**what, "removed": removed})
+        elif removed:
+            show(gone)
+        if not removed:
+            self.note(none)
+            click.get_current_context().exit(EXIT_FAILED)
+
     def process_settings(self) -> Settings:
         """Return the settings for a process that logs: ``--json`` makes its log JSON."""
         if self.json and not self._log_format_given:
@@ -87,7 +105,7 @@ class Session:
             raise click.UsageError(f"{question} Nobody is there to answer: add --yes to do it without a question.")
         if not click.confirm(question, err=True):
             self.note("nothing was changed")
-            click.get_current_context().exit(1)
+            click.get_current_context().exit(EXIT_FAILED)
 
     def close(self) -> None:
         """Close what was opened."""

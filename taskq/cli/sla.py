@@ -83,15 +83,10 @@ def set_sla(
 @with_session
 def rm(session: Session, priority: TaskPriority, queue: str | None) -> None:
     """Let the tasks of a list wait for any time."""
-    removed = session.queue.remove_sla(priority, queue=queue)
-    if session.json:
-        show_json({"queue": queue, "priority": priority.label, "removed": removed})
-    elif removed:
-        show(f"{_list(queue, priority)} is not watched over any more")
-    else:
-        session.note(f"{_list(queue, priority)} has no threshold: `taskq sla` shows them all")
-    if not removed:
-        click.get_current_context().exit(EXIT_FAILED)
+    removed, name = session.queue.remove_sla(priority, queue=queue), _list(queue, priority)
+    none = f"{name} has no threshold: `taskq sla` shows them all"
+    what = {"queue": queue, "priority": priority.label}
+    session.tell_removed(removed, what, f"{name} is not watched over any more", none)
 
 
 def _list(queue: str | None, priority: TaskPriority) -> str:

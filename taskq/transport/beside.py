@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from taskq.protocol.checks import LeaseTimes
 from taskq.protocol.integrity import as_sent
 from taskq.protocol.operations import Protocol
+from taskq.protocol.walks import each_page
 from taskq.protocol.workflow import Family
 from taskq.states import TaskStatus
 from taskq.transport.findings import Report, Violation
@@ -176,10 +178,6 @@ class Beside:
 
     def pages(self, source: str, name: str = "") -> Iterator[list[str]]:
         """Yield the names of a source, page by page."""
-        cursor = "0"
-        while True:
-            cursor, page = self._run(self._protocol.names(source, name, cursor))
+        for _, page in each_page(self._run, partial(self._protocol.names, source, name)):
             self._report.checked += len(page)
             yield page
-            if cursor == "0":
-                return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from taskq.errors import AccessDenied, ServerError
 from taskq.model.envelope import outline
@@ -18,6 +19,7 @@ from taskq.protocol.integrity import Facts, Sieve, as_shown, judge, judge_totals
 from taskq.protocol.keys import FAMILIES, list_name
 from taskq.protocol.operations import Protocol
 from taskq.protocol.view import GROUP_ENTRY, KINDS, family_of
+from taskq.protocol.walks import all_sizes, each_page, follow
 from taskq.settings import Settings
 from taskq.states import LIVE, TERMINAL, TaskPriority, TaskStatus
 from taskq.transport.beside import OF_KEYS, Beside
@@ -113,10 +115,8 @@ class Fsck:
     # -- keys, workers and indexes --
 
     def _check_keys(self) -> None:
-        cursor = "0"
         orphans: list[str] = []
-        while True:
-            cursor, page = self._run(self._protocol.survey(cursor))
+        for _, page in each_page(self._run, self._protocol.survey):
             names: dict[str, set[str]] = {}
             for key, kind, ttl_ms in page:
                 family = family_of(key)
@@ -134,11 +134,10 @@ class Fsck:
                 if family in OF_KEYS:
                     self._beside.check(OF_KEYS[family], sorted(found))
                 self._beside.check_members(family, sorted(found))
-            if cursor == "0" or len(orphans) >= _BATCH:
+            if len(orphans) >= _BATCH:
                 self._judge_ids(orphans)
                 orphans = []
-            if cursor == "0":
-                return
+        self._judge_ids(orphans)
 
     def _check_foreign(self, key: str) -> None:
         self._report.add(Violation("key", key, "is of no family of taskq, or of the wrong type for its family"))
@@ -167,9 +166,7 @@ class Fsck:
 
     def _held_pages(self, worker: str) -> Iterator[list[Facts]]:
         """Yield what a worker holds: entries and facts as of one instant, since what has just ended leaves the list."""
-        cursor = ""
-        while cursor != "0":
-            cursor, page = self._run(self._protocol.check("processing", worker, cursor or "0", PAGE))
+        for _, page in each_page(self._run, partial(self._protocol.check, "processing", worker, count=PAGE)):
             self._count(len(page))
             yield page
 
@@ -280,12 +277,7 @@ class Fsck:
                 self._lineups.check_number(name)
 
     def _known_lists(self) -> set[str]:
-        found, cursor = set(), ""
-        while cursor != "0":
-            sizes = self._run(self._protocol.stats(cursor or "0"))
-            found |= {depth.name for depth in sizes.lists}
-            cursor = sizes.cursor
-        return found
+        return {depth.name for depth in follow(self._run, all_sizes(self._protocol)).lists}
 
     def _settle_places(self, suspects: dict[str, None], names: Sequence[str], enough: int) -> None:
         if len(suspects) < enough:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 
-from taskq.protocol.checks import ScalesPage
 from taskq.protocol.operations import Protocol
+from taskq.protocol.walks import NAMED, each_page, follow, weigh_all
 from taskq.transport.findings import Report, Violation
 from taskq.transport.upkeep import Run
 
@@ -41,7 +42,8 @@ class Scales:
             return
         done: tuple[str, ...] = ()
         if self._repair:
-            self._weigh_anew()
+            if self._run(self._protocol.recount_bytes()):
+                follow(self._run, weigh_all(self._protocol))
             done = (_MENDED,)
         left = not self._repair or bool(self._wrong())
         for who, what in wrong.items():
@@ -62,21 +64,9 @@ class Scales:
 
     def _sums(self, source: str, wrong: dict[str, str]) -> Counter[str]:
         sums: Counter[str] = Counter()
-        for page in self._pages(source):
+        for page in each_page(self._run, partial(self._protocol.scales, source), NAMED):
+            self._report.checked += page.looked_at
             sums.update(page.sums)
             if len(wrong) < _MOST:
                 wrong |= page.wrong
         return sums
-
-    def _pages(self, source: str) -> Iterator[ScalesPage]:
-        cursor = ""
-        while cursor != "0":
-            page = self._run(self._protocol.scales(source, cursor or "0"))
-            self._report.checked += page.looked_at
-            yield page
-            cursor = page.cursor
-
-    def _weigh_anew(self) -> None:
-        cursor = "" if self._run(self._protocol.recount_bytes()) else "0"
-        while cursor != "0":
-            cursor, _ = self._run(self._protocol.weigh(cursor or "0"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from taskq.model.envelope import outline
 from taskq.protocol.integrity import Facts, Member, as_shown
 from taskq.protocol.keys import list_name
 from taskq.protocol.operations import Protocol
+from taskq.protocol.walks import each_page
 from taskq.transport.upkeep import Run
 
 # such that no call takes 5 ms, on a slow core either
@@ -84,21 +86,14 @@ class Lists:
 
     def retained(self, slot: str) -> Iterator[list[str]]:
         """Yield the ids in a retained list, some perhaps twice."""
-        offset = "0"
-        while True:
-            offset, page = self._run(self._protocol.names("retained", slot, offset))
+        for _, page in each_page(self._run, partial(self._protocol.names, "retained", slot)):
             yield page
-            if offset == "0":
-                return
 
     def slots(self) -> list[str]:
         """Return the retained lists, the ones that expire last first; there are as many as tens of seconds to keep."""
-        slots, cursor = set(), "0"
-        while True:
-            cursor, page = self._run(self._protocol.names("retention", "", cursor))
-            slots.update(page)
-            if cursor == "0":
-                return sorted(slots, key=lambda slot: (len(slot), slot), reverse=True)
+        pages = each_page(self._run, partial(self._protocol.names, "retention", ""))
+        slots = {slot for _, page in pages for slot in page}
+        return sorted(slots, key=lambda slot: (len(slot), slot), reverse=True)
 
     def facts(self, ids: Sequence[str]) -> dict[str, Facts]:
         """Return what is known of some ids."""

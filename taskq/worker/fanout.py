@@ -54,7 +54,8 @@ def fan_out(
             "else has deleted it. `taskq fsck` shows what is missing; the children run all the same"
         )
     if not family.done:
-        families.name_children(context, name, tasks)
+        # an id may come back with other children, while those of the earlier task are known still
+        families.name_children(context, f"{name} {attempt.task.created_at}", tasks)
         try:
             queue.run_flow(families.store(context, plan, tasks, family.stored))
         except families.StaleAttempt:

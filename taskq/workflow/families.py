@@ -75,6 +75,11 @@ def child_id(family: str, index: int) -> str:
 def name_children(context: Context, family: str, children: Sequence[Task]) -> list[str]:
     """Give each child the id that it has in its family, unless the user has given it one; return them.
 
+    Args:
+        context: of the queue.
+        family: what tells it from all others, also from that of an earlier task under the same id.
+        children: its children.
+
     Raises:
         InvalidTask: if a child cannot be one, or stands there twice.
     """

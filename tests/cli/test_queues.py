@@ -134,6 +134,9 @@ def test_the_limit_of_a_queue(run: Run, run_json: Callable[..., Any]) -> None:
     limit = {"queue": "mail", "max_tasks": 1, "on_full": "block", "timeout": 0.1, "max_bytes": None}
     assert run_json("queue", "limits") == [{**limit, "tasks": 1, "bytes": None, "awaited": True}]
     assert run_json("queue", "unlimit", "mail") == {"queue": "mail", "removed": True}
+    gone = run("queue", "unlimit", "mail")
+    assert (gone.exit_code, gone.stdout) == (1, "")
+    assert "queue mail has no limit" in gone.stderr
     assert run("submit", "echo", "--queue", "mail").exit_code == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from taskq.protocol.replies import Claim, Settlement
 from taskq.protocol.workflow import Child, FamilyPlan
-from tests.state import LIMITS, TTL_MS, Bench, settle
+from tests.state import LIMITS, TTL_MS, Bench, settle, task
 
 
 def fan_out(bench: Bench, *ids: str, policy: str = "wait_all", need: int = 0, waits: bool = True) -> Claim:
@@ -41,6 +41,21 @@ def test_a_child_whose_family_is_gone_ends_all_the_same(bench: Bench) -> None:
     bench.client.delete(*(bench.key(kind, "p/1") for kind in ("family", "children", "gathered")))
     end(bench, {"a": "complete"})
     assert status(bench, "a") == "completed"
+
+
+@pytest.mark.parametrize("group", ["", "A"])
+def test_a_parent_that_goes_on_is_before_all_that_wait(bench: Bench, group: str) -> None:
+    """It has had its turn, in its group too."""
+    bench.register("w1")
+    bench.submit(task("p", group=group))
+    (parent,) = bench.claim("w1", 1)
+    plan = FamilyPlan("p/1", 1, "wait_all", 0, "p", parent.fence)
+    bench.run(bench.protocol.fanout(plan, 0, [Child("a", "A", "urgent")], 0))
+    bench.end("w1", settle(parent, "wait", "p/1", 0))
+    (child,) = bench.claim("w1", 1)
+    bench.submit(task("q", group=group), task("x"))
+    bench.end("w1", settle(child))
+    assert [claim.task_id for claim in bench.claim("w1", 9)] == ["p", "q", "x"]
 
 
 def test_children_are_stored_with_their_family(bench: Bench) -> None:
@@ -77,7 +92,7 @@ def test_a_parent_waits_in_no_list_and_holds_no_slot(bench: Bench) -> None:
     assert not {"running", "processing:w1", "queue:normal", "scheduled"} & state.keys()
 
 
-def test_the_last_end_wakes_it_at_the_head_of_its_list(bench: Bench) -> None:
+def test_the_last_end_wakes_it_and_charges_no_attempt(bench: Bench) -> None:
     fan_out(bench, "a", "b")
     bench.submit_ids("other")
     end(bench, {})

@@ -85,6 +85,7 @@ def test_whoever_is_cancelled_costs_its_group_no_round(bench: Bench) -> None:
     assert order(bench, 3) == ["c0", "x", "a125"]
     assert order(bench) == ["c1", "a126", "a128", "a129"]
     assert bench.state().get("tombstones") is None
+    assert "strays" not in bench.state()["counters"], "nobody has put an entry into the list by hand"
 
 
 def test_one_that_is_cancelled_and_replayed_stands_where_it_stood(bench: Bench) -> None:
@@ -256,6 +257,24 @@ def test_an_entry_for_which_nobody_stands_is_dropped(bench: Bench) -> None:
     assert [claim.task_id for claim in bench.run(turn).claims] == ["a0", "x"]
     bench.audited = True
     bench.check()
+
+
+def test_a_second_entry_takes_nobody_along(bench: Bench) -> None:
+    """Of what comes after it in its group, one is counted as long as it waits there."""
+    bench.register("w1")
+    bench.submit(*of("A", "a0", "a1", "a2", "a3"))
+    bench.submit(task("gone", "low"))
+    bench.run(bench.protocol.cancel("gone", "{}", TTL_MS))
+    damage(bench, "LPUSH", bench.key("queue", "normal"), "@A")
+    assert order(bench, 2) == ["a0", "a1"]
+    assert bench.client.lrange(bench.key("group", "normal/A"), 0, -1) == ["a2", "a3"]
+    assert bench.client.hget(bench.key("grouped"), "normal") == "1"
+
+
+def test_an_id_that_ends_like_a_group_key_is_none(way: Bench) -> None:
+    way.submit(task("-A"), *of("A", "a0", "a1"))
+    assert order(way, 1) == ["-A"]
+    assert order(way) == ["a0", "a1"]
 
 
 def test_a_group_of_the_wrong_type_stops_a_turn_before_it_writes(bench: Bench, redis_client: redis.Redis) -> None:

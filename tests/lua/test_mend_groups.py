@@ -25,6 +25,7 @@ TAKE_OUT, PUT_IN, LEAVE = "its entry taken out", "a second entry", "nothing"
         (LEAVE, "grouped", "normal", "2 3 @A y 5"),
         (LEAVE, "bury", "a1", "normal/A 2 n 1 0  "),  # stands nearer to the tail
         (LEAVE, "bury", "a1", "normal 0 n 1 0  "),  # stands in the group, not in the list
+        (LEAVE, "push", "a1", "normal"),  # behind the first of its group
     ],
 )
 def test_what_has_moved_since_is_left_alone(bench: Bench, before: str, verb: str, name: str, detail: str) -> None:

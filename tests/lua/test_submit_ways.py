@@ -37,6 +37,10 @@ def two_wait(bench: Bench) -> None:
     bench.submit(task("x"), task("y"))
 
 
+def two_of_a_group_wait(bench: Bench) -> None:
+    bench.submit(task("x", group="A"), task("y", group="A"))
+
+
 def many_hints(bench: Bench) -> None:
     bench.all_hints_kept = False
     for name in ("normal", "mail:normal"):
@@ -59,6 +63,7 @@ SHORT: dict[str, tuple[Callable[[Bench], object], tuple[Submission, ...], int]] 
     "one": (nothing, (ONE,), 0),
     "one of a queue": (nothing, (task("a", queue="mail"),), 0),
     "one into a list with room": (two_wait, (ONE,), 3),
+    "one into a list of groups with room": (two_of_a_group_wait, (ONE,), 3),
     "one that is large": (large_ones_are_known, (task("a", body=LARGE),), 0),
     "one, and many hints": (many_hints, (ONE,), 0),
     "one, and a foreign bell": (a_foreign_bell, (ONE,), 0),
@@ -66,12 +71,14 @@ SHORT: dict[str, tuple[Callable[[Bench], object], tuple[Submission, ...], int]] 
     "two of a queue": (nothing, (task("a", queue="mail"), task("b", queue="mail")), 0),
     "a batch": (nothing, BATCH, 0),
     "a batch into lists with room": (two_wait, TWO, 4),
+    "a batch into lists of groups with room": (two_of_a_group_wait, TWO, 4),
     "a batch with a large one": (large_ones_are_known, (ONE, task("b", body=LARGE)), 0),
     "a batch, and many hints": (many_hints, BATCH, 0),
     "a batch, and a foreign bell": (a_foreign_bell, BATCH, 0),
 }
 UNUSUAL: dict[str, tuple[Callable[[Bench], object], tuple[Submission, ...], int]] = {
     "one into a full list": (two_wait, (ONE,), 2),
+    "one into a list that is full of a group": (two_of_a_group_wait, (ONE,), 2),
     "one that is stored already": (lambda bench: bench.submit(ONE), (ONE,), 0),
     "one with another body": (lambda bench: bench.submit(ONE), (task("a", body="other"),), 0),
     "the first that is large": (nothing, (task("a", body=LARGE),), 0),
@@ -79,6 +86,7 @@ UNUSUAL: dict[str, tuple[Callable[[Bench], object], tuple[Submission, ...], int]
     "one that is delayed": (nothing, (task("a", due="+60000"),), 0),
     "one that is unique": (nothing, (task("a", unique="k"),), 0),
     "a batch into a list that becomes full": (two_wait, TWO, 3),
+    "a batch into a list that becomes full of a group": (two_of_a_group_wait, TWO, 3),
     "a batch of which one is stored": (lambda bench: bench.submit(task("b")), TWO, 0),
     "a batch with the first that is large": (nothing, (ONE, task("b", body=LARGE)), 0),
     "a batch of queues of which one has a limit": (lambda bench: bound(bench, 2), BATCH, 0),

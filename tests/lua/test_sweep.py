@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from taskq.errors import ServerError
+from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan, Node
 from tests.state import TTL_MS, Bench, settle, task
 
 ENDS = {"complete": "completed", "fail": "failed", "cancel": "cancelled"}
@@ -156,3 +157,34 @@ def test_memory_is_flat_when_tasks_come_and_go(bench: Bench) -> None:
         bench.move_clock(60)
         sizes.add((n > 3, len(bench.state()), len(bench.state()["status:completed"])))
     assert len({size for size in sizes if size[0]}) == 1
+
+
+@pytest.mark.parametrize("way", ["commit", "fanout", "graph", "submit"])
+@pytest.mark.parametrize("outcome", ENDS)
+def test_an_id_may_come_back_before_it_is_forgotten(bench: Bench, way: str, outcome: str) -> None:
+    bench.end("w1", settle(bench.claim_one("a"), outcome))
+    bench.expire("a")
+    bench.move_clock(101)
+    come_back(bench, way)
+    state = bench.state()
+    assert "a" in state["status:pending"]
+    assert f"status:{ENDS[outcome]}" not in state
+    assert state["counters"]["expired"] == 1
+    bench.move_clock(20)
+    bench.run(bench.protocol.sweep())
+    assert "a" in bench.state()["status:pending"]
+
+
+def come_back(bench: Bench, way: str) -> None:
+    if way == "submit":
+        bench.submit(task("a"))
+        return
+    if way == "graph":
+        bench.run(bench.protocol.graph([Node("a", "A", "low", "fail_fast", ())], 0))
+        return
+    owner = bench.claim_one("p")
+    child = Child("a", "A", "low")
+    if way == "commit":
+        bench.run(bench.protocol.commit(CommitPlan("p", owner.fence, "n", "", None, ""), [child], 0))
+    else:
+        bench.run(bench.protocol.fanout(FamilyPlan("p/1", 1, "wait_all", 0, "p", owner.fence), 0, [child], 0))

@@ -15,14 +15,14 @@ from taskq.protocol.operations import load_scripts
 from taskq.protocol.replies import TurnReply
 from taskq.protocol.scripts import Script
 from tests.lua.cut import LONG_WAY, ways_of
-from tests.lua.unusual import UNUSUAL
-from tests.lua.ways import (
-    SHORT,
+from tests.lua.plain_ways import (
     Situation,
     completion_and_claim,
     completions_out_of_order,
     something_is_to_be_forgotten,
 )
+from tests.lua.unusual import UNUSUAL
+from tests.lua.ways import SHORT
 from tests.state import TTL_MS, Bench, State, settle
 from tests.waiting import eventually
 

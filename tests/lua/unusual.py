@@ -5,7 +5,8 @@ from __future__ import annotations
 from taskq.model.circuit import Circuit
 from taskq.protocol.operation import Operation
 from taskq.protocol.replies import TurnReply
-from tests.lua.ways import Situation, claims_of, limit, typed
+from tests.lua.plain_ways import Situation, claims_of
+from tests.lua.ways import limit, typed
 from tests.state import LISTS, TTL_MS, Bench, settle, task
 
 

@@ -100,3 +100,14 @@ def test_one_that_is_replayed_too_early_waits_again(queue: TaskQueue) -> None:
     queue.resume(priority="normal")
     assert sorted(run(queue, 1)) == [1, 2]
     assert [queue.wait_for_result(task_id, 5)["status"] for task_id in (first, second)] == ["completed"] * 2
+
+
+def test_an_id_that_comes_back_waits_for_what_it_depends_on_now(queue: TaskQueue) -> None:
+    first, last = Task(task_type="bare", payload=1), Task(task_type="bad", task_id="last", max_retries=0)
+    queue.chain(first, last)
+    assert run(queue) == [1]
+    assert queue.purge_dead() == 1
+
+    queue.chain(Task(task_type="bare", payload=2), Task(task_type="add", task_id="last", payload=3))
+    assert run(queue) == [2, 3]
+    assert queue.wait_for_result("last", timeout=5)["result"] == 5

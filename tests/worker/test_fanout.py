@@ -191,3 +191,30 @@ def test_fsck_finds_nothing_wrong_with_a_task_that_waits(queue: TaskQueue) -> No
     report = Fsck(queue.transport.run, queue.namespace.protocol, queue.settings, repair=True, pause_seconds=0.0).check()
     assert list(report.violations) == []
     assert findings(queue) == []
+
+
+@pytest.mark.parametrize("way", ["dead letter", "waiting"])
+def test_an_id_that_comes_back_has_children_of_its_own(queue: TaskQueue, way: str) -> None:
+    """The task of that id is deleted; its children are known still, and so are their results."""
+
+    def parent(task: Task, ctx: TaskContext) -> Any:
+        results = ctx.fanout(children(*task.payload))
+        if way == "dead letter" and task.payload == [1, 2]:
+            raise ValueError("deleted before long")
+        return [result["result"] for result in results]
+
+    options = {"task_id": "report", "max_retries": 0}
+    if way == "dead letter":
+        assert run(queue, parent, payload=[1, 2], **options)["status"] == "failed"
+        assert queue.purge_dead() == 1
+    else:
+        queue.submit_task(Task(task_type="parent", payload=[1, 2], **options))
+        worker = TaskWorker(queue, concurrency=1)
+        worker.register_handler("parent", parent)
+        worker.register_handler("child", child)
+        for _ in range(3):
+            worker.run_once()
+        assert queue.get_task_status("report")["status"] == "pending"
+        assert queue.purge() == 1
+    assert run(queue, parent, payload=[3, 4], **options)["result"] == [30, 40]
+    assert findings(queue) == []

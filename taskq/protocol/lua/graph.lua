@@ -1,6 +1,6 @@
 -- graph: store tasks of which some wait for others, all or none
 -- USES    task state status queue queues counters family children gathered running result
--- INCLUDE clock bell events running family large groups weights
+-- INCLUDE clock bell events running family large groups weights stale
 -- ARGV    max_length:number rest*
 -- REPLY   {code, detail}: 1 stored, now or before; -1 and an id that holds another body; -2 and {full list, its length};
 --         -3 and an id that is waited for and unknown
@@ -76,6 +76,10 @@ call('SCARD', STATUS .. 'pending')
 call('SCARD', STATUS .. 'waiting')
 call('SCARD', QUEUES)
 
+local ids = {}
+for n, task in ipairs(tasks) do ids[n] = task.id end
+look_for_stale(ids)
+
 -- returns the status that a task begins with
 local function make_family(task)
   if #task.needs == 0 then return 'pending' end
@@ -117,6 +121,7 @@ end
 
 call('HINCRBY', COUNTERS, 'submitted', #tasks)
 note_size()
+forget_stale()
 local words, pending, waiting, ready = {}, {}, {}, {}
 for n, task in ipairs(tasks) do
   words[2 * n - 1], words[2 * n] = TASK .. task.id, task.body

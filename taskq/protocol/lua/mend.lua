@@ -164,7 +164,7 @@ if truth == 'lost' then
     note('dropped and counted: it has no envelope')
   end
   count_down(id, state[11], 'lost', gone_json(id, 'its envelope was lost'))
-  expire_families(state[12], 3600000)
+  expire_families(state[12], 0)
   release_key()
   if call('ZREM', SAGAS, id) == 1 then note('no saga any more') end
   if call('UNLINK', STATE .. id, RESULT .. id, CHECKPOINT .. id, SIGNALS .. id) > 0 then note('what was left of it deleted') end

@@ -1,6 +1,6 @@
 -- submit: store tasks and put them where they wait, all or none
--- USES    task state status queue counters queues unique successor dead scheduled events bell large sequence bounds grouped
--- INCLUDE read_clock bell schedule events large join groups
+-- USES    task state status queue counters queues unique successor scheduled events bell large sequence bounds grouped
+-- INCLUDE read_clock bell schedule events large join groups stale
 -- BRANCH  policy bounds
 -- ARGV    max_length:number reused:number groups:number others:number rest*
 -- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...} (none: all are new);
@@ -113,8 +113,6 @@ repeat
 until true
 
 -- FRAGMENTS
-local ENDED = {'completed', 'failed', 'cancelled'}
-
 -- calls what with the words from first to last, as many at a time as one command is given
 local function in_steps(words, what)
   for i = 1, #words, MOST do what(i, math.min(i + MOST - 1, #words)) end
@@ -219,27 +217,13 @@ if delays then
   call('SCARD', STATUS .. 'scheduled')
   call('ZCARD', SCHEDULED)
 end
-
--- An id of the user's own may come back when its keys have expired, but have not been swept yet.
-local stale = {}
-for _, status in ipairs(reused == 1 and ENDED or {}) do
-  in_steps(ids, function(from, to)
-    for n, flag in ipairs(call('SMISMEMBER', STATUS .. status, unpack(ids, from, to))) do
-      if flag == 1 then stale[#stale + 1] = {status, ids[from + n - 1]} end
-    end
-  end)
-end
-if #stale > 0 then call('ZCARD', DEAD) end
+if reused == 1 then look_for_stale(ids) end
 -- the first write needs no check before it
 call('HINCRBY', COUNTERS, 'submitted', #fresh)
 if with_rules then end_replaced() end
 if bounded then shedding() end
 note_size()
-for _, entry in ipairs(stale) do
-  call('SREM', STATUS .. entry[1], entry[2])
-  call('ZREM', DEAD, entry[2])
-  call('HINCRBY', COUNTERS, 'expired', 1)
-end
+forget_stale()
 
 local pushes, pending, writes = {}, {}, {}
 for _, task in ipairs(fresh) do

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from taskq.protocol.operation import Operation
+from taskq.protocol.workflow import Node
 from tests.lua.scenarios.bounding import bound
-from tests.state import LISTS, TIMES, TTL_MS, Bench, settle, task
+from tests.state import LISTS, TIMES, TTL_MS, Bench, envelope, settle, task
 
 
 def grouped(bench: Bench) -> None:
@@ -19,6 +20,20 @@ def submit_to_groups(bench: Bench) -> Operation[Any]:
     grouped(bench)
     delayed = task("later", group="A", due="+60000")
     return bench.protocol.submit([task("a3", group="A"), task("c", group="C"), task("y"), delayed], 0)
+
+
+def graph_of_groups(bench: Bench) -> Operation[Any]:
+    grouped(bench)
+    needs: dict[str, tuple[str, ...]] = {"a3": (), "c": ("a3",), "y": ()}
+    bodies = {name: envelope(name, "x", group=name[0].upper()) for name in ("a3", "c")}
+    nodes = [Node(i, bodies.get(i, "Y"), LISTS[2], "wait_all", before) for i, before in needs.items()]
+    return bench.protocol.graph(nodes, 0)
+
+
+def fire_to_a_group(bench: Bench) -> Operation[Any]:
+    grouped(bench)
+    bench.run(bench.protocol.add_schedule("s", "{}"))
+    return bench.protocol.fire("s", "{}", 5, task("a3", group="A"))
 
 
 def turn_takes_of_groups(bench: Bench) -> Operation[Any]:
@@ -99,6 +114,8 @@ SCENARIOS = (
     bury_an_entry_of_a_group,
     purge_of_groups,
     submit_to_groups,
+    graph_of_groups,
+    fire_to_a_group,
     turn_takes_of_groups,
     turn_drops_the_cancelled_of_a_group,
     promote_to_a_group,

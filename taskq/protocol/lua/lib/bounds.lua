@@ -103,7 +103,7 @@ end
 
 local function leave_tail(list, id, group)
   if not group then return call('LREM', QUEUE .. list, '-1', id) end
-  if call('LREM', group_key(list, group), '-1', id) == 0 then return end
+  call('LREM', group_key(list, group), '-1', id)
   if call('EXISTS', group_key(list, group)) == 1 then return call('HINCRBY', GROUPED, list, '-1') end
   call('LREM', QUEUE .. list, '-1', '@' .. group)
 end

@@ -123,7 +123,7 @@ local function drop_lost(list, entry, id)
   if try(check_unique, ties[1]) then release_unique(id, ties[1], 0) end
   -- too late to stop for a foreign key
   if try(check_parents, ties[2]) then count_down(id, ties[2], 'lost', gone_json(id, 'its envelope was lost')) end
-  expire_families(ties[3], 3600000)
+  expire_families(ties[3], 0)
   if try(check_sequence, ties[4]) then leave_sequence(id, ties[4]) end
   call('DEL', STATE .. id, CHECKPOINT .. id, SIGNALS .. id)
   redis.pcall('ZREM', SAGAS, id)
@@ -168,13 +168,13 @@ end
 local function walk(claims, records, list, limit)
   local found = call('LRANGE', QUEUE .. list, '0', digits(limit - 1))
   if #found == 0 then return 0 end
-  local ids = {}
-  for i, entry in ipairs(found) do ids[i] = first_of(list, entry, tombs) end
+  local ids, cleared = {}, {}
+  for i, entry in ipairs(found) do ids[i], cleared[i] = first_of(list, entry, tombs) end
   local bodies, fit = fetch(prefixed(TASK, ids), claims.large)
   claims.cut = fit < #found
   for i = 1, fit do
     local id, entry = ids[i], found[i]
-    if tombs and call('SREM', TOMBSTONES, id) == 1 then
+    if cleared[i] or tombs and call('SREM', TOMBSTONES, id) == 1 then
       leave_line(list, entry, id)
     elseif call('SISMEMBER', STATUS .. 'pending', id) == 0 or claims.has[id] then
       leave_line(list, entry, id)

@@ -1,6 +1,6 @@
 -- family: children are counted at the tasks that wait for them, each of them once
--- USES family children gathered state status queue
--- INCLUDE clock text bell events verdict groups weights
+-- USES family gathered state status queue
+-- INCLUDE clock text bell events verdict groups weights families
 -- A family is a list of children and what has become of them: gathered holds '' for an open one and its result for an
 -- ended one, so that whoever reports the same end again changes nothing. parents and families are names of families with
 -- spaces between them: those that a task is a child in, and those that it has made or waits for.
@@ -59,13 +59,6 @@ local function count_down(id, parents, status, result)
     end
   end
   return ended
-end
-
--- what a task has gathered is kept as long as the task itself
-local function expire_families(families, ttl)
-  for name in string.gmatch(families or '', '[^ ]+') do
-    for _, key in ipairs({FAMILY .. name, CHILDREN .. name, GATHERED .. name}) do call('PEXPIRE', key, ttl) end
-  end
 end
 
 -- for a child that leaves without an end

@@ -1,6 +1,6 @@
 -- intake: store new tasks and put them at the tails of their lists
 -- USES task state status queue queues
--- INCLUDE bell events large groups weights
+-- INCLUDE bell events large groups weights stale
 -- ids and bodies; the keys of their bodies and states; list -> ids, and the lists in order
 -- and the group keys of those that have one
 local newcomers = {ids = {}, bodies = {}, words = {}, states = {}, pushes = {}, lists = {}, groups = {}}
@@ -39,9 +39,11 @@ local function check_room(max_length)
   end
   call('SCARD', STATUS .. 'pending')
   call('SCARD', QUEUES)
+  look_for_stale(newcomers.ids)
 end
 
 local function let_in()
+  forget_stale()
   note_size()
   call('MSET', unpack(newcomers.bodies))
   call('SADD', STATUS .. 'pending', unpack(newcomers.ids))

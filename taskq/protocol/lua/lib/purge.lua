@@ -13,7 +13,7 @@ end
 -- the caller has taken it out of its place and its status set, and counts it
 local function forget(id, ties, list)
   count_down(id, ties[2], 'purged', gone_json(id, 'purged before it started'))
-  expire_families(ties[3], 3600000)
+  expire_families(ties[3], 0)
   call('UNLINK', TASK .. id, STATE .. id, CHECKPOINT .. id, SIGNALS .. id)
   call('ZREM', SAGAS, id)
   emit('task.purged', 'task_id', id, 'list', list)

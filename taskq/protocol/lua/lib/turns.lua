@@ -3,14 +3,14 @@
 -- Called after the first write: a group that a foreign hand has damaged meanwhile is empty.
 local MOST_TOMBS = 100
 
--- Returns the id for which an entry at the head of a list stands, '' if its group is empty. What was cancelled there is
--- dropped, so that nobody loses a round for it.
+-- Returns the id for which an entry at the head of a list stands, '' if its group is empty, and whether it has become so by
+-- this. What was cancelled there is dropped, so that nobody loses a round for it.
 local function first_of(list, entry, buried)
   if string.byte(entry) ~= 64 then return entry end
   local key = GROUP .. list .. '/' .. string.sub(entry, 2)
-  for _ = 1, MOST_TOMBS do
+  for dropped = 0, MOST_TOMBS - 1 do
     local id = redis.pcall('LINDEX', key, '0')
-    if type(id) ~= 'string' then return '' end
+    if type(id) ~= 'string' then return '', dropped > 0 end
     if not buried or call('SREM', TOMBSTONES, id) == 0 then return id end
     call('LPOP', key)
     if call('EXISTS', key) == 1 then call('HINCRBY', GROUPED, list, '-1') end
