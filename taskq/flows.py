@@ -219,7 +219,7 @@ def stats(context: Context) -> Flow[QueueStats]:
     for depth in sizes.lists:
         queue, priority = split_list_name(depth.name)
         age = None if depth.since_ms is None else max(0, sizes.now_ms - depth.since_ms) / 1000
-        lists.append(ListStats(queue or DEFAULT_QUEUE, priority.label, depth.length, age, depth.paused))
+        lists.append(ListStats(queue or DEFAULT_QUEUE, priority.label, depth.length, age, depth.paused, depth.known))
     return QueueStats(
         **{f"{name}_tasks": size for name, size in status.items()},
         dead_letters=sizes.dead,
@@ -229,6 +229,7 @@ def stats(context: Context) -> Flow[QueueStats]:
         counters=counters,
         passed=tuple(_passed(*siding) for siding in sizes.sidings),
         all_paused=any(depth.all_paused for depth in sizes.lists),
+        limits=tuple(sorted(sizes.limits, key=lambda limit: limit.queue)),
     )
 
 

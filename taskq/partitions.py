@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from taskq import dead, flows, submitting
 from taskq.errors import InvalidTask, NotDurable
 from taskq.flows import Context, Flow, Mail, Room, Step
+from taskq.model.bound import QueueLimit
 from taskq.model.partition import home_of, home_of_key, marked
 from taskq.model.task import Task
 from taskq.model.views import DeadLetter, ListStats, PassedTasks, QueueStats, WorkerInfo
@@ -243,7 +244,17 @@ def _sum(parts: Sequence[QueueStats]) -> QueueStats:
         counters=counters,
         passed=_passed([item for part in parts for item in part.passed]),
         all_paused=any(part.all_paused for part in parts),
+        limits=limits_together(limit for part in parts for limit in part.limits),
     )
+
+
+def limits_together(limits: Iterable[QueueLimit]) -> tuple[QueueLimit, ...]:
+    """Return the limits of queues, which hold in each partition by itself, with what all partitions hold."""
+    found: dict[str, QueueLimit] = {}
+    for limit in limits:
+        other = found.get(limit.queue)
+        found[limit.queue] = limit if other is None else other.beside(limit)
+    return tuple(found[queue] for queue in sorted(found))
 
 
 def _passed(items: Sequence[PassedTasks]) -> tuple[PassedTasks, ...]:
@@ -259,7 +270,7 @@ def _passed(items: Sequence[PassedTasks]) -> tuple[PassedTasks, ...]:
 def _joined(one: ListStats, other: ListStats) -> ListStats:
     ages = [item.oldest_seconds for item in (one, other) if item.oldest_seconds is not None]
     depth, paused = one.depth + other.depth, one.paused or other.paused
-    return ListStats(one.queue, one.priority, depth, max(ages, default=None), paused)
+    return ListStats(one.queue, one.priority, depth, max(ages, default=None), paused, one.known or other.known)
 
 
 def workers(spread: Spread[Any]) -> Flow[list[WorkerInfo]]:

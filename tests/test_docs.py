@@ -120,6 +120,12 @@ def test_where_to_look_for_a_change_there_is_a_file() -> None:
     assert not missing
 
 
+def test_what_is_to_be_broken_on_purpose_is_there() -> None:
+    for what, path, _ in table(read("CONTRIBUTING.md"), "Break it on purpose"):
+        for code in re.findall(r"(?:drop|for|of) `([^`]+)`", what):
+            assert code in read(path.strip("`")), f"{path} has no {code}"
+
+
 # -- keys --
 
 

@@ -9,7 +9,7 @@ from taskq.model.bound import QueueLimit
 from taskq.model.moment import seconds_to_ms
 from taskq.model.names import check_name
 from taskq.model.task import DEFAULT_QUEUE
-from taskq.partitions import Spread, in_any
+from taskq.partitions import Spread, in_any, limits_together
 from taskq.protocol.walks import weigh_all
 
 
@@ -30,10 +30,8 @@ def remove_queue_limit(spread: Spread[Any], queue: str | None) -> Flow[bool]:
 
 def list_queue_limits(spread: Spread[Any]) -> Flow[list[QueueLimit]]:
     """Return the limits of queues, which hold in each partition by itself, and what all partitions hold."""
-    found: dict[str, QueueLimit] = {}
+    found: list[QueueLimit] = []
     for context in spread.contexts:
         part: dict[str, QueueLimit] = yield context.protocol.list_bounds()
-        for queue, limit in part.items():
-            other = found.get(queue)
-            found[queue] = limit if other is None else other.beside(limit)
-    return [found[queue] for queue in sorted(found)]
+        found += part.values()
+    return list(limits_together(found))

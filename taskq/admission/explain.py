@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from taskq.admission.keeping import keeping
 from taskq.errors import CorruptTask
-from taskq.flows import Context, Flow
+from taskq.flows import Context, Flow, ttl_ms
 from taskq.model.envelope import from_envelope, outline
 from taskq.model.limit import Limit
-from taskq.model.moment import iso_utc, seconds_to_ms
+from taskq.model.moment import iso_utc
 from taskq.model.result import headline
 from taskq.model.task import Task
 from taskq.model.uniqueness import UniquePolicy
 from taskq.model.views import status_dict, whole
-from taskq.protocol.keys import list_name, lists_of, split_list_name
+from taskq.protocol.keys import list_name, split_list_name
 from taskq.protocol.replies import Circumstances, Inspection, WorkerCard
 from taskq.protocol.walks import all_cards
 from taskq.states import TaskStatus
@@ -57,6 +58,7 @@ class _Case:
     found: Circumstances
     workers: Sequence[WorkerCard]
     damage: str
+    holder: tuple[Task, dict[str, Any]] | None = None
 
     def because(self, reason: str, message: str, **details: Any) -> Explanation:
         return Explanation(self.task.task_id, self.status["status"], reason, message, details)
@@ -70,13 +72,7 @@ def explain(context: Context, task_id: str) -> Flow[Explanation]:
         hint = "it never existed under this prefix, or it ended and its retention is over (TASKQ_RESULT_TTL)"
         return Explanation(task_id, "", "unknown", f"there is no task {task_id}: {hint}")
     task = outline(item.envelope, task_id)
-    own = list_name(task.queue, task.priority)
-    names = lists_of(task.queue)
-    ttl_ms = seconds_to_ms(context.settings.result_ttl_seconds, "result_ttl_seconds")
-    keys = (*task.limit_keys, f"type:{task.task_type}")
-    found: Circumstances = yield context.protocol.explain(
-        task_id, own, task.group_key or "", ttl_ms, keys, names[: names.index(own)]
-    )
+    found: Circumstances = yield context.protocol.explain(task, ttl_ms(context))
     _, workers = yield from all_cards(context.protocol)
     damage = ""
     try:
@@ -84,8 +80,32 @@ def explain(context: Context, task_id: str) -> Flow[Explanation]:
     except CorruptTask as error:
         damage = str(error)
     status = status_dict(task, item.state, item.result, context.seal)
-    case = _Case(task, status, item.state, found, workers, damage)
-    return _with_expiry(case, _BY_STATUS[TaskStatus(status["status"])](case))
+    behind = item.state.get("behind")
+    holder = (yield from _seen(context, behind)) if behind else None
+    case = _Case(task, status, item.state, found, workers, damage, holder)
+    return _with_key(case, _with_expiry(case, _BY_STATUS[TaskStatus(status["status"])](case)))
+
+
+def _seen(context: Context, task_id: str) -> Flow[tuple[Task, dict[str, Any]] | None]:
+    """Return another task and its status."""
+    inspected: list[Inspection] = yield context.protocol.inspect([task_id])
+    item = inspected[0]
+    if item.envelope is None:
+        return None
+    task = outline(item.envelope, task_id)
+    return task, status_dict(task, item.state, item.result, context.seal)
+
+
+def _with_key(case: _Case, found: Explanation) -> Explanation:
+    """Return an explanation that also says until when the task keeps its unique key from others."""
+    held = case.found.held
+    kept = keeping(case.task, case.status, held, case.found.now_ms) if held else None
+    if held is None or kept is None:
+        return found
+    message = f"{found.message}; it keeps the unique key {case.task.unique_key} {kept.words}"
+    return replace(
+        found, message=message, details={**found.details, "key": case.task.unique_key, "key_until": kept.until}
+    )
 
 
 def _with_expiry(case: _Case, found: Explanation) -> Explanation:
@@ -185,6 +205,9 @@ def _queued(case: _Case, name: str) -> Explanation:
         seconds = round(ahead / rate, 1)
         details["expected_seconds"] = seconds
         message += f"; at {rate:.1f} ends a second it starts in about {seconds:g} s"
+    if (limit := case.found.queue) is not None:
+        details["queue_limit"] = limit.to_dict()
+        message += f"; its queue {limit.queue} holds {limit.held()}"
     return case.because("queued", message, **details)
 
 
@@ -218,7 +241,8 @@ def _waiting(case: _Case) -> Explanation:
     if waits == "@unique":
         key, holder = state.get("succeeds"), state.get("behind")
         message = f"it waits until {holder} has ended, which held the unique key {key} when it was submitted"
-        return case.because("unique", message + _put_off(case.task), key=key, holder=holder)
+        doing, until = _of_holder(case)
+        return case.because("unique", message + doing + _put_off(case.task), key=key, holder=holder, until=until)
     if found.limit is not None and found.limit.key.startswith("@"):
         return _passed(case, found.limit.ahead)
     if waits == "@limit" and (gated := _gated(case)):
@@ -244,6 +268,20 @@ def _waiting(case: _Case) -> Explanation:
         until = f", until {iso_utc(int(float(found.due)))}" if found.due else ""
         return case.because("signal", f"it waits for the signal {signal}{until}", signal=signal)
     return case.because("waiting", f"it waits for {waits or 'nothing that is known: run `taskq fsck`'}", waits=waits)
+
+
+def _of_holder(case: _Case) -> tuple[str, str | None]:
+    """Return what the task does whose end is awaited, and until when it keeps the key, if that is known."""
+    if case.holder is None:
+        return "", None
+    task, status = case.holder
+    doing = f"is {status['status']}"
+    if status["status"] == TaskStatus.RUNNING:
+        doing = f"runs since {status['started_at']}"
+    kept = keeping(task, status, case.found.held, case.found.now_ms) if case.found.held else None
+    if kept is None:
+        return f"; {task.task_id} {doing}", None
+    return f"; {task.task_id} {doing}, and keeps the key {kept.words}", kept.until
 
 
 def _knows(card: WorkerCard, task: Task) -> bool:

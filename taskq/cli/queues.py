@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import click
@@ -54,15 +55,36 @@ def list_rows(lists: tuple[ListStats, ...]) -> str:
     return table(("QUEUE", "PRIORITY", "DEPTH", "OLDEST", "PAUSED"), rows, right=("DEPTH", "OLDEST"))
 
 
+def limit_rows(limits: Sequence[QueueLimit]) -> str:
+    """Return the table of the limits of queues, with what each holds."""
+    columns = ("QUEUE", "TASKS", "MOST", "BYTES", "MOST BYTES", "ON FULL", "TIMEOUT", "WAITING")
+    rows = [
+        (
+            *(one.queue, one.tasks, _any(one.max_tasks), _any(one.bytes), _any(one.max_bytes), one.on_full),
+            *(duration_text(one.timeout), "yes" if one.awaited else "no"),
+        )
+        for one in limits
+    ]
+    return table(columns, rows, right=columns[1:5])
+
+
 @queue.command("ls")
 @with_session
 def ls(session: Session) -> None:
-    """List the priority lists: depth, age of the oldest task, whether paused."""
-    lists = session.queue.get_queue_stats().lists
+    """List the priority lists: depth, age of the oldest task, whether paused; and what limited queues hold.
+
+    A queue that is paused before its first task is listed, too.
+    """
+    numbers = session.queue.get_queue_stats()
     if session.json:
-        show_json([asdict(item) for item in lists])
+        limits = {one.queue: one.to_dict() for one in numbers.limits}
+        show_json([{**asdict(item), "limit": limits.get(item.queue)} for item in numbers.lists])
     else:
-        show(list_rows(lists))
+        show(list_rows(numbers.lists))
+        if numbers.limits:
+            show("\n" + limit_rows(numbers.limits))
+        if ahead := sorted({item.queue for item in numbers.lists if not item.known}):
+            session.note(f"paused, but never had a task: {', '.join(ahead)}")
         if types := session.queue.paused_types():
             session.note(f"paused types: {', '.join(types)}")
 
@@ -129,8 +151,12 @@ def _report(session: Session, name: str, priority: TaskPriority | None, *, pause
 
 def note_if_unused(session: Session, name: str, lists: tuple[ListStats, ...]) -> None:
     """Any name is accepted, because a queue begins with its first task; a misspelt one is worth a word."""
-    if name not in {item.queue for item in lists}:
-        session.note(f"no task has been submitted to a queue {name} yet; `taskq queue ls` shows those in use")
+    known = sorted({item.queue for item in lists if item.known})
+    if name in known:
+        return
+    close = get_close_matches(name, known, 1)
+    mean = f"did you mean {close[0]}? " if close else ""
+    session.note(f"no task has been submitted to a queue {name} yet; {mean}`taskq queue ls` shows those in use")
 
 
 def _names(name: str, priority: TaskPriority | None) -> dict[str, str | None]:
@@ -225,15 +251,7 @@ def limits(session: Session) -> None:
     if session.json:
         show_json([one.to_dict() for one in found])
         return
-    columns = ("QUEUE", "TASKS", "MOST", "BYTES", "MOST BYTES", "ON FULL", "TIMEOUT", "WAITING")
-    rows = [
-        (
-            *(one.queue, one.tasks, _any(one.max_tasks), _any(one.bytes), _any(one.max_bytes), one.on_full),
-            *(duration_text(one.timeout), "yes" if one.awaited else "no"),
-        )
-        for one in found
-    ]
-    show(table(columns, rows, right=columns[1:5]))
+    show(limit_rows(found))
 
 
 def _any(number: int | None) -> str:

@@ -6,7 +6,7 @@ import click
 
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import fields, show, show_json, table
-from taskq.cli.queues import list_rows
+from taskq.cli.queues import limit_rows, list_rows
 from taskq.cli.session import Session, with_session
 from taskq.model.views import QueueStats
 from taskq.states import TaskStatus
@@ -29,6 +29,8 @@ def _text(numbers: QueueStats, place: str) -> str:
     sizes = [(status.value, getattr(numbers, f"{status.value}_tasks")) for status in TaskStatus]
     statuses = table(("STATUS", "TASKS"), [*sizes, ("dead letters", numbers.dead_letters)], right=("TASKS",))
     parts = [head, statuses, list_rows(numbers.lists)]
+    if numbers.limits:
+        parts.append(limit_rows(numbers.limits))
     if numbers.passed:
         rows = [
             (item.queue, item.priority, item.task_type, item.version, item.tasks, "yes" if item.runnable else "NO")

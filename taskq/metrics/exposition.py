@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from taskq.metrics.endpoint import Page
-from taskq.metrics.namespace import NamespaceReading
+from taskq.metrics.namespace import OF_LIMITS, NamespaceReading
 from taskq.metrics.runs import RunTotals
 from taskq.metrics.worker import WORKER_COUNTERS, WORKER_ENDS, WORKER_GAUGES, WorkerReading
 
@@ -91,6 +91,7 @@ def namespace_families(reading: NamespaceReading) -> Iterator[Metric]:
         yield counter
     if reading.up:
         yield from _lists(reading)
+        yield from _limits(reading)
         yield from _sla(reading)
         yield _passed(reading)
 
@@ -112,6 +113,15 @@ def _lists(reading: NamespaceReading) -> Iterator[Metric]:
         oldest.add_metric(place, item.oldest_seconds or 0.0)
         paused.add_metric(place, int(item.paused))
     yield from (depth, oldest, paused)
+
+
+def _limits(reading: NamespaceReading) -> Iterator[Metric]:
+    for name, help_text, value in OF_LIMITS:
+        family = GaugeMetricFamily(f"taskq_{name}", help_text, labels=["prefix", "queue"])
+        for limit in reading.limits:
+            if (number := value(limit)) is not None:
+                family.add_metric([reading.prefix, limit.queue], number)
+        yield family
 
 
 def _sla(reading: NamespaceReading) -> Iterator[Metric]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from taskq.errors import TaskqError
 from taskq.metrics.hint import Hint, Load
+from taskq.model.bound import QueueLimit
 from taskq.model.circuit import CircuitInfo
 from taskq.model.threshold import SlaReading
 from taskq.model.views import ListStats, PassedTasks, QueueStats, WorkerInfo, whole
@@ -42,6 +43,27 @@ _OTHERS = {
 
 Figure = tuple[str, str, float]
 
+# of each queue with a limit: name, what it means, its value, or None where that is not limited
+OF_LIMITS: tuple[tuple[str, str, Callable[[QueueLimit], int | None]], ...] = (
+    (
+        "queue_tasks",
+        "Tasks in the lists of a queue whose tasks are limited.",
+        lambda limit: limit.max_tasks and (limit.tasks or 0),
+    ),
+    ("queue_tasks_limit", "How many tasks the lists of a queue may hold.", lambda limit: limit.max_tasks),
+    (
+        "queue_bytes",
+        "Bytes of the tasks in the lists of a queue whose bytes are limited.",
+        lambda limit: limit.max_bytes and (limit.bytes or 0),
+    ),
+    ("queue_bytes_limit", "How many bytes those may have.", lambda limit: limit.max_bytes),
+    (
+        "queue_awaited",
+        "Whether a submit waits for room in a queue, or did so just now.",
+        lambda limit: int(bool(limit.awaited)),
+    ),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class NamespaceReading:
@@ -55,6 +77,7 @@ class NamespaceReading:
         lists: the priority lists.
         sla: what was measured beside each threshold.
         passed: what waits for a worker that knows it.
+        limits: of queues, with what each holds.
     """
 
     prefix: str
@@ -66,6 +89,7 @@ class NamespaceReading:
     lists: Sequence[ListStats] = ()
     sla: Sequence[SlaReading] = ()
     passed: Sequence[PassedTasks] = ()
+    limits: Sequence[QueueLimit] = ()
 
 
 class NamespaceReader:
@@ -106,6 +130,7 @@ class NamespaceReader:
             lists=stats.lists,
             sla=sla,
             passed=stats.passed,
+            limits=stats.limits,
         )
 
 

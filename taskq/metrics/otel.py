@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation, get_meter
 
-from taskq.metrics.namespace import NamespaceReader, NamespaceReading, known_figures
+from taskq.metrics.namespace import OF_LIMITS, NamespaceReader, NamespaceReading, known_figures
 from taskq.metrics.runs import BOUNDS_SECONDS
 from taskq.metrics.worker import WORKER_COUNTERS, WORKER_ENDS, WORKER_GAUGES, WorkerReading
 from taskq.middleware import Middleware, Run
+from taskq.model.bound import QueueLimit
 from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.threshold import SlaReading
 from taskq.model.views import ListStats
@@ -81,6 +82,8 @@ def observe_namespace(queue: TaskQueue, meter_provider: MeterProvider | None = N
     meter.create_observable_gauge("taskq.tasks", [latest.show(_statuses)], description="Tasks by status.")
     for name, text, value in _LISTS:
         meter.create_observable_gauge(f"taskq.{name}", [latest.show(_of_lists(value))], description=text)
+    for name, text, held in OF_LIMITS:
+        meter.create_observable_gauge(f"taskq.{name}", [latest.show(_of_limits(held))], description=text)
     for name, text, measured in _SLA:
         meter.create_observable_gauge(f"taskq.{name}", [latest.show(_of_sla(measured))], description=text)
     meter.create_observable_gauge(
@@ -168,6 +171,15 @@ def _statuses(found: NamespaceReading) -> Iterator[Value]:
 def _of_lists(value: Callable[[ListStats], float]) -> Values:
     def values(found: NamespaceReading) -> Iterator[Value]:
         yield from ((value(item), {"queue": item.queue, "priority": item.priority}) for item in found.lists)
+
+    return values
+
+
+def _of_limits(value: Callable[[QueueLimit], int | None]) -> Values:
+    def values(found: NamespaceReading) -> Iterator[Value]:
+        for limit in found.limits:
+            if (number := value(limit)) is not None:
+                yield number, {"queue": limit.queue}
 
     return values
 

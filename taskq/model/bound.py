@@ -96,6 +96,12 @@ class QueueLimit:
             awaited=self.awaited or other.awaited,
         )
 
+    def held(self) -> str:
+        """Return how much it holds of what it may, in words."""
+        words = [] if self.max_tasks is None else [f"{self.tasks or 0:,} of {self.max_tasks:,} tasks"]
+        words += [] if self.max_bytes is None else [f"{self.bytes or 0:,} of {self.max_bytes:,} bytes"]
+        return " and ".join(words)
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as a dict that JSON can say; what it holds only if it was listed."""
         words = asdict(self)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from taskq.errors import CorruptTask
+from taskq.model.bound import QueueLimit
 from taskq.model.codec import decode
 from taskq.model.crypto import Seal, is_sealed, reveal
 from taskq.model.moment import iso_utc
@@ -25,6 +26,7 @@ class ListStats:
         depth: number of ids in the list, cancelled ones that the next claim will skip included.
         oldest_seconds: how long the first of it has waited there; None if it is empty.
         paused: whether claims are stopped.
+        known: whether a task has been submitted to its queue; if not, it is there because it is paused.
     """
 
     queue: str
@@ -32,6 +34,7 @@ class ListStats:
     depth: int
     oldest_seconds: float | None
     paused: bool
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class QueueStats:
             expired, ...
         passed: what waits for a worker that knows it.
         all_paused: whether everything is paused, in any partition; ``resume(everything=True)`` ends that.
+        limits: of the queues that have one, with what each holds.
     """
 
     pending_tasks: int
@@ -82,6 +86,7 @@ class QueueStats:
     counters: dict[str, int] = field(default_factory=dict)
     passed: tuple[PassedTasks, ...] = ()
     all_paused: bool = False
+    limits: tuple[QueueLimit, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as a dict that JSON can say."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from taskq.model.bound import QueueLimit
 from taskq.model.limit import MAX_LIMITS, Limit, LimitInfo
+from taskq.model.task import Task
 from taskq.model.threshold import MAX_THRESHOLDS, SlaReading
+from taskq.protocol.keys import list_name, lists_of
 from taskq.protocol.operation import Argument, Operation
+from taskq.protocol.queue_limits import parse_queue_limits
 from taskq.protocol.replies import Circumstances, parse_ages, parse_circumstances, parse_limits, parse_readings
 
 # as in operations.py, which loads these scripts with the others
@@ -19,7 +21,7 @@ ARGUMENTS: dict[str, str] = {
     "bounds": "verb queue wanted",
     "weigh": "cursor count",
     "ages": "lists*",
-    "explain": "id list group ttl keys ahead*",
+    "explain": "id list group unique ttl keys ahead*",
     "sla": "list wanted most",
     "read_sla": "",
     "watch": "period",
@@ -61,13 +63,16 @@ class AdmissionOperations:
 
     def list_bounds(self) -> Operation[dict[str, QueueLimit]]:
         """Return the limits of queues, and what each holds."""
-        return self._build("bounds", ("list", "", ""), _parse_bounds)
+        return self._build(
+            "bounds", ("list", "", ""), lambda reply: {limit.queue: limit for limit in parse_queue_limits(reply)}
+        )
 
-    def explain(
-        self, task_id: str, list_name: str, group: str, ttl_ms: int, keys: Sequence[str], ahead: Sequence[str]
-    ) -> Operation[Circumstances]:
-        """Return what holds a task up, which ``keys`` count; ``ahead`` names the lists that are claimed from first."""
-        return self._build("explain", (task_id, list_name, group, ttl_ms, " ".join(keys), *ahead), parse_circumstances)
+    def explain(self, task: Task, ttl_ms: int) -> Operation[Circumstances]:
+        """Return what holds a task up; ``ttl_ms`` is for how long results are kept."""
+        names, own = lists_of(task.queue), list_name(task.queue, task.priority)
+        keys = " ".join((*task.limit_keys, f"type:{task.task_type}"))
+        said = (task.task_id, own, task.group_key or "", task.unique_key or "", ttl_ms, keys)
+        return self._build("explain", (*said, *names[: names.index(own)]), parse_circumstances)
 
     def ages(self, lists: Sequence[str]) -> Operation[list[float | None]]:
         """Return for how many seconds the first task of each list has waited, None for an empty one."""
@@ -92,14 +97,3 @@ class AdmissionOperations:
     def watch(self, period_ms: int) -> Operation[bool]:
         """Tell of breaches, unless that was done in the last ``period_ms``; return whether there are thresholds."""
         return self._build("watch", (period_ms,), lambda reply: reply == 1)
-
-
-def _parse_bounds(reply: list[Any]) -> dict[str, QueueLimit]:
-    limits = [
-        QueueLimit.parse(queue.decode(), text.decode()) for queue, text in zip(reply[::5], reply[1::5], strict=True)
-    ]
-    held = zip(limits, reply[2::5], reply[3::5], reply[4::5], strict=True)
-    return {
-        limit.queue: replace(limit, tasks=tasks, bytes=int(size) if size else None, awaited=awaited == 1)
-        for limit, tasks, size, awaited in held
-    }

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from taskq.protocol.audit import lets_go_by_time
 from taskq.protocol.keys import FAMILIES
-from taskq.protocol.replies import Sizes
+from taskq.protocol.sizes import Sizes
 from taskq.protocol.view import FOR_KEY, FOR_ROOM, IN_SEQUENCE
 from taskq.states import TaskStatus
 

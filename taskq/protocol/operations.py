@@ -18,7 +18,6 @@ from taskq.protocol.replies import (
     Inspection,
     Repaired,
     Settlement,
-    Sizes,
     TurnReply,
     Witness,
     WorkerCard,
@@ -28,11 +27,11 @@ from taskq.protocol.replies import (
     parse_inspections,
     parse_repair,
     parse_rows,
-    parse_sizes,
     parse_turn,
     texts,
 )
 from taskq.protocol.scripts import Script, load
+from taskq.protocol.sizes import Sizes, parse_sizes
 from taskq.protocol.submits import Submission, SubmitReply, parse_submit, submit_words
 from taskq.protocol.words import settle_words
 

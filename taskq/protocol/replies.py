@@ -9,12 +9,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from taskq.errors import InvalidTask, ProtocolError
+from taskq.model.bound import QueueLimit
 from taskq.model.circuit import CircuitState
 from taskq.model.limit import Limit, LimitInfo
 from taskq.model.moment import iso_utc, parse_iso
 from taskq.model.task import DEFAULT_QUEUE
 from taskq.model.threshold import SlaReading
 from taskq.protocol.keys import split_list_name
+from taskq.protocol.queue_limits import parse_queue_limits
 
 
 class OutOfStep(ProtocolError):
@@ -120,36 +122,6 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True)
-class ListDepth:
-    """One priority list: its length, since when its oldest waits (None: unknown), and whether it, or all, is paused."""
-
-    name: str
-    length: int
-    since_ms: int | None
-    paused: bool
-    all_paused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """The answer to stats.
-
-    Attributes:
-        cursor: where the next page of the lists begins; "0": all of them are here, as of the same instant.
-    """
-
-    now_ms: int
-    statuses: dict[str, int]
-    lists: tuple[ListDepth, ...]
-    counters: dict[str, int]
-    workers: int
-    dead: int
-    tombstones: int
-    cursor: str = "0"
-    sidings: tuple[tuple[str, int, bool], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class WorkerCard:
     """One registered worker."""
 
@@ -177,6 +149,13 @@ class OpenFamily(NamedTuple):
     open: tuple[str, ...]
 
 
+class HeldKey(NamedTuple):
+    """Who holds a unique key (empty: nobody), and for how many ms from now on at the most (-1: no time is set)."""
+
+    holder: str
+    left_ms: int
+
+
 class Circumstances(NamedTuple):
     """What holds a task up.
 
@@ -193,6 +172,8 @@ class Circumstances(NamedTuple):
         all_paused: whether all lists are.
         type_paused: whether its type is.
         circuits: by key those that are not closed.
+        held: its unique key.
+        queue: the limit of its queue.
     """
 
     now_ms: int
@@ -207,6 +188,8 @@ class Circumstances(NamedTuple):
     all_paused: bool = False
     type_paused: bool = False
     circuits: Mapping[str, CircuitState] = MappingProxyType({})
+    held: HeldKey | None = None
+    queue: QueueLimit | None = None
 
 
 _CREATED = re.compile(rb'"created_at":"([^"]*)"')
@@ -326,7 +309,7 @@ def _age(now_ms: int, head: bytes, queued: bytes) -> float:
 
 def parse_circumstances(reply: list[Any]) -> Circumstances:
     """Return what explain answered."""
-    now_ms, limit, family = reply[0], reply[5], reply[6]
+    now_ms, limit, family, held = reply[0], reply[5], reply[6], reply[10]
     gates = texts(reply[9])
     return Circumstances(
         now_ms,
@@ -341,31 +324,8 @@ def parse_circumstances(reply: list[Any]) -> Circumstances:
         reply[2] > 1,
         any(gates[1::3]),
         {key: CircuitState.parse(gate, 0, now_ms) for key, gate in zip(gates[::3], gates[2::3], strict=True) if gate},
-    )
-
-
-def parse_sizes(reply: list[Any]) -> Sizes:
-    """Return what stats answered."""
-    sizes, depths, sidings = reply[1], reply[2], reply[8]
-    return Sizes(
-        now_ms=reply[0],
-        statuses={sizes[i].decode(): sizes[i + 1] for i in range(0, len(sizes), 2)},
-        lists=tuple(
-            ListDepth(
-                depths[i].decode(),
-                depths[i + 1],
-                int(depths[i + 2]) if depths[i + 2] else None,
-                depths[i + 3] > 0,
-                depths[i + 3] == 2,
-            )
-            for i in range(0, len(depths), 4)
-        ),
-        counters={name: int(value) for name, value in pairs(reply[3]).items()},
-        workers=reply[4],
-        dead=reply[5],
-        tombstones=reply[6],
-        cursor=reply[7].decode(),
-        sidings=tuple((sidings[i].decode(), sidings[i + 1], sidings[i + 2] == 1) for i in range(0, len(sidings), 3)),
+        HeldKey(texts(held[:1])[0], held[1]) if held else None,
+        next(iter(parse_queue_limits(reply[11])), None),
     )
 
 

@@ -11,7 +11,8 @@ from taskq.model.circuit import CircuitInfo
 from taskq.protocol.keys import split_list_name
 from taskq.protocol.operation import Operation
 from taskq.protocol.operations import Protocol
-from taskq.protocol.replies import Sizes, WorkerCard
+from taskq.protocol.replies import WorkerCard
+from taskq.protocol.sizes import Sizes
 
 T = TypeVar("T")
 

@@ -163,6 +163,7 @@ class Board:
     @staticmethod
     def _by_queue(stats: QueueStats) -> list[dict[str, Any]]:
         found: dict[str, list[Any]] = {}
+        limits = {limit.queue: limit for limit in stats.limits}
         for item in stats.lists:
             found.setdefault(item.queue, []).append(item)
         return [
@@ -172,6 +173,8 @@ class Board:
                 "depth": sum(item.depth for item in lists),
                 "oldest": max((i.oldest_seconds for i in lists if i.oldest_seconds is not None), default=None),
                 "paused": sum(item.paused for item in lists),
+                "known": any(item.known for item in lists),
+                "limit": limits.get(name),
             }
             for name, lists in found.items()
         ]

@@ -27,6 +27,39 @@ def test_ls(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
     assert [row["depth"] for row in rows if row["queue"] == "mail" and row["priority"] == "low"] == [3]
 
 
+def test_what_limited_queues_hold(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    queue.set_queue_limit("mail", max_tasks=9, max_bytes=64_000, on_full="shed_low")
+    queue.submit_batch([Task(queue="mail", group_key="g") for _ in range(3)])
+    for command in (("queue", "ls"), ("stats",), ("queue", "limits")):
+        text = run(*command).stdout
+        (row,) = [line.split() for line in text.splitlines() if "shed_low" in line]
+        assert (row[:3], row[4:6]) == (["mail", "3", "9"], ["64,000", "shed_low"])
+        assert 300 < int(row[3].replace(",", "")) < 3_000, "bytes of three envelopes"
+    of_mail = next(item for item in run_json("queue", "ls") if item["queue"] == "mail")
+    assert of_mail["limit"].items() >= {"tasks": 3, "max_tasks": 9, "max_bytes": 64_000, "awaited": False}.items()
+    assert run_json("stats")["limits"] == run_json("queue", "limits") == [of_mail["limit"]]
+    assert next(item for item in run_json("queue", "ls") if item["queue"] == "default")["limit"] is None
+
+
+def test_a_queue_that_is_paused_before_its_first_task(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
+    queue.submit_task(Task(queue="mail"))
+    for _ in range(2):
+        result = run("queue", "pause", "mial")
+        assert "no task has been submitted to a queue mial yet; did you mean mail?" in result.stderr
+    result = run("queue", "ls")
+    assert [line.split()[2:] for line in result.stdout.splitlines() if line.startswith("mial")] == [
+        ["0", "-", "yes"]
+    ] * 4
+    assert "paused, but never had a task: mial" in result.stderr
+    assert {item["known"] for item in run_json("queue", "ls") if item["queue"] == "mial"} == {False}
+    queue.submit_task(Task(queue="mial"))
+    assert "never had a task" not in run("queue", "ls").stderr
+    run("queue", "resume", "mial")
+    run("queue", "pause", "letters")
+    run("queue", "resume", "letters")
+    assert "letters" not in run("queue", "ls").stdout
+
+
 def test_pause_and_resume(run: Run, run_json: Callable[..., Any], queue: TaskQueue) -> None:
     assert run("queue", "pause").stdout == "queue default is paused: 4 of 4 lists changed\n"
     assert run("queue", "pause").stdout == "queue default is paused: it was so before\n"

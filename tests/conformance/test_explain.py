@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ import redis
 
 from taskq import Explanation, Task
 from taskq.flows import due_in
+from taskq.model.moment import parse_iso
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operations import LeaseTimes
 from taskq.protocol.replies import Settlement
@@ -219,6 +221,49 @@ def debounced(client: Client, hands: Hands) -> str:
     return client.submit_task(Task(unique_key="k", unique_policy="debounce", unique_window=5))
 
 
+def behind_a_time(client: Client, hands: Hands) -> str:
+    client.submit_task(Task(task_id="holder", unique_key="k", unique_ttl=600))
+    hands.claim()
+    return client.submit_task(Task(unique_key="k", unique_policy="queue_one"))
+
+
+def behind_a_throttled(client: Client, hands: Hands) -> str:
+    throttled_running(client, hands)
+    return client.submit_task(Task(unique_key="k", unique_policy="queue_one"))
+
+
+def throttled(client: Client, hands: Hands) -> str:
+    return client.submit_task(Task(unique_key="k", unique_policy="throttle", unique_window=20))
+
+
+def throttled_running(client: Client, hands: Hands) -> str:
+    task_id = throttled(client, hands)
+    hands.claim()
+    return task_id
+
+
+def throttled_and_ended(client: Client, hands: Hands) -> str:
+    task_id = throttled_running(client, hands)
+    hands.end(task_id)
+    return task_id
+
+
+def idempotent(client: Client, hands: Hands) -> str:
+    task_id = client.submit_task(Task(unique_key="k", idempotency=600))
+    hands.claim()
+    return task_id
+
+
+def idempotent_and_ended(client: Client, hands: Hands) -> str:
+    task_id = idempotent(client, hands)
+    hands.end(task_id)
+    return task_id
+
+
+def for_a_time(client: Client, hands: Hands) -> str:
+    return client.submit_task(Task(unique_key="k", unique_ttl=600))
+
+
 def replaced(client: Client, hands: Hands) -> str:
     task_id = client.submit_task(Task(unique_key="k"))
     client.submit_task(Task(task_id="newer", unique_key="k", unique_policy="replace"))
@@ -231,6 +276,13 @@ def dependent(client: Client, hands: Hands) -> str:
     hands.claim(1)
     hands.end("one")
     return task_id
+
+
+def of_a_limited_queue(client: Client, hands: Hands) -> str:
+    client.set_queue_limit("mail", max_tasks=9, max_bytes=64_000)
+    serve(hands, "postman", lists_of("mail"))
+    client.submit_task(Task(queue="mail"))
+    return client.submit_task(Task(queue="mail", priority="high"))
 
 
 def unknown(client: Client, hands: Hands) -> str:
@@ -279,7 +331,7 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (
         behind_its_holder,
         "unique",
-        r"it waits until holder has ended, which held the unique key k when it was submitted",
+        r"holder has ended, which held the unique key k when it was submitted; holder runs since 20\S+Z$",
     ),
     (
         held,
@@ -291,8 +343,29 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
         "scheduled",
         r"starts at 20.*; another one with the unique key k takes its place, and starts 5 s later",
     ),
+    (
+        behind_a_time,
+        "unique",
+        r"holder runs since 20.*Z, and keeps the key until it has ended, and no longer than until 20\S+Z$",
+    ),
+    (
+        behind_a_throttled,
+        "unique",
+        r"runs since 20.*Z, and keeps the key until it has ended, but at least until 20\S+Z$",
+    ),
+    (throttled, "queued", r"; it keeps the unique key k until it has ended, but at least until 20 s after its start$"),
+    (throttled_running, "running", r"; it keeps the unique key k until it has ended, but at least until 20\S+Z$"),
+    (throttled_and_ended, "completed", r"^it has completed at 20\S+Z; it keeps the unique key k until 20\S+Z$"),
+    (idempotent, "running", r"; it keeps the unique key k until it has ended, and for 600 s after it has completed$"),
+    (idempotent_and_ended, "completed", r"^it has completed at 20\S+Z; it keeps the unique key k until 20\S+Z$"),
+    (for_a_time, "queued", r"; it keeps the unique key k until it has ended, and no longer than until 20\S+Z$"),
     (replaced, "cancelled", r"it has ended at 20.*: replaced by newer"),
     (dependent, "dependencies", r"1 of 2 dependencies have not ended yet: two"),
+    (
+        of_a_limited_queue,
+        "queued",
+        r"in the list mail:high; its queue mail holds 2 of 9 tasks and \d{3} of 64,000 bytes$",
+    ),
     (unknown, "unknown", r"there is no task nobody: it never existed"),
 ]
 
@@ -307,6 +380,25 @@ def test_the_reason(
     assert found.reason == reason, found.message
     assert re.search(message, found.message), found.message
     assert found.to_dict()["details"] == found.details
+
+
+KEPT = [(behind_a_time, "until", 600), (behind_a_throttled, "until", 20), (throttled_running, "key_until", 20)]
+KEPT += [
+    (throttled_and_ended, "key_until", 20),
+    (idempotent_and_ended, "key_until", 600),
+    (for_a_time, "key_until", 600),
+]
+
+
+@pytest.mark.parametrize(("case", "name", "seconds"), KEPT, ids=[case.__name__ for case, _, _ in KEPT])
+def test_until_when_a_unique_key_is_kept(
+    client: Client, hands: Hands, case: Callable[[Client, Hands], str], name: str, seconds: float
+) -> None:
+    """By the clock of the server, which is that of this machine."""
+    serve(hands, "another", lists_of(None))
+    began = time.time()
+    until = parse_iso(client.explain(case(client, hands)).details[name]) / 1000
+    assert began + seconds - 1 <= until <= time.time() + seconds + 1
 
 
 def test_a_parent_that_waits_for_its_children(client: Client, hands: Hands) -> None:

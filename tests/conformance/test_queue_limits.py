@@ -50,6 +50,25 @@ def test_block_waits_for_room_and_goes_on_when_a_task_is_claimed(new_client: New
     assert time.monotonic() - began < 15
 
 
+@pytest.mark.parametrize("verb", ["cancel", "purge"])
+def test_block_goes_on_at_once_when_a_cancel_or_a_purge_makes_room(new_client: NewClient, verb: str) -> None:
+    client, other = new_client(), new_client()
+    client.set_queue_limit(max_tasks=1, on_full="block", timeout=30)
+    first = client.submit_task(Task())
+    thread = threading.Thread(target=other.submit_task, args=(Task(),))
+    thread.start()
+    eventually(lambda: client.list_queue_limits()[0].awaited, 10, "somebody to wait")
+    began = time.monotonic()
+    if verb == "cancel":
+        client.cancel_task(first)
+    else:
+        client.purge()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert time.monotonic() - began < 1, "by the hint, not by the look every two seconds"
+    assert client.get_queue_stats().pending_tasks == 1
+
+
 def test_block_gives_up_in_time(client: Client) -> None:
     client.set_queue_limit(max_tasks=1, on_full="block", timeout=0.1)
     client.submit_task(Task())

@@ -31,6 +31,7 @@ def scraped(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         pages = [command.sees(r"http://\S+/metrics").removeprefix("http://").partition("/")[0] for command in started]
         with TaskQueue(redis_url, prefix="t-scraped") as queue:
             queue.set_sla("urgent", age=5)
+            queue.set_queue_limit(max_tasks=100, max_bytes=100_000)
             passed = queue.submit_task(Task(task_type="unknown"))
             eventually(lambda: queue.get_task_status(passed)["status"] == "waiting", what="a task that is passed over")
             queue.wait_for_result(queue.submit_task(Task(task_type="echo")), 30)

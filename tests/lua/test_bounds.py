@@ -70,6 +70,62 @@ def test_whoever_waits_is_told_of_room(bench: Bench) -> None:
     assert "bell:@room:default" not in changed
 
 
+@pytest.mark.parametrize("queue", [None, "mail"])
+@pytest.mark.parametrize("which", ["a", "b"])
+def test_a_cancelled_task_makes_room_at_once_if_somebody_waits(bench: Bench, queue: str | None, which: str) -> None:
+    """It leaves its list, and one who waits is told; with nobody there it would stay behind as a tombstone."""
+    name = queue or "default"
+    bound(bench, 2, "block", name)
+    bench.submit(task("a", queue=queue), task("b", queue=queue))
+    assert bench.run(bench.protocol.submit([task("c", queue=queue)], 0)).bounded
+    reply, changed = bench.act(bench.protocol.cancel(which, "{}", TTL_MS))
+    assert reply == "cancelled"
+    assert changed[f"bell:@room:{name}"] == ["1"]
+    assert "tombstones" not in changed
+    assert bench.state()[f"queue:{'mail:' if queue else ''}normal"] == ["b" if which == "a" else "a"]
+    assert bench.submit(task("c", queue=queue)) == ("c",)
+
+
+def test_a_cancelled_task_of_a_group_makes_room_by_its_bytes(bench: Bench) -> None:
+    """Its entry stands for others too, so it becomes a tombstone; but a tombstone weighs nothing."""
+    grouped = [task(task_id, group="g") for task_id in ("a", "b")]
+    bound(bench, None, "block", max_bytes=sum(len(one.envelope) for one in grouped))
+    bench.submit(*grouped)
+    assert bench.run(bench.protocol.submit([task("c")], 0)).bounded
+    _, changed = bench.act(bench.protocol.cancel("b", "{}", TTL_MS))
+    assert (changed["tombstones"], changed["bell:@room:default"]) == (["+b"], ["1"])
+    assert bench.submit(task("c")) == ("c",)
+
+
+def test_one_that_leaves_no_list_makes_no_room(bench: Bench) -> None:
+    bench.submit(task("a"), task("later", due=bench.at(60)))
+    bound(bench, 1, "block")
+    assert bench.run(bench.protocol.submit([task("c")], 0)).bounded
+    _, changed = bench.act(bench.protocol.cancel("later", "{}", TTL_MS))
+    assert "bell:@room:default" not in changed
+
+
+@pytest.mark.parametrize("queue", [None, "mail"])
+def test_a_purge_tells_whoever_waits(bench: Bench, queue: str | None) -> None:
+    name, prefix = queue or "default", f"{queue}:" if queue else ""
+    bound(bench, 1, "block", name)
+    bench.submit(task("a", queue=queue))
+    assert bench.run(bench.protocol.submit([task("b", queue=queue)], 0)).bounded
+    _, changed = bench.act(bench.protocol.purge(f"{prefix}low", 10))
+    assert changed == {}
+    _, changed = bench.act(bench.protocol.purge(f"{prefix}normal", 10))
+    assert changed[f"bell:@room:{name}"] == ["1"]
+
+
+def test_neither_tells_anybody_if_nobody_waits(bench: Bench) -> None:
+    bound(bench, 3, "block")
+    bench.submit_ids("a", "b", "c")
+    _, changed = bench.act(bench.protocol.cancel("a", "{}", TTL_MS))
+    assert (changed["tombstones"], "bell:@room:default" in changed) == (["+a"], False)
+    _, changed = bench.act(bench.protocol.purge("normal", 10))
+    assert "bell:@room:default" not in changed
+
+
 def test_a_turn_tells_nobody_if_nobody_waits(bench: Bench) -> None:
     bound(bench, 2, "block")
     bench.submit_ids("a", "b")

@@ -113,7 +113,7 @@ def put_wrong_type(bench: Bench, key: str) -> None:
     name = bench.raw_key(key)
     ttl_ms = bench.client.pttl(name)
     bench.client.delete(name)
-    if family_of(key) in ("task", "result", "checkpoint", "unique", "awaited", "limited", "successor"):
+    if family_of(key) in ("task", "result", "checkpoint", "unique", "awaited", "limited", "successor", "crowd"):
         bench.client.rpush(name, "foreign")
     else:
         bench.client.set(name, "foreign")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from taskq.protocol.integrity import misplaced_number
-from taskq.protocol.replies import Inspection, ListDepth
+from taskq.protocol.replies import Inspection
+from taskq.protocol.sizes import ListDepth
 from taskq.protocol.view import read_dump
 from taskq.protocol.walks import all_cards, all_sizes
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, created, settle, task

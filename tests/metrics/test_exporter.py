@@ -43,18 +43,28 @@ def test_every_number_of_a_namespace(redis_url: str, prefix: str, exporter: str)
         queue.pause("mail", "high")
         queue.set_sla("high", age=0.001, queue="mail")
         queue.set_sla("urgent", start=5)
+        queue.set_queue_limit("mail", max_tasks=9)
+        queue.set_queue_limit(max_bytes=5_000)
+        queue.submit_task(Task(priority="low"))
+        queue.pause()
         found = scrape(exporter)
     expected = {
         "taskq_tasks{status=completed}": 2,
         "taskq_tasks{status=failed}": 1,
-        "taskq_tasks{status=pending}": 2,
+        "taskq_tasks{status=pending}": 3,
         "taskq_tasks{status=running}": 0,
         "taskq_queue_depth{priority=high,queue=mail}": 2,
         "taskq_queue_depth{priority=normal,queue=default}": 0,
         "taskq_queue_oldest_seconds{priority=normal,queue=default}": 0,
         "taskq_queue_paused{priority=high,queue=mail}": 1,
         "taskq_queue_paused{priority=low,queue=mail}": 0,
-        "taskq_tasks_submitted_total": 5,
+        "taskq_queue_tasks{queue=mail}": 2,
+        "taskq_queue_tasks_limit{queue=mail}": 9,
+        "taskq_queue_tasks{queue=default}": None,
+        "taskq_queue_bytes_limit{queue=default}": 5_000,
+        "taskq_queue_bytes_limit{queue=mail}": None,
+        "taskq_queue_awaited{queue=mail}": 0,
+        "taskq_tasks_submitted_total": 6,
         "taskq_tasks_completed_total": 2,
         "taskq_tasks_failed_total": 1,
         "taskq_dead_letters": 1,
@@ -71,6 +81,7 @@ def test_every_number_of_a_namespace(redis_url: str, prefix: str, exporter: str)
     }
     assert {name: found.get(name) for name in expected} == expected
     assert 0 < found["taskq_queue_oldest_seconds{priority=high,queue=mail}"] < 60
+    assert 100 < found["taskq_queue_bytes{queue=default}"] < 1_000
     assert found["taskq_server_memory_bytes"] > 100_000
     assert found["taskq_desired_workers"] == 0, "what is paused calls for nobody"
 

@@ -107,6 +107,7 @@ def test_names_and_attributes_are_those_of_prometheus(
     worker.register_handler("echo", lambda task: None)
     queue.submit_task(Task(task_type="echo"))
     queue.set_sla("normal", age=60)
+    queue.set_queue_limit(max_tasks=100, max_bytes=10_000)
     queue.submit_task(Task(task_type="unknown"))
     worker.run_until_empty()
     rows = re.findall(r"^\| `(taskq_\w+)` \| (\w+) \|(.*?)\|(.*)\|$", PAGE, re.MULTILINE)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from taskq.model.bound import QueueLimit
 from taskq.protocol.replies import (
     BeatReply,
     Claim,
-    ListDepth,
     OutOfStep,
     TurnReply,
     WorkerCard,
@@ -16,9 +16,9 @@ from taskq.protocol.replies import (
     parse_cards,
     parse_inspections,
     parse_record,
-    parse_sizes,
     parse_turn,
 )
+from taskq.protocol.sizes import ListDepth, parse_sizes
 
 
 class TestTurn:
@@ -120,11 +120,20 @@ def test_stats() -> None:
         [
             *(1000, [b"pending", 3], [b"urgent", 2, b"123", 1, b"low", 0, b"", 0], [b"submitted", b"5"], 4, 6, 7, b"9"),
             [b"@normal/mail@2", 3, 0],
+            [b"mail", b"9 reject 30000 60000 500", 2, b"300", 1, b"foreign", b"what", 0, b"", 0],
+            [b"mial:low", b"mial:high"],
         ]
     )
     assert (sizes.now_ms, sizes.statuses, sizes.counters) == (1000, {"pending": 3}, {"submitted": 5})
-    assert sizes.lists == (ListDepth("urgent", 2, 123, True), ListDepth("low", 0, None, False))
+    assert sizes.lists == (
+        ListDepth("urgent", 2, 123, True),
+        ListDepth("low", 0, None, False),
+        ListDepth("mial:high", 0, None, True, known=False),
+        ListDepth("mial:low", 0, None, True, known=False),
+    )
     assert (sizes.workers, sizes.dead, sizes.tombstones, sizes.cursor) == (4, 6, 7, "9")
+    (limit,) = sizes.limits
+    assert (limit, limit.tasks, limit.bytes, limit.awaited) == (QueueLimit("mail", 9, max_bytes=500), 2, 300, True)
     assert sizes.sidings == (("@normal/mail@2", 3, False),)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from taskq import Saga, Task, TaskQueue, TaskScheduler
@@ -33,6 +35,16 @@ def test_pause_and_resume(acting: Site, queue: TaskQueue) -> None:
     assert "3 of 4 paused" in acting.text("/queues")
     follow(acting, "/queues/resume", {"queue": "mail"})
     assert paused(queue) == set()
+
+
+def test_what_a_limited_queue_holds(acting: Site, queue: TaskQueue) -> None:
+    queue.set_queue_limit("mail", max_tasks=9, max_bytes=64_000, on_full="block")
+    queue.submit_task(Task(queue="mail"))
+    queue.pause("mial")
+    text = acting.text("/queues")
+    (held,) = re.findall(r"holds 1 of 9 tasks and (\d+) of 64,000 bytes; more waits<", text)
+    assert 100 < int(held) < 1_000
+    assert text.count("no task yet") == 1, "of mial, not of mail"
 
 
 def test_purge(acting: Site, queue: TaskQueue) -> None:

@@ -1,23 +1,14 @@
 -- bounds: set, remove and list the limits of queues, or begin anew to weigh what waits
 -- FLAGS   allow-oom
--- USES    bounds crowd bytes weights queue
--- INCLUDE clock bell
+-- USES    bounds crowd bytes weights
+-- INCLUDE bounded bell
 -- ARGV    verb queue wanted
 -- REPLY   set: 2 if what waits is to be weighed from now on, 1 if something else has changed, 0; remove: 1 if something has
 --         changed; recount: 1 if there is something to be weighed; list: {queue, limit, tasks in its lists, their bytes or '',
 --         1 if a submit has waited for room there in the last ten seconds, ...}
 if verb == 'list' then
-  local found, crowd, words = call('HGETALL', BOUNDS), ' ' .. (call('GET', CROWD) or ''), {}
-  for i = 1, #found, 2 do
-    local name, tasks, n = found[i], 0, #words
-    for _, priority in ipairs({'low', 'normal', 'high', 'urgent'}) do
-      tasks = tasks + call('LLEN', QUEUE .. (name == 'default' and '' or name .. ':') .. priority)
-    end
-    local _, at = string.find(crowd, ' ' .. name .. '=', 1, true)
-    local since = tonumber(at and string.match(crowd, '^%d+', at + 1) or 0)
-    words[n + 1], words[n + 2], words[n + 3] = name, found[i + 1], tasks
-    words[n + 4], words[n + 5] = call('HGET', BYTES, name) or '', since > now - 10000 and 1 or 0
-  end
+  local found, words = call('HGETALL', BOUNDS), {}
+  for i = 1, #found, 2 do add_bound(words, found[i], found[i + 1]) end
   return words
 end
 local changed

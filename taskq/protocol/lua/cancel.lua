@@ -1,10 +1,11 @@
 -- cancel: end a task that waits, ask one that runs to stop
 -- FLAGS   allow-oom
--- USES    task state status scheduled tombstones worker running jams woken
--- INCLUDE terminate events running blocked
+-- USES    task state status scheduled tombstones worker running jams woken queue
+-- INCLUDE terminate events running blocked crowded
 -- ARGV    id result ttl:number
 -- REPLY   what was found: cancelled, requested (it is running), missing, or the terminal status it has
--- result is the JSON that a pending task leaves. A list entry stays behind as a tombstone, which the claim skips.
+-- result is the JSON that a pending task leaves. A list entry stays behind as a tombstone, which the claim skips; but if
+-- somebody waits for room in a queue it is looked for near the ends of its lists, and taken out.
 local state, run = call('HMGET', STATE .. id, 'status', 'unique', 'blocked'), read_record(call('HGET', RUNNING, id))
 local status = state[1]
 if call('EXISTS', TASK .. id) == 0 then return 'missing' end
@@ -27,7 +28,16 @@ if state[3] then
   call('HLEN', WOKEN)
 end
 check_end(id, 'cancelled', state[2], ttl)
+local crowd = status == 'pending' and crowded_queues() or {}
+local list, rank = find_entry(crowd, id)
 leave_blocked(id, state[3])
-if status == 'pending' then call('SADD', TOMBSTONES, id) else call('ZREM', SCHEDULED, id) end
+if list then
+  call('LREM', QUEUE .. list, rank, id)
+elseif status == 'pending' then
+  call('SADD', TOMBSTONES, id)
+else
+  call('ZREM', SCHEDULED, id)
+end
 terminate(id, 'cancelled', status, result, ttl)
+ring_for_room(crowd)
 return 'cancelled'

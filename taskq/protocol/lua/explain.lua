@@ -1,14 +1,16 @@
 -- explain: what holds one task up, as of one instant
 -- FLAGS   no-writes
 -- USES    state group grouped queue paused scheduled sequence blocked running limits jams family children gathered retained gates
--- INCLUDE clock text held
--- ARGV    id list group ttl:number keys ahead*
+--         unique bounds
+-- INCLUDE clock text bounded held
+-- ARGV    id list group unique ttl:number keys ahead*
 -- REPLY   {now ms, {place in its list from 0 or -1, tasks of the list, tasks of those before it, how many of its group go first
 --         or -1, entries of the list}, 1 if the list is paused, 2 if
 --         all are, due ms or '', {place in its sequence or -1, who is the first of it}, {key of its limit, place, definition, who
 --         run, ms to the next look}, {name of its family, total, ended, open children}, ends in the last half minute, and how
---         many ms that is, {key, since when it is paused or '', gate of its circuit or '', ...}}
--- keys are those that count it, with spaces between them; group is its group key or ''; ahead names the lists that are claimed from before its own. At
+--         many ms that is, {key, since when it is paused or '', gate of its circuit or '', ...}, {who holds its unique key or '', for how
+--         many ms or -1}, {its queue, the limit of that, tasks, bytes, whether a submit waits} or nothing}
+-- keys are those that count it, with spaces between them; group and unique are its keys or ''; ahead names the lists that are claimed from before its own. At
 -- most 10,000 entries of the list are looked at, 5 holders among some 2,000 runs, 100 children. Ends are those whose results are kept for ttl ms.
 local function some_with(key)
   local found, cursor = {}, '0'
@@ -60,5 +62,10 @@ for name in string.gmatch(keys, '[^ ]+') do
   local found, n = call('HMGET', GATES, name, '!' .. name), #gates
   gates[n + 1], gates[n + 2], gates[n + 3] = name, found[1] or '', found[2] or ''
 end
+local held = unique ~= '' and {call('GET', UNIQUE .. unique) or '', call('PTTL', UNIQUE .. unique)} or {}
+local queue, full = string.match(list, '^(.*):') or 'default', {}
+local bound = call('HGET', BOUNDS, queue)
+if bound then add_bound(full, queue, bound) end
 local stopped = math.max(call('SISMEMBER', PAUSED, list), 2 * call('SISMEMBER', PAUSED, '*'))
-return {now, place, stopped, call('ZSCORE', SCHEDULED, id) or '', order, limit, family, ends, 20000 + (now + ttl) % 10000, gates}
+return {now, place, stopped, call('ZSCORE', SCHEDULED, id) or '', order, limit, family, ends, 20000 + (now + ttl) % 10000, gates,
+  held, full}

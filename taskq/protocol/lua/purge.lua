@@ -1,7 +1,7 @@
 -- purge: delete the tasks that wait in one list, from its head, in bounded steps
 -- FLAGS   allow-oom
--- USES    queue status tombstones counters sagas grouped
--- INCLUDE purge groups weights
+-- USES    queue status tombstones counters sagas grouped crowd
+-- INCLUDE purge groups weights bell
 -- ARGV    list limit:number
 -- REPLY   {tasks deleted, 1 if the list is not empty yet}
 -- Of a group all go, before the next entry of the list.
@@ -45,4 +45,5 @@ for i = 1, #entries do
   end
 end
 if purged > 0 then call('HINCRBY', COUNTERS, 'purged', purged) end
+if #entries > 0 and call('EXISTS', CROWD) == 1 then ring('@room:' .. (string.match(list, '^(.*):') or 'default')) end
 return {purged, call('EXISTS', QUEUE .. list)}

@@ -85,6 +85,23 @@ def turn_makes_room_in_a_queue(bench: Bench) -> Operation[Any]:
     return bench.turn_op("w1", 1)
 
 
+def _awaited(bench: Bench) -> None:
+    """A queue of two tasks is full, and somebody waits for room in it."""
+    bound(bench, 2, "block", "mail")
+    bench.submit(task("a", queue="mail"), task("b", "low", queue="mail"))
+    assert bench.run(bench.protocol.submit([task("c", queue="mail")], 0)).bounded
+
+
+def cancel_makes_room(bench: Bench) -> Operation[Any]:
+    _awaited(bench)
+    return bench.protocol.cancel("b", "{}", TTL_MS)
+
+
+def purge_makes_room(bench: Bench) -> Operation[Any]:
+    _awaited(bench)
+    return bench.protocol.purge("mail:low", 10)
+
+
 SCENARIOS = (
     set_bound,
     remove_bound,
@@ -92,6 +109,8 @@ SCENARIOS = (
     submit_and_shed,
     submit_and_shed_bytes,
     turn_makes_room_in_a_queue,
+    cancel_makes_room,
+    purge_makes_room,
     weigh_all,
     compare_weights,
     recount_bytes,

@@ -6,6 +6,7 @@ from typing import Any
 
 from taskq.model.circuit import Circuit
 from taskq.model.limit import Limit
+from taskq.model.task import Task
 from taskq.protocol.operation import Operation
 from tests.lua.scenarios.beginnings import Scenario
 from tests.state import LIMITS, TIMES, TTL_MS, Bench, settle, task
@@ -118,7 +119,7 @@ def list_limits(bench: Bench) -> Operation[Any]:
 def explain(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
-    return bench.protocol.explain("l1", "normal", "", TTL_MS, ["k", "type:custom"], ["urgent", "high"])
+    return bench.protocol.explain(Task(task_id="l1", task_type="custom", limit_keys=["k"], unique_key="u"), TTL_MS)
 
 
 def mend_permits(bench: Bench) -> Operation[Any]:
