@@ -194,10 +194,11 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
     branches = _texts(tuple(name for name in _closure(header.branches) if name not in fragments), clock)
     if _CLOCK_MARKER in body:
         body = body.replace(_CLOCK_MARKER, fragments.pop("read_clock") + "\n")
-    for names in _COPY.findall(body):
-        there = branches if names == " ".join(header.branches) else fragments
-        copies = "".join(f"{text}\n" for text in _copies(tuple(names.split()), there))
-        body = body.replace(f"-- COPY {names}\n", copies, 1)
+    # a copy may have copies in it
+    while found := _COPY.search(body):
+        names = tuple(found[1].split())
+        there = branches if set(names) <= set(header.branches) else fragments
+        body = body[: found.start()] + "".join(f"{text}\n" for text in _copies(names, there)) + body[found.end() :]
     shebang = "#!lua" + (f" flags={','.join(header.flags)}" if header.flags else "")
     # a short way may stand before the fragments, so that it does not pay for them
     before, marker, after = body.strip().rpartition(_MARKER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from hashlib import sha1
 
@@ -10,6 +11,8 @@ from taskq.protocol.scripts import Script
 
 LONG_WAY = "it takes the long way"
 _BEGIN, _END = "\nrepeat\n", "\nuntil true\n"
+_ALONE = re.compile(r"^  if others == 0 and \(.*\) then$", re.MULTILINE)
+_SETTLED = "    if reply then return reply end\n"
 
 
 def ways_of(name: str) -> tuple[Script, Script]:
@@ -21,6 +24,18 @@ def ways_of(name: str) -> tuple[Script, Script]:
     assert long, f"the short way of {name} ends with 'until true'"
     failing = f"return redis.error_reply('ERR {LONG_WAY}')\n"
     return _rewritten(script, before + _BEGIN + short + _END + failing), _rewritten(script, before + "\n" + long)
+
+
+def turns_of_one() -> tuple[Script, Script]:
+    """Return ``turn`` with nothing but the way of one task alone, and without that way."""
+    script = load_scripts("shifted_clock")["turn"]
+    short, _ = ways_of("turn")
+    before, found, after = short.source.partition(_SETTLED)
+    assert found, "the way of one task alone ends with a reply"
+    failing = f"    do return redis.error_reply('ERR {LONG_WAY}') end\n"
+    shut, number = _ALONE.subn("  if false then", script.source)
+    assert number == 1, "the way of one task alone stands behind a condition"
+    return _rewritten(script, before + found + failing + after), _rewritten(script, shut)
 
 
 def _rewritten(script: Script, source: str) -> Script:

@@ -22,12 +22,12 @@ def claims_of(bench: Bench, *ids: str) -> tuple[Claim, ...]:
     return claims
 
 
-def _take_hints(bench: Bench) -> None:
+def take_hints(bench: Bench) -> None:
     bench.all_hints_kept = False
     bench.client.delete(*(bench.key("bell", name) for name in [*LISTS, *MAIL]))
 
 
-def _silent(operation: Operation[TurnReply]) -> Operation[TurnReply]:
+def silent(operation: Operation[TurnReply]) -> Operation[TurnReply]:
     """Return the same turn of a worker that has taken no hint."""
     worker, token, seq, want, ring_on, *rest = operation.args
     assert ring_on == 1
@@ -53,7 +53,7 @@ def empty_lists(bench: Bench) -> Operation[TurnReply]:
 
 
 def empty_lists_silent(bench: Bench) -> Operation[TurnReply]:
-    return _silent(empty_lists(bench))
+    return silent(empty_lists(bench))
 
 
 def bodies_too_large_for_one_turn(bench: Bench) -> Operation[TurnReply]:
@@ -66,8 +66,8 @@ def bodies_too_large_for_one_turn(bench: Bench) -> Operation[TurnReply]:
 
 def bodies_too_large_silent(bench: Bench) -> Operation[TurnReply]:
     operation = bodies_too_large_for_one_turn(bench)
-    _take_hints(bench)
-    return _silent(operation)
+    take_hints(bench)
+    return silent(operation)
 
 
 def small_bodies_beside_a_large_one(bench: Bench) -> Operation[TurnReply]:
@@ -79,12 +79,12 @@ def small_bodies_beside_a_large_one(bench: Bench) -> Operation[TurnReply]:
 def work_is_left_for_others(bench: Bench) -> Operation[TurnReply]:
     bench.register("w1")
     bench.submit(task("a"), task("b", "low"))
-    _take_hints(bench)
+    take_hints(bench)
     return bench.turn_op("w1", 0)
 
 
 def work_is_left_silent(bench: Bench) -> Operation[TurnReply]:
-    return _silent(work_is_left_for_others(bench))
+    return silent(work_is_left_for_others(bench))
 
 
 def one_new_task(bench: Bench) -> Operation[TurnReply]:
@@ -96,7 +96,7 @@ def one_new_task(bench: Bench) -> Operation[TurnReply]:
 def as_many_as_wanted(bench: Bench) -> Operation[TurnReply]:
     bench.register("w1")
     bench.submit_ids("a", "b", "c")
-    _take_hints(bench)
+    take_hints(bench)
     return bench.turn_op("w1", 2)
 
 
@@ -109,7 +109,7 @@ def fewer_than_wanted(bench: Bench) -> Operation[TurnReply]:
 def several_lists(bench: Bench) -> Operation[TurnReply]:
     bench.register("w1")
     bench.submit(*(task(f"{p}{n}", p) for n in range(3) for p in ("low", "urgent", "normal")))
-    _take_hints(bench)
+    take_hints(bench)
     return bench.turn_op("w1", 7)
 
 

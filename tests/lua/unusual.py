@@ -140,7 +140,7 @@ def a_lost_body(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 1)
 
 
-def _pushed(bench: Bench, *ids: str) -> None:
+def pushed(bench: Bench, *ids: str) -> None:
     bench.client.rpush(bench.key("queue", "normal"), *ids)
 
 
@@ -148,14 +148,14 @@ def a_stray_that_runs(bench: Bench) -> Operation[TurnReply]:
     bench.claim_one("a", "w2")
     bench.register("w1")
     bench.submit_ids("b")
-    _pushed(bench, "a")
+    pushed(bench, "a")
     return bench.turn_op("w1", 5)
 
 
 def a_stray_that_is_completed_in_the_same_turn(bench: Bench) -> Operation[TurnReply]:
     claim = bench.claim_one("a")
     bench.submit_ids("b")
-    _pushed(bench, "a")
+    pushed(bench, "a")
     return bench.turn_op("w1", 5, [settle(claim)])
 
 
@@ -163,28 +163,28 @@ def a_stray_that_has_completed(bench: Bench) -> Operation[TurnReply]:
     a, b = claims_of(bench, "a", "b")
     bench.end("w1", settle(a))
     bench.submit_ids("c")
-    _pushed(bench, "a")
+    pushed(bench, "a")
     return bench.turn_op("w1", 5, [settle(b)])
 
 
 def a_stray_that_has_failed(bench: Bench) -> Operation[TurnReply]:
     bench.end("w1", settle(bench.claim_one("a"), "fail"))
     bench.submit_ids("b")
-    _pushed(bench, "a")
+    pushed(bench, "a")
     return bench.turn_op("w1", 5)
 
 
 def a_stray_that_nobody_knows(bench: Bench) -> Operation[TurnReply]:
     bench.register("w1")
     bench.submit_ids("b")
-    _pushed(bench, "a")
+    pushed(bench, "a")
     return bench.turn_op("w1", 5)
 
 
 def a_task_twice_in_its_list(bench: Bench) -> Operation[TurnReply]:
     claim = bench.claim_one("a")
     bench.submit_ids("b", "c")
-    _pushed(bench, "b", "b")
+    pushed(bench, "b", "b")
     return bench.turn_op("w1", 5, [settle(claim)])
 
 

@@ -23,10 +23,12 @@ repeat
   if #ARGV - first_rest == 3 then
     local list, id = ARGV[first_rest], ARGV[first_rest + 2]
     local queue, bell, named = QUEUE .. list, BELL .. list, string.find(list, ':', 1, true)
-    local length = call('LLEN', queue)
+    local length = max_length > 0 and call('LLEN', queue) or 0
     if max_length > 0 and length >= max_length then break end
     if #ARGV[first_rest + 3] > PAGE and call('EXISTS', LARGE) == 0 then break end
-    if call('EXISTS', BOUNDS, GROUPED) > 0 then
+    -- on an idle system there is none of these, and LLEN need not be fetched
+    local quiet = call('EXISTS', BOUNDS, GROUPED, bell) == 0
+    if not quiet and call('EXISTS', BOUNDS, GROUPED) > 0 then
       if call('EXISTS', BOUNDS) == 1 then break end
       -- those of groups, too
       if max_length > 0 and length + (call('HGET', GROUPED, list) or 0) >= max_length then break end
@@ -34,20 +36,20 @@ repeat
     if named then call('SCARD', QUEUES) end
     -- the first write needs no check before it
     if call('SADD', STATUS .. 'pending', id) == 0 then break end
-    -- the second one is undone with it
-    local submitted = redis.pcall('HINCRBY', COUNTERS, 'submitted', '1')
-    if type(submitted) ~= 'number' then
+    -- those behind it are undone, and it with them
+    local pushed = redis.pcall('RPUSH', queue, id)
+    local submitted = type(pushed) ~= 'number' and pushed or redis.pcall('HINCRBY', COUNTERS, 'submitted', '1')
+    local stored = type(submitted) == 'number' and call('SET', TASK .. id, ARGV[first_rest + 3], 'NX')
+    if not stored then
       call('SREM', STATUS .. 'pending', id)
-      return submitted
-    end
-    if not call('SET', TASK .. id, ARGV[first_rest + 3], 'NX') then
-      call('SREM', STATUS .. 'pending', id)
+      if type(pushed) == 'number' then call('RPOP', queue) end
+      if type(submitted) ~= 'number' then return submitted end
       call('HINCRBY', COUNTERS, 'submitted', '-1')
       break
     end
     if named then call('SADD', QUEUES, string.match(list, '^(.*):')) end
-    call('RPUSH', queue, id)
-    local hints = redis.pcall('LLEN', bell)
+    -- a key of the wrong type wakes nobody, but must not stop the transition halfway
+    local hints = quiet and 0 or redis.pcall('LLEN', bell)
     if type(hints) == 'number' and hints < 8 then call('RPUSH', bell, '1') end
     if call('PUBSUB', 'NUMSUB', EVENTS)[2] > 0 or call('PUBSUB', 'NUMPAT') > 0 then
       -- COPY events

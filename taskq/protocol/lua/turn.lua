@@ -3,8 +3,8 @@
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
 -- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates jams circuits grouped
 -- USES    tallies bytes
--- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together tallying claim weights
--- BRANCH  rounds
+-- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together tallying claim weights noted
+-- BRANCH  rounds alone
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
@@ -25,6 +25,11 @@ local SWEPT = 8  -- ids that are looked at for each that is settled, so that mem
 repeat
   local card = call('HMGET', WORKER .. worker, 'token', 'seq', 'solo', 'sidings')
   if card[1] ~= token or card[3] or card[4] or seq <= tonumber(card[2] or 0) then break end
+  if others == 0 and (groups == 0 and want == 1 or groups == 1 and ARGV[first_rest + lists + 2] == '1') then
+    -- COPY alone
+    local reply = alone()
+    if reply then return reply end
+  end
   local weighed
   local special, waited, large, counting = call('EXISTS', AWAITED, PAUSED, TOMBSTONES, LARGE, LIMITED, BYTES), false, false, nil
   if special > 0 then
@@ -337,21 +342,7 @@ if card[1] ~= token then return {0, seq} end
 sidings = card[4] or nil
 local last = tonumber(card[2] or 0)
 if seq <= last then
-  -- "<seq>|<first fence>|<hold>|<refused ids>", of the last two turns; what was claimed stands last in the worker's list
-  local noted = call('HGET', WORKER .. worker, 'turn' .. seq % 2) or ''
-  local of, first, held_back, refused_text = string.match(noted, '^(%d*)|(%d*)|([01])|([^|]*)$')
-  if of ~= digits(seq) then return {-1, seq} end
-  local refused, ids, bodies, counts = {}, {}, {}, {}
-  for id in string.gmatch(refused_text, '[^ ]+') do refused[#refused + 1] = id end
-  for _, id in ipairs(call('LRANGE', PROCESSING .. worker, '-1000', '-1')) do
-    local run = read_record(call('HGET', RUNNING, id))
-    if run and run.fence == first .. '.' .. token .. '.' .. digits(seq) then
-      local n = #ids + 1
-      ids[n], bodies[n] = id, call('GET', TASK .. id) or ''
-      counts[2 * n - 1], counts[2 * n] = run.attempt, tonumber(call('HGET', STATE .. id, 'retries')) or 0
-    end
-  end
-  return {1, now, first, until_next(), tonumber(held_back), refused, ids, bodies, counts, seq}
+  return noted(seq) or {-1, seq}
 end
 
 -- everything is read, and so type-checked, before the first write: the server does not roll a script back
