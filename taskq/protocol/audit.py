@@ -26,8 +26,8 @@ I10 families: each child is counted once. A child that is open there is live; wh
     family is done when its policy says so. It has a TTL unless a live task has made it.
 I11 sequences: exactly the live tasks with an ordering key stand in the sequence of that key; all but the first of them
     are waiting for it, and the first is not.
-I12 limits: exactly the running tasks that hold a permit stand among the permits of its key, and no more of them have
-    begun since the limit was set than it allows. Exactly the tasks that wait for room stand among the blocked of their
+I12 limits: of each key exactly as many permits are counted as running tasks hold, and no more of these have begun
+    since the limit was set than it allows. Exactly the tasks that wait for room stand among the blocked of their
     key, each such key in ``jams``, and the schedule wakes somebody up in time for the first of those.
 I13 gates: ``limited`` names all that is counted; a gate says how it is closed, and that of a circuit has its rule;
     ``woken`` names only keys with blocked tasks.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from taskq.model.envelope import outline
@@ -26,19 +26,19 @@ _LINES = {
 def check_limits(view: View) -> Iterator[str]:
     """Yield what is wrong with who runs and who waits by limits: I12."""
     definitions, runs = view.get("limits", {}), view.runs()
-    holders = {key: set(ids) for key, ids in view.all("permits")}
+    holders: dict[str, list[str]] = defaultdict(list)
     for task_id, run in runs.items():
         for key in run.get("holds", "").split():
-            if task_id not in holders.get(key, ()):
-                yield f"I12: {task_id} is to hold a permit of {key}, and does not stand among them"
+            holders[key].append(task_id)
+    counts = view.get("permits", {})
+    for key in (holders.keys() | counts.keys()) - {"@"}:
+        if str(len(holders[key]) or None) != str(counts.get(key)):
+            yield f"I12: {len(holders[key])} run with {key}, and {counts.get(key, 'none')} are counted"
     for key, ids in holders.items():
-        for task_id in ids:
-            if key not in runs.get(task_id, {}).get("holds", "").split():
-                yield f"I12: {task_id} stands among the permits of {key} and does not run with it"
         text = definitions.get(key) or definitions.get(key.partition(":")[0], "")
         words = text.split(" ")
         most, since = (int(words[0]), int(words[5])) if len(words) == 6 else (0, 0)
-        begun = sum(_began_after(runs[task_id], since) for task_id in ids & runs.keys())
+        begun = sum(_began_after(runs[task_id], since) for task_id in ids)
         if most and begun > most:
             yield f"I12: {begun} tasks run with {key}, which has room for {most}"
     yield from _check_counted(view, definitions, runs)

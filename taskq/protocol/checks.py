@@ -90,6 +90,10 @@ class Checks:
         """Return for each worker, unique key, ... what is wrong with it; empty: nothing."""
         return self._of_names("indexes", (times.lease_ms, source, *names), texts)
 
+    def miscounts(self, keys: Sequence[str]) -> Operation[tuple[str, list[str]]]:
+        """Return "0" and for each key of a limit what is wrong with the number of its permits; empty: nothing."""
+        return self._of_names("check", ("miscounts", "", "0", 0, *keys), parse_names)
+
     def scales(self, source: str, cursor: str, count: int = 100) -> Operation[ScalesPage]:
         """Return a page of what is weighed, of what waits, or of what is said of each queue; see ``scales.lua``."""
         return self._of_names("scales", (source, cursor, count), _parse_scales)

@@ -53,8 +53,7 @@ class Facts(NamedTuple):
         key_holder: who holds the unique key that its state names.
         kept: whether it is not live, and has a checkpoint or signals that do not expire.
         rank: its place in the sequence of its ordering key, from 0; None: it stands in none.
-        blocked: whether it stands among the blocked of the limit that its state names; ``permitted``: whether it has
-            all permits that its record names.
+        blocked: whether it stands among the blocked of the limit that its state names.
         come: whether it waits for a signal that it was told, or for a family that is done or gone.
         succeeds: whether it is the successor that its state names.
     """
@@ -75,7 +74,6 @@ class Facts(NamedTuple):
     kept: bool = False
     rank: int | None = None
     blocked: bool = False
-    permitted: bool = True
     come: bool = False
     succeeds: bool = False
 
@@ -94,6 +92,11 @@ class Facts(NamedTuple):
         """Who runs it, by its record."""
         words = self.record.split(" ")
         return words[1] if len(words) > 1 else ""
+
+    @property
+    def held_keys(self) -> tuple[str, ...]:
+        """The keys of limits whose permits it holds, by its record."""
+        return tuple(self.record.split(" ")[5:-1])
 
     @property
     def trail(self) -> tuple[Any, ...]:
@@ -145,7 +148,6 @@ def _facts(item: list[Any]) -> Facts:
         item[14] == 1,
         item[15] == 1,
         item[16] == 1,
-        item[17] == 1,
     )
 
 
@@ -250,8 +252,6 @@ def _judge_running(facts: Facts) -> Iterator[str]:
     if len(words) < 6 or not _FENCE.match(words[0]):
         yield "I3: is running without a record and its fence"
         return
-    if not facts.permitted:
-        yield f"I12: is running and lacks permits of {' '.join(words[5:-1])}"
     if not facts.held:
         yield f"I3: runs on {facts.worker}, who does not hold it"
     if not facts.known:

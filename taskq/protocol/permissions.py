@@ -21,7 +21,20 @@ _REST: dict[str, tuple[str, ...]] = {
         ("HDEL", "HEXISTS", "HGET", "HMGET", "LINDEX", "LPOS", "LPUSH", "RPUSH", "SADD", "SREM", "SISMEMBER"), ("1",)
     ),
     **dict.fromkeys(
-        ("SMISMEMBER", "ZREM", "LPOS", "ZSCORE", "SET", "PEXPIRE", "PEXPIREAT", "PUBLISH", "SSCAN", "MSET", "MSETNX"),
+        (
+            "SMISMEMBER",
+            "ZREM",
+            "LPOS",
+            "ZSCORE",
+            "ZMSCORE",
+            "SET",
+            "PEXPIRE",
+            "PEXPIREAT",
+            "PUBLISH",
+            "SSCAN",
+            "MSET",
+            "MSETNX",
+        ),
         ("1",),
     ),
     **dict.fromkeys(("HSET", "HSETNX", "HINCRBY", "LRANGE", "LTRIM", "LREM", "GETRANGE", "ZADD", "ZRANGE"), ("1", "1")),

@@ -25,8 +25,6 @@ OF_KEYS = {
 }
 # what can be listed without such a walk
 _LISTED = ("slots", "sagas", "jams", "gates", "woken", "limits", "circuits", "bounds", "sla", "schedules")
-# of these keys each member is looked at
-_OF_MEMBERS = ("permits", "blocked")
 _INVARIANT = {
     "workers": "I8",
     "retained": "I5",
@@ -87,12 +85,17 @@ class Beside:
             for page in self.pages(source):
                 self.check(source, page)
         self.check("limited", ["limited"])
+        known: set[str] = set()
+        for source in ("permits", "held"):
+            for page in self.pages(source):
+                self.check("permits", sorted(set(page) - known))
+                known.update(page)
 
     def check_members(self, family: str, keys: Sequence[str]) -> None:
-        """Look at each member of some keys of limits, and at some families."""
+        """Look at each of those who are blocked by some keys, and at some families."""
         for name in keys if family == "family" else ():
             self._check_family(name)
-        for key in keys if family in _OF_MEMBERS else ():
+        for key in keys if family == "blocked" else ():
             for page in self.pages(family, key):
                 self.check(f"{family} {key}", page)
         if family == "blocked":

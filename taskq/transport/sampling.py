@@ -6,7 +6,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from taskq.errors import AccessDenied
 from taskq.protocol.integrity import as_shown, judge, misplaced_number
@@ -20,7 +20,9 @@ PERIOD_SECONDS = 180.0
 _SAMPLE = 50
 # most of what can go wrong goes wrong with tasks that move
 _STATUSES = (TaskStatus.RUNNING, TaskStatus.PENDING, *TaskStatus)
+# beside ids, the number of entries, and the permits of keys of limits
 _LISTS = "the lists"
+_PERMITS = "permits of "
 
 
 class Sampler:
@@ -68,20 +70,29 @@ class Sampler:
             log.info("tasks are not sampled for violations: %s", error)
 
     def _take(self) -> tuple[str, ...]:
-        """Return what seems wrong in a sample of one status, and in the number of entries of all lists."""
+        """Return what seems wrong in a sample of one status, in permits, and in the number of entries of all lists."""
         status = random.choice(_STATUSES)  # noqa: S311 - no secret
         _, page = self._run(self._protocol.check("sample", status, count=_SAMPLE))
         wrong = [facts.task_id for facts in page if judge(facts)]
         if misplaced_number(self._run(self._protocol.stats())):
             wrong.append(_LISTS)
-        return tuple(wrong)
+        _, keys = self._run(self._protocol.names("permits", count=_SAMPLE))
+        held = {key for facts in page for key in facts.held_keys}
+        return (*wrong, *(_PERMITS + key for key, _ in self._miscounts(sorted(held.union(keys)))))
+
+    def _miscounts(self, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """Return which of some keys of limits have another number of permits than runs, and what is wrong."""
+        _, words = self._run(self._protocol.miscounts(keys)) if keys else ("", [])
+        return [(key, word) for key, word in zip(keys, words, strict=True) if word]
 
     def _confirm(self, suspects: tuple[str, ...]) -> None:
-        ids = [suspect for suspect in suspects if suspect != _LISTS]
+        keys = [suspect.removeprefix(_PERMITS) for suspect in suspects if suspect.startswith(_PERMITS)]
+        ids = [suspect for suspect in suspects if suspect != _LISTS and not suspect.startswith(_PERMITS)]
         found: list[str] = []
         if ids:
             _, page = self._run(self._protocol.check("ids", ids=ids))
             found += [f"{facts.task_id}: {sentence}" for facts in page for sentence in judge(facts)[:1]]
+        found += [f"permits of {key}: {word}" for key, word in self._miscounts(keys)]
         if _LISTS in suspects and (number := misplaced_number(self._run(self._protocol.stats()))):
             found.append(f"the lists hold {abs(number)} ids too {'many' if number > 0 else 'few'}")
         if not found:

@@ -299,7 +299,7 @@ class Machine(RuleBasedStateMachine):
                     "unique:",
                     "successor:",
                     "sequence:",
-                    "permits:",
+                    "permits",
                     "blocked:",
                     "jams",
                 )

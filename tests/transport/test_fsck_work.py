@@ -86,7 +86,7 @@ def damage(bench: Bench, size: int) -> None:
     bench.client.lpush(queue, f"p{size - 1}", f"p{size // 2}", "n0", "n0")
     bench.client.rpush(queue, "p0")
     bench.client.srem(bench.key("status", "pending"), "p1")
-    bench.client.sadd(bench.key("permits", "few"), *(f"nobody{n}" for n in range(size)))
+    bench.client.hset(bench.key("permits"), mapping={f"nobody{n}": n for n in range(size)})
     bench.client.zadd(bench.key("blocked", "none"), {f"nobody{n}": n for n in range(size)})
     bench.client.delete(bench.key("jams"))
     bench.client.delete(bench.key("gathered", "f"))

@@ -57,6 +57,25 @@ def test_lists_that_lack_an_entry_are_noticed(bench: Bench, caplog: pytest.LogCa
     assert "the lists hold 1 ids too few" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("key", "count", "said"), [("few", "2", "1 run with it, and 2"), ("gone", "1", "0 run with it, and 1")]
+)
+def test_permits_that_are_miscounted_are_noticed(
+    bench: Bench, caplog: pytest.LogCaptureFixture, key: str, count: str, said: str
+) -> None:
+    bench.client.hset(bench.key("permits"), key, count)
+    with caplog.at_level(logging.WARNING, "taskq"):
+        assert sampled(bench).violations > 0
+    assert f"permits of {key}: {said} are counted" in caplog.text
+
+
+def test_permits_that_are_not_counted_are_noticed(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.client.delete(bench.key("permits"))
+    with caplog.at_level(logging.WARNING, "taskq"):
+        assert sampled(bench).violations > 0
+    assert "permits of few: 1 run with it, and none are counted" in caplog.text
+
+
 def test_what_has_moved_meanwhile_is_no_violation(bench: Bench) -> None:
     bench.client.sadd(bench.key("status", "completed"), "a")
     sampler = Sampler(bench.transport.run, bench.protocol, Clock())

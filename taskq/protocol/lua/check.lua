@@ -3,18 +3,17 @@
 -- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique successor
 -- USES    children gathered retention slots checkpoint signals sagas sequence permits blocked jams gates woken limits circuits bounds sla schedules
 -- USES    group
--- INCLUDE awaited
+-- INCLUDE awaited held
 -- ARGV    source name cursor count:number ids*
 -- REPLY   {next cursor or '0', {per id: id, a digit per status and one for tombstone, ms to live of envelope, state and
 --         result, {fields of the state}, record, 1 if its worker holds it, 1 if that one is known and has a lease, due ms,
 --         1 if a dead letter, holder of its unique key, 1 if it is not live and its checkpoint or signals do not expire,
---         place in its sequence from 0 or -1, 1 if it stands among the blocked that its state names, 1 if it has all
---         permits that its record names, 1 if it waits for what has come already, 1 if it is the
---         successor that its state names}}
+--         place in its sequence from 0 or -1, 1 if it stands among the blocked that its state names, 1 if it waits
+--         for what has come already, 1 if it is the successor that its state names}}
 -- source is ids, sample (some of a status) or processing; list (of a group it is '<list>/<group key>'), whose reply is {next cursor,
 -- {id, how many entries of it there should be, ...}}; or one whose reply is {next cursor, {names}}: status, running, scheduled, dead,
--- tombstones, retained, retention, workers, leases, sagas, permits, blocked, children, jams, a hash by its name, strangers, those of some ids that no
--- status set has, or gathered, what a family was told of some children: '' nothing, their status, '?' if that is not known, or
+-- tombstones, retained, retention, workers, leases, sagas, held (keys of permits, by what runs), blocked, children, jams, a hash by its name, strangers, those of some ids that no
+-- status set has, miscounts, what is wrong with the permits of some keys, or gathered, what a family was told of some children: '' nothing, their status, '?' if that is not known, or
 -- not without a look at more than count bytes. What is small the server shows all at once, a hash up to 512 fields: so ids are asked for first, and
 -- then of each, in pages, what is known.
 -- Lists are walked from their tails: what is taken from the head meanwhile moves nothing, what comes to the tail is seen
@@ -45,7 +44,18 @@ local NAMES = {
   workers = function() return members_of(call('SSCAN', WORKERS, cursor, 'COUNT', count), 1) end,
   leases = function() return members_of(call('ZSCAN', LEASES, cursor, 'COUNT', count), 2) end,
   sagas = function() return members_of(call('ZSCAN', SAGAS, cursor, 'COUNT', count), 2) end,
-  permits = function() return members_of(call('SSCAN', PERMITS .. name, cursor, 'COUNT', count), 1) end,
+  held = function()
+    local next_cursor, found = call('HSCAN', RUNNING, cursor, 'COUNT', count), {}
+    for i = 2, #next_cursor[2], 2 do
+      for key in string.gmatch(held_in(next_cursor[2][i]) or '', '[^ ]+') do found[#found + 1] = key end
+    end
+    return next_cursor[1], found
+  end,
+  miscounts = function()
+    local words = {}
+    for i = first_ids, #ARGV do words[#words + 1] = miscount_of(ARGV[i]) or '' end
+    return '0', words
+  end,
   blocked = function() return members_of(call('ZSCAN', BLOCKED .. name, cursor, 'COUNT', count), 2) end,
   children = function() return from_tail(call('LLEN', CHILDREN .. name),
     call('LRANGE', CHILDREN .. name, -cursor - count, -cursor - 1)) end,
@@ -83,7 +93,7 @@ local NAMES = {
     return '0', left
   end,
 }
-for field, hash in pairs({running = RUNNING, slots = SLOTS, gates = GATES, woken = WOKEN, limits = LIMITS, circuits = CIRCUITS, bounds = BOUNDS,
+for field, hash in pairs({running = RUNNING, permits = PERMITS, slots = SLOTS, gates = GATES, woken = WOKEN, limits = LIMITS, circuits = CIRCUITS, bounds = BOUNDS,
   sla = SLA, schedules = SCHEDULES}) do
   NAMES[field] = function() return members_of(call('HSCAN', hash, cursor, 'COUNT', count), 2) end
 end
@@ -136,14 +146,11 @@ for n, id in ipairs(ids) do
   -- those of a live task may be kept as long as the task
   local live = flags[1][n] + flags[2][n] + flags[3][n] + flags[4][n] + flags[5][n] > 0
   local kept = notes and not live and (call('PTTL', CHECKPOINT .. id) == -1 or call('PTTL', SIGNALS .. id) == -1)
-  local blocked, has_all = state[7] and call('ZSCORE', BLOCKED .. state[7], id) and 1 or 0, 1
-  for key in string.gmatch(record and string.match(record, '^%S+ %S+ %S+ %d+ %d+ (.*) %S+$') or '', '[^ ]+') do
-    if call('SISMEMBER', PERMITS .. key, id) == 0 then has_all = 0 end
-  end
+  local blocked = state[7] and call('ZSCORE', BLOCKED .. state[7], id) and 1 or 0
   local succeeds = state[9] and call('GET', SUCCESSOR .. state[9]) == id and 1 or 0
   facts[n] = {id, table.concat(digits), call('PTTL', TASK .. id), states and call('PTTL', STATE .. id) or -2,
     results and call('PTTL', RESULT .. id) or -2, state, record or '', held, known, due[n] or '', dead[n] and 1 or 0, holder, kept and 1 or 0,
-    state[5] and call('ZRANK', SEQUENCE .. state[5], id) or -1, blocked, has_all,
+    state[5] and call('ZRANK', SEQUENCE .. state[5], id) or -1, blocked,
     flags[5][n] == 1 and state[6] and string.sub(state[6], 1, 1) ~= '@' and has_come(id, state[6]) and 1 or 0, succeeds}
 end
 return {next_cursor, facts}

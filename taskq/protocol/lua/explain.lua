@@ -1,8 +1,8 @@
 -- explain: what holds one task up, as of one instant
 -- FLAGS   no-writes
--- USES    state group grouped queue paused scheduled sequence blocked permits limits jams family children gathered retained gates
+-- USES    state group grouped queue paused scheduled sequence blocked running limits jams family children gathered retained gates
 --         unique bounds
--- INCLUDE clock text bounded
+-- INCLUDE clock text bounded held
 -- ARGV    id list group unique ttl:number keys ahead*
 -- REPLY   {now ms, {place in its list from 0 or -1, tasks of the list, tasks of those before it, how many of its group go first
 --         or -1, entries of the list}, 1 if the list is paused, 2 if
@@ -11,7 +11,21 @@
 --         many ms that is, {key, since when it is paused or '', gate of its circuit or '', ...}, {who holds its unique key or '', for how
 --         many ms or -1}, {its queue, the limit of that, tasks, bytes, whether a submit waits} or nothing}
 -- keys are those that count it, with spaces between them; group and unique are its keys or ''; ahead names the lists that are claimed from before its own. At
--- most 10,000 entries of the list are looked at, 5 holders, 100 children. Ends are those whose results are kept for ttl ms.
+-- most 10,000 entries of the list are looked at, 5 holders among some 2,000 runs, 100 children. Ends are those whose results are kept for ttl ms.
+local function some_with(key)
+  local found, cursor = {}, '0'
+  for _ = 1, 20 do
+    local page = call('HSCAN', RUNNING, cursor, 'COUNT', '100')
+    cursor = page[1]
+    for i = 1, #page[2], 2 do
+      local keys = #found < 5 and held_in(page[2][i + 1])
+      if keys and string.find(keys, ' ' .. key .. ' ', 1, true) then found[#found + 1] = page[2][i] end
+    end
+    if cursor == '0' or #found == 5 then break end
+  end
+  return found
+end
+
 local state = call('HMGET', STATE .. id, 'list', 'sequence', 'waits', 'blocked')
 list = state[1] or list
 local function waiting_in(name) return call('LLEN', QUEUE .. name) + (call('HGET', GROUPED, name) or 0) end
@@ -30,7 +44,7 @@ end
 local key, waits = state[4], state[3]
 if key then
   local definition = call('HGET', LIMITS, key) or call('HGET', LIMITS, string.match(key, '^[^:]*')) or ''
-  limit = {key, call('ZRANK', BLOCKED .. key, id) or -1, definition, call('SRANDMEMBER', PERMITS .. key, 5),
+  limit = {key, call('ZRANK', BLOCKED .. key, id) or -1, definition, some_with(key),
     (tonumber(call('ZSCORE', JAMS, key) or 0) or 0) - now}
 elseif waits and string.byte(waits) ~= 64 and not string.find(waits, ' ', 1, true) then
   local found, open = call('HMGET', FAMILY .. waits, 'total', 'completed', 'failed'), {}

@@ -1,11 +1,11 @@
 -- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, limits, bells, ...
 -- FLAGS   no-writes
 -- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas sequence
--- USES    family children gathered permits blocked jams scheduled running successor gates circuits limits woken bounds sla
--- INCLUDE limited verdict
+-- USES    family children gathered blocked jams scheduled successor gates circuits limits woken bounds sla
+-- INCLUDE limited verdict held
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
--- Of 'permits <key>', 'blocked <key>' and 'children <family>' the names are ids.
+-- Of 'blocked <key>' and 'children <family>' the names are ids.
 local kind, of = string.match(source, '^(%S+) ?(.*)$')
 local LIVE, ENDED = {'pending', 'scheduled', 'running', 'retry', 'waiting'}, {'completed', 'failed', 'cancelled'}
 local clock, meta = call('TIME'), call('HMGET', META, 'lease_tick', 'lease_credit')
@@ -54,11 +54,7 @@ local JUDGE = {
       return first .. ' is the first of it, and not live or of another'
     end
   end,
-  permits = function(id)
-    local held = string.match(call('HGET', RUNNING, id) or '', '^%S+ %S+ %S+ %d+ %d+( .* )%S+$')
-    return not string.find(held or '', ' ' .. of .. ' ', 1, true) and call('SISMEMBER', PERMITS .. of, id) == 1
-      and id .. ' holds one and does not run'
-  end,
+  permits = function(key) return miscount_of(key) end,
   blocked = function(id)
     local state = call('HMGET', STATE .. id, 'status', 'blocked')
     return (state[1] ~= 'waiting' or state[2] ~= of) and call('ZSCORE', BLOCKED .. of, id) and id .. ' does not wait for it'

@@ -1,7 +1,7 @@
 -- mend: put one task right: where it is, in which status set, and which of its keys expire
 -- FLAGS   allow-oom
 -- USES    task state result status running scheduled dead workers leases processing queue unique counters tombstones
--- USES    retention retained checkpoint signals sagas sequence permits blocked successor
+-- USES    retention retained checkpoint signals sagas sequence blocked successor
 -- INCLUDE clock text bell leave retention sequence join awaited unique family weights
 -- ARGV    id list ttl:number holders*
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
@@ -90,6 +90,11 @@ if truth ~= 'running' and record then
   if held then call('LREM', PROCESSING .. run.worker, '1', id) end
   call('HDEL', RUNNING, id)
   note('its record deleted')
+  if run then
+    give_back(id, run.held, truth == 'pending')
+    run.held = nil
+    fill_up()
+  end
 end
 -- one that waits for a signal may wait until a time
 if due and truth ~= 'scheduled' and truth ~= 'retry' and not (truth == 'waiting' and string.find(state[6] or '', ' ', 1, true)) then
@@ -230,11 +235,6 @@ if state[3] and key_holder ~= id and not string.find(state[10] or '', '^%S+ [1-9
   note(key_holder and 'its unique key belongs to another task' or 'its unique key is held again')
 end
 
-if truth == 'running' then
-  local missing = 0
-  for limit_key in string.gmatch(run.held or '', '[^ ]+') do missing = missing + call('SADD', PERMITS .. limit_key, id) end
-  if missing > 0 then note('its permits are counted again') end
-end
 if key then put_into_sequence() end
 if truth == 'waiting' then
   if state[8] and not due and string.find(state[6], ' ', 1, true) then
@@ -262,7 +262,6 @@ if truth == 'running' then
 end
 if run then
   leave_running(id, run, truth, run.attempt - 1)
-  fill_up()
 elseif truth ~= 'pending' and (state[1] ~= truth or not state[2]) then
   call('HSET', STATE .. id, 'status', truth, 'list', waits_in)
   note('its state says ' .. truth)

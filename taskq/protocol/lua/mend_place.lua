@@ -1,9 +1,9 @@
 -- mend_place: put right in how many places of the lists a task stands, or what stands beside the tasks
 -- FLAGS   allow-oom
 -- USES    status state queue tombstones retention retained unique queues slots bell workers leases worker task meta
--- USES    schedules sagas sequence permits blocked jams running successor gates woken result group grouped
+-- USES    schedules sagas sequence blocked jams running successor gates woken result group grouped
 -- USES    family children gathered
--- INCLUDE clock text bell retention sequence limits limited blocked unique family running groups lineup
+-- INCLUDE clock text bell retention sequence limits limited blocked unique family running groups lineup held
 -- ARGV    verb name detail lease:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- To take an entry out of the middle of a list would cost time in proportion to the list.
@@ -147,11 +147,12 @@ local MEND = {
     return first .. ' taken out of it'
   end,
   permits = function()
-    check_limits(detail)
-    local held = string.match(call('HGET', RUNNING, name) or '', '^%S+ %S+ %S+ %d+ %d+( .* )%S+$')
-    if string.find(held or '', ' ' .. detail .. ' ', 1, true) or call('SREM', PERMITS .. detail, name) == 0 then return end
-    if call('EXISTS', BLOCKED .. detail) == 1 then look_again(detail, now) end
-    return 'the permit given back'
+    check_limits(name)
+    local run = miscounted(name)
+    if not run then return end
+    set_permits(name, run)
+    if call('EXISTS', BLOCKED .. name) == 1 then look_again(name, now) end
+    return 'counted again: ' .. run
   end,
   blocked = function()
     local state = call('HMGET', STATE .. name, 'status', 'blocked')

@@ -7,7 +7,7 @@
 local found, counts = call('HGETALL', LIMITS), {}
 local function count(key)
   local n = #counts
-  counts[n + 1], counts[n + 2], counts[n + 3] = key, call('SCARD', PERMITS .. key), call('ZCARD', BLOCKED .. key)
+  counts[n + 1], counts[n + 2], counts[n + 3] = key, tonumber(call('HGET', PERMITS, key)) or 0, call('ZCARD', BLOCKED .. key)
 end
 for i = 1, #found, 2 do count(found[i]) end
 for _, key in ipairs(call('ZRANGE', JAMS, '0', most - 1)) do count(key) end

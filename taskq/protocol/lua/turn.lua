@@ -1,10 +1,9 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    crowd tombstones scheduled retention retained events large limited blocked permits gates jams circuits grouped
--- USES    tallies bytes
--- INCLUDE clock bodies text events bell settle promote sweep running counted room gates together tallying claim weights noted
--- BRANCH  rounds alone
+-- USES    crowd tombstones scheduled retention retained events large limited permits grouped bytes
+-- INCLUDE clock bodies text events bell settle promote sweep running counted room gates tallying claim weights noted
+-- BRANCH  rounds alone together
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries (see lib/noted) per id; empty if all are new}, seq}: the turn is done;
@@ -49,10 +48,8 @@ repeat
 
   local usual, settles, ended, results, waiters, ttl, slot, at_head = others == 0, 0, {}, {}, {}, nil, nil, 0
   local sweeping = false
-  -- who gives permits back: ids by record, and each key with the ids of one record; whether there are gates or circuits
-  local leavers_by, leavers, watched
-  -- of these, each key of a circuit that counts completions, with its time and how many there are
-  local tallied
+  -- by the keys in their records and envelopes, how many give permits back, and how many are counted by limits
+  local leaving, coming
   if groups > 0 and usual then
     local at, beginnings, given = first_rest + lists, {}, {}
     ttl = ARGV[at + 1]
@@ -65,40 +62,34 @@ repeat
       end
       at = after
     end
-    local records, known, of, same = call('HMGET', RUNNING, unpack(ended)), nil, nil, nil
+    local records, known, of, lead, keys = call('HMGET', RUNNING, unpack(ended)), nil, nil, nil, nil
     for n = 1, settles do
       local id, record, beginning = ended[n], records[n], beginnings[n]
-      -- those that were claimed together from one list have the same record
+      -- those that were claimed together from one list have the same record, but for the keys whose permits they hold
       if record ~= known or beginning ~= of then
-        if not record or string.find(record, beginning, 1, true) ~= 1 then
-          usual = false
-          break
-        end
-        known, of, same = record, beginning, nil
-        if string.byte(record, -1) ~= 45 then
-          leavers_by, leavers = leavers_by or {}, leavers or {}
-          same = leavers_by[record]
-          if not same then
-            local keys = string.match(record, '^%S+ %d+ %d+ (.*) l$', #beginning + 1)
-            if not keys then
-              usual = false
-              break
-            end
-            same = {}
-            leavers_by[record] = same
-            if not string.find(keys, ' ', 1, true) then
-              leavers[#leavers + 1], leavers[#leavers + 2] = keys, same
-            else
-              for key in string.gmatch(keys, '[^ ]+') do leavers[#leavers + 1], leavers[#leavers + 2] = key, same end
-            end
+        if not (lead and record and beginning == of and string.sub(record, 1, #lead) == lead) then
+          if not record or string.find(record, beginning, 1, true) ~= 1 then
+            usual = false
+            break
           end
+          of, lead = beginning, nil
+        end
+        known, keys = record, nil
+        local space, flag = string.byte(record, -2, -1)
+        if flag ~= 45 then
+          local at = lead and #lead + 1 or string.match(record, '^%S+ %d+ %d+ ()', #beginning + 1)
+          if space ~= 32 or flag ~= 108 or not at or at > #record - 2 then
+            usual = false
+            break
+          end
+          lead, leaving, keys = lead or string.sub(record, 1, at - 1), leaving or {}, string.sub(record, at, -3)
         end
       end
       if given[id] then
         usual = false
         break
       end
-      if same then same[#same + 1] = id end
+      if keys then leaving[keys] = (leaving[keys] or 0) + 1 end
       given[id] = true
       if waited and call('EXISTS', WAITERS .. id) == 1 then waiters[n] = call('SMEMBERS', WAITERS .. id) end
     end
@@ -113,31 +104,12 @@ repeat
     call('LLEN', RETAINED .. slot)
     call('SCARD', STATUS .. 'running')
     call('SCARD', STATUS .. 'completed')
-    -- somebody waits for one of these permits, or one of them may be that of a probe
-    if leavers then
-      watched = call('EXISTS', GATES, CIRCUITS, JAMS) > 0
-      if watched then
-        local blocked = {GATES}
-        for i = 1, #leavers, 2 do blocked[#blocked + 1] = BLOCKED .. leavers[i] end
-        if call('EXISTS', unpack(blocked)) > 0 then break end
-        for i = 1, #leavers, 2 do
-          local key = leavers[i]
-          local rules = call('HMGET', CIRCUITS, key, string.match(key, '^[^:]*'))
-          local within = string.match(rules[1] or rules[2] or '', '^%d+ (%d+) %d+ %d+$')
-          if within then
-            tallied = tallied or {}
-            tallied[#tallied + 1] = {key, tonumber(within), #leavers[i + 1]}
-            call('HLEN', TALLIES .. key)
-          end
-        end
-      end
-    end
   end
   if not usual then break end
 
   local ids, bodies, taken, count, last, cut, lighten = {}, {}, {}, 0, 0, false, nil
-  -- by which keys of limits each is counted, who is by each key, what they will hold, and the function that takes it
-  local counts, members, held, take_all
+  -- by which keys of limits each is counted, and of these which it is to hold
+  local counts, held
   -- behind which entries of their lists those stand that have a group, and the function that takes one from there
   local entries, take_next
   for i = 1, want > 0 and lists or 0 do
@@ -174,50 +146,22 @@ repeat
     if counting then
       -- COPY counted
       limited = counting
-      local by, kind, keys, keys_at, first_by, mixed
-      local sub = string.sub
+      local by, kind, keys_at, type_key, last
+      local sub, match = string.sub, string.match
       for n = 1, count do
         local body, from = bodies[n], 18 + #ids[n]
-        local at = keys and from + keys_at
         -- comparing is cheaper than reading, and most are like the one before
-        if not kind or sub(body, from, from + #kind - 1) ~= kind or at and sub(body, at, at + #keys - 1) ~= keys then
-          by, kind, keys, keys_at = counted_by(ids[n], body)
-          if n == 1 then first_by = by elseif by ~= first_by then mixed = true end
+        local keys = keys_at and match(body, '^","limit_keys":%["([%w_.:%-]+)"%]', from + keys_at)
+        if not kind or sub(body, from, from + #kind - 1) ~= kind or keys_at and not keys then
+          by, kind, keys_at, type_key = counted_by(ids[n], body)
+          last = nil
+        elseif keys ~= last then
+          by, last = type_key and keys .. ' ' .. type_key or keys, keys
         end
         if by then
-          counts = counts or {}
-          counts[n] = by
+          counts, coming = counts or {}, coming or {}
+          counts[n], coming[by] = by, (coming[by] or 0) + 1
         end
-      end
-      if counts then
-        local groups = {}
-        if not mixed then groups[by] = ids end
-        for n = 1, mixed and count or 0 do
-          local known = counts[n]
-          if known then
-            groups[known] = groups[known] or {}
-            table.insert(groups[known], ids[n])
-          end
-        end
-        -- COPY room together
-        take_all = take
-        if watched ~= false then
-          guarded = call('EXISTS', GATES, CIRCUITS) > 0
-          -- a closed gate, or one that lets a probe through, is for the long way
-          if guarded and call('EXISTS', GATES) == 1 then break end
-        else
-          guarded = false
-        end
-        if guarded then
-          -- COPY gates
-        end
-        for i = 1, leavers and #leavers or 0, 2 do
-          local key = leavers[i]
-          holders[key] = (holders[key] or call('SCARD', PERMITS .. key)) - #leavers[i + 1]
-        end
-        local sound, try = nil, pcall
-        sound, members, held = try(room_for_all, groups)
-        if not sound or not members then break end
       end
     end
     if weighed then
@@ -233,8 +177,23 @@ repeat
     end
   end
   if settles == 0 then call('LLEN', PROCESSING .. worker) end
-  if leavers and not members then
-    for i = 1, #leavers, 2 do call('SCARD', PERMITS .. leavers[i]) end
+  -- fields of permits, keys of circuits that count completions, how many come by keys with a rate, and what notes their start
+  local written, gone, tallied, rated, note_start
+  if leaving or coming then
+    -- COPY together
+    local left
+    written, gone, held, tallied, rated, left = exchange_permits(leaving or {}, coming or {})
+    if not written then break end
+    if rated then
+      -- COPY room
+      guarded, holders, note_start = false, left, start_with
+      local sound, try = true, pcall
+      for key, count in pairs(rated) do
+        local known, free = try(room, key)
+        sound = sound and known and free >= count
+      end
+      if not sound then break end
+    end
   end
   if sweeping then
     -- COPY sweep
@@ -283,7 +242,7 @@ repeat
     local records, n = {}, 0
     for i = 1, #taken do
       local list = ARGV[first_rest + i - 1]
-      local from, to, run, record, keys = QUEUE .. list, PROCESSING .. worker, nil, nil, nil
+      local from, to, run, record, known = QUEUE .. list, PROCESSING .. worker, nil, nil, nil
       if taken[i] > 0 then
         run = first .. '.' .. token .. '.' .. seq_text .. ' ' .. worker .. ' ' .. list .. ' 1 '
           .. string.format('%d', now) .. ' '
@@ -294,23 +253,21 @@ repeat
         n = n + 1
         local group = entries and entries[n]
         if group then behind = behind + take_next(group, from, to) else call('LMOVE', from, to, 'LEFT', 'RIGHT') end
-        if held and held[counts[n]] ~= keys then
-          keys = held[counts[n]]
-          record = run .. (keys and keys .. ' l' or '-')
+        local by = counts and counts[n]
+        if by ~= known then
+          known, record = by, run .. (by and held[by] and held[by] .. ' l' or '-')
         end
         records[2 * n - 1], records[2 * n] = ids[n], record
       end
       if behind > 0 then call('HINCRBY', GROUPED, list, -behind) end
     end
-    if members then
-      for key, same in pairs(members) do take_all(key, same, held[key]) end
-    end
+    for key, starts in pairs(rated or {}) do note_start(key, starts) end
     call('HSET', RUNNING, unpack(records))
     call('SADD', STATUS .. 'running', unpack(ids))
     call('HSET', META, 'fence', string.format('%d', first + count - 1))
   end
-  -- after those who have taken theirs, so that the set need not be made anew
-  for i = 1, leavers and #leavers or 0, 2 do call('SREM', PERMITS .. leavers[i], unpack(leavers[i + 1])) end
+  if written and written[1] then call('HSET', PERMITS, unpack(written)) end
+  if gone and gone[1] then call('HDEL', PERMITS, unpack(gone)) end
   if tallied then
     -- COPY tallying
     for _, one in ipairs(tallied) do count_answers(one[1], one[2], one[3], 0) end

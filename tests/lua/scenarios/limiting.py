@@ -125,8 +125,8 @@ def explain(bench: Bench) -> Operation[Any]:
 def mend_permits(bench: Bench) -> Operation[Any]:
     _limited(bench, 2, concurrency=1)
     bench.claim("w1", 5)
-    bench.client.delete(bench.key("permits", "k"))
-    return bench.protocol.mend("l0", "normal", TTL_MS)
+    bench.client.delete(bench.key("permits"))
+    return bench.protocol.mend_place("permits", "k", "", TIMES.lease_ms)
 
 
 def mend_a_run_that_is_over(bench: Bench) -> Operation[Any]:

@@ -3,8 +3,9 @@
 local limited, type_keys = nil, {}
 
 -- Returns the keys that count a task, with spaces between them: those of its own, then its type if that has a limit. The
--- head of an envelope has a fixed shape. Comes with what tells another one that is counted by the same: the text with its
--- type, which stands behind its id, the text with its keys, if any, and how far behind that; nothing if only reading tells.
+-- head of an envelope has a fixed shape. Comes with what tells the place of these in another one: the text with its type, which
+-- stands behind its id, how far behind that the text with its keys begins, if any, and its type if that counts; nothing if
+-- only reading tells.
 local function counted_by(id, body)
   local kind = limited and string.match(body, '^([^"]*)"', 18 + #id)
   if not kind then return nil end
@@ -18,12 +19,11 @@ local function counted_by(id, body)
   if string.byte(limited) ~= 35 then return by, kind .. '"' end
   local at, keys = string.match(body, '^","created_at":"[^"]*()","limit_keys":%["([%w_.:%-",]*)"%]', 18 + #id + #kind)
   if not keys then return by end
-  local text = '","limit_keys":["' .. keys .. '"]'
   if string.find(keys, ',', 1, true) then
     local commas
     keys, commas = string.gsub(keys, '","', ' ')
     -- more than a task may have
     if commas > 3 then return by end
   end
-  return by and keys .. ' ' .. by or keys, kind .. '"', text, at - 18 - #id
+  return by and keys .. ' ' .. by or keys, kind .. '"', at - 18 - #id, by
 end

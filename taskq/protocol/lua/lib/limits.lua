@@ -2,7 +2,7 @@
 -- USES permits jams blocked state status queue scheduled gates faults tallies woken counters sidings
 -- INCLUDE clock text bell events schedule room gates tallying weights
 -- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
--- permits:<key> holds who runs with it. A claim that finds no room takes the task out of its list into blocked:<key>;
+-- permits says how many run with it. A claim that finds no room takes the task out of its list into blocked:<key>;
 -- whatever makes room moves the first of them back to the heads of their lists in the same step. jams says for each key
 -- with blocked tasks when to look at it again: rates make room by time alone, and a task that was moved back may meet
 -- another full limit, or nobody who runs it. The earliest of these times stands in the schedule as '@limits'.
@@ -26,16 +26,26 @@ local function check_limits(keys)
   call('SCARD', STATUS .. 'waiting')
   call('SCARD', STATUS .. 'pending')
   call('HLEN', WOKEN)
+  call('HLEN', PERMITS)
   for key in string.gmatch(keys, '[^ ]+') do
     opening(key)
     if guarded and circuit_of(key) then
       call('LLEN', FAULTS .. key)
       call('HLEN', TALLIES .. key)
     end
-    call('SCARD', PERMITS .. key)
     call('ZCARD', BLOCKED .. key)
   end
   sound[keys] = true
+end
+
+local function set_permits(key, count)
+  holders[key] = count
+  if count > 0 then call('HSET', PERMITS, key, digits(count)) else call('HDEL', PERMITS, key) end
+end
+
+-- one more, or one fewer; the record of its run is written or deleted in the same step
+local function count_permit(key, more)
+  set_permits(key, math.max((holders[key] or tonumber(call('HGET', PERMITS, key)) or 0) + more, 0))
 end
 
 local function look_again(key, at)
@@ -54,7 +64,8 @@ local function admit(id, keys)
     held_by[key] = holds
   end
   for key in string.gmatch(keys, '[^ ]+') do
-    take(key, {id}, held_by[key])
+    start_with(key, 1)
+    if held_by[key] then count_permit(key, 1) end
     if held_by[key] then held = held and held .. ' ' .. key or key end
     if guarded and circuit_of(key) and call('HEXISTS', GATES, '!' .. key) == 1 then
       -- whoever passes the gate of a circuit is its probe
@@ -129,18 +140,16 @@ local function unblock(key, most)
   end
 end
 
--- The run is over: its permits are free again. For whom is decided when all of them are known (fill_up); a task that
+-- The run is over, and its record is deleted, which holds for one call only: its permits are free again. For whom is decided when all of them are known (fill_up); a task that
 -- goes back to the head of its list is the next one itself: a space before the key tells.
 local function give_back(id, keys, comes_again)
   for key in string.gmatch(keys or '', '[^ ]+') do
-    if call('SREM', PERMITS .. key, id) == 1 then
-      holders[key] = nil
-      -- a probe that has ended without an answer: another one may try at once
-      if guarded and call('HGET', GATES, '!' .. key) == 'half ' .. id then
-        call('HSET', GATES, '!' .. key, 'open ' .. digits(now) .. ' ' .. digits(now))
-      end
-      freed[#freed + 1] = comes_again and ' ' .. key or key
+    count_permit(key, -1)
+    -- a probe that has ended without an answer: another one may try at once
+    if guarded and call('HGET', GATES, '!' .. key) == 'half ' .. id then
+      call('HSET', GATES, '!' .. key, 'open ' .. digits(now) .. ' ' .. digits(now))
     end
+    freed[#freed + 1] = comes_again and ' ' .. key or key
   end
 end
 

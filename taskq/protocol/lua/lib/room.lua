@@ -3,9 +3,9 @@
 -- INCLUDE clock
 -- Apart from the rest of the limits, because the short way of a turn takes it as a copy when a limit is set: what a function
 -- costs there is what it refers to.
--- what one script needs to know once: definitions by key and by name; texts of definitions that were read for several keys
--- at once; by key how many hold permits, and when a bucket is full
-local defined, texts, holders, full_at = {}, nil, {}, nil
+-- permits has of each key how many runs hold one; which they are stands in their records alone.
+-- what one script needs to know once: definitions by key and by name; by key how many hold permits, and when a bucket is full
+local defined, holders, full_at = {}, {}, nil
 -- whether there are gates or circuits at all; if so lib/gates tells what they let through
 local guarded, gate_of, circuit_of, match = nil, nil, nil, string.match
 
@@ -14,8 +14,7 @@ local guarded, gate_of, circuit_of, match = nil, nil, nil, string.match
 local function room(key)
   local limit = defined[key]
   if limit == nil then
-    local whole = texts and texts[key]
-    if whole == nil then whole = call('HGET', LIMITS, key) end
+    local whole = call('HGET', LIMITS, key)
     local name = whole and key or match(key, '^[^:]*')
     limit = defined[name]
     if limit == nil then
@@ -39,7 +38,8 @@ local function room(key)
   end
   if not limit then return free, again, held end
   if limit.most > 0 then
-    local count = holders[key] or call('SCARD', PERMITS .. key)
+    -- what a foreign hand has put there counts as none
+    local count = holders[key] or tonumber(call('HGET', PERMITS, key)) or 0
     holders[key], held = count, true
     if limit.most - count < free then free = limit.most - count end
     if limit.kind == '-' then return free, again, held end
@@ -65,17 +65,16 @@ local function room(key)
   return free, math.max(again, now + 1), held
 end
 
--- a permit, or a start, for each of some tasks for which there is room; held is what room has said of the key
-local function take(key, ids, held)
+-- a start for each of some tasks for which there is room
+local function start_with(key, count)
   local limit = defined[key]
-  if held then holders[key] = (holders[key] or 0) + call('SADD', PERMITS .. key, unpack(ids)) end
   if limit and limit.kind == 'bucket' then
-    local full = full_at[key] + limit.period / limit.starts * #ids
+    local full = full_at[key] + limit.period / limit.starts * count
     full_at[key] = full
     call('SET', RATE .. key, string.format('%.3f', full), 'PX', string.format('%d', math.ceil(full - now)))
   elseif limit and limit.kind == 'window' then
     local start, length = string.format('%d', now), 0
-    for _ = 1, #ids do length = call('RPUSH', STARTS .. key, start) end
+    for _ = 1, count do length = call('RPUSH', STARTS .. key, start) end
     if length > limit.starts then call('LTRIM', STARTS .. key, -limit.starts, '-1') end
     call('PEXPIRE', STARTS .. key, string.format('%d', limit.period))
   end
