@@ -348,3 +348,15 @@ def test_one_that_is_in_no_status_set_ends_all_the_same(bench: Bench, others: st
         bench.transport.run(turn._replace(script=ALONE))
     assert [claim.task_id for claim in bench.run(turn).claims] == list(others)
     assert bench.state()["status:completed"] == {"a"}
+
+
+@pytest.mark.parametrize("family", ["running", "processing:w1", "status:running"])
+@pytest.mark.parametrize("script", [ALONE, None], ids=["alone", "whole"])
+def test_a_key_of_another_type_changes_nothing_for_a_claim(bench: Bench, family: str, script: object) -> None:
+    operation = plain.one_new_task(bench)
+    bench.audited = False
+    bench.client.set(f"{bench.protocol.keys.root}{family}", "foreign")
+    before = bench.state()
+    with pytest.raises(ServerError):
+        bench.transport.run(operation._replace(script=ALONE) if script else operation)
+    assert bench.state() == before
