@@ -113,7 +113,7 @@ def cancel(context: Context, task_id: str) -> Flow[str]:
     result = result_json(
         task_id,
         TaskStatus.CANCELLED,
-        error="cancelled before it started",
+        error="cancelled while it waited",
         completed_at_ms=time.time_ns() // 1_000_000,
     )
     found: str = yield context.protocol.cancel(task_id, result, ttl_ms(context))

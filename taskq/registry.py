@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -40,6 +40,7 @@ class HandlerSpec:
         policy: what to do when it raises.
         version: of the payloads that it takes.
         upcasts: what is done to the payload before, in this order: makes one of an older version fit.
+        defaults: of the ``Task``, where a decorated function has some.
     """
 
     task_type: str
@@ -50,6 +51,7 @@ class HandlerSpec:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     version: int = 1
     upcasts: tuple[Callable[[Any], Any], ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def call(self, task: Task, ctx: Any) -> Any:
         """Call the function as it wants to be called; returns an awaitable if ``is_async``."""
@@ -332,6 +334,7 @@ def define(
             spreads=True,
             policy=options.policy,
             version=defaults.get("version", 1),
+            defaults=defaults,
         )
     )
     return TaskDefinition(function, name, send, defaults)

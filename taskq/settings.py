@@ -123,7 +123,7 @@ FIELDS = (
     _row(
         "call_timeout_seconds", "TASKQ_CALL_TIMEOUT", _SECONDS, "seconds", "How long a call is repeated in an outage."
     ),
-    _row("max_message_bytes", "TASKQ_MAX_MESSAGE_SIZE", kinds.size(1, 512 * 2**20), "bytes", "Largest encoded task."),
+    _row("max_message_bytes", "TASKQ_MAX_MESSAGE_SIZE", kinds.size(512, 512 * 2**20), "bytes", "Largest encoded task."),
     _row("message_ttl_seconds", "TASKQ_MESSAGE_TTL", kinds.optional(_SECONDS), "seconds", "Default of `expires_in`."),
     _row(
         "max_queue_length",

@@ -12,6 +12,7 @@ from taskq.errors import CorruptTask, TaskNotFound
 from taskq.model.moment import iso_utc
 from taskq.model.partition import home_of
 from taskq.model.task import DEFAULT_QUEUE, Task
+from taskq.model.views import whole
 from taskq.protocol.keys import Keys, list_name
 from taskq.queue import TaskQueue
 from taskq.states import TaskStatus
@@ -29,6 +30,8 @@ class TaskCard:
         key: where it is in Redis.
         due: when it starts, ISO 8601; None if it is not delayed.
         damage: why the payload cannot be shown; None if it can.
+        attempts: how many have begun.
+        crashes: how many of these ended with their worker; of a completed task that is not kept.
     """
 
     task: Task
@@ -38,6 +41,8 @@ class TaskCard:
     key: str
     due: str | None
     damage: str | None = None
+    attempts: int = 0
+    crashes: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as a dict that JSON can say."""
@@ -52,6 +57,8 @@ class TaskCard:
             "place": self.place,
             "key": self.key,
             "damage": self.damage,
+            "attempts": self.attempts,
+            "crashes": self.crashes,
         }
 
 
@@ -80,11 +87,12 @@ def read_card(queue: TaskQueue, task_id: str) -> TaskCard:
         due_ms = read_due_ms(part.transport, keys, task_id)
         due = iso_utc(due_ms) if due_ms is not None else None
     place, key = _place(task, status, keys)
+    (item,) = part.transport.run(part.namespace.protocol.inspect([task_id]))
     if status["status"] == TaskStatus.WAITING:
-        (item,) = part.transport.run(part.namespace.protocol.inspect([task_id]))
         signal = item.state.get("waits", "").partition(" ")[2]
         place = f"in no list: it waits for the signal {signal}" if signal else place
-    return TaskCard(task, status, result, place, key, due, damage)
+    attempts = whole((result or {}).get("attempts") or item.state.get("attempts"))
+    return TaskCard(task, status, result, place, key, due, damage, attempts, whole(item.state.get("crashes")))
 
 
 def _place(task: Task, status: dict[str, Any], keys: Keys) -> tuple[str, str]:
@@ -121,8 +129,7 @@ def card_text(card: TaskCard) -> str:
             ("queue", status["queue"]),
             ("priority", status["priority"]),
             ("worker", status["worker_id"]),
-            ("attempts", result.get("attempts")),
-            ("retries", f"{status['retry_count']} of {task.max_retries}"),
+            ("attempts", _attempts(card)),
             ("retry delay", duration_text(task.retry_delay) if status["retry_count"] else None),
             ("timeout", duration_text(task.timeout) if task.timeout else None),
             ("unique key", task.unique_key),
@@ -134,7 +141,7 @@ def card_text(card: TaskCard) -> str:
         ]
     )
     worker = f"on {status['worker_id']}" if status["worker_id"] else ""
-    attempts = f"attempt {result['attempts']}" if result.get("attempts") else ""
+    attempts = f"attempt {card.attempts}" if card.attempts else ""
     took = f"it ran for {duration_text(result['duration'])}" if result.get("duration") is not None else ""
     history = timeline(
         [
@@ -155,6 +162,15 @@ def card_text(card: TaskCard) -> str:
     if status["status"] == TaskStatus.COMPLETED:
         sections.append(("result", _pretty(result.get("result"))))
     return "\n".join([head, *(f"\n{title}\n{indented(body)}" for title, body in sections)])
+
+
+def _attempts(card: TaskCard) -> str:
+    """Return how often it has begun, and why more than once: a crash of its worker is no retry."""
+    retries = f"retries {card.status['retry_count']} of {card.task.max_retries}"
+    crashes = f"crashes {card.crashes}" if card.crashes else ""
+    # what a completed one has been through is not kept, but for the number of its attempts
+    kept = card.status["status"] != TaskStatus.COMPLETED
+    return ", ".join(filter(None, (str(card.attempts or "none yet"), crashes, retries if kept else "")))
 
 
 def _about_the_key(task: Task) -> str | None:

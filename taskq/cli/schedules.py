@@ -10,7 +10,7 @@ from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import age_text, seconds_since, show, show_json, table, when_text
 from taskq.cli.session import Session, with_session
-from taskq.cli.task_options import build_task, task_options
+from taskq.cli.task_options import build_task, known_types, task_options
 from taskq.scheduler import ScheduleInfo, TaskScheduler
 
 # A scheduler that runs is never this late.
@@ -74,7 +74,7 @@ def add(session: Session, /, name: str, words: tuple[str, ...], **options: Any) 
         raise click.UsageError('Say when it is to run: either --cron "0 9 * * *" or --every 30s.')
     if tz is not None and cron is None:
         raise click.UsageError("--tz is the time zone of --cron; --every counts seconds and needs none.")
-    task = build_task(words, **options)
+    task = build_task(words, known_types(options["handlers"]), **options)
     scheduler = TaskScheduler(session.queue)
     if cron is not None:
         added = scheduler.schedule_cron(name, cron, task, tz=tz or "UTC")

@@ -19,12 +19,13 @@ from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import plural, printable, show, show_json
 from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
-from taskq.cli.task_options import build_task, task_options
+from taskq.cli.task_options import build_task, known_types, task_options
 from taskq.errors import AccessDenied
 from taskq.model.task import Task
 from taskq.model.uniqueness import UniquePolicy
 from taskq.model.views import WorkerInfo
 from taskq.protocol.keys import list_name
+from taskq.registry import Registry
 from taskq.scheduler import TaskScheduler
 from taskq.states import Durability, TaskStatus
 
@@ -97,13 +98,16 @@ def submit(session: Session, /, words: tuple[str, ...], **options: Any) -> None:
       taskq submit resize '{"file": "a.png"}' --priority high --delay 5m
       taskq submit '{"query": "What is a queue?"}'
       cat order.json | taskq submit order -
+      taskq submit shop.pay '{"order": 7}' --handlers shop:app
     """
     delay, at = options["delay"], options["at"]
     if delay is not None and at is not None:
         raise click.UsageError("--delay and --at both say when to start: leave one of them out.")
     if options["durability"]:
         session.settings = replace(session.settings, durability=options["durability"])
-    tasks = _tasks(words, options)
+    if registry := known_types(options["handlers"]):
+        session.queue.registry.update(registry)  # its schemas and middleware
+    tasks = _tasks(words, options, registry)
     first = next(tasks)
     ids: list[str] = []
     for chunk in _chunks(chain([first], tasks), session.settings.batch_size):
@@ -120,8 +124,8 @@ def submit(session: Session, /, words: tuple[str, ...], **options: Any) -> None:
         show_json({"task_ids": ids} if options["count"] else {"task_id": ids[0]})
 
 
-def _tasks(words: tuple[str, ...], options: dict[str, Any]) -> Iterator[Task]:
-    task = build_task(words, **options)
+def _tasks(words: tuple[str, ...], options: dict[str, Any], registry: Registry | None) -> Iterator[Task]:
+    task = build_task(words, registry, **options)
     if options["count"] and (options["task_id"] or options["unique_key"]):
         raise click.UsageError(
             "--count submits different tasks, --id and --unique-key name one: leave one of them out."

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from taskq.cli import values
 from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task
 from taskq.model.uniqueness import FIELDS as UNIQUENESS
+from taskq.registry import HandlerSpec, Registry, spread
 from taskq.states import TaskType
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = (
+    click.option(
+        "--handlers",
+        multiple=True,
+        metavar="MODULE[:ATTR]",
+        help="Where TYPE is declared, as for the worker: what @app.task says of it holds, but for what is said here.",
+    ),
     click.option(
         "--priority", type=values.priority, default="normal", show_default=True, help="urgent, high, normal, low."
     ),
@@ -61,6 +70,7 @@ def task_options(function: F) -> F:
 
 def build_task(
     words: tuple[str, ...],
+    registry: Registry | None = None,
     *,
     task_id: str | None = None,
     unique_key: str | None = None,
@@ -73,6 +83,7 @@ def build_task(
 
     Args:
         words: the arguments ``[TYPE] [PAYLOAD]``.
+        registry: in which the type is declared; None: nothing is known of it.
         task_id: None: one is made up.
         unique_key, ordering_key, group_key: None: none.
         limit_keys: of the limits that it is counted by.
@@ -82,12 +93,42 @@ def build_task(
         InvalidTask: for a value that cannot be used.
         click.UsageError: for arguments that cannot be understood.
     """
-    task_type, payload = type_and_payload(words)
-    fields = {name: options[name] for name in _FIELDS if options[name] is not None}
-    fields |= {name: options[name] for name in UNIQUENESS if options.get(name) is not None}
-    fields |= {"task_id": task_id or "", "unique_key": unique_key, "ordering_key": ordering_key}
-    fields |= {"group_key": group_key, "limit_keys": limit_keys}
-    return Task(task_type=task_type, payload=values.read_payload(payload), **fields)
+    task_type, text = type_and_payload(words)
+    payload = values.read_payload(text)
+    spec = None if registry is None else _declared(registry, task_type)
+    if spec is not None and spec.spreads:  # as ``.delay`` sends it, and a schema wants it
+        args, kwargs = spread(payload)
+        payload = {"args": args, "kwargs": kwargs}
+    fields = {} if spec is None else dict(spec.defaults)
+    said = (name for name in (*_FIELDS, *UNIQUENESS) if options.get(name) is not None)
+    fields |= {name: options[name] for name in said if spec is None or _is_said(name)}
+    keys = {"unique_key": unique_key, "ordering_key": ordering_key, "group_key": group_key, "limit_keys": limit_keys}
+    fields |= {name: key for name, key in keys.items() if key}
+    return Task(task_type=task_type, payload=payload, task_id=task_id or "", **fields)
+
+
+def _is_said(name: str) -> bool:
+    """Return whether somebody has given an option, and not left it at its default."""
+    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def _declared(registry: Registry, task_type: str) -> HandlerSpec:
+    spec = registry.get(task_type)
+    if spec is None:
+        near = difflib.get_close_matches(task_type, registry.types, n=1)
+        near = near or [name for name in registry.types if name.rpartition(".")[2] == task_type]
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(registry.types[:10])}"
+        raise click.UsageError(f"What --handlers names has no type {task_type}: {hint}")
+    return spec
+
+
+def known_types(targets: tuple[str, ...]) -> Registry | None:
+    """Return what ``--handlers`` names; None if it is not given."""
+    if not targets:
+        return None
+    from taskq.worker.handlers import load_handlers
+
+    return load_handlers(targets)
 
 
 def type_and_payload(words: tuple[str, ...]) -> tuple[str, str | None]:

@@ -57,11 +57,26 @@ def moment(value: str) -> datetime:
 
 
 def size(value: str | int) -> int:
-    """Return the bytes of ``512MB`` or a plain number."""
+    """Return the bytes of ``512MB`` or a plain number, for tasks: no task is smaller than a few hundred."""
+    return _at_least(value, 2**10, "1KB", "64MB")
+
+
+def memory(value: str | int) -> int:
+    """Return the bytes of ``512MB`` or a plain number, for processes: none is smaller than some megabytes."""
+    return _at_least(value, 2**20, "1MB", "512MB")
+
+
+def _at_least(value: str | int, least: int, shown: str, example: str) -> int:
     try:
-        return int(_SIZE.parse(value))
+        found = int(_SIZE.parse(value))
     except (ValueError, TypeError):
-        raise click.BadParameter(f"{value!r} is not a size: write 512MB, or a number of bytes") from None
+        raise click.BadParameter(f"{value!r} is not a size: write {example}, or a number of bytes") from None
+    if found < least:
+        number = "1 byte" if found == 1 else f"{found:,} bytes"
+        raise click.BadParameter(
+            f"{str(value).strip()} is {number}, less than {shown} and of no use here: give the unit, as in {example}"
+        )
+    return found
 
 
 def address(value: str) -> str:

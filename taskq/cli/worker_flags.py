@@ -47,7 +47,12 @@ _FLAGS = (
         help="Kill the process of a task that goes on for longer than this after it was cancelled.",
     ),
     click.option("--max-tasks", type=click.IntRange(1), metavar="N", help="Replace a process after this many tasks."),
-    click.option("--max-memory", type=values.size, help="Replace a process that uses more memory, such as 512MB."),
+    click.option(
+        "--max-memory",
+        type=values.memory,
+        metavar="SIZE",
+        help="Replace a process that uses more memory, such as 512MB.",
+    ),
     click.option(
         "--partitions", type=values.numbers, default=(), metavar="0-3,7", help="Partitions to serve; without it all."
     ),

@@ -147,7 +147,8 @@ def status_dict(task: Task, state: dict[str, str], result: bytes | None, seal: S
         "started_at": started_at,
         "completed_at": completed_at,
         "worker_id": state.get("worker") or _text(ended.get("worker_id")),
-        "retry_count": whole(state.get("retries")) or max(0, whole(ended.get("attempts")) - 1),
+        # of a completed one nothing else is kept; of any other, attempts that ended with their worker are no retries
+        "retry_count": whole(state.get("retries")) if state else max(0, whole(ended.get("attempts")) - 1),
         "priority": task.priority.label,
         "queue": task.queue or DEFAULT_QUEUE,
         "progress": _progress(state.get("progress"), task.task_id, seal),

@@ -19,6 +19,8 @@ LATE_IMPORTS = {
     # the extra web may not be there
     "taskq/cli/dashboard.py: from taskq.web.options import DashboardOptions",
     "taskq/cli/dashboard.py: from taskq.web.serving import check_binding, serve",
+    # hardly any submit needs the worker
+    "taskq/cli/task_options.py: from taskq.worker.handlers import load_handlers",
     # a project may have no django.tasks
     "taskq/contrib/django/found.py: from taskq.contrib.django.interface import Task",
     "taskq/contrib/django/handlers.py: from taskq.contrib.django.running import spec_of",

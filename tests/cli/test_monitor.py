@@ -37,6 +37,7 @@ def task(number: int, status: str, **more: Any) -> dict[str, Any]:
         "started_at": "2026-11-28T09:59:18.000Z" if number < 3 else "2026-11-28T09:50:00.000Z",
         "completed_at": None,
         "retry_count": number % 3,
+        "attempts": number % 3 + 1,
         "progress": {"value": number / 10, "message": "page"} if number % 2 else None,
         "error": None,
         "reason": None,

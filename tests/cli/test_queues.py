@@ -188,4 +188,6 @@ def test_the_limit_of_a_queue_by_bytes(run: Run, run_json: Callable[..., Any]) -
     assert (name, tasks, most, rest) == ("mail", "1", "-", ["1,024", "reject", "30.0", "s", "no"])
     assert 100 < int(size) < 300
     assert "--max-tasks, --max-bytes, or both" in run("queue", "limit", "mail").stderr
+    absurd = run("queue", "limit", "mail", "--max-bytes", "64").stderr
+    assert "64 is 64 bytes, less than 1KB and of no use here: give the unit, as in 64MB" in absurd
     assert "is not a size" in run("queue", "limit", "mail", "--max-bytes", "many").stderr

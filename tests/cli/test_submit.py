@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from taskq import TaskScheduler
 from taskq.queue import TaskQueue
 from taskq.states import TaskPriority
 from tests.cli.conftest import Run, Spawn
@@ -35,6 +38,69 @@ def test_every_option_reaches_the_task(run_json: Callable[..., Any], queue: Task
     assert (task.timeout, task.expires_in, task.unique_key) == (30.0, 86400.0, "order-1")
     assert task.ordering_key == "customer-7"
     assert (task.metadata, task.payload) == ({"by": "me"}, [1, 2])
+
+
+APP = """
+from taskq import TaskQueue
+
+app = TaskQueue()
+
+@app.task(priority="high", queue="mail", max_retries=7, retry_delay=5, timeout=30, limit_keys=["smtp"], version=2,
+          unique_key="one", unique_policy="reject", metadata={"team": "post"}, group_key="g")
+def send(to, copies=1):
+    return to
+
+@app.task(queue="letters", priority="urgent")
+def report(kind):
+    return kind
+
+def register(worker):
+    worker.register_handler("plain", lambda task: None, schema={"type": "integer"})
+"""
+
+
+@pytest.fixture
+def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a module with an app."""
+    (tmp_path / "postoffice.py").write_text(APP)
+    yield "postoffice"
+    sys.modules.pop("postoffice", None)
+
+
+def test_what_a_type_declares_holds_but_for_what_is_said(
+    run: Run, run_json: Callable[..., Any], queue: TaskQueue, declared: str
+) -> None:
+    said = ("--handlers", f"{declared}:app", "--priority", "normal", "--max-retries", "3", "--id", "my-task")
+    run_json("submit", "postoffice.send", '{"to": "ann"}', *said)
+    task = queue.get_task("my-task")
+    assert (task.priority, task.max_retries) == (TaskPriority.NORMAL, 3), "defaults of the command, but said"
+    assert (task.queue, task.retry_delay, task.timeout, task.version) == ("mail", 5, 30, 2)
+    assert (task.unique_key, task.unique_policy, task.group_key) == ("one", "reject", "g")
+    assert (task.metadata, list(task.limit_keys)) == ({"team": "post"}, ["smtp"])
+    assert task.payload == {"args": [], "kwargs": {"to": "ann"}}, "as .delay sends it"
+    result = run("submit", "postoffice.send", "--handlers", declared)
+    assert result.exit_code == 1
+    assert "unique key" in result.stderr, "the policy that was declared"
+    run_json("submit", "postoffice.send", '"bob"', "--handlers", declared, "--unique-key", "two", "--id", "other")
+    assert (queue.get_task("other").priority, queue.get_task("other").unique_key) == (TaskPriority.HIGH, "two")
+    run_json("submit", "plain", "7", "--handlers", declared, "--id", "third")
+    assert (queue.get_task("third").payload, queue.get_task("third").queue) == (7, None)
+    assert "is not of type 'integer'" in run("submit", "plain", '"x"', "--handlers", declared).stderr
+
+
+@pytest.mark.parametrize("name", ["postofice.send", "send"])
+def test_a_type_that_is_declared_nowhere(run: Run, declared: str, name: str) -> None:
+    result = run("submit", name, "--handlers", declared)
+    assert result.exit_code == 2
+    assert f"has no type {name}" in result.stderr
+    assert "did you mean postoffice.send?" in result.stderr
+
+
+def test_a_schedule_takes_what_is_declared(run_json: Callable[..., Any], queue: TaskQueue, declared: str) -> None:
+    flags = ("--every", "1h", "--handlers", declared, "--priority", "low")
+    run_json("schedule", "add", "hourly", *flags, "postoffice.report", '"daily"')
+    (added,) = TaskScheduler(queue).list_schedules()
+    assert (added.queue, added.priority) == ("letters", "low")
 
 
 @pytest.mark.parametrize(

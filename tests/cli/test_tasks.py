@@ -11,9 +11,11 @@ import redis
 
 from taskq import Task, TaskWorker
 from taskq.flows import due_in
+from taskq.protocol.operations import CrashLimits
 from taskq.queue import TaskQueue
 from taskq.scheduler import TaskScheduler
 from tests.cli.conftest import Run
+from tests.conformance.clients import Hands
 from tests.waiting import eventually
 
 
@@ -123,6 +125,34 @@ def test_show_running(run: Run, queue: TaskQueue, worker: object) -> None:
     shown = run("task", "show", task_id).stdout
     assert "where     on worker-" in shown
     assert '"half": true' in shown
+
+
+def test_show_tells_a_crash_from_a_retry(
+    run: Run, run_json: Callable[..., Any], queue: TaskQueue, redis_url: str, prefix: str
+) -> None:
+    task_id = queue.submit_task(Task())
+    dying, hands = Hands(redis_url, prefix, "dying"), Hands(redis_url, prefix)
+
+    def shown() -> str:
+        (line,) = [line for line in run("task", "show", task_id).stdout.splitlines() if line.startswith("attempts ")]
+        return line.removeprefix("attempts ").strip()
+
+    assert shown() == "none yet, retries 0 of 3"
+    dying.claim()
+    assert shown() == "1, retries 0 of 3"
+    hands.run(hands.protocol.evict(dying.name, True, 1, CrashLimits(9, 60_000)))
+    assert shown() == "1, crashes 1, retries 0 of 3"
+    hands.claim()
+    assert shown() == "2, crashes 1, retries 0 of 3"
+    assert "attempt 2" in run("task", "show", task_id).stdout
+    assert run_json("task", "show", task_id).items() >= {"attempts": 2, "crashes": 1}.items()
+    hands.end(task_id, "retry", error="ValueError: no")
+    assert shown() == "2, crashes 1, retries 1 of 3"
+    eventually(hands.claim, what="the retry")
+    hands.end(task_id)
+    assert shown() == "3", "of a completed one the number of its attempts alone is kept"
+    for worker in (dying, hands):
+        worker.close()
 
 
 def test_unknown_task(run: Run) -> None:

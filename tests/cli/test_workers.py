@@ -99,6 +99,8 @@ def test_ls_of_none(run: Run, run_json: Callable[..., Any]) -> None:
         (["--concurrency", "0"], "is not in the range"),
         (["--processes", "none"], "is not a valid integer"),
         (["--max-memory", "12XB"], "write 512MB, or a number of bytes"),
+        (["--max-memory", "10"], "10 is 10 bytes, less than 1MB and of no use here: give the unit, as in 512MB"),
+        (["--max-memory", "512KB"], "512KB is 524,288 bytes, less than 1MB"),
         (["--grace", "soon"], "is not a duration"),
         (["--max-tasks", "0"], "is not in the range"),
         (["--name", "a/b"], "cannot be used as a worker name"),

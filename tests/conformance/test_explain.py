@@ -323,7 +323,7 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     ),
     (dead, "dead", r"dead letter since 20.*, because: ValueError: no such city; `taskq dlq replay`"),
     (completed, "completed", r"it has completed at 20"),
-    (cancelled, "cancelled", r"it has ended at 20.*: cancelled before it started"),
+    (cancelled, "cancelled", r"it has ended at 20.*: cancelled while it waited"),
     (running, "running", r"runs on hands since 20.*Z, whose lease lasts \d+ s more"),
     (limited, "limit", r"the limit smtp \(1 at a time\) is full: holder run with it; 1 wait before it"),
     (too_fast, "limit", r"the limit api \(2/m\) is full; 0 wait before it, the next start is looked for in [\d.]+ s"),

@@ -105,7 +105,7 @@ class TestCancel:
         assert client.cancel_task(task_id) == "cancelled"
         assert client.get_task_status(task_id)["status"] == "cancelled"
         result = client.get_task_result(task_id)
-        assert (result["error"], result["attempts"]) == ("cancelled before it started", 0)
+        assert (result["error"], result["attempts"]) == ("cancelled while it waited", 0)
         assert hands.claim() == []
         assert client.cancel_task(task_id) == "cancelled"
 

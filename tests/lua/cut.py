@@ -11,8 +11,8 @@ from taskq.protocol.scripts import Script
 
 LONG_WAY = "it takes the long way"
 _BEGIN, _END = "\nrepeat\n", "\nuntil true\n"
-_ALONE = re.compile(r"^  if others == 0 and \(.*\) then$", re.MULTILINE)
-_SETTLED = "    if reply then return reply end\n"
+# the call and the line that returns what it has answered
+_ALONE = re.compile(r"^    local reply = alone\(\)\n.*\n", re.MULTILINE)
 
 
 def ways_of(name: str) -> tuple[Script, Script]:
@@ -30,12 +30,10 @@ def turns_of_one() -> tuple[Script, Script]:
     """Return ``turn`` with nothing but the way of one task alone, and without that way."""
     script = load_scripts("shifted_clock")["turn"]
     short, _ = ways_of("turn")
-    before, found, after = short.source.partition(_SETTLED)
-    assert found, "the way of one task alone ends with a reply"
     failing = f"    do return redis.error_reply('ERR {LONG_WAY}') end\n"
-    shut, number = _ALONE.subn("  if false then", script.source)
-    assert number == 1, "the way of one task alone stands behind a condition"
-    return _rewritten(script, before + found + failing + after), _rewritten(script, shut)
+    only, number = _ALONE.subn(lambda found: found[0] + failing, short.source)
+    assert number == 1, "the way of one task alone ends with a reply"
+    return _rewritten(script, only), _rewritten(script, _ALONE.sub("", script.source))
 
 
 def _rewritten(script: Script, source: str) -> Script:

@@ -49,10 +49,15 @@ def test_counts_and_words_come_from_the_state() -> None:
     )
 
 
+def test_attempts_that_ended_with_their_worker_are_no_retries() -> None:
+    poison = b'{"task_id":"a","status":"failed","error":"poison: 3 workers died","attempts":3}'
+    assert status_dict(TASK, {"status": "failed", "attempts": "3", "crashes": "3"}, poison)["retry_count"] == 0
+
+
 def test_an_end_without_an_attempt() -> None:
-    cancelled = result_json("a", TaskStatus.CANCELLED, error="cancelled before it started", completed_at_ms=0).encode()
+    cancelled = result_json("a", TaskStatus.CANCELLED, error="cancelled while it waited", completed_at_ms=0).encode()
     status = status_dict(TASK, {"status": "cancelled"}, cancelled)
-    assert (status["started_at"], status["retry_count"], status["error"]) == (None, 0, "cancelled before it started")
+    assert (status["started_at"], status["retry_count"], status["error"]) == (None, 0, "cancelled while it waited")
 
 
 def test_everything_shown_is_json() -> None:

@@ -141,7 +141,7 @@ def test_a_task_that_waits_is_cancelled_at_once_and_never_runs(queue: TaskQueue)
     assert sorted(ran) == [0, 2]
     result = queue.get_task_result(ids[1])
     assert result is not None
-    assert (result["status"], result["error"]) == ("cancelled", "cancelled before it started")
+    assert (result["status"], result["error"]) == ("cancelled", "cancelled while it waited")
     assert queue.cancel_task(ids[1]) == "cancelled"
     assert queue.cancel_task(ids[0]) == "completed"
 

@@ -202,10 +202,10 @@ def _running(reading: Reading, wide: bool) -> Section:
 
 def _task_row(worker: WorkerInfo, task: dict[str, Any], now: datetime) -> tuple[float, Row]:
     seconds = _since(task["started_at"], now) or 0.0
-    retries = f" (retry {task['retry_count']})" if task["retry_count"] else ""
+    again = f" (attempt {task['attempts']})" if task["attempts"] > 1 else ""
     cells = (
         Text(worker.worker_id, style="" if worker.lease_seconds > 0 else "bold red"),
-        Text(printable(task["type"]) + retries),
+        Text(printable(task["type"]) + again),
         Text(task["task_id"], style="dim"),
         Text(duration_text(seconds), style="yellow" if seconds > _LONG_SECONDS else ""),
         Text(_progress(task["progress"]), style="green"),

@@ -12,7 +12,7 @@ end
 
 -- the caller has taken it out of its place and its status set, and counts it
 local function forget(id, ties, list)
-  count_down(id, ties[2], 'purged', gone_json(id, 'purged before it started'))
+  count_down(id, ties[2], 'purged', gone_json(id, 'purged while it waited'))
   expire_families(ties[3], 0)
   call('UNLINK', TASK .. id, STATE .. id, CHECKPOINT .. id, SIGNALS .. id)
   call('ZREM', SAGAS, id)
