@@ -96,6 +96,8 @@ class Spread(Generic[Q]):
 
     def of(self, task_id: str) -> Context:
         """Return the context of the partition that a task belongs to."""
+        if self.count == 1:
+            return self._whole.context
         return self.context(home_of(task_id, self.count) if self.only is None else self.only)
 
     def of_key(self, key: str) -> Context:

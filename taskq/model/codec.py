@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from itertools import accumulate
+from time import monotonic
 from typing import Any
 
 from taskq.errors import CorruptTask, InvalidTask
@@ -169,10 +171,34 @@ def decode_at(text: str, start: int, what: str) -> tuple[Any, int]:
         raise CorruptTask(f"the stored {what} cannot be read as JSON: {str(error)[:200]}") from None
 
 
+def _plain_sha256() -> Callable[[bytes], Any]:
+    """Return what hashes without OpenSSL, if this Python has it, and else what hashes with it."""
+    for name in ("_sha2", "_sha256"):  # from Python 3.12 on, and before
+        try:
+            found: Callable[[bytes], Any] = importlib.import_module(name).sha256
+        except (ImportError, AttributeError):
+            continue
+        return found
+    return sha256
+
+
+# OpenSSL looks the algorithm up each time. In a burst that takes no time, and it is the faster one; after milliseconds
+# of other programs it takes 20 µs, for a submit and again for the run, and somebody waits.
+_sha256_after_a_pause = _plain_sha256()
+_BURST_SECONDS = 0.001
+_SMALL_BYTES = 512
+_hashed_at = 0.0
+
+
 def checksum(payload_json: str) -> str:
     """Return the checksum of a payload as it stands in the envelope: the first 128 bits of its SHA-256, in base64
     without padding.
 
     It finds damage, not forgery; with all 256 bits a task of common size needs the next larger block of memory.
     """
-    return b2a_base64(sha256(payload_json.encode()).digest()[:16]).decode()[:22]
+    global _hashed_at  # noqa: PLW0603 - a guess; whichever of two threads it is of
+    data, now = payload_json.encode(), monotonic()
+    paused = now - _hashed_at > _BURST_SECONDS and len(data) <= _SMALL_BYTES
+    _hashed_at = now
+    made = _sha256_after_a_pause(data) if paused else sha256(data)
+    return b2a_base64(made.digest()[:16]).decode()[:22]

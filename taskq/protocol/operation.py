@@ -9,7 +9,7 @@ from taskq.protocol.scripts import Script
 
 T = TypeVar("T")
 
-# What may stand in a command: hiredis packs these without a copy through str()
+# what may stand in a command
 Argument = str | bytes | int
 
 

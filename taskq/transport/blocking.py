@@ -42,6 +42,7 @@ class Transport:
         self.endpoint = endpoint
         self.settings = settings
         self.guarantees: set[Guarantee] = set()
+        self._patience = Patience(settings.call_timeout_seconds)
         self._reset()
 
     def _reset(self) -> None:
@@ -63,7 +64,7 @@ class Transport:
             ServerUnavailable: if it could not be completed in time.
             TaskqError: if the server refuses.
         """
-        patience = Patience(self.settings.call_timeout_seconds if timeout_seconds is None else timeout_seconds)
+        patience = self._patience if timeout_seconds is None else Patience(timeout_seconds)
         line = self._take()
         try:
             return line.run(operation, patience)
@@ -72,7 +73,7 @@ class Transport:
 
     def patience(self) -> Patience:
         """Return how long a call is repeated."""
-        return Patience(self.settings.call_timeout_seconds)
+        return self._patience
 
     @contextmanager
     def line(self) -> Iterator[Line]:

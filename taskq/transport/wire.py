@@ -34,7 +34,9 @@ _LONGEST_NS = 2_000_000
 
 def pack(command: Sequence[Argument]) -> bytes:
     """Return the bytes of a command."""
-    packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # its stub knows pairs only
+    # for the text of a number hiredis calls Python, where the handler of a signal may raise, and crashes if one does
+    words = tuple([str(word) if word.__class__ is int else word for word in command])
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub knows pairs only
     return packed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 
 from taskq.protocol.operations import Protocol
@@ -17,6 +18,9 @@ from taskq.worker.waiter import Waiter
 _MOST_FLIGHTS = 2
 # For one task only: a worker that is gone while the server has not noticed keeps it until its lease is over.
 _PARKED_CLAIMS = 1
+# Whoever waits for the result of the last task may share this processor, and has it when he is let go first: what comes
+# next is the way to bed.
+_let_others_run = getattr(os, "sched_yield", lambda: None)
 
 
 class Turns:
@@ -99,6 +103,7 @@ class Turns:
                 is on its way then.
         """
         if park and self._parked is None and not self._waiter.soon(due_ms):
+            _let_others_run()
             self._parked = self._make([], _PARKED_CLAIMS, True)
         parked = self._parked
         look = self._waiter.sleep(listen, due_ms, parked.turn if parked is not None else None)

@@ -334,3 +334,15 @@ def test_a_count_that_is_no_number_changes_nothing(bench: Bench) -> None:
         bench.transport.run(bench.turn_op("w1", 0, [settle(claim)]))
     assert bench.client.keys(f"{bench.protocol.keys.root}*:completed") == []
     assert bench.client.smembers(bench.key("status", "running")) == {"a"}
+
+
+@pytest.mark.parametrize("family", ["running", "processing:w1", "status:running"])
+@pytest.mark.parametrize("script", [ALONE, None], ids=["alone", "whole"])
+def test_a_key_of_another_type_changes_nothing_for_a_claim(bench: Bench, family: str, script: object) -> None:
+    operation = plain.one_new_task(bench)
+    bench.audited = False
+    bench.client.set(f"{bench.protocol.keys.root}{family}", "foreign")
+    before = bench.state()
+    with pytest.raises(ServerError):
+        bench.transport.run(operation._replace(script=ALONE) if script else operation)
+    assert bench.state() == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import math
 from datetime import UTC, datetime
@@ -12,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskq.errors import CorruptTask, InvalidTask
-from taskq.model.codec import MAX_DEPTH, decode, decode_at, encode, encode_string, too_deep
+from taskq.model import codec
+from taskq.model.codec import MAX_DEPTH, checksum, decode, decode_at, encode, encode_string, too_deep
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -140,3 +143,10 @@ def test_the_message_does_not_repeat_a_large_text() -> None:
     with pytest.raises(CorruptTask) as caught:
         decode("x" * 100_000, "envelope")
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("text", ["", "1", "x" * 511, "ä" * 256, "ä" * 257, "x" * 5000], ids=len)
+@pytest.mark.parametrize("last", [-math.inf, math.inf], ids=["after a pause", "in a burst"])
+def test_a_checksum_is_the_same_after_a_pause(monkeypatch: pytest.MonkeyPatch, text: str, last: float) -> None:
+    monkeypatch.setattr(codec, "_hashed_at", last)
+    assert checksum(text) == base64.b64encode(hashlib.sha256(text.encode()).digest()[:16]).decode().rstrip("=")

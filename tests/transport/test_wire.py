@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import select
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -204,3 +206,36 @@ def test_the_descriptor_is_readable_when_a_reply_is_there(wire: Wire) -> None:
     assert select.select([wire.fileno()], [], [], 0)[0] == []
     wire.send(pack(("PING",)))
     assert select.select([wire.fileno()], [], [], 5)[0] == [wire.fileno()]
+
+
+RAISING_SIGNALS = """
+import signal
+import time
+
+from taskq.transport.wire import pack
+
+
+class Struck(Exception):
+    pass
+
+
+def strike(*_):
+    raise Struck
+
+
+signal.signal(signal.SIGALRM, strike)
+words, strikes, end = ("EVALSHA", *range(200)), 0, time.monotonic() + 0.5
+while time.monotonic() < end or not strikes:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0001)
+        while True:
+            pack(words)
+    except Struck:
+        strikes += 1
+"""
+
+
+def test_a_signal_that_raises_while_a_command_is_packed_does_not_crash_the_process() -> None:
+    """As Ctrl+C does, and time limits that others set by an alarm."""
+    done = subprocess.run([sys.executable, "-c", RAISING_SIGNALS], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr.decode()
