@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from taskq.cli import main
+from taskq.__main__ import main
 
 if __name__ == "__main__":
     main(args=["scheduler", *sys.argv[1:]], prog_name="schedule_worker.py")

@@ -269,13 +269,13 @@ def try_all(
     """Try mutants; return the killers of all that were ever tried, and name and version of the server."""
     with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder) / "server", extra_config=_PLAIN) as server:
         os.environ["TASKQ_TEST_REDIS_URL"] = server.url
+        told = server.command("INFO", "server").decode()
         trials = Trials(mutants, server, notes, most_seconds)
         os.chdir(ROOT)
         options = ["-q", "-s", "-p", "no:cacheprovider", "-m", "not slow", "--timeout", "30"]
         code = pytest.main([*options, *tests], plugins=[trials])
         if trials.tried < len(mutants):
-            raise SystemExit(f"stopped after {trials.tried} of {len(mutants)} mutants: pytest ended with {code}")
-        told = server.command("INFO", "server").decode()
+            print(f"stopped after {trials.tried} of {len(mutants)} mutants: pytest ended with {code}", file=sys.stderr)
     product = "Valkey" if "valkey_version:" in told else "Redis"
     return trials.killers, f"{product} {told.partition(f'{product.lower()}_version:')[2].split()[0]}"
 
@@ -315,9 +315,10 @@ def main() -> int:
     killers, product = try_all(mutants, arguments.tests, arguments.notes, arguments.most)
     if arguments.record:
         record_all(everything, killers, product)
-    left = [mutant.name for mutant in mutants if not killers[mutant.name]]
-    print("\n".join([f"{len(mutants)} mutants, {len(left)} survive", *(f"survives: {name}" for name in left)]))
-    return 1 if left else 0
+    tried = [mutant.name for mutant in mutants if mutant.name in killers]
+    left = [name for name in tried if not killers[name]]
+    print("\n".join([f"{len(tried)} mutants, {len(left)} survive", *(f"survives: {name}" for name in left)]))
+    return 1 if left or len(tried) < len(mutants) else 0
 
 
 if __name__ == "__main__":

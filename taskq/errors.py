@@ -68,6 +68,10 @@ class WorkerNotFound(TaskqError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class NameNotFound(InvalidTask):
+    """There is no schedule, circuit or saga of this name."""
+
+
 class TaskFailed(TaskqError):
     """The task whose result was asked for ended as failed or cancelled.
 

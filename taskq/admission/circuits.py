@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from taskq.admission.storing import Kind, store
-from taskq.errors import InvalidTask
+from taskq.errors import NameNotFound
 from taskq.flows import Flow
 from taskq.model.circuit import MAX_CIRCUITS, Circuit, CircuitInfo, CircuitState
 from taskq.model.limit import check_limit_key
@@ -41,9 +41,9 @@ def open_circuit(spread: Spread[Any], key: str, seconds: float | None) -> Flow[N
     for context in spread.contexts:
         known: bool = yield context.protocol.open_circuit(key, for_ms)
         if not known:
-            raise InvalidTask(
-                f"no circuit is for the key {key}: `taskq circuit ls` shows them, `taskq circuit set` adds one; to "
-                "hold a type back without one, `taskq queue pause --type`"
+            raise NameNotFound(
+                f"there is no circuit for the key {key}: `taskq circuit ls` shows them, `taskq circuit set` adds one; "
+                "to hold a type back without one, `taskq queue pause --type`"
             )
 
 

@@ -129,7 +129,7 @@ class AdmissionVerbs:
             seconds: after which one is let through to try; None: as the circuit says.
 
         Raises:
-            InvalidTask: if no circuit is for that key.
+            NameNotFound: if no circuit is for that key.
             ServerUnavailable: if the server cannot be asked.
         """
         self.run_flow(circuits.open_circuit(self.spread, key, seconds))

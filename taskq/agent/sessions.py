@@ -10,7 +10,7 @@ from taskq.flows import Context, Flow
 from taskq.model.codec import decode, encode
 from taskq.model.crypto import hide, reveal
 from taskq.model.moment import seconds_to_ms
-from taskq.model.names import check_name
+from taskq.model.names import check_name, in_words
 from taskq.protocol import sessions
 from taskq.protocol.sessions import Exchange, Kept
 
@@ -40,7 +40,7 @@ class Memory:
         if type(self.exchanges) is not int or not 0 <= self.exchanges <= MOST_EXCHANGES:
             raise InvalidTask(f"exchanges is {self.exchanges!r:.60}: use a whole number from 0 to {MOST_EXCHANGES}")
         if seconds_to_ms(self.ttl_seconds, "session_ttl") < 1:
-            raise InvalidTask(f"session_ttl is {self.ttl_seconds!r:.60}: use a number of seconds above 0")
+            raise InvalidTask(f"session_ttl is {in_words(self.ttl_seconds)}: use a number of seconds above 0")
 
 
 def _short(value: Any) -> Any:

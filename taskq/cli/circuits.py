@@ -8,6 +8,7 @@ from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import duration_text, show, show_json, table
 from taskq.cli.session import Session, with_session
+from taskq.errors import NameNotFound
 from taskq.model.circuit import Circuit, CircuitInfo
 from taskq.model.moment import iso_utc
 
@@ -109,6 +110,8 @@ def open_(session: Session, key: str, seconds: float | None) -> None:
 def close(session: Session, key: str) -> None:
     """Let the tasks of a key start again now."""
     closed = session.queue.close_circuit(key)
+    if not closed and not {key, key.partition(":")[0]} & {info.circuit.name for info in session.queue.list_circuits()}:
+        raise NameNotFound(f"there is no circuit for the key {key}: `taskq circuit ls` shows them")
     if session.json:
         show_json({"key": key, "state": "closed", "changed": closed})
     else:

@@ -17,6 +17,7 @@ from taskq.errors import (
     AccessDenied,
     EmbeddedServerError,
     InvalidTask,
+    NameNotFound,
     ResultTimeout,
     ServerUnavailable,
     SettingsError,
@@ -41,6 +42,7 @@ Exit codes:
   130  interrupted with Ctrl+C"""
 
 _CODES: tuple[tuple[type[TaskqError], int], ...] = (
+    (NameNotFound, EXIT_FAILED),
     (InvalidTask, EXIT_USAGE),
     (SettingsError, EXIT_USAGE),
     (ServerUnavailable, EXIT_NO_SERVER),

@@ -160,13 +160,24 @@ def _wait(session: Session, task: Task, ids: list[str], seconds: float | None, *
     results = []
     for task_id in ids:
         left = None if deadline is None else round(max(0.0, deadline - time.monotonic()), 3)
-        results.append(session.queue.wait_for_result(task_id, left))
+        results.append(_result(session, ids, task_id, left))
         if not session.json:
             _show_result(session, results[-1])
     if session.json:
         show_json(results if many else results[0])
     if any(result["status"] != TaskStatus.COMPLETED for result in results):
         click.get_current_context().exit(EXIT_FAILED)
+
+
+def _result(session: Session, ids: list[str], task_id: str, seconds: float | None) -> dict[str, Any]:
+    """Return a result; Ctrl+C ends the wait and not the tasks, which is worth a word."""
+    try:
+        return session.queue.wait_for_result(task_id, seconds)
+    except KeyboardInterrupt:
+        left = len(ids) - ids.index(task_id)
+        what = f"task {task_id} goes on" if left == 1 else f"{left:,} tasks go on, the first of them is {task_id}"
+        session.note(f"{what}: `taskq task show {task_id}` shows it, `taskq task cancel {task_id}` ends it")
+        raise
 
 
 def _why_nobody_runs(workers: list[WorkerInfo], task: Task) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from taskq.errors import InvalidTask
 from taskq.model.limit import check_limit_key
 from taskq.model.moment import seconds_to_ms
+from taskq.model.names import in_words
 
 MAX_CIRCUITS = 1000
 _MOST_FAILURES = 1_000
@@ -54,9 +55,11 @@ class Circuit:
             raise InvalidTask(f"failures is {self.failures!r:.60}: use a whole number from 1 to {_MOST_FAILURES:,}")
         for word in ("within", "open_for"):
             if seconds_to_ms(getattr(self, word), word) < 1:
-                raise InvalidTask(f"{word} is {getattr(self, word)!r:.60}: use a number of seconds above 0")
+                raise InvalidTask(f"{word} is {in_words(getattr(self, word))}: use a number of seconds above 0")
         if self.share is not None and not (type(self.share) in (int, float) and 0.001 <= self.share <= 1):
-            raise InvalidTask(f"share is {self.share!r:.60}: use a number from 0.001 to 1, such as 0.5, or None")
+            raise InvalidTask(
+                f"share is {in_words(self.share)}: use a number from 0.001 to 1, like 0.5, or leave it out"
+            )
 
     @property
     def percent(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from taskq.errors import InvalidTask
-from taskq.model.names import check_name
+from taskq.model.names import check_name, in_words
 
 MAX_LIMITS = 1000
 MAX_LIMIT_KEYS = 4
@@ -72,7 +72,8 @@ class Limit:
         for word in ("concurrency", "burst"):
             value = getattr(self, word)
             if value is not None and (type(value) is not int or not 1 <= value <= _MOST):
-                raise InvalidTask(f"{word} is {value!r:.60}: use a whole number from 1 to {_MOST:,}, or None")
+                most = f"{_MOST:,}, or leave it out"
+                raise InvalidTask(f"{word} is {in_words(value)}: use a whole number from 1 to {most}")
         if self.concurrency is None and self.rate is None:
             raise InvalidTask(f"the limit {self.name} limits nothing: give it a concurrency, a rate, or both")
         if self.rate is None and (self.burst is not None or self.sliding):

@@ -14,6 +14,15 @@ _AT_ONCE = 128
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}\Z")
 
 
+def in_words(value: object) -> str:
+    """Return a value as an error message says it, to whom wrote it in a program or on a command line."""
+    if value is None:
+        return "not given"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"{value!r:.60}"
+
+
 def check_name(value: object, what: str) -> str:
     """Return ``value`` if it may become a part of a key or stand unescaped in JSON.
 

@@ -22,6 +22,7 @@ from cronsim import CronSim, CronSimError
 
 from taskq.errors import InvalidTask
 from taskq.model.moment import MAX_SECONDS, seconds_to_ms
+from taskq.model.names import in_words
 
 ALIASES: Mapping[str, str] = {
     "@yearly": "0 0 1 1 *",
@@ -70,7 +71,7 @@ class Every:
     def __post_init__(self) -> None:
         interval_ms = seconds_to_ms(self.seconds, "seconds")
         if interval_ms < MIN_INTERVAL_MS:
-            raise InvalidTask(f"an interval is at least {MIN_INTERVAL_MS / 1000} s, got {self.seconds!r}")
+            raise InvalidTask(f"an interval is at least {MIN_INTERVAL_MS / 1000} s, got {in_words(self.seconds)}")
         if isinstance(self.anchor_ms, bool) or not isinstance(self.anchor_ms, int):
             raise InvalidTask(f"anchor_ms must be a whole number of milliseconds, not {self.anchor_ms!r}")
         object.__setattr__(self, "seconds", interval_ms / 1000)

@@ -12,7 +12,7 @@ from taskq.errors import InvalidTask
 from taskq.model.dependencies import check_depends_on
 from taskq.model.limit import check_limit_keys
 from taskq.model.moment import iso_utc, parse_iso, plain_seconds
-from taskq.model.names import check_keys, check_name, check_version, checked_type, new_id
+from taskq.model.names import check_keys, check_name, check_version, checked_type, in_words, new_id
 from taskq.model.uniqueness import FIELDS, Uniqueness, UniquePolicy
 from taskq.states import TaskPriority, TaskType
 
@@ -180,7 +180,7 @@ class Task:
             if value is not None:
                 seconds = plain_seconds(value, name)
                 if seconds == 0:
-                    raise InvalidTask(f"{name} is {value!r:.60}: use a number of seconds above 0, or None")
+                    raise InvalidTask(f"{name} is {in_words(value)}: use a number of seconds above 0, or leave it out")
                 setattr(self, name, seconds)
 
     @property

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from taskq.errors import InvalidTask
 from taskq.model.codec import encode
 from taskq.model.moment import seconds_to_ms
+from taskq.model.names import in_words
 
 
 class UniquePolicy(StrEnum):
@@ -53,15 +54,15 @@ class Uniqueness(NamedTuple):
             raise InvalidTask(f"unique_policy is {self.policy!r:.60}: use one of {', '.join(UniquePolicy)}")
         for name, value in zip(FIELDS[1:], self[1:], strict=True):
             if value is not None and seconds_to_ms(value, name) < 1:
-                raise InvalidTask(f"{name} is {value!r:.60}: use a number of seconds above 0, or None")
+                raise InvalidTask(f"{name} is {in_words(value)}: use a number of seconds above 0, or leave it out")
         if unique_key is None and self != PLAIN:
             raise InvalidTask(
                 "unique_policy, unique_ttl, unique_window and idempotency belong to a unique_key: give one"
             )
         if (self.window is not None) != (self.policy in _WINDOWED):
             raise InvalidTask(
-                f"unique_window is {self.window!r} and unique_policy {self.policy}: debounce and throttle need a "
-                "window, the others have none"
+                f"unique_window is {in_words(self.window)} and unique_policy {self.policy}: debounce and throttle need "
+                "a window, the others have none"
             )
         if ordering_key is not None and self.policy in _WAITING:
             raise InvalidTask(

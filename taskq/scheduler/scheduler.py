@@ -10,7 +10,7 @@ from datetime import datetime
 
 from taskq import flows, submitting
 from taskq.current import get_task_queue
-from taskq.errors import InvalidTask, ServerUnavailable
+from taskq.errors import InvalidTask, NameNotFound, ServerUnavailable
 from taskq.model.moment import iso_utc, parse_iso, seconds_to_ms
 from taskq.model.names import check_name
 from taskq.model.recurrence import Cron, Every, Recurrence
@@ -189,7 +189,7 @@ class TaskScheduler:
             The id of the task; its metadata has ``schedule``, the name, and no ``slot``.
 
         Raises:
-            InvalidTask: if there is no such schedule.
+            NameNotFound: if there is no such schedule.
             CorruptTask: if its definition cannot be understood.
             QueueFull, ServerUnavailable, ServerFull: as ``TaskQueue.submit_task``.
         """
@@ -224,7 +224,7 @@ class TaskScheduler:
             The schedule as ``list_schedules`` shows it.
 
         Raises:
-            InvalidTask: if there is no such schedule.
+            NameNotFound: if there is no such schedule.
             CorruptTask: if its definition cannot be understood.
             ServerUnavailable: if the server does not answer in time.
         """
@@ -240,7 +240,7 @@ class TaskScheduler:
             The schedule as ``list_schedules`` shows it.
 
         Raises:
-            InvalidTask: if there is no such schedule.
+            NameNotFound: if there is no such schedule.
             CorruptTask: if its definition cannot be understood.
             ServerUnavailable: if the server does not answer in time.
         """
@@ -319,5 +319,5 @@ class TaskScheduler:
 
 def _found(texts: dict[str, str], name: str) -> str:
     if name not in texts:
-        raise InvalidTask(f"there is no schedule {name!r:.140}: `taskq schedule ls` shows them all")
+        raise NameNotFound(f"there is no schedule {name!r:.140}: `taskq schedule ls` shows them all")
     return texts[name]

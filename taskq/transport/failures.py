@@ -103,7 +103,8 @@ def explain(reply: ReplyError) -> TaskqError:
         )
     if "compiling script" in text or "nrecognized flag" in text:
         return UnsupportedServer(f"the server is too old for taskq: it needs Redis 7.0 or Valkey 7.2 or newer ({text})")
-    if "do not hash to the same slot" in text or reply.code == "CROSSSLOT":
+    # the second one is said of one command inside a script with several keys
+    if "do not hash to the same slot" in text or "access a non local key" in text or reply.code == "CROSSSLOT":
         return UnsupportedServer(
             "the server is a node of a cluster: write its address as redis+cluster://host:port,host:port, so that the "
             f"keys of a namespace get one hash tag and its slot is found ({text})"

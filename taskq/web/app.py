@@ -17,6 +17,7 @@ from taskq.aio import AsyncTaskQueue
 from taskq.errors import (
     AccessDenied,
     InvalidTask,
+    NameNotFound,
     ServerUnavailable,
     TaskNotFound,
     TaskqError,
@@ -39,6 +40,7 @@ _PATIENCE_SECONDS = 3.0
 _CODES: tuple[tuple[type[TaskqError], int, str], ...] = (
     (TaskNotFound, 404, "Not found"),
     (WorkerNotFound, 404, "Not found"),
+    (NameNotFound, 404, "Not found"),
     (InvalidTask, 400, "This cannot be done"),
     (AccessDenied, 502, "The server denies access"),
     (ServerUnavailable, 503, "The server does not answer"),

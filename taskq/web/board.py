@@ -16,6 +16,7 @@ from taskq.model.history import Minute
 from taskq.model.moment import iso_utc
 from taskq.model.threshold import SlaReading
 from taskq.model.views import PassedTasks, QueueStats, WorkerInfo
+from taskq.observe.details import TaskDetails
 from taskq.observe.pages import TaskFilter, TaskPage
 from taskq.queue import TaskQueue
 from taskq.scheduler import ScheduleInfo, TaskScheduler
@@ -221,7 +222,7 @@ class Board:
             TaskNotFound: if there is no such task.
         """
         details = await self.queue.get_task_details(task_id)
-        why = (await self.queue.explain(task_id)).message if details.status["status"] in WAITS else None
+        why = await self._why(details)
         expires = iso_utc(details.task.deadline_ms) if details.task.deadline_ms else None
         below: dict[str, TaskTree] = {}
         if any(child.get("type") for family in details.relatives for child in family.tasks):
@@ -236,6 +237,14 @@ class Board:
             "below": below,
             "saga": await self.saga(task_id),
         }
+
+    async def _why(self, details: TaskDetails) -> str | None:
+        """Return why a task waits, or until when it keeps its unique key, if that is known."""
+        waits = details.status["status"] in WAITS
+        if not waits and details.task.unique_key is None:
+            return None
+        found = await self.queue.explain(details.task.task_id)
+        return found.message if waits or "key_until" in found.details else None
 
     async def tasks(self, wanted: Wanted, cursor: str = "") -> TaskPage:
         """Return a page of a list of tasks.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from taskq.errors import SettingsError
-from taskq.model.names import check_name
+from taskq.model.names import check_name, in_words
 from taskq.model.task import DEFAULT_QUEUE
 from taskq.protocol.keys import list_name
 from taskq.settings import FIELDS, Settings
@@ -87,7 +87,7 @@ class WorkerOptions:
         check_numbers(self.reserve, "reserve", self.concurrency)
         if self.aging_seconds is not None and not self.aging_seconds >= _SHORTEST_AGING_SECONDS:
             raise SettingsError(
-                f"aging is {self.aging_seconds!r}: use {_SHORTEST_AGING_SECONDS:g} s or more; None: by priority alone"
+                f"aging is {in_words(self.aging_seconds)}: use {_SHORTEST_AGING_SECONDS:g} s or more, or leave it out"
             )
         if self.reserve and self.concurrency <= sum(self.reserve.values()):
             raise SettingsError(

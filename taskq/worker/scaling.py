@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from taskq.errors import SettingsError
+from taskq.model.names import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class ScalingOptions:
             )
         for name in ("target_wait_seconds", "calm_seconds", "settle_seconds"):
             if not getattr(self, name) > 0:
-                raise SettingsError(f"{name} is {getattr(self, name)!r}: use a number of seconds above 0")
+                raise SettingsError(f"{name} is {in_words(getattr(self, name))}: use a number of seconds above 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from taskq.errors import InvalidTask, TaskNotFound
 from taskq.flows import Context, Flow
 from taskq.model.checkpoint import Checkpoint, read_checkpoint
 from taskq.model.moment import seconds_to_ms
-from taskq.model.names import check_name
+from taskq.model.names import check_name, in_words
 from taskq.protocol.workflow import UNKNOWN
 
 # for the script: as long as the task
@@ -21,7 +21,7 @@ def save(
     """Keep a checkpoint; return the code of the script."""
     ttl_ms = _AS_LONG_AS_THE_TASK if ttl_seconds is None else seconds_to_ms(ttl_seconds, "ttl_seconds")
     if ttl_seconds is not None and ttl_ms < 1:
-        raise InvalidTask(f"ttl_seconds is {ttl_seconds!r:.60}: use a number of seconds above 0")
+        raise InvalidTask(f"ttl_seconds is {in_words(ttl_seconds)}: use a number of seconds above 0")
     text = checkpoint.to_text(check_name(task_id, "task id"), context.settings.max_message_bytes, context.seal)
     code: int = yield context.protocol.checkpoint(task_id, fence, text, ttl_ms)
     if code == UNKNOWN:

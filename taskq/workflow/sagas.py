@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from taskq import dead, flows
-from taskq.errors import CorruptTask, InvalidTask
+from taskq.errors import CorruptTask, InvalidTask, NameNotFound
 from taskq.flows import MOST_LOOKED_AT, MOST_ON_A_PAGE, PAGE, Context, Flow
 from taskq.model.checkpoint import Checkpoint
 from taskq.model.envelope import outline
@@ -262,10 +262,12 @@ def get_saga(context: Context, task_id: str) -> Flow[SagaInfo]:
 
 def _look(context: Context, task_id: str) -> Flow[tuple[SagaInfo, Record | None]]:
     found: list[Inspection] = yield context.protocol.inspect([check_name(task_id, "task id")])
+    if found[0].envelope is None:
+        raise flows.not_found(task_id)
     heard: Hearing = yield context.protocol.hear(task_id, ABORT)
     record = read_record((yield from checkpoints.read(context, task_id)), task_id)
     if not heard.is_saga:
-        raise InvalidTask(f"task {task_id} is no saga, or has not begun yet: `taskq saga ls` lists them")
+        raise NameNotFound(f"task {task_id} is no saga, or has not begun yet: `taskq saga ls` lists them")
     info = _info(context, task_id, found[0], record.words if record is not None else "")
     if record is None:  # it has completed, and with that its record is over
         result: dict[str, Any] | None = yield from flows.get_result(context, task_id)

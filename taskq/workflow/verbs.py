@@ -230,7 +230,7 @@ class WorkflowVerbs:
 
         Raises:
             TaskNotFound: if there is no such task.
-            InvalidTask: if it is no saga, or has not begun.
+            NameNotFound: if it is no saga, or has not begun.
         """
         return self.run_flow(sagas.get_saga(self.spread.of(task_id), task_id))
 

@@ -19,6 +19,8 @@ LATE_IMPORTS = {
     # the extra web may not be there
     "taskq/cli/dashboard.py: from taskq.web.options import DashboardOptions",
     "taskq/cli/dashboard.py: from taskq.web.serving import check_binding, serve",
+    # so that Ctrl+C meanwhile prints no traceback
+    "taskq/__main__.py: from taskq.cli import main as program",
     # hardly any submit needs the worker
     "taskq/cli/task_options.py: from taskq.worker.handlers import load_handlers",
     # a project may have no django.tasks

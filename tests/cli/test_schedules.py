@@ -40,7 +40,7 @@ def test_pause_resume_run(run: Run, run_json: Callable[..., Any], queue: TaskQue
     assert run_json("schedule", "pause", "nightly")["paused"] is True
     assert run_json("schedule", "run", "nightly")["name"] == "nightly"
     gone = run("schedule", "pause", "pulse")
-    assert gone.exit_code == 2
+    assert gone.exit_code == 1
     assert "there is no schedule 'pulse'" in gone.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,23 @@ def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (tmp_path / "postoffice.py").write_text(APP)
     yield "postoffice"
     sys.modules.pop("postoffice", None)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("submit echo 1 --timeout 0", "timeout is 0: use a number of seconds above 0, or leave it out"),
+        ("submit echo 1 --unique-key k --unique-ttl 0", "unique_ttl is 0: use a number of seconds above 0, or leave"),
+        ("submit echo 1 --unique-key k --unique-policy debounce", "unique_window is not given and unique_policy deb"),
+        ("circuit set smtp --open-for 0", "open_for is 0: use a number of seconds above 0"),
+        ("schedule add often --every 0 echo", "an interval is at least 0.1 s, got 0"),
+    ],
+)
+def test_values_are_told_in_plain_words(run: Run, command: str, message: str) -> None:
+    result = run(*command.split())
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not re.search(r"\bNone\b|\b0\.0\b|\bTrue\b|\bFalse\b", result.stderr)
 
 
 def test_what_a_type_declares_holds_but_for_what_is_said(

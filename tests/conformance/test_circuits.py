@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from taskq import InvalidTask, Task
+from taskq import InvalidTask, NameNotFound, Task
 from taskq.model.circuit import Circuit
 from tests.conformance.clients import Client, Hands, NewClient
 from tests.waiting import eventually
@@ -145,7 +145,7 @@ class TestCircuits:
         for verb in (client.set_circuit, client.remove_circuit, client.open_circuit, client.close_circuit):
             with pytest.raises(InvalidTask, match="circuit"):
                 verb("no name")
-        with pytest.raises(InvalidTask, match="no circuit is for the key other"):
+        with pytest.raises(NameNotFound, match="there is no circuit for the key other"):
             client.open_circuit("other")
 
     def test_over_partitions_the_worst_counts(self, new_client: NewClient) -> None:

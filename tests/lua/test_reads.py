@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from taskq.model.task import Task
 from taskq.protocol.integrity import misplaced_number
 from taskq.protocol.replies import Inspection
 from taskq.protocol.sizes import ListDepth
 from taskq.protocol.view import read_dump
 from taskq.protocol.walks import all_cards, all_sizes
+from tests.lua.ways import limit
 from tests.state import LIMITS, LISTS, TIMES, TTL_MS, Bench, created, settle, task
 
 
@@ -237,3 +239,16 @@ class TestStrangers:
 
 def test_where_nothing_has_ended_the_page_is_empty(bench: Bench) -> None:
     assert bench.run(bench.protocol.ids(f"ended {TTL_MS}", "0", 10)) == ("0", ())
+
+
+def test_those_that_hold_a_limit_are_found_among_many_that_run(bench: Bench) -> None:
+    """Four among six hundred, so that no first page of them has all."""
+    limit(bench, "k", concurrency=4)
+    bench.register("w1")
+    kept = [task(f"k{n}", "high", limits="k") for n in range(5)]
+    bench.submit(*kept, *(task(f"other{n}") for n in range(600)))
+    while len(bench.claim("w1", 125)) == 125:
+        pass
+    circumstances = bench.run(bench.protocol.explain(Task(task_id="k4", task_type="custom", limit_keys=["k"]), TTL_MS))
+    assert circumstances.limit is not None
+    assert sorted(circumstances.limit.holders) == ["k0", "k1", "k2", "k3"]

@@ -336,6 +336,20 @@ def test_a_count_that_is_no_number_changes_nothing(bench: Bench) -> None:
     assert bench.client.smembers(bench.key("status", "running")) == {"a"}
 
 
+@pytest.mark.parametrize("others", ["", "b"])
+def test_one_that_is_in_no_status_set_ends_all_the_same(bench: Bench, others: str) -> None:
+    """The other ways do not ask; what was claimed before that was found out is given back to them."""
+    claim = bench.claim_one("a")
+    bench.submit_ids(*others)
+    bench.audited = False
+    bench.client.srem(bench.key("status", "running"), "a")
+    turn = bench.turn_op("w1", 1, [settle(claim)])
+    with pytest.raises(ServerError, match=LONG_WAY):
+        bench.transport.run(turn._replace(script=ALONE))
+    assert [claim.task_id for claim in bench.run(turn).claims] == list(others)
+    assert bench.state()["status:completed"] == {"a"}
+
+
 @pytest.mark.parametrize("family", ["running", "processing:w1", "status:running"])
 @pytest.mark.parametrize("script", [ALONE, None], ids=["alone", "whole"])
 def test_a_key_of_another_type_changes_nothing_for_a_claim(bench: Bench, family: str, script: object) -> None:

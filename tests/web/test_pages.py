@@ -106,6 +106,16 @@ def test_a_task_that_waits_says_why(site: Site, queue: TaskQueue) -> None:
     assert "Why it waits" not in site.text(f"/tasks/{task_id}")
 
 
+def test_until_when_a_task_keeps_its_unique_key(site: Site, queue: TaskQueue, hands: Hands) -> None:
+    kept = queue.submit_task(Task(unique_key="a", idempotency=600))
+    plain = queue.submit_task(Task(unique_key="b"))
+    hands.work()
+    text = site.text(f"/tasks/{kept}")
+    assert "<h2>Its unique key</h2>" in text
+    assert re.search(r"it keeps the unique key a until 20\S+Z<", text)
+    assert "<h2>Its unique key</h2>" not in site.text(f"/tasks/{plain}"), "nothing is known but its end"
+
+
 def test_an_id_leads_to_its_task(site: Site, busy: dict[str, str]) -> None:
     response = site.get(f"/tasks?id=%20{busy['completed']}")
     assert (response.status_code, response.headers["location"]) == (303, f"/tasks/{busy['completed']}")
