@@ -121,6 +121,8 @@ def check_settings(view: View) -> Iterator[str]:
         word = "#" if kind != "type" else f" {name} " if colon else "*"
         if word not in named and (word == "#" or "*" not in named):
             yield f"I13: {field} is to be counted, and the mark of what is counted does not say so"
+        if word == "#" and colon and not field.startswith("!") and ":" not in named:
+            yield f"I13: {field} is a whole key, and the mark of what is counted does not say that any is"
     for key in view.get("woken", {}).keys() - waiting.keys():
         yield f"I13: nobody waits behind the one that woken names for {key}"
     for hash_name, line in _LINES.items():

@@ -20,7 +20,8 @@ _KEYWORDS = frozenset(
     """and break do else elseif end false for function if in local nil not or repeat return then true until
     while""".split()  # noqa: SIM905 - a list of words
 )
-_GIVEN = frozenset("redis KEYS ARGV string table math tonumber tostring type error ipairs pairs unpack pcall".split())  # noqa: SIM905 - a list of words
+_LUA = "string table math tonumber tostring type error ipairs pairs next unpack pcall"
+_GIVEN = frozenset(["redis", "KEYS", "ARGV", *_LUA.split(" ")])
 
 
 def undeclared(source: str) -> list[str]:

@@ -201,6 +201,32 @@ def a_limit_without_room_for_all(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 5)
 
 
+def a_key_without_room_for_all(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "k", concurrency=2)
+    bench.register("w1")
+    bench.submit(*(task(f"old{n}", limits=f"k:{n}") for n in range(3)))
+    claims = bench.claim("w1", 3)
+    bench.submit(*(task(f"new{n}", limits="k:0") for n in range(3)), task("other", limits="k:7"))
+    return bench.turn_op("w1", 4, [settle(claims[0])])
+
+
+def one_that_ends_has_the_id_of_a_key(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "k", concurrency=3)
+    bench.register("w1")
+    bench.submit(task("k"), task("b", limits="k"))
+    claims = bench.claim("w1", 2)
+    return bench.turn_op("w1", 2, [settle(claim) for claim in claims])
+
+
+def one_that_comes_has_the_id_of_one_that_ends(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "k", concurrency=3)
+    bench.register("w1")
+    bench.submit(task("k"))
+    claims = bench.claim("w1", 2)
+    bench.submit(task("x", limits="k"))
+    return bench.turn_op("w1", 2, [settle(claim) for claim in claims])
+
+
 def a_rate_without_room_for_all(bench: Bench) -> Operation[TurnReply]:
     limit(bench, "k", rate="2/m")
     bench.register("w1")
@@ -257,6 +283,9 @@ def limits_that_a_foreign_hand_has_damaged(bench: Bench) -> Operation[TurnReply]
 
 UNUSUAL: tuple[Situation, ...] = (
     a_limit_without_room_for_all,
+    a_key_without_room_for_all,
+    one_that_ends_has_the_id_of_a_key,
+    one_that_comes_has_the_id_of_one_that_ends,
     a_rate_without_room_for_all,
     somebody_waits_for_its_permit,
     one_with_a_permit_that_told_of_its_progress,

@@ -71,6 +71,44 @@ def keys_of_limits(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 5, [settle(claims[n]) for n in (3, 0, 4, 1)])
 
 
+def a_key_each(bench: Bench) -> Operation[TurnReply]:
+    """One name has the limit of all: some keys come, some go, one does both, and one does so twice."""
+    limit(bench, "k", concurrency=2)
+    bench.register("w1")
+    bench.submit(*(task(f"old{n}", limits=f"k:{n % 5}") for n in range(6)))
+    claims = bench.claim("w1", 6)
+    bench.submit(
+        *(task(f"new{n}", limits=f"k:{n}") for n in (1, 5, 6, 3)), task("more", limits="k:6"), task("n", limits="k")
+    )
+    return bench.turn_op("w1", 6, [settle(claims[n]) for n in (0, 1, 2, 5)])
+
+
+def a_key_each_and_nothing_else(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "k", concurrency=2)
+    bench.register("w1")
+    bench.submit(*(task(f"old{n}", limits=f"k:{n}") for n in range(4)))
+    claims = bench.claim("w1", 4)
+    bench.submit(*(task(f"new{n}", limits=f"k:{n + 4}") for n in range(3)), task("again", limits="k:3"))
+    return bench.turn_op("w1", 4, [settle(claim) for claim in claims[:3]])
+
+
+def permits_that_somebody_has_deleted(bench: Bench) -> Operation[TurnReply]:
+    operation = a_key_each_and_nothing_else(bench)
+    bench.audited = False
+    bench.client.hdel(bench.key("permits"), "k:0", "k:3")
+    bench.client.hset(bench.key("permits"), "k:1", "many")
+    return operation
+
+
+def the_id_of_one_is_the_key_of_another(bench: Bench) -> Operation[TurnReply]:
+    limit(bench, "k", concurrency=3)
+    bench.register("w1")
+    bench.submit(task("a"), task("b", limits="k"))
+    claims = bench.claim("w1", 2)
+    bench.submit(task("k"), task("x", limits="k"))
+    return bench.turn_op("w1", 2, [settle(claim) for claim in claims])
+
+
 def permits_and_nothing_to_claim(bench: Bench) -> Operation[TurnReply]:
     limit(bench, "k", concurrency=2)
     bench.register("w1")
@@ -149,6 +187,10 @@ SHORT: tuple[Situation, ...] = (
     each_type_by_itself,
     the_room_that_it_gives_back,
     keys_of_limits,
+    a_key_each,
+    a_key_each_and_nothing_else,
+    permits_that_somebody_has_deleted,
+    the_id_of_one_is_the_key_of_another,
     permits_and_nothing_to_claim,
     permits_of_a_limit_that_is_gone,
     rates_with_room,

@@ -152,6 +152,9 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "looked at, and nobody waits": (change("ZADD", "jams", "", 1, "nobody"), "I12", "nobody"),
     "a type with a limit that claims do not know of": (change("SET", "limited", "", "# "), "I13", "limited"),
     "a key with a limit that claims do not know of": (change("SET", "limited", "", " x "), "I13", "limited"),
+    "a whole key with a limit that claims do not know of": (
+        change("HSET", "limits", "", "few:own", "1 - 0 0 0 0"), "I13", "limited",
+    ),
     "limits that claims do not know of": (change("DEL", "limited", ""), "I13", "limited"),
     "a gate of no circuit": (change("HSET", "gates", "", "!gone:a", "open 1 2"), "I13", "!gone:a"),
     "a gate of a circuit that cannot be read": (change("HSET", "gates", "", "!ring:a", "ajar"), "I13", "!ring:a"),

@@ -48,10 +48,12 @@ repeat
 
   local usual, settles, ended, results, waiters, ttl, slot, at_head = others == 0, 0, {}, {}, {}, nil, nil, 0
   local sweeping = false
-  -- by the keys in their records and envelopes, how many give permits back, and how many are counted by limits
-  local leaving, coming
+  -- keys of those who give permits back, and behind them of those who are counted by limits; how many keys these are, and the
+  -- first of them; by how many of each, if not one; and the place of each key, among what ends if anything does
+  local names, total, before, leaves, comes, given = nil, 0, 0, nil, nil, nil
   if groups > 0 and usual then
-    local at, beginnings, given = first_rest + lists, {}, {}
+    local at, beginnings = first_rest + lists, {}
+    given = {}
     ttl = ARGV[at + 1]
     for _ = 1, groups do
       if ARGV[at + 1] ~= ttl then usual = false end
@@ -62,43 +64,59 @@ repeat
       end
       at = after
     end
-    local records, known, of, lead, keys = call('HMGET', RUNNING, unpack(ended)), nil, nil, nil, nil
+    local records, known, of, lead, place = call('HMGET', RUNNING, unpack(ended)), nil, nil, nil, nil
+    local find, sub, byte = string.find, string.sub, string.byte
     for n = 1, settles do
       local id, record, beginning = ended[n], records[n], beginnings[n]
       -- those that were claimed together from one list have the same record, but for the keys whose permits they hold
-      if record ~= known or beginning ~= of then
-        if not (lead and record and beginning == of and string.sub(record, 1, #lead) == lead) then
-          if not record or string.find(record, beginning, 1, true) ~= 1 then
+      if record == known and beginning == of then
+        if place then leaves[place] = (leaves[place] or 1) + 1 end
+      else
+        if not (lead and record and beginning == of and find(record, lead, 1, true) == 1) then
+          if not record or find(record, beginning, 1, true) ~= 1 then
             usual = false
             break
           end
           of, lead = beginning, nil
         end
-        known, keys = record, nil
-        local space, flag = string.byte(record, -2, -1)
+        known, place = record, nil
+        local space, flag = byte(record, -2, -1)
         if flag ~= 45 then
           local at = lead and #lead + 1 or string.match(record, '^%S+ %d+ %d+ ()', #beginning + 1)
           if space ~= 32 or flag ~= 108 or not at or at > #record - 2 then
             usual = false
             break
           end
-          lead, leaving, keys = lead or string.sub(record, 1, at - 1), leaving or {}, string.sub(record, at, -3)
+          lead, leaves = lead or sub(record, 1, at - 1), leaves or {}
+          local keys = sub(record, at, -3)
+          place = given[keys]
+          if not place then
+            total = total + 1
+            -- in place of a record that was looked at
+            names, place = records, total
+            names[total], given[keys] = keys, total
+          elseif place == true then
+            usual = false
+            break
+          else
+            leaves[place] = (leaves[place] or 1) + 1
+          end
         end
       end
       if given[id] then
         usual = false
         break
       end
-      if keys then leaving[keys] = (leaving[keys] or 0) + 1 end
       given[id] = true
       if waited and call('EXISTS', WAITERS .. id) == 1 then waiters[n] = call('SMEMBERS', WAITERS .. id) end
     end
+    before = total
     if not usual or not string.find(ttl, '^[1-9]%d*$') then break end
     local oldest = call('ZRANGE', RETENTION, '0', '0')[1]
     sweeping = oldest and (tonumber(oldest) or 0) <= now - 1000
     -- what began first usually ends first, and then stands at the head of its list
     for _, id in ipairs(call('LRANGE', PROCESSING .. worker, '0', settles - 1)) do
-      if given[id] then at_head = at_head + 1 end
+      if given[id] == true then at_head = at_head + 1 end
     end
     slot = string.format('%d', (math.floor((now + ttl) / 10000) + 1) * 10000)
     call('LLEN', RETAINED .. slot)
@@ -147,22 +165,35 @@ repeat
       -- COPY counted
       limited = counting
       local by, kind, keys_at, type_key, last
-      local sub, match = string.sub, string.match
+      local sub, match, places = string.sub, string.match, keys
+      names, given, leaves, comes = names or {unpack(ids)}, given or {}, leaves or {}, {}
       for n = 1, count do
         local body, from = bodies[n], 18 + #ids[n]
         -- comparing is cheaper than reading, and most are like the one before
-        local keys = keys_at and match(body, '^","limit_keys":%["([%w_.:%-]+)"%]', from + keys_at)
-        if not kind or sub(body, from, from + #kind - 1) ~= kind or keys_at and not keys then
+        local own = keys_at and match(body, '^","limit_keys":%["([%w_.:%-]+)"%]', from + keys_at)
+        if not kind or sub(body, from, from + #kind - 1) ~= kind or keys_at and not own then
           by, kind, keys_at, type_key = counted_by(ids[n], body)
           last = nil
-        elseif keys ~= last then
-          by, last = type_key and keys .. ' ' .. type_key or keys, keys
+        elseif own ~= last then
+          by, last = type_key and own .. ' ' .. type_key or own, own
         end
-        if by then
-          counts, coming = counts or {}, coming or {}
-          counts[n], coming[by] = by, (coming[by] or 0) + 1
+        local place = by and given[by]
+        if place == true then
+          usual = false
+          break
+        elseif not by then
+          places[n] = false
+        else
+          if not place then
+            total = total + 1
+            place, names[total], given[by] = total, by, total
+          else
+            comes[place] = (comes[place] or place > before and 1 or 0) + 1
+          end
+          places[n], counts = place, places
         end
       end
+      if not usual then break end
     end
     if weighed then
       -- COPY weights
@@ -177,20 +208,21 @@ repeat
     end
   end
   if settles == 0 then call('LLEN', PROCESSING .. worker) end
-  -- fields of permits, keys of circuits that count completions, how many come by keys with a rate, and what notes their start
-  local written, gone, tallied, rated, note_start
-  if leaving or coming then
+  -- fields of permits, keys of circuits that count completions, and of limits with a rate; and the function that notes starts
+  local written, writes, gone, goes, tallied, rated, note_start
+  if total > 0 then
     -- COPY together
-    local left
-    written, gone, held, tallied, rated, left = exchange_permits(leaving or {}, coming or {})
+    local exact = not counting or string.find(counting, ':', 1, true)
+    written, writes, gone, goes, held, tallied, rated = exchange_permits(names, total, before, leaves, comes or {}, exact)
     if not written then break end
     if rated then
       -- COPY room
-      guarded, holders, note_start = false, left, start_with
+      guarded, note_start = false, start_with
       local sound, try = true, pcall
-      for key, count in pairs(rated) do
+      for key, rate in pairs(rated) do
+        defined[key], holders[key] = limit_in(rate[1]), rate[3]
         local known, free = try(room, key)
-        sound = sound and known and free >= count
+        sound = sound and known and free >= rate[2]
       end
       if not sound then break end
     end
@@ -253,21 +285,21 @@ repeat
         n = n + 1
         local group = entries and entries[n]
         if group then behind = behind + take_next(group, from, to) else call('LMOVE', from, to, 'LEFT', 'RIGHT') end
-        local by = counts and counts[n]
-        if by ~= known then
-          known, record = by, run .. (by and held[by] and held[by] .. ' l' or '-')
+        local keys = counts and counts[n] and held[counts[n]]
+        if keys ~= known then
+          known, record = keys, run .. (keys and keys .. ' l' or '-')
         end
         records[2 * n - 1], records[2 * n] = ids[n], record
       end
       if behind > 0 then call('HINCRBY', GROUPED, list, -behind) end
     end
-    for key, starts in pairs(rated or {}) do note_start(key, starts) end
+    for key, rate in pairs(rated or {}) do note_start(key, rate[2]) end
     call('HSET', RUNNING, unpack(records))
     call('SADD', STATUS .. 'running', unpack(ids))
     call('HSET', META, 'fence', string.format('%d', first + count - 1))
   end
-  if written and written[1] then call('HSET', PERMITS, unpack(written)) end
-  if gone and gone[1] then call('HDEL', PERMITS, unpack(gone)) end
+  if written and writes > 0 then call('HSET', PERMITS, unpack(written, 1, writes)) end
+  if gone and goes > 0 then call('HDEL', PERMITS, unpack(gone, 1, goes)) end
   if tallied then
     -- COPY tallying
     for _, one in ipairs(tallied) do count_answers(one[1], one[2], one[3], 0) end

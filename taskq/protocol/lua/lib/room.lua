@@ -9,8 +9,19 @@ local defined, holders, full_at = {}, {}, nil
 -- whether there are gates or circuits at all; if so lib/gates tells what they let through
 local guarded, gate_of, circuit_of, match = nil, nil, nil, string.match
 
--- Returns how many may start now, when there is room for one more than that, and whether a run with the key holds a permit.
--- A limit is "<most at a time or 0> <-, bucket or window> <starts> <ms> <burst> ...", by the whole key or by its name.
+-- A limit is "<most at a time or 0> <-, bucket or window> <starts> <ms> <burst> ...".
+local function limit_in(text)
+  local most, kind = match(text, '^(%d+) (%S+) ')
+  local limit = most and {most = tonumber(most), kind = kind} or false
+  if limit and kind ~= '-' then
+    local starts, period, burst = match(text, '^(%d+) (%d+) (%d+)', #most + #kind + 3)
+    limit.starts, limit.period, limit.burst = tonumber(starts), tonumber(period), tonumber(burst)
+  end
+  return limit
+end
+
+-- Returns how many may start now, when there is room for one more than that, and whether a run with the key holds a permit:
+-- by the limit of the whole key, or else of its name.
 local function room(key)
   local limit = defined[key]
   if limit == nil then
@@ -18,13 +29,7 @@ local function room(key)
     local name = whole and key or match(key, '^[^:]*')
     limit = defined[name]
     if limit == nil then
-      local text = whole or name ~= key and call('HGET', LIMITS, name) or ''
-      local most, kind = match(text, '^(%d+) (%S+) ')
-      limit = most and {most = tonumber(most), kind = kind} or false
-      if limit and kind ~= '-' then
-        local starts, period, burst = match(text, '^(%d+) (%d+) (%d+)', #most + #kind + 3)
-        limit.starts, limit.period, limit.burst = tonumber(starts), tonumber(period), tonumber(burst)
-      end
+      limit = limit_in(whole or name ~= key and call('HGET', LIMITS, name) or '')
       defined[name] = limit
     end
     defined[key] = limit

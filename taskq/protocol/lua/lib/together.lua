@@ -1,143 +1,154 @@
 -- together: the permits that all who end and begin in a turn give back and take
 -- USES permits limits gates circuits jams tallies
 -- Reads only. What comes and goes by one key is one number, and nothing is written if that stays as it is.
+-- A table that grows costs more than all that is put into it: those with a place for each key begin as copies of others.
 -- A hash of short fields is looked through from its first one on each time; not if one of them is as long as this.
 local LONG = 'of each key of a limit: how many of the tasks that run hold a permit'
 
-local function each_of(first, second)
-  local keys, count = {}, 0
-  for key in pairs(first) do
-    count = count + 1
-    keys[count] = key
-  end
-  for key in pairs(second) do
-    if not first[key] then
-      count = count + 1
-      keys[count] = key
+-- Names with several keys taken apart: the same again, but with a number for each key.
+local function one_by_one(names, total, before, leaves, comes)
+  local keys, count, places, leaving, coming = {}, 0, {}, {}, {}
+  for n = 1, total do
+    for key in string.gmatch(names[n], '[^ ]+') do
+      local place = places[key]
+      if not place then
+        count = count + 1
+        place, keys[count], places[key], leaving[count], coming[count] = count, key, count, 0, 0
+      end
+      leaving[place] = leaving[place] + (leaves[n] or n <= before and 1 or 0)
+      coming[place] = coming[place] + (comes[n] or n > before and 1 or 0)
     end
   end
-  return keys, count
+  return keys, count, leaving, coming, places
 end
 
-local function by_single_keys(counts)
-  local single = {}
-  for keys, count in pairs(counts) do
-    for key in string.gmatch(keys, '[^ ]+') do single[key] = (single[key] or 0) + count end
-  end
-  return single
-end
-
--- Returns what a hash has for each of some keys, or else for its name; nil if that is no hash.
-local function rules_of(hash, keys, count)
-  local asked, total, lead, place = {}, count, nil, {}
-  for n = 1, count do
-    local key = keys[n]
-    asked[n] = key
-    if not lead or string.sub(key, 1, #lead) ~= lead then
+-- Which fields of a hash say what holds for those who come: by the name of a key, or if a whole key may have a rule, two, its own
+-- and the one that counts if there is none. Returns the fields, and for each key where its own are, below 0 if they are two.
+local function rules_for(names, total, before, comes, exact)
+  local fields, count, lead, at, find = {}, 0, nil, {unpack(names, 1, total)}, string.find
+  for n = next(comes) and 1 or before + 1, total do
+    local key = names[n]
+    if lead and find(key, lead, 1, true) == 1 then
+      at[n] = count
+    elseif n <= before and not (comes[n] and comes[n] > 0) then
+      at[n] = 0
+    else
       lead = string.match(key, '^[^:]*:')
-      if lead then
-        total = total + 1
-        asked[total] = string.sub(lead, 1, -2)
+      count = count + 1
+      fields[count], at[n] = lead and string.sub(lead, 1, -2) or key, count
+      if lead and (exact or lead == 'type:') then
+        fields[count], fields[count + 1], at[n] = key, fields[count], -count
+        count, lead = count + 1, nil
       end
     end
-    place[n] = lead and total
   end
-  local found = count > 0 and redis.pcall('HMGET', hash, unpack(asked)) or {}
-  if found.err then return nil end
-  for n = 1, count do found[n] = found[n] or place[n] and found[place[n]] end
-  return found
+  return fields, at, count
 end
 
--- Returns whether there are circuits, and what of leaving they tally: keys, times and how many; nothing if a gate, or somebody
--- who waits for what is given back, is to be looked at.
-local function circuits_alone(leaving)
-  local circuits, tallied = call('EXISTS', CIRCUITS) == 1, nil
+-- Returns whether there are circuits; nil if a gate, or somebody who waits for what is given back, is to be looked at.
+local function circuits_alone(names, before)
   if call('EXISTS', GATES) == 1 then return nil end
-  local keys, count = each_of(leaving, {})
-  if count > 0 and call('EXISTS', JAMS) == 1 then
-    for _, jam in ipairs(call('ZMSCORE', JAMS, unpack(keys))) do
+  if before > 0 and call('EXISTS', JAMS) == 1 then
+    for _, jam in ipairs(call('ZMSCORE', JAMS, unpack(names, 1, before))) do
       if jam then return nil end
     end
   end
-  local rules = circuits and rules_of(CIRCUITS, keys, count)
-  if circuits and not rules then return nil end
-  for n = 1, rules and count or 0 do
-    local within = rules[n] and string.match(rules[n], '^%d+ (%d+) %d+ %d+$')
-    if within then
-      tallied = tallied or {}
-      tallied[#tallied + 1] = {keys[n], tonumber(within), leaving[keys[n]]}
-      call('HLEN', TALLIES .. keys[n])
-    end
-  end
-  return circuits, tallied
+  return call('EXISTS', CIRCUITS) == 1
 end
 
--- leaving and coming: how many there are by the keys of each. Returns fields to write and to delete, by the keys of each
--- that comes the ones that it is to hold, what is tallied, how many come by keys with a rate, and how many are left by each
--- key; nothing if there is no room for all.
-local function exchange_permits(leaving, coming)
-  local groups, tallied, circuits = coming, nil, false
-  if string.find(table.concat(each_of(leaving, coming), '\n'), ' ', 1, true) then
-    leaving, coming = by_single_keys(leaving), by_single_keys(coming)
+-- names are the keys of those who end, the first ones, and of those who come, some with spaces between several keys. One ends by
+-- each of the first, and comes by each of the others, unless leaves or comes says how many. Returns fields to write and their
+-- number, fields to delete and theirs, what each of names is to hold, what is tallied, and by keys that have a rate its text,
+-- how many come, and how many are left; nothing if there is no room for all.
+local function exchange_permits(names, total, before, leaves, comes, exact)
+  local groups, some, places = names, total, nil
+  if string.find(table.concat(names, '\n', 1, total), ' ', 1, true) then
+    names, total, leaves, comes, places = one_by_one(names, total, before, leaves, comes)
+    before = total
   end
-  if call('EXISTS', GATES, CIRCUITS, JAMS) > 0 then
-    circuits, tallied = circuits_alone(leaving)
-    if circuits == nil then return nil end
-  end
-  local held, taken, room, rated, known = {}, {}, {}, nil, {}
-  local keys, count = each_of(coming, {})
+  local circuits = call('EXISTS', GATES, CIRCUITS, JAMS) > 0 and circuits_alone(names, before)
+  if circuits == nil then return nil end
+  local fields, at, count = rules_for(names, total, circuits and 0 or before, comes, exact)
+  local rules, closed, tallied = fields, nil, nil
   if count > 0 then
-    local limits = rules_of(LIMITS, keys, count)
-    local rules = not circuits and {} or rules_of(CIRCUITS, keys, count)
-    if not limits or not rules then return nil end
-    for n = 1, count do
-      local key, text = keys[n], limits[n]
-      local most = known[text]
-      if text and not most then
-        local number, kind = string.match(text, '^(%d+) (%S+) ')
-        most = tonumber(number) or 0
-        if kind and kind ~= '-' then
+    rules = redis.pcall('HMGET', LIMITS, unpack(fields))
+    closed = circuits and redis.pcall('HMGET', CIRCUITS, unpack(fields)) or nil
+    if rules.err or closed and closed.err then return nil end
+  end
+  for n = 1, closed and total or 0 do
+    local place = at[n]
+    closed[names[n]] = closed[math.abs(place)] or place < 0 and closed[1 - place]
+    local within = n <= before and closed[names[n]] and string.match(closed[names[n]], '^%d+ (%d+) %d+ %d+$')
+    local count = within and leaves[n] or 1
+    if within and count > 0 then
+      tallied = tallied or {}
+      tallied[#tallied + 1] = {names[n], tonumber(within), count}
+      call('HLEN', TALLIES .. names[n])
+    end
+  end
+  -- of each field how many may run, at most 0: any number
+  local asks, rates, plain = before > 0 or closed, nil, not closed
+  for n = 1, count do
+    local number, kind = string.match(rules[n] or '', '^(%d+) (%S+) ')
+    if kind and kind ~= '-' then
+      rates = rates or {}
+      rates[n] = rules[n]
+    end
+    fields[n] = number and tonumber(number) or not rules[n] and -1 or 0
+    asks, plain = asks or fields[n] > 0, plain and not rates and fields[n] > 0
+  end
+  local found = {}
+  if asks then
+    if total > 2 then names[total + 1] = '@' end
+    found = redis.pcall('HMGET', PERMITS, unpack(names, 1, total > 2 and total + 1 or total))
+    if found.err then return nil end
+  end
+  local written, gone, writes, goes, held, rated = {unpack(names, 1, total)}, {unpack(names, 1, total)}, 0, 0, names, nil
+  local once = next(leaves) == nil and next(comes) == nil
+  for n = 1, total do
+    local said, place = found[n], at[n]
+    if once and n <= before and said == '1' then
+      goes = goes + 1
+      gone[goes] = names[n]
+    elseif once and plain and n > before and not said then
+      writes = writes + 2
+      written[writes - 1], written[writes] = names[n], 1
+    else
+      local key, more = names[n], comes[n] or n > before and 1 or 0
+      local counted = said and tonumber(said)
+      local after = math.max((counted or 0) - (leaves[n] or n <= before and 1 or 0), 0)
+      if more > 0 then
+        local own = place < 0 and fields[-place] == -1 and 1 - place or math.abs(place)
+        local most, starts = fields[own], rates and rates[own]
+        if starts then
           rated = rated or {}
-          rated[key] = coming[key]
+          rated[key] = {starts, more, after}
+        end
+        if most > 0 and after + more > most then return nil end
+        if most > 0 or closed and closed[key] then
+          after = after + more
         else
-          known[text] = most
+          held[n] = false
         end
       end
-      if most and most > 0 then room[key] = most end
-      held[key] = (room[key] or rules[n]) and key or false
-      if held[key] then taken[key] = coming[key] end
-    end
-  end
-  keys, count = each_of(leaving, taken)
-  if count > 2 then keys[count + 1] = '@' end
-  local found = count > 0 and redis.pcall('HMGET', PERMITS, unpack(keys)) or {}
-  if found.err then return nil end
-  local written, gone, left, numbers = {}, {}, {}, {['1'] = 1}
-  for n = 1, count do
-    local key, said = keys[n], found[n]
-    local before = 0
-    if said then
-      before = numbers[said] or tonumber(said) or 0
-      numbers[said] = before
-    end
-    local rest, more = before - (leaving[key] or 0), taken[key] or 0
-    if rest < 0 then rest = 0 end
-    local after = rest + more
-    left[key] = rest
-    if more > 0 and after > (room[key] or after) then return nil end
-    if after ~= before then
-      if after > 0 then written[#written + 1], written[#written + 2] = key, after else gone[#gone + 1] = key end
-    end
-  end
-  if count > 2 and not found[count + 1] and #written > 0 then written[#written + 1], written[#written + 2] = '@', LONG end
-  for words in pairs(groups) do
-    if held[words] == nil then
-      local holds
-      for key in string.gmatch(words, '[^ ]+') do
-        if held[key] then holds = holds and holds .. ' ' .. key or key end
+      if after > 0 and after ~= counted then
+        writes = writes + 2
+        written[writes - 1], written[writes] = key, after
+      elseif said and after == 0 then
+        goes = goes + 1
+        gone[goes] = key
       end
-      held[words] = holds or false
     end
   end
-  return written, gone, held, tallied, rated, left
+  if total > 2 and writes > 0 and not found[total + 1] then
+    written[writes + 1], written[writes + 2], writes = '@', LONG, writes + 2
+  end
+  for n = 1, places and some or 0 do
+    local words
+    for key in string.gmatch(groups[n], '[^ ]+') do
+      if held[places[key]] then words = words and words .. ' ' .. key or key end
+    end
+    groups[n] = words or false
+  end
+  return written, writes, gone, goes, groups, tallied, rated
 end
