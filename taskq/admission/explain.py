@@ -111,7 +111,7 @@ def _with_key(case: _Case, found: Explanation) -> Explanation:
 def _with_expiry(case: _Case, found: Explanation) -> Explanation:
     """Return an explanation that also says until when it is worth a start."""
     deadline = case.task.deadline_ms
-    if deadline is None or found.status not in _TO_START:
+    if deadline is None or found.status not in _TO_START or case.state.get("begun"):
         return found
     at = iso_utc(deadline)
     if deadline > case.found.now_ms:

@@ -34,7 +34,8 @@ class Task:
         max_retries: how many times it is run again after a failure, 0 or more.
         retry_delay: seconds before the first retry; later ones wait longer.
         timeout: seconds that one attempt may take; None: as long as it likes.
-        expires_in: seconds after the submit at which it is no longer worth running; None: never.
+        expires_in: seconds after the submit at which it is no longer worth running; None: never. One that waits for its
+            children or a signal by then, or is a saga that has done a step, goes on.
         queue: name of the queue; None: the default queue.
         metadata: notes for people and tools, as JSON can say it; not covered by the checksum.
         task_id: a UUID is made up if it is None.

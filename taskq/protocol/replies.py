@@ -27,7 +27,8 @@ class Claim(NamedTuple):
     """One task that a turn has claimed.
 
     ``fence`` is what every write of the attempt carries; ``fence_number`` grows with every claim of any task, for the
-    user's own database.
+    user's own database. What has ``begun`` has waited for its children or a signal, or is a saga that has noted a step:
+    it does not expire any more.
     """
 
     task_id: str
@@ -36,6 +37,7 @@ class Claim(NamedTuple):
     retries: int
     fence: str
     fence_number: int
+    begun: bool = False
 
 
 class Settlement(NamedTuple):
@@ -197,7 +199,7 @@ _CREATED = re.compile(rb'"created_at":"([^"]*)"')
 _RECORD = ("fence", "worker", "list", "attempts", "started")
 _FLAGS = {"h": "history", "c": "cancel"}
 # attempt and retries of a task that has never run
-_NEW = [1, 0]
+_NEW = (1, 0)
 
 
 def texts(reply: list[bytes]) -> tuple[str, ...]:
@@ -212,6 +214,12 @@ def pairs(reply: list[bytes]) -> dict[str, str]:
     return dict(zip(words[::2], words[1::2], strict=True))
 
 
+def _known(task_id: str, body: bytes, numbers: tuple[int, int], fence: str, fence_number: int) -> Claim:
+    attempt, retries = numbers
+    begun = retries < 0  # see lua/lib/noted
+    return Claim(task_id, body, attempt, -1 - retries if begun else retries, fence, fence_number, begun)
+
+
 def parse_turn(token: str, seq: int, reply: list[Any]) -> TurnReply:
     """Return what a turn answered; its claims share the fence ``<first>.<token>.<seq>`` and are numbered from first."""
     if reply[-1] != seq:
@@ -222,14 +230,14 @@ def parse_turn(token: str, seq: int, reply: list[Any]) -> TurnReply:
     claims: tuple[Claim, ...] = ()
     if ids:
         first = int(first)
-        fence, counts = f"{first}.{token}.{seq}", counts or _NEW * len(ids)
-        if len(ids) == 1:  # on an idle system, where somebody waits for it
-            claims = (Claim(texts(ids)[0], bodies[0], counts[0], counts[1], fence, first),)
+        fence, names = f"{first}.{token}.{seq}", texts(ids)
+        if counts:
+            numbers = zip(counts[::2], counts[1::2], strict=True)
+            claims = tuple([_known(names[i], bodies[i], both, fence, first + i) for i, both in enumerate(numbers)])
+        elif len(ids) == 1:  # on an idle system, where somebody waits for it
+            claims = (Claim(names[0], bodies[0], *_NEW, fence, first),)
         else:
-            claims = tuple(
-                Claim(task_id, bodies[i], counts[2 * i], counts[2 * i + 1], fence, first + i)
-                for i, task_id in enumerate(texts(ids))
-            )
+            claims = tuple([Claim(task_id, bodies[i], *_NEW, fence, first + i) for i, task_id in enumerate(names)])
     return TurnReply(True, False, now_ms, wait_ms, hold == 1, texts(refused), claims)
 
 

@@ -214,7 +214,7 @@ class Judge:
                 raise CorruptTask(f"the stored envelope is that of task {task.task_id!r:.140}, it was put here by hand")
             if unusual(task):
                 replace(task)
-            expired = task.expires_in is not None and self._now_ms() > (task.deadline_ms or 0)
+            expired = task.expires_in is not None and not claim.begun and self._now_ms() > (task.deadline_ms or 0)
             spec = self._registry.taking(task.task_type, task.version)
         except CorruptTask as error:
             return self._end(claim, Outcome.FAIL, f"{type(error).__name__}: {error}", reason=_REASONS[type(error)])

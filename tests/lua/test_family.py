@@ -87,7 +87,8 @@ def test_a_parent_waits_in_no_list_and_holds_no_slot(bench: Bench) -> None:
     state = bench.state()
     assert state["status:waiting"] == {"p"}
     assert state["state:p"] == {
-        "status": "waiting", "families": "p/1", "waits": "p/1", "list": "normal", "attempts": "0", "started": "t+0"
+        "status": "waiting", "families": "p/1", "waits": "p/1", "list": "normal", "attempts": "0", "started": "t+0",
+            "begun": "1",
     }  # fmt: skip
     assert not {"running", "processing:w1", "queue:normal", "scheduled"} & state.keys()
 

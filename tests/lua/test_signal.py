@@ -28,7 +28,7 @@ def test_it_waits_in_no_list_and_a_signal_brings_it_back_to_the_head(bench: Benc
     wait(bench)
     state = bench.state()
     assert state["state:p"] == {
-        "status": "waiting", "waits": "1 go", "list": "normal", "attempts": "0", "started": "t+0"
+        "status": "waiting", "waits": "1 go", "list": "normal", "attempts": "0", "started": "t+0", "begun": "1"
     }  # fmt: skip
     assert not {"running", "processing:w1", "queue:normal", "scheduled"} & state.keys()
     bench.submit_ids("other")

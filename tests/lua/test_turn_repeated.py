@@ -41,6 +41,17 @@ def test_retries_and_attempts_are_told_again(bench: Bench) -> None:
     assert bench.run(turn).claims == (first,)
 
 
+def test_what_has_begun_is_told_again(bench: Bench) -> None:
+    claim = bench.claim_one("a")
+    bench.end("w1", settle(claim, "wait", "1 go", 0))
+    bench.run(bench.protocol.signal("a", "go", "1", 9))
+    bench.submit_ids("b")
+    turn = bench.turn_op("w1", 2)
+    claims = bench.run(turn).claims
+    assert [(c.task_id, c.retries, c.begun) for c in claims] == [("a", 0, True), ("b", 0, False)]
+    assert bench.run(turn).claims == claims
+
+
 def test_the_wait_is_told_as_of_now(bench: Bench) -> None:
     bench.submit(task("a", due="+60000"))
     bench.register("w1")

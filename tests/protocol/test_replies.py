@@ -33,6 +33,10 @@ class TestTurn:
             claims=(Claim("a", b"body a", 1, 0, "555.tok.7", 555), Claim("b", b"body b", 3, 2, "555.tok.7", 556)),
         )
 
+    def test_retries_below_zero_tell_what_has_begun(self) -> None:
+        reply = parse_turn("tok", 7, [1, 1000, b"555", -1, 0, [], [b"a", b"b"], [b"", b""], [1, -1, 3, -3], 7])
+        assert [(c.attempt, c.retries, c.begun) for c in reply.claims] == [(1, 0, True), (3, 2, True)]
+
     def test_without_counts_all_are_new(self) -> None:
         reply = parse_turn("tok", 7, [1, 1000, b"555", -1, 0, [], [b"a", b"b"], [b"", b""], [], 7])
         assert [(c.task_id, c.attempt, c.retries) for c in reply.claims] == [("a", 1, 0), ("b", 1, 0)]

@@ -42,7 +42,7 @@ if groups == 1 then
   return {1, count}
 end
 call('HSET', STATE .. id, 'status', 'running', 'commit', nonce)
-if saga ~= '' then call('HSET', STATE .. id, 'saga', saga) end
+if saga ~= '' then call('HSET', STATE .. id, 'saga', saga, 'begun', '1') end
 add_flag(id, run, 'h')
 if data ~= '' then call('SET', CHECKPOINT .. id, data) end
 return {done, count}

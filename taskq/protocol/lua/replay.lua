@@ -11,7 +11,7 @@
 local codes, states = {}, {}
 for i = first_ids, #ARGV, 2 do
   local id = ARGV[i]
-  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families', 'sequence', 'rules')
+  local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families', 'sequence', 'rules', 'begun')
   states[#states + 1] = state
   state.group = group_of(id)
   check_line(state[2] or ARGV[i + 1], state.group)
@@ -50,6 +50,7 @@ for n, state in ipairs(states) do
     end
     if state[4] then call('HSET', STATE .. id, 'status', 'pending', 'parents', state[4]) end
     if state[5] then call('HSET', STATE .. id, 'status', 'pending', 'families', state[5]) end
+    if state[8] then call('HSET', STATE .. id, 'status', 'pending', 'begun', '1') end
     -- what it has noted and was told is kept as long as the task again
     if call('PERSIST', CHECKPOINT .. id) + call('PERSIST', SIGNALS .. id) > 0 then
       call('HSET', STATE .. id, 'status', 'pending')

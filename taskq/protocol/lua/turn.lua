@@ -6,7 +6,7 @@
 -- BRANCH  rounds alone together
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
---         {ids}, {body per id}, {attempt, retries per id; empty if all are new}, seq}: the turn is done;
+--         {ids}, {body per id}, {attempt, retries (see lib/noted) per id; empty if all are new}, seq}: the turn is done;
 --         {0, seq} the worker is not registered; {-1, seq} it comes too late: turns with higher numbers were seen
 -- The claims of a turn share one fence word, and are numbered on from its first part. rest is the names of the lists to
 -- walk in order, then what has finished (see lib/settle). ring_on is 1 if the worker may have taken a hint since its last

@@ -1,7 +1,7 @@
 -- claim: the claiming half of a turn
 -- USES queue processing task state status meta paused tombstones counters running large checkpoint signals sagas limited blocked
 -- USES jams group grouped
--- INCLUDE clock text events settle leave family bodies sequence limits counted turns weights
+-- INCLUDE clock text events settle leave family bodies sequence limits counted turns weights noted
 -- Nearly all tasks are new: they have no state and move together. All that such a claim needs is read before the turn
 -- writes anything. If anything is unusual (a task with a history or a limit, a tombstone, something due or handed back),
 -- the lists are walked after the settles instead, one task after the other.
@@ -106,7 +106,7 @@ local function take_together(claims, taken)
 end
 
 local function state_of(id)
-  local state = redis.pcall('HMGET', STATE .. id, 'attempts', 'crashes', 'retries', 'status', 'unique', 'since', 'leads')
+  local state = redis.pcall('HMGET', STATE .. id, 'attempts', 'crashes', 'retries', 'status', 'unique', 'since', 'leads', 'begun')
   if not state.err then return state end
   -- not ours, and too late to stop: without it the task is as good as new
   call('DEL', STATE .. id)
@@ -155,7 +155,7 @@ local function take_one(claims, records, list, entry, id, body)
   call('RPUSH', PROCESSING .. worker, id)
   local n = #claims.ids + 1
   claims.ids[n], claims.bodies[n], claims.has[id] = id, body, true
-  claims.counts[2 * n - 1], claims.counts[2 * n] = attempt, tonumber(state[3]) or 0
+  claims.counts[2 * n - 1], claims.counts[2 * n] = attempt, retries_of(state[3], state[8])
   records[2 * n - 1], records[2 * n] = id, record_of(claims, list, digits(attempt), flags)
   if state[7] then
     call('HDEL', STATE .. id, 'leads')

@@ -167,7 +167,7 @@ local function go_on(id, run, outcome, body, number)
   if outcome == 'wait' then
     back = has_come(id, body)
     status = back and 'pending' or status
-    call('HSET', hash, 'waits', body)
+    call('HSET', hash, 'waits', body, 'begun', '1')
     -- the schedule may be damaged; this tells that something is missing there
     if number > 0 then call('HSET', hash, 'wakes', digits(now + number)) else call('HDEL', hash, 'wakes') end
     body = ''
