@@ -158,6 +158,14 @@ def test_type_and_payload(
         (["echo", "--wait", "{}"], "put --wait at the end of the line"),
         (["echo", "--timeout", "0"], "use a number of seconds above 0"),
         (["echo", "--max-retries", "-1"], "not in the range"),
+        (["echo", "--max-retries", "x"], "'x' is not a whole number: use one from 0 to 1,000,000"),
+        (["echo", "--id", ""], "'' cannot be used as a task id"),
+        (["echo", "--ordering-key", ""], "'' cannot be used as an ordering key"),
+        (["echo", "--unique-key", ""], "'' cannot be used as a unique key"),
+        (["echo", "--group-key", ""], "'' cannot be used as a group key"),
+        (["echo", "--limit-key", ""], "cannot be used as a limit key"),
+        (["echo", "--at", "9000-01-01"], "9000-01-01T00:00:00 is more than 100 years away"),
+        (["echo", "--at", "9999-12-31T23:59Z"], "is more than 100 years away"),
     ],
 )
 def test_wrong_arguments_are_usage_errors(run: Run, queue: TaskQueue, args: list[str], message: str) -> None:
@@ -193,7 +201,9 @@ def test_delay_and_at(run: Run, queue: TaskQueue) -> None:
     when = datetime.now(UTC) + timedelta(hours=1)
     delayed = run("submit", "echo", "--delay", "1h").stdout.strip()
     planned = run("submit", "echo", "--at", when.isoformat()).stdout.strip()
-    past = run("submit", "echo", "--at", "2020-01-01T00:00Z").stdout.strip()
+    over = run("submit", "echo", "--at", "2020-01-01T00:00Z")
+    assert "2020-01-01T00:00:00+00:00 is over: the task starts at once" in over.stderr
+    past = over.stdout.strip()
     assert [queue.get_task_status(task_id)["status"] for task_id in (delayed, planned, past)] == [
         "scheduled",
         "scheduled",
