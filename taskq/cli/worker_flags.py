@@ -82,6 +82,7 @@ _FLAGS = (
     ),
     click.option(
         "--hung-after",
+        "hung_seconds",
         type=values.duration,
         default=_DEFAULTS.hung_seconds,
         help="Silence of the claim loop that fails /livez.  [default: 15s]",
@@ -111,7 +112,7 @@ def worker_options(**flags: Any) -> WorkerOptions:
         reserve=flags["reserve"] or {},
         aging_seconds=flags["aging"],
         metrics_address=flags["metrics_port"],
-        hung_seconds=flags["hung_after"],
+        hung_seconds=flags["hung_seconds"],
     )
 
 

@@ -72,9 +72,12 @@ def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     ("command", "message"),
     [
         ("submit echo 1 --timeout 0", "timeout is 0: use a number of seconds above 0, or leave it out"),
-        ("submit echo 1 --unique-key k --unique-ttl 0", "unique_ttl is 0: use a number of seconds above 0, or leave"),
-        ("submit echo 1 --unique-key k --unique-policy debounce", "unique_window is not given and unique_policy deb"),
-        ("circuit set smtp --open-for 0", "open_for is 0: use a number of seconds above 0"),
+        ("submit echo 1 --unique-key k --unique-ttl 0", "--unique-ttl is 0: use a number of seconds above 0, or"),
+        ("submit echo 1 --unique-key k --unique-policy debounce", "--unique-window is not given and --unique-policy"),
+        ("circuit set smtp --open-for 0", "--open-for is 0: use a number of seconds above 0"),
+        ("submit echo 1 --unique-ttl 1m", "belong to a --unique-key: give one"),
+        ("submit echo 1 --id 'unique_ttl'", "\"'unique_ttl'\" cannot be used as a task id"),
+        ("worker --hung-after 0", "--hung-after is 0: an idle claim loop"),
         ("schedule add often --every 0 echo", "an interval is at least 0.1 s, got 0"),
     ],
 )
@@ -187,6 +190,7 @@ def test_an_id_that_is_taken_fails(run: Run) -> None:
     result = run("submit", "echo", "2", "--id", "mine")
     assert result.exit_code == 1
     assert "mine" in result.stderr
+    assert "Leave --id out to have one made up" in result.stderr
 
 
 def test_a_full_queue_fails(run: Run) -> None:
