@@ -35,7 +35,7 @@ class Task:
         retry_delay: seconds before the first retry; later ones wait longer.
         timeout: seconds that one attempt may take; None: as long as it likes.
         expires_in: seconds after the submit at which it is no longer worth running; None: never. One that waits for its
-            children or a signal by then, or is a saga that has done a step, goes on.
+            children or a signal by then, is a saga that has done a step, or is replayed, goes on.
         queue: name of the queue; None: the default queue.
         metadata: notes for people and tools, as JSON can say it; not covered by the checksum.
         task_id: a UUID is made up if it is None.

@@ -364,3 +364,12 @@ def test_what_began_before_a_limit_was_set_counts_for_nothing_whatever_the_clock
     assert claim(bench, "w2", 1) == ["a2"]
     bench.move_clock(200)
     assert claim(bench, "w2", 1) == []
+
+
+def test_permits_of_another_type_hold_nobody_up(bench: Bench) -> None:
+    limit(bench, "k", concurrency=10)
+    bench.register("w1")
+    bench.submit(task("a", limits="k"), task("b", limits="k"))
+    bench.client.set(bench.key("permits"), "of somebody else")
+    bench.audited = False
+    assert claim(bench, want=2) == ["a", "b"]

@@ -165,3 +165,15 @@ class TestDiscard:
         assert bench.run(bench.protocol.discard(["a"])) == 1
         bench.register("w1")
         assert [c.task_id for c in bench.claim("w1")] == ["b"]
+
+
+@pytest.mark.parametrize("expires", [True, False])
+def test_one_that_expires_is_told_to_have_begun(bench: Bench, expires: bool) -> None:
+    bench.submit(task("a", body='{"id":"a","type":"t","expires_in":60,"payload":1}' if expires else None))
+    bench.register("w1")
+    (claim,) = bench.claim("w1", 1)
+    assert not claim.begun
+    bench.end("w1", settle(claim, "fail"))
+    assert bench.run(bench.protocol.replay([("a", "normal")])) == [1]
+    (claim,) = bench.claim("w1", 1)
+    assert claim.begun == expires

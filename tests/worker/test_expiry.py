@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from taskq import RetryPolicy, Saga, Task, TaskContext, TaskQueue, TaskWorker
+from taskq import Discard, RetryPolicy, Saga, Task, TaskContext, TaskQueue, TaskWorker
 from taskq.testing import FakeClock
 from tests.worker.background import findings
 
@@ -25,6 +25,10 @@ def fail(task: Task) -> None:
     raise ValueError("once more")
 
 
+def discard(task: Task) -> None:
+    raise Discard("not this one")
+
+
 def saga_of(undone: list[str]) -> Saga:
     def undo(ctx: TaskContext, data: dict[str, Any]) -> None:
         undone.append(data["first"])
@@ -37,7 +41,7 @@ def saga_of(undone: list[str]) -> Saga:
 
 def run(queue: TaskQueue, undone: list[str], *, children: bool = False) -> None:
     worker = TaskWorker(queue, concurrency=2, queues=["default", "children"] if children else [])
-    for handler in (fan_out, wait, fail):
+    for handler in (fan_out, wait, fail, discard):
         worker.register_handler(handler.__name__, handler)
     if children:
         worker.register_handler("child", lambda task: task.payload)
@@ -92,3 +96,17 @@ def test_a_retry_that_comes_too_late_ends_without_a_run(queue: TaskQueue) -> Non
     FakeClock(queue).advance(3 * EXPIRES_IN)
     run(queue, [])
     assert queue.wait_for_result(task_id, 10)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_dead_letter_that_is_replayed_runs_whenever_it_was_submitted(queue: TaskQueue, limited: bool) -> None:
+    if limited:
+        queue.set_limit("type", concurrency=1)
+    task_id = submit(queue, "discard")
+    run(queue, [])
+    FakeClock(queue).advance(2 * EXPIRES_IN)
+    assert queue.replay_dead([task_id]) == 1
+    assert "expire" not in queue.explain(task_id).message
+    run(queue, [])
+    assert queue.wait_for_result(task_id, 10)["status"] == "failed"
+    assert findings(queue) == []

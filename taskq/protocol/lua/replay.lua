@@ -4,7 +4,8 @@
 -- INCLUDE bell events family join unique weights
 -- ARGV    reopen:number ids*
 -- REPLY   {per id: 1 replayed, 0 not a failed or cancelled task that can be}
--- list comes from the state, or for a task that never ran from the caller as the word after its id. A unique key that
+-- list comes from the state, or for a task that never ran from the caller as the word after its id. Whoever replays a task
+-- wants it to run, whenever it was submitted: it does not expire any more. A unique key that
 -- another task has taken since stays with that one; otherwise the replayed task holds it again. A task with an ordering
 -- key goes to the end of its sequence. With reopen, a child is open again in the families that have counted it, and its
 -- parent waits for it if that is not too late.
@@ -14,6 +15,8 @@ for i = first_ids, #ARGV, 2 do
   local state = call('HMGET', STATE .. id, 'status', 'list', 'unique', 'parents', 'families', 'sequence', 'rules', 'begun')
   states[#states + 1] = state
   state.group = group_of(id)
+  -- it stands in the head of an envelope; if somebody's key says so too, a flag more does no harm
+  state.begun = state[8] or string.find(call('GETRANGE', TASK .. id, '0', '2047'), '"expires_in":', 1, true)
   check_line(state[2] or ARGV[i + 1], state.group)
   if state[3] then call('GET', UNIQUE .. state[3]) end
   if reopen == 1 then check_parents(state[4]) end
@@ -50,7 +53,7 @@ for n, state in ipairs(states) do
     end
     if state[4] then call('HSET', STATE .. id, 'status', 'pending', 'parents', state[4]) end
     if state[5] then call('HSET', STATE .. id, 'status', 'pending', 'families', state[5]) end
-    if state[8] then call('HSET', STATE .. id, 'status', 'pending', 'begun', '1') end
+    if state.begun then call('HSET', STATE .. id, 'status', 'pending', 'begun', '1') end
     -- what it has noted and was told is kept as long as the task again
     if call('PERSIST', CHECKPOINT .. id) + call('PERSIST', SIGNALS .. id) > 0 then
       call('HSET', STATE .. id, 'status', 'pending')

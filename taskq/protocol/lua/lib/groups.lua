@@ -17,7 +17,7 @@ end
 -- of a task that is stored
 local function group_of(id)
   if any_groups == nil then any_groups = call('HEXISTS', GROUPED, '@') == 1 end
-  return any_groups and group_in(call('GETRANGE', TASK .. id, '0', '1023')) or nil
+  return any_groups and group_in(call('GETRANGE', TASK .. id, '0', '2047')) or nil
 end
 
 local function group_key(list, group)
