@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -255,6 +256,11 @@ def takes_two(function: Handler, name: str, first: str = "task") -> bool:
     return len(required) == 2 or (len(positional) >= 2 and positional[1].name == "ctx")
 
 
+_OPTIONS = frozenset(known.name for known in fields(Task) if known.init) - {"task_type", "payload"}
+_LATER = ("delay", "countdown", "eta", "delay_seconds", "at")
+_FOR_LATER = ". For later: TaskScheduler(queue).schedule_task_in(function.task([argument], {}), seconds)"
+
+
 class TaskDefinition(Generic[P, R, H, C]):
     """A function that is also a task.
 
@@ -289,7 +295,21 @@ class TaskDefinition(Generic[P, R, H, C]):
         return self.delay(*args, **kwargs)
 
     def options(self, **options: Any) -> TaskDefinition[P, R, H, C]:
-        """Return the same task with other defaults: ``send.options(priority="high").delay(1)``."""
+        """Return the same task with other defaults: ``send.options(priority="high").delay(1)``.
+
+        Args:
+            options: arguments of ``Task``.
+
+        Raises:
+            InvalidTask: if ``Task`` has no such argument.
+        """
+        for name in options.keys() - _OPTIONS:
+            likely = difflib.get_close_matches(name, _OPTIONS, 1)
+            raise InvalidTask(
+                f"a task has no option {name!r}"
+                + (f": did you mean {likely[0]!r}?" if likely else "")
+                + (_FOR_LATER if name in _LATER else "")
+            )
         return TaskDefinition(self._function, self.task_type, self._send, {**self._options, **options})
 
     def task(self, args: list[Any], kwargs: dict[str, Any]) -> Task:

@@ -9,7 +9,7 @@ import pytest
 
 from taskq.errors import InvalidTask
 from taskq.model.retry import RetryPolicy
-from taskq.model.task import Task
+from taskq.model.task import Task, TaskPriority
 from taskq.registry import HandlerSpec, Registry, TaskDefinition, TaskOptions, define, spread
 
 
@@ -200,3 +200,18 @@ class TestDefine:
     def test_a_lambda_needs_a_name(self) -> None:
         with pytest.raises(InvalidTask, match="task type"):
             self.define(lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("limit_key", r"no option 'limit_key': did you mean 'limit_keys'\?$"),
+        ("delay", r"no option 'delay'.*schedule_task_in"),
+        ("payload", "no option 'payload'$"),
+    ],
+)
+def test_an_option_that_no_task_has_is_refused_at_once(option: str, said: str) -> None:
+    function = TaskDefinition(len, "len", lambda task: task, {})
+    with pytest.raises(InvalidTask, match=said):
+        function.options(**{option: 2})
+    assert function.options(priority="high").task([1], {}).priority is TaskPriority.HIGH

@@ -15,7 +15,7 @@ from taskq.model.moment import iso_utc
 from taskq.model.result import headline
 from taskq.model.task import Task
 from taskq.model.uniqueness import UniquePolicy
-from taskq.model.views import status_dict, whole
+from taskq.model.views import out_of, status_dict, whole
 from taskq.protocol.keys import list_name, split_list_name
 from taskq.protocol.replies import Circumstances, Inspection, WorkerCard
 from taskq.protocol.walks import all_cards
@@ -217,7 +217,7 @@ def _later(case: _Case) -> Explanation:
     if case.status["status"] == TaskStatus.RETRY:
         retries, most = whole(case.state.get("retries")), case.task.max_retries
         error = _named(str(case.status["error"] or "its handler raised"))
-        message = f"retry {retries} of {most} starts at {due}, because: {error}"
+        message = f"retry {out_of(retries, most)} starts at {due}, because: {error}"
         return case.because("retry", message, due=due, retry=retries, of=most, error=error)
     if reason:
         return case.because("parked", f"it starts at {due}, because: {reason}", due=due, why=reason)

@@ -12,7 +12,7 @@ from taskq.errors import CorruptTask, TaskNotFound
 from taskq.model.moment import iso_utc
 from taskq.model.partition import home_of
 from taskq.model.task import DEFAULT_QUEUE, Task
-from taskq.model.views import whole
+from taskq.model.views import out_of, whole
 from taskq.protocol.keys import Keys, list_name
 from taskq.queue import TaskQueue
 from taskq.states import TaskStatus
@@ -166,7 +166,7 @@ def card_text(card: TaskCard) -> str:
 
 def _attempts(card: TaskCard) -> str:
     """Return how often it has begun, and why more than once: a crash of its worker is no retry."""
-    retries = f"retries {card.status['retry_count']} of {card.task.max_retries}"
+    retries = f"retries {out_of(card.status['retry_count'], card.task.max_retries)}"
     crashes = f"crashes {card.crashes}" if card.crashes else ""
     # what a completed one has been through is not kept, but for the number of its attempts
     kept = card.status["status"] != TaskStatus.COMPLETED

@@ -166,6 +166,11 @@ def whole(value: Any) -> int:
         return 0
 
 
+def out_of(retries: int, most: int) -> str:
+    """Return ``2 of 3``; the number alone if it is past what the task says: then a policy of its type says how many."""
+    return f"{retries} of {most}" if retries <= most else f"{retries}"
+
+
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 

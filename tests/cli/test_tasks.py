@@ -197,3 +197,13 @@ def test_control_characters_in_an_error_stay_out_of_the_table(run: Run, queue: T
     queue.submit_task(Task(task_type="fail", payload="\x1b[2J\nfoo", max_retries=0))
     _run_all(queue)
     assert "\x1b" not in run("task", "ls").stdout
+
+
+def test_show_does_not_say_how_many_retries_there_may_be_if_a_policy_allows_more(
+    run: Run, queue: TaskQueue, redis_url: str, prefix: str
+) -> None:
+    task_id = queue.submit_task(Task(max_retries=0))
+    hands = Hands(redis_url, prefix)
+    hands.claim()
+    hands.end(task_id, "retry", error="ValueError: no")
+    assert re.search(r"^attempts +1, retries 1$", run("task", "show", task_id).stdout, re.MULTILINE)

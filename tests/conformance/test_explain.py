@@ -164,6 +164,13 @@ def retry(client: Client, hands: Hands) -> str:
     return end(client, hands, "retry", body='Traceback\n  File "a.py", line 1\nTimeoutError: too slow')
 
 
+def retry_by_a_policy(client: Client, hands: Hands) -> str:
+    task_id = client.submit_task(Task(max_retries=0))
+    hands.claim()
+    hands.end(task_id, "retry", error="ValueError: no")
+    return task_id
+
+
 def dead(client: Client, hands: Hands) -> str:
     return end(client, hands, "fail", body="ValueError: no such city")
 
@@ -310,6 +317,8 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (scheduled, "scheduled", r"it is delayed and starts at 20\d\d-.*Z"),
     (parked, "parked", r"starts at 20.*, because: no handler for type 'x'"),
     (retry, "retry", r"retry 1 of 5 starts at 20.*, because: TimeoutError: too slow"),
+    # how many there may be only workers know
+    (retry_by_a_policy, "retry", r"^retry 1 starts at 20.*, because: ValueError: no$"),
     (
         dead_at_once,
         "dead",
