@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 from binascii import b2a_base64
@@ -13,6 +12,15 @@ from time import monotonic
 from typing import Any
 
 from taskq.errors import CorruptTask, InvalidTask
+
+# what Python hashes with where there is no OpenSSL: the first from 3.12 on, the second before
+try:
+    from _sha2 import sha256 as _sha256_after_a_pause  # type: ignore[import-not-found]  # it has no stubs
+except ImportError:
+    try:
+        from _sha256 import sha256 as _sha256_after_a_pause  # type: ignore[import-not-found]  # it has no stubs
+    except ImportError:
+        _sha256_after_a_pause = sha256
 
 # Lists and dicts inside one another. Python's own limit depends on its version, on who calls, and on a setting that
 # users raise; so it would accept a task here that the worker cannot read.
@@ -171,20 +179,8 @@ def decode_at(text: str, start: int, what: str) -> tuple[Any, int]:
         raise CorruptTask(f"the stored {what} cannot be read as JSON: {str(error)[:200]}") from None
 
 
-def _plain_sha256() -> Callable[[bytes], Any]:
-    """Return what hashes without OpenSSL, if this Python has it, and else what hashes with it."""
-    for name in ("_sha2", "_sha256"):  # from Python 3.12 on, and before
-        try:
-            found: Callable[[bytes], Any] = importlib.import_module(name).sha256
-        except (ImportError, AttributeError):
-            continue
-        return found
-    return sha256
-
-
 # OpenSSL looks the algorithm up each time. In a burst that takes no time, and it is the faster one; after milliseconds
 # of other programs it takes 20 µs, for a submit and again for the run, and somebody waits.
-_sha256_after_a_pause = _plain_sha256()
 _BURST_SECONDS = 0.001
 _SMALL_BYTES = 512
 _hashed_at = 0.0

@@ -187,7 +187,8 @@ class TestForms:
             ("/tasks/none/cancel", {}, 404),
             ("/dead", {"verb": "drop", "id": "x"}, 400),
             ("/dead/all", {"verb": "__class__"}, 400),
-            ("/schedules/run", {"name": "none"}, 400),
+            ("/schedules/run", {"name": "none"}, 404),
+            ("/schedules/run", {}, 400),
         ],
     )
     def test_what_makes_no_sense(self, acting: Site, path: str, data: dict[str, object], code: int) -> None:
