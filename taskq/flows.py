@@ -6,6 +6,7 @@ blocking transport, ``AsyncTaskQueue`` with the concurrent one; neither adds any
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ T = TypeVar("T")
 
 PAGE = 100
 _PURGED_AT_ONCE = 250
+# of a UUID, as the dashboard and the monitor shorten them
+_BEGINNING = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f-]{0,26})?")
 # how many tasks one look at a page reads before it says how to go on, and how many it may have
 MOST_LOOKED_AT, MOST_ON_A_PAGE = 1000, 500
 # A registration outlives the silence between two of them, and a lost notice is made good at the next one.
@@ -124,6 +127,11 @@ def cancel(context: Context, task_id: str) -> Flow[str]:
 
 def not_found(task_id: str) -> TaskNotFound:
     """Return the error for an id that is not known."""
+    if _BEGINNING.fullmatch(task_id):
+        return TaskNotFound(
+            f"there is no task {task_id}: it looks like the beginning of an id, and ids must be complete. "
+            "`taskq task ls` shows whole ones, and so does the page of the task in the dashboard"
+        )
     return TaskNotFound(
         f"there is no task {task_id}: it never existed under this prefix, or it ended and its retention is over "
         "(TASKQ_RESULT_TTL)"

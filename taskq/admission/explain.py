@@ -252,8 +252,10 @@ def _waiting(case: _Case) -> Explanation:
         words = [f"{limit.concurrency} at a time" if limit.concurrency else "", limit.rate or ""]
         message = f"the limit {found.limit.key} ({' and '.join(word for word in words if word) or 'removed'}) is full"
         if found.limit.holders:
-            message += f": {', '.join(found.limit.holders)} run with it"
-        message += f"; {found.limit.ahead} wait before it"
+            runs = "runs" if len(found.limit.holders) == 1 else "run"
+            message += f": {', '.join(found.limit.holders)} {runs} with it"
+        ahead = found.limit.ahead
+        message += f"; {ahead or 'none'} {'waits' if ahead == 1 else 'wait'} before it"
         if limit.rate and found.limit.look_ms > 0:
             message += f", the next start is looked for in {found.limit.look_ms / 1000:.1f} s"
         holders = list(found.limit.holders)

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from taskq.cli import values
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import show, show_json, table
 from taskq.cli.progress import progress_bar
@@ -17,7 +18,7 @@ from taskq.testing.measuring import STEPS, Figures, measure
 @click.command(cls=TaskqCommand)
 @click.option(
     "--tasks",
-    type=click.IntRange(1_000, 1_000_000),
+    type=values.WholeNumber(1_000, 1_000_000),
     metavar="N",
     default=10_000,
     show_default=True,
@@ -25,7 +26,7 @@ from taskq.testing.measuring import STEPS, Figures, measure
 )
 @click.option(
     "--concurrency",
-    type=click.IntRange(1, 10_000),
+    type=values.WholeNumber(1, 10_000),
     metavar="N",
     default=10,
     show_default=True,

@@ -22,7 +22,7 @@ def circuit() -> None:
 
 @circuit.command("set")
 @click.argument("name")
-@click.option("--failures", type=click.IntRange(1, 1_000), default=_RULE.failures, show_default=True, metavar="N")
+@click.option("--failures", type=values.WholeNumber(1, 1_000), default=_RULE.failures, show_default=True, metavar="N")
 @click.option(
     "--within", type=values.duration, default=_RULE.within, help="Time within which they fail.  [default: 1m]"
 )

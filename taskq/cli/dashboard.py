@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from taskq.cli import values
 from taskq.cli.commands import TaskqCommand
 from taskq.cli.output import show
 from taskq.cli.session import Session, with_session
@@ -19,7 +20,7 @@ _TOKEN_VARIABLE = "TASKQ_DASHBOARD_TOKEN"  # noqa: S105 - the name of a variable
 
 @click.command(cls=TaskqCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any that is free.")
+@click.option("--port", type=values.WholeNumber(0, 65535), default=8080, show_default=True, help="0: any that is free.")
 @click.option("--allow-actions", is_flag=True, help="Let visitors pause, purge, cancel, replay; else it only shows.")
 @click.option(
     "--token",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from taskq import partitions
+from taskq.cli import values
 from taskq.cli.card import card_text, read_card
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import age_text, error_line, plural, show, show_json, table
@@ -23,7 +26,7 @@ def dlq() -> None:
 
 @dlq.command("ls")
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), metavar="N", default=50, show_default=True, help="How many at most."
+    "--limit", type=values.WholeNumber(1, 100_000), metavar="N", default=50, show_default=True, help="How many at most."
 )
 @with_session
 def ls(session: Session, limit: int) -> None:
@@ -95,7 +98,10 @@ def purge(session: Session, task_ids: tuple[str, ...], every: bool, yes: bool) -
     if every:
         number = _confirm_all(session, "Forget {}?", yes=yes)
     else:
-        number = len(task_ids)
+        number = len(task_ids) if yes else _dead_of(session, task_ids)
+        if not number:
+            _report(session, task_ids, 0, "purged", "forgotten")
+            return
         session.confirm(f"Forget {plural(number, 'dead letter')}?", yes=yes)
     queue = session.queue
     flow = partitions.purge_dead(queue.spread, None if every else task_ids)
@@ -107,6 +113,15 @@ def purge(session: Session, task_ids: tuple[str, ...], every: bool, yes: bool) -
 def _check_choice(task_ids: tuple[str, ...], every: bool) -> None:
     if every == bool(task_ids):
         raise click.UsageError("Name the dead letters by their ids, or say --all; `taskq dlq ls` shows them.")
+
+
+def _dead_of(session: Session, task_ids: tuple[str, ...]) -> int:
+    """Return how many of the ids are those of dead letters."""
+    number = 0
+    for task_id in set(task_ids):
+        with contextlib.suppress(TaskNotFound):
+            number += session.queue.get_task_status(task_id)["status"] == TaskStatus.FAILED
+    return number
 
 
 def _confirm_all(session: Session, question: str, *, yes: bool) -> int:
@@ -122,5 +137,11 @@ def _report(session: Session, task_ids: tuple[str, ...], done: int, name: str, w
     else:
         show(f"{plural(done, 'dead letter')} {word}")
     if done < len(set(task_ids)):
-        session.note(f"{len(set(task_ids)) - done} of the {plural(len(set(task_ids)), 'id')} named: no dead letter")
+        named = len(set(task_ids))
+        what = (
+            "the id named is"
+            if named == 1
+            else f"{named - done} of the {named} ids named {'is' if named - done == 1 else 'are'}"
+        )
+        session.note(f"{what} no dead letter: `taskq dlq ls` shows them")
         click.get_current_context().exit(EXIT_FAILED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import show, show_json, table
 from taskq.cli.session import Session, with_session
@@ -16,9 +17,9 @@ def limit() -> None:
 
 @limit.command("set")
 @click.argument("name")
-@click.option("--concurrency", type=click.IntRange(1), metavar="N", help="How many may run at a time.")
+@click.option("--concurrency", type=values.WholeNumber(1), metavar="N", help="How many may run at a time.")
 @click.option("--rate", metavar="N/TIME", help="How many may start within a time: 100/s, 10/m, 500/15m.")
-@click.option("--burst", type=click.IntRange(1), metavar="N", help="How many may start at once after a pause.")
+@click.option("--burst", type=values.WholeNumber(1), metavar="N", help="How many may start at once after a pause.")
 @click.option("--sliding", is_flag=True, help="No span of that time has more starts, wherever it begins.")
 @with_session
 def set_limit(

@@ -37,7 +37,9 @@ def _plan_options(function: F) -> F:
     """Add what says which jobs are moved, and to where."""
     for option in (
         click.option("--dry-run", is_flag=True, help="Only say what would be moved and what would not."),
-        click.option("--max-retries", type=click.IntRange(0), metavar="N", help="Of the tasks, whatever the jobs say."),
+        click.option(
+            "--max-retries", type=values.WholeNumber(0), metavar="N", help="Of the tasks, whatever the jobs say."
+        ),
         click.option(
             "--rename", multiple=True, metavar="FUNCTION=TYPE", help="Type of the tasks for a function, if it differs."
         ),

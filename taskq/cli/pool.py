@@ -20,7 +20,7 @@ _DEFAULTS = ScalingOptions()
 @click.option(
     "--min",
     "least",
-    type=click.IntRange(1, 1_000),
+    type=values.WholeNumber(1, 1_000),
     metavar="N",
     default=_DEFAULTS.least,
     show_default=True,
@@ -29,7 +29,7 @@ _DEFAULTS = ScalingOptions()
 @click.option(
     "--max",
     "most",
-    type=click.IntRange(1, 1_000),
+    type=values.WholeNumber(1, 1_000),
     metavar="N",
     default=_DEFAULTS.most,
     show_default=True,

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from taskq import partitions
 from taskq.cli import values
@@ -192,7 +193,7 @@ def purge(session: Session, name: str, priority: TaskPriority | None, yes: bool)
 
 @queue.command("limit")
 @click.argument("name", metavar="[QUEUE]", default=DEFAULT_QUEUE)
-@click.option("--max-tasks", type=click.IntRange(1), metavar="N", help="How many tasks its lists may hold.")
+@click.option("--max-tasks", type=values.WholeNumber(1), metavar="N", help="How many tasks its lists may hold.")
 @click.option("--max-bytes", type=values.size, help="How many bytes those may have together, such as 64MB.")
 @click.option(
     "--on-full",
@@ -220,6 +221,9 @@ def limit(
     """
     if max_tasks is None and max_bytes is None:
         raise click.UsageError("say how much the queue may hold: --max-tasks, --max-bytes, or both")
+    source = click.get_current_context().get_parameter_source("timeout")
+    if on_full != OnFull.BLOCK and source is not ParameterSource.DEFAULT:
+        raise click.UsageError("--timeout is how long --on-full block waits: add that, or leave the timeout out")
     note_if_unused(session, name, session.queue.get_queue_stats().lists)
     session.queue.set_queue_limit(name, max_tasks=max_tasks, max_bytes=max_bytes, on_full=on_full, timeout=timeout)
     if session.json:

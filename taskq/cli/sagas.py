@@ -6,6 +6,7 @@ import json
 
 import click
 
+from taskq.cli import values
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import age_text, error_line, fields, indented, show, show_json, table
 from taskq.cli.session import Session, with_session
@@ -20,7 +21,7 @@ def saga() -> None:
 @saga.command("ls")
 @click.option("--state", type=click.Choice([*SagaState], case_sensitive=False), help="Only sagas in this state.")
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), metavar="N", default=50, show_default=True, help="How many at most."
+    "--limit", type=values.WholeNumber(1, 100_000), metavar="N", default=50, show_default=True, help="How many at most."
 )
 @with_session
 def ls(session: Session, state: str | None, limit: int) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ import click
 from taskq.cli.options import GlobalFlags
 from taskq.cli.output import show, show_json, show_note
 from taskq.cli.program import EXIT_FAILED
+from taskq.errors import InvalidTask, SettingsError, TaskConflict
 from taskq.logs import ConsoleLines
 from taskq.model.moment import iso_utc
 from taskq.queue import TaskQueue
@@ -23,6 +25,8 @@ from taskq.settings import Settings, redact_url
 from taskq.transport.server_info import why_not_connected
 
 P = ParamSpec("P")
+# their messages name what the caller has given; those of a schema name what is in a payload
+_OF_ARGUMENTS = (InvalidTask, SettingsError, TaskConflict)
 
 
 class Session:
@@ -126,9 +130,22 @@ def with_session(function: Callable[Concatenate[Session, P], None]) -> Callable[
         context = click.get_current_context()
         session = Session(context.find_object(GlobalFlags) or GlobalFlags())
         context.call_on_close(session.close)
-        function(session, *args, **kwargs)
+        try:
+            function(session, *args, **kwargs)
+        except _OF_ARGUMENTS as error:
+            if type(error) in _OF_ARGUMENTS:
+                error.args = (_with_flags(str(error), context.command),)
+            raise
 
     return run
+
+
+def _with_flags(message: str, command: click.Command) -> str:
+    """Return what the package says of an argument, with the flag that was typed; what is quoted is the user's."""
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name and "_" in option.name:
+            message = re.sub(rf"(?<![\w'\"`./-]){option.name}(?![\w'\"`./-])", option.opts[0], message)
+    return message
 
 
 class _JsonLines(logging.Formatter):

@@ -21,6 +21,7 @@ from taskq.cli.program import EXIT_FAILED
 from taskq.cli.session import Session, with_session
 from taskq.cli.task_options import build_task, known_types, task_options
 from taskq.errors import AccessDenied
+from taskq.model.moment import MAX_SECONDS, to_epoch_ms
 from taskq.model.task import Task
 from taskq.model.uniqueness import UniquePolicy
 from taskq.model.views import WorkerInfo
@@ -71,7 +72,7 @@ def _limit(value: str) -> float | str:
 @click.option(
     "--limit-key", "limit_keys", multiple=True, metavar="KEY", help="Limit by which it is counted; may be repeated."
 )
-@click.option("--count", type=click.IntRange(1, 1_000_000), metavar="N", help="Submit this many of them.")
+@click.option("--count", type=values.WholeNumber(1, 1_000_000), metavar="N", help="Submit this many of them.")
 @click.option(
     "--durability",
     type=click.Choice([level.value for level in Durability]),
@@ -103,6 +104,8 @@ def submit(session: Session, /, words: tuple[str, ...], **options: Any) -> None:
     delay, at = options["delay"], options["at"]
     if delay is not None and at is not None:
         raise click.UsageError("--delay and --at both say when to start: leave one of them out.")
+    if at is not None:
+        _check_moment(session, at)
     if options["durability"]:
         session.settings = replace(session.settings, durability=options["durability"])
     if registry := known_types(options["handlers"]):
@@ -122,6 +125,15 @@ def submit(session: Session, /, words: tuple[str, ...], **options: Any) -> None:
         _wait(session, first, ids, limit, many=bool(options["count"]))
     elif session.json:
         show_json({"task_ids": ids} if options["count"] else {"task_id": ids[0]})
+
+
+def _check_moment(session: Session, at: datetime) -> None:
+    """Refuse a start that ``--delay`` could not name either; one that is over is worth a word."""
+    left = to_epoch_ms(at) / 1000 - time.time()
+    if left > MAX_SECONDS:
+        raise click.BadParameter(f"{at.isoformat()} is more than 100 years away", param_hint="--at")
+    if left < 0:
+        session.note(f"{at.isoformat()} is over: the task starts at once")
 
 
 def _tasks(words: tuple[str, ...], options: dict[str, Any], registry: Registry | None) -> Iterator[Task]:

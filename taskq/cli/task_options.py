@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from taskq.cli import values
+from taskq.model.names import check_name
 from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task
 from taskq.model.uniqueness import FIELDS as UNIQUENESS
 from taskq.registry import HandlerSpec, Registry, spread
@@ -30,7 +31,7 @@ _OPTIONS = (
     click.option("--queue", metavar="NAME", help="Queue; without it the default one."),
     click.option(
         "--max-retries",
-        type=click.IntRange(0, 1_000_000),
+        type=values.WholeNumber(0, 1_000_000),
         metavar="N",
         default=MAX_RETRIES,
         show_default=True,
@@ -103,8 +104,10 @@ def build_task(
     said = (name for name in (*_FIELDS, *UNIQUENESS) if options.get(name) is not None)
     fields |= {name: options[name] for name in said if spec is None or _is_said(name)}
     keys = {"unique_key": unique_key, "ordering_key": ordering_key, "group_key": group_key, "limit_keys": limit_keys}
-    fields |= {name: key for name, key in keys.items() if key}
-    return Task(task_type=task_type, payload=payload, task_id=task_id or "", **fields)
+    fields |= {name: key for name, key in keys.items() if key not in (None, ())}
+    if task_id is not None:  # an empty one would be made up
+        fields["task_id"] = check_name(task_id, "task id")
+    return Task(task_type=task_type, payload=payload, **fields)
 
 
 def _is_said(name: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from taskq.cli import values
 from taskq.cli.card import card_text, read_card
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import age_text, error_line, plural, printable, show, show_json, table
@@ -44,7 +45,7 @@ def task() -> None:
     help="Only tasks with this status; may be repeated. Without it: all, the live ones first.",
 )
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), metavar="N", default=50, show_default=True, help="How many at most."
+    "--limit", type=values.WholeNumber(1, 100_000), metavar="N", default=50, show_default=True, help="How many at most."
 )
 @with_session
 def ls(session: Session, statuses: tuple[str, ...], limit: int) -> None:

@@ -17,6 +17,7 @@ from taskq.states import TaskPriority
 
 _LONGEST_SHOWN = 60
 _SIZE = kinds.size(1, 2**50)
+_LARGEST = "1048576GB"
 
 
 def duration(value: str | float) -> float:
@@ -56,6 +57,19 @@ def moment(value: str) -> datetime:
         ) from None
 
 
+class WholeNumber(click.IntRange):
+    """A whole number within bounds; what is none is refused with the bounds in words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        try:
+            int(value)
+        except ValueError:
+            bounds = f"{self.min:,} or more" if self.max is None else f"one from {self.min:,} to {self.max:,}"
+            self.fail(f"{value!r} is not a whole number: use {bounds}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def size(value: str | int) -> int:
     """Return the bytes of ``512MB`` or a plain number, for tasks: no task is smaller than a few hundred."""
     return _at_least(value, 2**10, "1KB", "64MB")
@@ -70,7 +84,10 @@ def _at_least(value: str | int, least: int, shown: str, example: str) -> int:
     try:
         found = int(_SIZE.parse(value))
     except (ValueError, TypeError):
-        raise click.BadParameter(f"{value!r} is not a size: write {example}, or a number of bytes") from None
+        raise click.BadParameter(
+            f"{value!r} is not a size: write {example}, or a number of bytes; the units are KB, MB and GB, and "
+            f"the largest is {_LARGEST}"
+        ) from None
     if found < least:
         number = "1 byte" if found == 1 else f"{found:,} bytes"
         raise click.BadParameter(
@@ -96,19 +113,33 @@ def numbers(value: str | tuple[int, ...]) -> tuple[int, ...]:
         first, _, last = part.partition("-")
         if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) - int(first) > 10_000:
             raise click.BadParameter(f"{value!r} is no list of numbers: write 0-3,7")
+        if last and int(last) < int(first):
+            raise click.BadParameter(f"{part} goes from the larger to the smaller: write {last}-{first}")
         found += range(int(first), int(last or first) + 1)
+    if not found:
+        raise click.BadParameter(f"{value!r} has no number in it: write 0-3,7")
     return tuple(dict.fromkeys(found))
 
 
 def by_name(value: str) -> dict[str, int]:
-    """Return the numbers of ``urgent=8,low=1``; ``default`` is none at all."""
+    """Return the numbers of ``urgent=2,high=1``."""
     found: dict[str, int] = {}
-    for part in () if value == "default" else value.split(","):
+    for part in value.split(","):
         name, _, number = part.partition("=")
         if not number.strip().isdecimal():
-            raise click.BadParameter(f"{part!r} has no number: write urgent=8,low=1, or default")
+            raise click.BadParameter(f"{part!r} has no number: write {name.strip() or 'urgent'}=1")
         found[name.strip()] = int(number)
     return found
+
+
+def weights(value: str) -> dict[str, int]:
+    """Return the numbers of ``urgent=8,low=1``; ``default`` is none at all."""
+    if value == "default":
+        return {}
+    try:
+        return by_name(value)
+    except click.BadParameter as error:
+        raise click.BadParameter(f"{error.message}, or default") from None
 
 
 def names(value: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ _FLAGS = (
     ),
     click.option(
         "--concurrency",
-        type=click.IntRange(1, 10_000),
+        type=values.WholeNumber(1, 10_000),
         metavar="N",
         default=_DEFAULTS.concurrency,
         show_default=True,
@@ -46,7 +46,9 @@ _FLAGS = (
         type=values.duration,
         help="Kill the process of a task that goes on for longer than this after it was cancelled.",
     ),
-    click.option("--max-tasks", type=click.IntRange(1), metavar="N", help="Replace a process after this many tasks."),
+    click.option(
+        "--max-tasks", type=values.WholeNumber(1), metavar="N", help="Replace a process after this many tasks."
+    ),
     click.option(
         "--max-memory",
         type=values.memory,
@@ -58,7 +60,7 @@ _FLAGS = (
     ),
     click.option(
         "--weights",
-        type=values.by_name,
+        type=values.weights,
         metavar="urgent=8,low=1",
         help="Give each priority its part instead of strict priority; `default` is urgent=8,high=4,normal=2,low=1.",
     ),
@@ -80,6 +82,7 @@ _FLAGS = (
     ),
     click.option(
         "--hung-after",
+        "hung_seconds",
         type=values.duration,
         default=_DEFAULTS.hung_seconds,
         help="Silence of the claim loop that fails /livez.  [default: 15s]",
@@ -109,7 +112,7 @@ def worker_options(**flags: Any) -> WorkerOptions:
         reserve=flags["reserve"] or {},
         aging_seconds=flags["aging"],
         metrics_address=flags["metrics_port"],
-        hung_seconds=flags["hung_after"],
+        hung_seconds=flags["hung_seconds"],
     )
 
 

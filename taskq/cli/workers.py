@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from taskq.cli import values
 from taskq.cli.check import check_worker
 from taskq.cli.commands import TaskqGroup
 from taskq.cli.output import age_text, duration_text, fields, show, show_json, table, when_text
@@ -26,7 +27,7 @@ _DEFAULTS = WorkerOptions()
 @worker_flags
 @click.option(
     "--processes",
-    type=click.IntRange(1, 1_000),
+    type=values.WholeNumber(1, 1_000),
     metavar="N",
     default=_DEFAULTS.processes,
     show_default=True,
@@ -158,7 +159,9 @@ def stop(session: Session, name: str) -> None:
 
 @worker.command("set")
 @click.argument("name")
-@click.option("--concurrency", type=click.IntRange(1, MOST_SLOTS), metavar="N", help="Tasks that it runs at a time.")
+@click.option(
+    "--concurrency", type=values.WholeNumber(1, MOST_SLOTS), metavar="N", help="Tasks that it runs at a time."
+)
 @click.option(
     "--log-level",
     type=click.Choice(LOG_LEVELS, case_sensitive=False),

@@ -115,7 +115,10 @@ class Child:
             if self._stop_by is not None and time.monotonic() >= self._stop_by:
                 back = self._engine.abandon()
                 if back:
-                    log.warning("handed back %d tasks that were still running", len(back))
+                    log.warning(
+                        "handed back %s still running",
+                        "1 task that was" if len(back) == 1 else f"{len(back)} tasks that were",
+                    )
                 break
         self._report()
         if self._error is not None:

@@ -152,7 +152,10 @@ class Membership:
             back, more = self.run(operation)
             number += len(back)
         if number:
-            log.warning("handed back %d tasks that were claimed while the connection broke", number)
+            log.warning(
+                "handed back %s claimed while the connection broke",
+                "1 task that was" if number == 1 else f"{number} tasks that were",
+            )
 
     def leave(self) -> None:
         """Sign off, so that nobody waits for the lease to run out; what is still held goes back uncharged."""

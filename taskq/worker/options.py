@@ -84,7 +84,7 @@ class WorkerOptions:
         _ = self.lists
         if self.weights is not None:
             check_numbers(self.weights, "weight", MOST_WEIGHT)
-        check_numbers(self.reserve, "reserve", self.concurrency)
+        check_numbers(self.reserve, "reserve", max(1, self.concurrency - 1))
         if self.aging_seconds is not None and not self.aging_seconds >= _SHORTEST_AGING_SECONDS:
             raise SettingsError(
                 f"aging is {in_words(self.aging_seconds)}: use {_SHORTEST_AGING_SECONDS:g} s or more, or leave it out"

@@ -54,7 +54,7 @@ def test_replay_some_and_all(run: Run, run_json: Callable[..., Any], dead: list[
     partly = run("dlq", "replay", dead[0], "nope")
     assert partly.exit_code == 1
     assert partly.stdout == "1 dead letter run again\n"
-    assert "1 of the 2 ids named: no dead letter" in partly.stderr
+    assert "1 of the 2 ids named is no dead letter" in partly.stderr
     refused = run("dlq", "replay", "--all")
     assert refused.exit_code == 2
     assert "Run all 2 dead letters again?" in refused.stderr
@@ -63,7 +63,9 @@ def test_replay_some_and_all(run: Run, run_json: Callable[..., Any], dead: list[
 
 
 def test_purge_some_and_all(run: Run, run_json: Callable[..., Any], dead: list[str], queue: TaskQueue) -> None:
-    assert run("dlq", "purge", dead[0]).exit_code == 2
+    asked = run("dlq", "purge", dead[0], "nope")
+    assert asked.exit_code == 2
+    assert "Forget 1 dead letter?" in asked.stderr
     assert run("dlq", "purge", dead[0], "--yes").stdout == "1 dead letter forgotten\n"
     assert run_json("dlq", "purge", "--all", "--yes") == {"purged": 2}
     assert queue.get_queue_stats().dead_letters == 0

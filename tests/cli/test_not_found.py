@@ -42,7 +42,9 @@ COMMANDS = [
 # these say it in their own words: of several ids some may be there, and a queue begins with its first task
 OTHERS = [
     ("dlq replay nope", "no dead letter"),
-    ("dlq purge nope --yes", "no dead letter"),
+    ("dlq purge nope", "the id named is no dead letter"),
+    ("dlq purge nope --yes", "the id named is no dead letter"),
+    ("dlq purge nope no", "2 of the 2 ids named are no dead letter"),
     ("sla rm low", "has no threshold"),
     ("queue unlimit nope", "has no limit"),
 ]
@@ -77,6 +79,23 @@ def test_as_json(run: Run, queue: TaskQueue, command: str) -> None:
     error = json.loads(result.stderr.splitlines()[-1])["error"]
     assert error["type"].endswith("NotFound")
     assert "there is no" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("task_id", "complete"),
+    [
+        ("1ea1226c", False),
+        ("1ea1226c-", False),
+        ("1ea1226c-04d5-4c3e-8b1f-0123456789a", False),
+        ("1ea1226c-04d5-4c3e-8b1f-0123456789ab", True),
+        ("decade", True),
+        ("1ea1226c-mine", True),
+    ],
+)
+def test_an_id_that_is_cut_short(run: Run, queue: TaskQueue, task_id: str, complete: bool) -> None:
+    said = run("task", "show", task_id).stderr
+    assert said.startswith(f"taskq: there is no task {task_id}: ")
+    assert ("ids must be complete. `taskq task ls`" in said) is not complete
 
 
 def test_no_command_was_forgotten() -> None:

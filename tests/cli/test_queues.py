@@ -175,7 +175,7 @@ def test_the_limit_of_a_queue(run: Run, run_json: Callable[..., Any]) -> None:
 
 def test_the_limit_of_a_queue_by_bytes(run: Run, run_json: Callable[..., Any]) -> None:
     run("submit", "echo", "--queue", "mail")
-    shown = run("queue", "limit", "mail", "--max-tasks", "9", "--max-bytes", "1KB", "--timeout", "1m")
+    shown = run("queue", "limit", "mail", "--max-tasks", "9", "--max-bytes", "1KB")
     assert shown.stdout == "queue mail holds 9 tasks and 1,024 bytes at most\n"
     assert run_json("queue", "limit", "mail", "--max-bytes", "1024")["max_bytes"] == 1024
     refused = run("submit", "echo", json.dumps("x" * 2000), "--queue", "mail")
@@ -190,4 +190,7 @@ def test_the_limit_of_a_queue_by_bytes(run: Run, run_json: Callable[..., Any]) -
     assert "--max-tasks, --max-bytes, or both" in run("queue", "limit", "mail").stderr
     absurd = run("queue", "limit", "mail", "--max-bytes", "64").stderr
     assert "64 is 64 bytes, less than 1KB and of no use here: give the unit, as in 64MB" in absurd
+    pointless = run("queue", "limit", "mail", "--max-tasks", "9", "--timeout", "10s")
+    assert pointless.exit_code == 2
+    assert "--timeout is how long --on-full block waits" in pointless.stderr
     assert "is not a size" in run("queue", "limit", "mail", "--max-bytes", "many").stderr

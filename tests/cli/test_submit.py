@@ -72,9 +72,12 @@ def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     ("command", "message"),
     [
         ("submit echo 1 --timeout 0", "timeout is 0: use a number of seconds above 0, or leave it out"),
-        ("submit echo 1 --unique-key k --unique-ttl 0", "unique_ttl is 0: use a number of seconds above 0, or leave"),
-        ("submit echo 1 --unique-key k --unique-policy debounce", "unique_window is not given and unique_policy deb"),
-        ("circuit set smtp --open-for 0", "open_for is 0: use a number of seconds above 0"),
+        ("submit echo 1 --unique-key k --unique-ttl 0", "--unique-ttl is 0: use a number of seconds above 0, or"),
+        ("submit echo 1 --unique-key k --unique-policy debounce", "--unique-window is not given and --unique-policy"),
+        ("circuit set smtp --open-for 0", "--open-for is 0: use a number of seconds above 0"),
+        ("submit echo 1 --unique-ttl 1m", "belong to a --unique-key: give one"),
+        ("submit echo 1 --id 'unique_ttl'", "\"'unique_ttl'\" cannot be used as a task id"),
+        ("worker --hung-after 0", "--hung-after is 0: an idle claim loop"),
         ("schedule add often --every 0 echo", "an interval is at least 0.1 s, got 0"),
     ],
 )
@@ -158,6 +161,14 @@ def test_type_and_payload(
         (["echo", "--wait", "{}"], "put --wait at the end of the line"),
         (["echo", "--timeout", "0"], "use a number of seconds above 0"),
         (["echo", "--max-retries", "-1"], "not in the range"),
+        (["echo", "--max-retries", "x"], "'x' is not a whole number: use one from 0 to 1,000,000"),
+        (["echo", "--id", ""], "'' cannot be used as a task id"),
+        (["echo", "--ordering-key", ""], "'' cannot be used as an ordering key"),
+        (["echo", "--unique-key", ""], "'' cannot be used as a unique key"),
+        (["echo", "--group-key", ""], "'' cannot be used as a group key"),
+        (["echo", "--limit-key", ""], "cannot be used as a limit key"),
+        (["echo", "--at", "9000-01-01"], "9000-01-01T00:00:00 is more than 100 years away"),
+        (["echo", "--at", "9999-12-31T23:59Z"], "is more than 100 years away"),
     ],
 )
 def test_wrong_arguments_are_usage_errors(run: Run, queue: TaskQueue, args: list[str], message: str) -> None:
@@ -179,6 +190,7 @@ def test_an_id_that_is_taken_fails(run: Run) -> None:
     result = run("submit", "echo", "2", "--id", "mine")
     assert result.exit_code == 1
     assert "mine" in result.stderr
+    assert "Leave --id out to have one made up" in result.stderr
 
 
 def test_a_full_queue_fails(run: Run) -> None:
@@ -193,7 +205,9 @@ def test_delay_and_at(run: Run, queue: TaskQueue) -> None:
     when = datetime.now(UTC) + timedelta(hours=1)
     delayed = run("submit", "echo", "--delay", "1h").stdout.strip()
     planned = run("submit", "echo", "--at", when.isoformat()).stdout.strip()
-    past = run("submit", "echo", "--at", "2020-01-01T00:00Z").stdout.strip()
+    over = run("submit", "echo", "--at", "2020-01-01T00:00Z")
+    assert "2020-01-01T00:00:00+00:00 is over: the task starts at once" in over.stderr
+    past = over.stdout.strip()
     assert [queue.get_task_status(task_id)["status"] for task_id in (delayed, planned, past)] == [
         "scheduled",
         "scheduled",

@@ -334,8 +334,12 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
     (completed, "completed", r"it has completed at 20"),
     (cancelled, "cancelled", r"it has ended at 20.*: cancelled while it waited"),
     (running, "running", r"runs on hands since 20.*Z, whose lease lasts \d+ s more"),
-    (limited, "limit", r"the limit smtp \(1 at a time\) is full: holder run with it; 1 wait before it"),
-    (too_fast, "limit", r"the limit api \(2/m\) is full; 0 wait before it, the next start is looked for in [\d.]+ s"),
+    (limited, "limit", r"the limit smtp \(1 at a time\) is full: holder runs with it; 1 waits before it"),
+    (
+        too_fast,
+        "limit",
+        r"the limit api \(2/m\) is full; none wait before it, the next start is looked for in [\d.]+ s",
+    ),
     (in_order, "order", r"2 with the ordering key k go before it, the first of them is first"),
     (
         behind_its_holder,
