@@ -15,7 +15,7 @@ import redis
 
 from bench.losses import Victim, folder, pair
 from taskq import Settings, Task, TaskQueue
-from taskq.errors import TaskqError
+from taskq.errors import NotDurable, TaskqError
 from taskq.testing.faults.server import ServerProcess
 from taskq.testing.faults.shim import DiskShim, why_not
 from taskq.transport.server_binary import find_server_binary
@@ -66,6 +66,8 @@ class Load:
         while not self._stop.is_set():
             try:
                 task_id = self.queue.submit_task(Task(payload="x" * 100), durability=self._level)
+            except NotDurable:  # a replica that is slow for a moment: nothing was promised
+                continue
             except TaskqError:
                 return
             self._acknowledged.append((task_id, time.monotonic()))
