@@ -19,6 +19,17 @@ def mixed(bench: Bench) -> Bench:
     return bench
 
 
+def held_back(bench: Bench, count: int) -> list[str]:
+    """Pause the type mail and let a worker meet so many of its tasks; return their ids."""
+    bench.register("w1")
+    ids = [f"m{n:03}" for n in range(count)]
+    bench.submit(*(typed(task_id, "mail") for task_id in ids))
+    bench.run(bench.protocol.gate(True, "type:mail"))
+    while bench.client.llen(bench.key("queue", "normal")):
+        assert claim(bench, 50) == []
+    return ids
+
+
 class TestPausedTypes:
     def test_those_behind_run_and_no_attempt_is_charged(self, mixed: Bench) -> None:
         assert mixed.run(mixed.protocol.gate(True, "type:mail")) == 1
@@ -50,12 +61,7 @@ class TestPausedTypes:
         assert claim(mixed) == ["m1"]
 
     def test_many_come_back_in_their_order_by_portions(self, bench: Bench) -> None:
-        bench.register("w1")
-        ids = [f"m{n:03}" for n in range(350)]
-        bench.submit(*(typed(task_id, "mail") for task_id in ids))
-        bench.run(bench.protocol.gate(True, "type:mail"))
-        while bench.client.llen(bench.key("queue", "normal")):
-            assert claim(bench, 50) == []
+        ids = held_back(bench, 350)
         assert len(blocked(bench, "type:mail")) == 350
         bench.run(bench.protocol.gate(False, "type:mail"))
         assert bench.client.llen(bench.key("queue", "normal")) == 100, "a portion"
@@ -68,12 +74,7 @@ class TestPausedTypes:
         assert bench.state().get("woken") is None
 
     def test_time_alone_moves_no_portion_past_another(self, bench: Bench) -> None:
-        bench.register("w1")
-        ids = [f"m{n:03}" for n in range(250)]
-        bench.submit(*(typed(task_id, "mail") for task_id in ids))
-        bench.run(bench.protocol.gate(True, "type:mail"))
-        while bench.client.llen(bench.key("queue", "normal")):
-            claim(bench, 50)
+        ids = held_back(bench, 250)
         bench.run(bench.protocol.gate(False, "type:mail"))
         for _ in range(3):
             bench.move_clock(10)
@@ -85,12 +86,7 @@ class TestPausedTypes:
         assert seen == ids
 
     def test_the_rest_comes_although_the_last_of_a_portion_was_cancelled(self, bench: Bench) -> None:
-        bench.register("w1")
-        ids = [f"m{n:03}" for n in range(150)]
-        bench.submit(*(typed(task_id, "mail") for task_id in ids))
-        bench.run(bench.protocol.gate(True, "type:mail"))
-        while bench.client.llen(bench.key("queue", "normal")):
-            claim(bench, 50)
+        ids = held_back(bench, 150)
         bench.run(bench.protocol.gate(False, "type:mail"))
         bench.run(bench.protocol.cancel("m099", "{}", TTL_MS))
         seen: list[str] = []

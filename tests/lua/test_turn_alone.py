@@ -15,7 +15,7 @@ from tests.lua import unusual
 from tests.lua.cut import LONG_WAY, turns_of_one, ways_of
 from tests.lua.plain_ways import Situation, claims_of
 from tests.lua.scenarios.bounding import bound
-from tests.lua.test_turn_ways import NewBench, end_of
+from tests.lua.test_turn_ways import NewBench, end_of, leaves_as_it_is
 from tests.lua.ways import limit
 from tests.state import TTL_MS, Bench, settle, task
 from tests.waiting import eventually
@@ -292,13 +292,7 @@ LEFT: tuple[Situation, ...] = (
 
 @pytest.mark.parametrize("situation", LEFT, ids=lambda s: s.__name__)
 def test_what_is_unusual_is_left_to_the_others_as_it_is(new_bench: NewBench, situation: Situation) -> None:
-    bench, other = new_bench(), new_bench()
-    operation = situation(bench)
-    before = bench.state()
-    with pytest.raises(ServerError, match=LONG_WAY):
-        bench.transport.run(operation._replace(script=ALONE))
-    assert bench.state() == before
-    assert end_of(bench, operation) == end_of(other, situation(other)._replace(script=LONG))
+    leaves_as_it_is(new_bench, situation, ALONE, LONG)
 
 
 FOREIGN = ["status:pending", "status:running", "status:completed", "counters", "processing:w1", "retention"]

@@ -16,7 +16,7 @@ for i = first_ids, #ARGV, 2 do
   states[#states + 1] = state
   state.group = group_of(id)
   -- it stands in the head of an envelope; if somebody's key says so too, a flag more does no harm
-  state.begun = state[8] or string.find(call('GETRANGE', TASK .. id, '0', '2047'), '"expires_in":', 1, true)
+  state.begun = state[8] or string.find(head_of(id), '"expires_in":', 1, true)
   check_line(state[2] or ARGV[i + 1], state.group)
   if state[3] then call('GET', UNIQUE .. state[3]) end
   if reopen == 1 then check_parents(state[4]) end

@@ -14,10 +14,14 @@ local function group_in(body)
   return string.match(body, '^"group_key":"([%w_.%-]+)"', (after or at) + 1)
 end
 
--- of a task that is stored
+-- of the envelope of a task that is stored: as much as can stand before its payload
+local function head_of(id)
+  return call('GETRANGE', TASK .. id, '0', '2047')
+end
+
 local function group_of(id)
   if any_groups == nil then any_groups = call('HEXISTS', GROUPED, '@') == 1 end
-  return any_groups and group_in(call('GETRANGE', TASK .. id, '0', '2047')) or nil
+  return any_groups and group_in(head_of(id)) or nil
 end
 
 local function group_key(list, group)
