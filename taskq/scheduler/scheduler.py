@@ -152,13 +152,14 @@ class TaskScheduler:
             stored = parse_or_none(stored_text, name, seal)
             if stored is not None:
                 wanted = wanted.after(stored, last_ms)
+            known = wanted is stored
+            if not known:
+                self._check_run(name, wanted, now_ms)
             text = to_stored(wanted, name, seal)
-            # sealed with an older key, or not at all: stored anew, so that the older key can be removed
-            resealed = wanted is stored and seal is not None and text != stored_text
-            if stored_text is not None and wanted is stored and not resealed:
-                return info_of(name, stored_text, last_ms, now_ms, seal)
-            self._check_run(name, wanted, now_ms)
-            operation = protocol.add_schedule(name, text, former=(stored_text or "") if resealed else "")
+            # what is sealed with an older key, or not at all, is stored anew, so that the older key can be removed
+            if known and (seal is None or text == stored_text):
+                return info_of(name, text, last_ms, now_ms, seal)
+            operation = protocol.add_schedule(name, text, former=(stored_text or "") if known else "")
             try:
                 # Not repeated as it is: what was listed may be out of date by the time the server is back.
                 added = run(operation, timeout_seconds=0) == 1
@@ -167,7 +168,7 @@ class TaskScheduler:
                     raise
             else:
                 if added:
-                    return info_of(name, text, last_ms if resealed else None, now_ms, seal)
+                    return info_of(name, text, last_ms if known else None, now_ms, seal)
 
     def _check_run(self, name: str, definition: Definition, now_ms: int) -> None:
         """Refuse here, and not in the middle of the night, what could not be submitted."""
