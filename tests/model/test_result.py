@@ -33,7 +33,7 @@ def test_completed() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [None, 0, 1.5, True, "ü\n\"", [], {"n": [1, None]}])
+@pytest.mark.parametrize("value", [None, 0, 1.5, True, 'ü\n"', [], {"n": [1, None]}])
 def test_the_short_way_of_a_completed_task_writes_the_same(value: Any) -> None:
     long_way = result_json(
         'a"',
