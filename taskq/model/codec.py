@@ -90,7 +90,7 @@ def encode_each(values: Sequence[Any], what: str) -> list[str]:
     """
     try:
         texts = ["".join(_chunks(value, 0)) for value in values]
-        if all(map(str.isascii, texts)) and max(map(len, texts), default=0) <= 2 * MAX_DEPTH:
+        if all(map(str.isascii, texts)) and max(map(len, texts), default=0) <= _SHALLOW_CHARS:
             return texts
     except (RecursionError, TypeError, ValueError):
         pass  # the closer look tells which, and why
