@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from taskq.errors import InvalidTask, SchemaMismatch, WrongArguments
+from taskq.errors import InvalidTask, SchemaMismatch
 from taskq.middleware import Middleware
-from taskq.model.arguments import Arguments, arguments_of
+from taskq.model.arguments import Arguments, Misfit, arguments_of
 from taskq.model.names import check_name, check_version, plain_type
 from taskq.model.retry import Discard, RetryPolicy
 from taskq.model.schema import Shape, shape_of
@@ -63,21 +63,16 @@ class HandlerSpec:
         Raises:
             Misfit: if it cannot be called with what the payload holds.
         """
-        for upcast in self.upcasts:
-            task.payload = upcast(task.payload)
+        if self.upcasts:
+            for upcast in self.upcasts:
+                task.payload = upcast(task.payload)
+            task.version = self.version  # a copy that the handler submits is not made to fit once more
         if self.spreads:
             args, kwargs = spread(task.payload)
             if self.arguments is not None:
-                try:
-                    self.arguments.check(args, kwargs)
-                except WrongArguments as error:
-                    raise Misfit(f"WrongArguments: {error}") from None
+                self.arguments.check(args, kwargs, Misfit)
             return self.function(ctx, *args, **kwargs) if self.wants_context else self.function(*args, **kwargs)
         return self.function(task, ctx) if self.wants_context else self.function(task)
-
-
-class Misfit(Discard):
-    """Raised in place of a run whose payload is no call of the function: it never will be."""
 
 
 def spread(payload: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -156,6 +151,8 @@ class Registry:
         """
         if not callable(function):
             raise InvalidTask(f"the up-caster of {task_type!r} is a {type(function).__name__}, not a function")
+        if is_async(function):
+            raise InvalidTask(f"the up-caster of {task_type!r} is async: nobody awaits it. Make it a plain function")
         self._upcasts[plain_type(task_type), check_version(from_version)] = function
 
     def set_schema(self, task_type: str, schema: Any) -> None:

@@ -8,9 +8,14 @@ from types import FunctionType
 from typing import Any
 
 from taskq.errors import WrongArguments
+from taskq.model.retry import Discard
 
 _KINDS = inspect.Parameter
 _MOST_SHOWN = 200
+
+
+class Misfit(Discard):
+    """Raised in place of a run whose payload is no call of the function: it never will be."""
 
 
 class Arguments:
@@ -34,20 +39,22 @@ class Arguments:
         self._take: Callable[..., None] = made["take"]
         self._take.__qualname__ = name
 
-    def check(self, args: Any, kwargs: Any) -> None:
+    def check(self, args: Any, kwargs: Any, raises: type[Exception] = WrongArguments) -> None:
         """Check a call.
 
         Args:
             args: the positional arguments.
             kwargs: the others.
+            raises: what is raised if the function cannot be called like this; it is told why, and what the function
+                takes.
 
         Raises:
-            WrongArguments: if the function cannot be called like this; the message says why, and what it takes.
+            WrongArguments: or what is said in its place.
         """
         try:
             self._take(*args, **kwargs)
         except TypeError as error:
-            raise WrongArguments(f"{error}; it takes {self._shown}") from None
+            raise raises(f"{error}; it takes {self._shown}") from None
 
 
 def arguments_of(function: Callable[..., Any], *, after_context: bool = False) -> Arguments | None:

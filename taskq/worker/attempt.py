@@ -12,6 +12,7 @@ from typing import Any
 
 from taskq.errors import BadSignature, CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge, SchemaMismatch
 from taskq.middleware import Run
+from taskq.model.arguments import Misfit
 from taskq.model.crypto import hide, seal_of
 from taskq.model.envelope import from_envelope, unusual
 from taskq.model.moment import seconds_to_ms
@@ -19,7 +20,7 @@ from taskq.model.result import result_json
 from taskq.model.retry import ControlFlow, Discard, RetryPolicy, Verdict
 from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task
 from taskq.protocol.replies import Claim, Settlement
-from taskq.registry import HandlerSpec, Misfit, Registry
+from taskq.registry import HandlerSpec, Registry
 from taskq.settings import Settings
 from taskq.states import Outcome, TaskStatus
 from taskq.worker.notes import describe, storable, tell, too_large
