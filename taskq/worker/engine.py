@@ -159,7 +159,7 @@ class Engine:
                 self.tally.released += len(settles) - len(refused)
             except TaskqError as error:
                 log.warning("could not hand back %d running tasks: %s", len(settles), error)
-        # not before: a handler that ends because of it would be taken for one that has completed its task
+        # not before: what a handler returns because it is to end must not be taken for the result of the task
         for attempt in attempts:
             attempt.lost = True
         until = time.monotonic() + min(1.0, patience_seconds)
