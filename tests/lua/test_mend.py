@@ -130,6 +130,25 @@ class TestSequences:
         assert done == ["put at the beginning of the sequence of k", "a waits in its sequence"]
         assert (changed["sequence:k"], changed["tombstones"]) == ({"b": 0}, ["+a"])
 
+    @pytest.mark.parametrize("other", ["", "a"])
+    def test_one_that_a_limit_holds_up_is_the_first_or_waits_for_it(self, bench: Bench, other: str) -> None:
+        """Out of its sequence it may start, unless somebody runs: then it waits, and stands in no list."""
+        bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
+        bench.register("w1")
+        bench.submit(task("in", limits="few"), task("b", limits="few", ordering="k"))
+        assert [claim.task_id for claim in bench.claim("w1", 2)] == ["in"]
+        bench.client.delete(bench.key("sequence", "k"))
+        bench.audited = False
+        if other:
+            bench.submit(task("a", ordering="k"))
+            bench.claim("w1", 1)
+        done, changed = mend(bench, "b")
+        assert bench.client.exists(bench.key("blocked", "few")) == 0
+        assert changed.get("queue:normal") == (None if other else ["b"])
+        assert changed["sequence:k"] == ({"b": 2} if other else {"b": -1})
+        assert "tombstones" not in changed
+        assert done[-1] == ("b waits in its sequence" if other else "back at the head of normal")
+
     def test_nobody_is_buried_who_stands_in_no_list(self, bench: Bench) -> None:
         """The tombstone would come alive in the place of an entry that is not there."""
         self.line_up(bench, "a", "b")
