@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from taskq.errors import ServerError
 from taskq.model.circuit import Circuit
 from taskq.model.limit import Limit
 from taskq.protocol.replies import Settlement
 from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan
 from tests.lua.scenarios.unique import keyed
-from tests.state import TIMES, TTL_MS, Bench, State, settle, task
+from tests.state import TIMES, TTL_MS, Bench, State, changes, settle, task
 
 
 def mend(bench: Bench, task_id: str, *holders: str) -> tuple[list[str], State]:
@@ -235,6 +236,22 @@ def test_a_record_that_speaks_of_a_state_which_is_gone_is_put_right(bench: Bench
     bench.client.delete(bench.key("state", "a"))
     record = "#.tok-w1.1 w1 normal 1 t+0 " + ("k l" if limits else "-")
     assert mend(bench, "a", "w1") == (["its record put right"], {"running": {"a": record}})
+
+
+@pytest.mark.parametrize(("family", "name"), [("blocked", "few"), ("jams", ""), ("woken", "")])
+def test_beside_a_damaged_key_nothing_is_done_by_halves(bench: Bench, family: str, name: str) -> None:
+    bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
+    bench.register("w1")
+    bench.submit(task("in", limits="few"), task("b", limits="few"))
+    bench.claim("w1", 2)
+    bench.client.smove(bench.key("status", "waiting"), bench.key("status", "pending"), "b")
+    bench.client.pexpire(bench.key("task", "b"), 90_000)
+    bench.client.delete(bench.key(family, name))
+    bench.client.set(bench.key(family, name), "x")
+    before = bench.state()
+    with pytest.raises(ServerError, match="WRONGTYPE"):
+        mend(bench, "b")
+    assert changes(before, bench.state()) == {}
 
 
 def mend_place(bench: Bench, verb: str, name: str, detail: str = "") -> tuple[list[str], State]:
