@@ -97,7 +97,7 @@ def test_a_snapshot_alone_is_not_read_where_a_log_is_asked_for(start_server: Sta
 
 @pytest.mark.parametrize("way", ["rewritten", "mended"])
 def test_half_a_transition_at_the_end_of_the_log_does_no_harm(start_server: StartServer, way: str) -> None:
-    """Redis 7.0 forgets it at the next start and applies it at the one after that, unless the log is rewritten between."""
+    """Redis 7.0 forgets it at the next start and applies it at the one after, unless the log is rewritten between."""
     server = start_server()
 
     def cut_and_start(torn_bytes: int) -> None:
