@@ -39,6 +39,16 @@ def go_first(*pids: int) -> bool:
     return True
 
 
+def server_core(admin: redis.Redis, cores: set[int] | None = None) -> set[int]:
+    """Return on which cores a server of this machine may run; bring it to others if they are named."""
+    pid = int(admin.info("server")["process_id"])
+    if not hasattr(os, "sched_setaffinity"):
+        return set()
+    if cores:
+        os.sched_setaffinity(pid, cores)
+    return os.sched_getaffinity(pid)
+
+
 @contextmanager
 def running(binary: str | None = None) -> Iterator[tuple[str, redis.Redis]]:
     """Start a server and yield its URL and a plain client.

@@ -13,9 +13,12 @@ from pathlib import Path
 from guards import SCRIPTS
 
 from taskq.protocol import scripts
+from taskq.protocol.operations import load_scripts
 from taskq.protocol.scripts import Script
 
 _CLOCKS = ("read_clock", "shifted_clock")
+for _clock in _CLOCKS:
+    dict(load_scripts(_clock))  # before any fork; what is loaded after a replacement would be ours
 
 
 @dataclass(frozen=True, slots=True)

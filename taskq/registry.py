@@ -56,8 +56,10 @@ class HandlerSpec:
 
     def call(self, task: Task, ctx: Any) -> Any:
         """Call the function as it wants to be called; returns an awaitable if ``is_async``."""
-        for upcast in self.upcasts:
-            task.payload = upcast(task.payload)
+        if self.upcasts:
+            for upcast in self.upcasts:
+                task.payload = upcast(task.payload)
+            task.version = self.version  # a copy that the handler submits is not made to fit once more
         if self.spreads:
             args, kwargs = spread(task.payload)
             return self.function(ctx, *args, **kwargs) if self.wants_context else self.function(*args, **kwargs)
@@ -140,6 +142,8 @@ class Registry:
         """
         if not callable(function):
             raise InvalidTask(f"the up-caster of {task_type!r} is a {type(function).__name__}, not a function")
+        if is_async(function):
+            raise InvalidTask(f"the up-caster of {task_type!r} is async: nobody awaits it. Make it a plain function")
         self._upcasts[check_name(str(task_type), "task type"), check_version(from_version)] = function
 
     def set_schema(self, task_type: str, schema: Any) -> None:

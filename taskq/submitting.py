@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import repeat
 
 from taskq.errors import InvalidTask, NotDurable, QueueFull
 from taskq.flows import Context, Flow, Room, ttl_ms
 from taskq.middleware import before_submit
 from taskq.model.bound import OnFull
-from taskq.model.envelope import to_envelope
+from taskq.model.envelope import to_envelope, to_plain_envelopes
 from taskq.model.partition import at_home
 from taskq.model.task import Task
 from taskq.protocol.durability import Durable, Guarantee
@@ -19,6 +20,7 @@ from taskq.protocol.operation import Operation
 from taskq.protocol.portions import portions
 from taskq.protocol.refusals import list_full, refuse
 from taskq.protocol.submits import Submission, SubmitReply, without_keys
+from taskq.states import TaskPriority
 
 # A hint may be lost with whoever took it, so whoever waits for room looks again after this time.
 _ROOM_SECONDS = 2.0
@@ -59,7 +61,7 @@ def submission(context: Context, task: Task, due: str = "0") -> Submission:
 
 def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: str | None = None) -> Flow[list[str]]:
     """Store tasks, all or none of each portion, as safely as asked for, and return their ids."""
-    submissions = [submission(context, task, due) for task in tasks]
+    submissions = _as_they_are(context, tasks, due) or [submission(context, task, due) for task in tasks]
     # copies of one Task each say that their id is fresh
     reused = _used_before(tasks) or len({one[0] for one in submissions}) < len(submissions)
     stored: list[str] = []
@@ -71,6 +73,25 @@ def submit(context: Context, tasks: Sequence[Task], due: str = "0", durability: 
     if doubt is not None:
         raise doubt
     return stored
+
+
+def _as_they_are(context: Context, tasks: Sequence[Task], due: str) -> list[Submission] | None:
+    """Return what ``submission`` makes of each of many tasks; None if more is said of one, or of all in general."""
+    settings = context.settings
+    if (
+        settings.message_ttl_seconds is not None
+        or settings.partitions > 1
+        or context.shapes
+        or context.middleware
+        or context.seal is not None
+        or not all(isinstance(task, Task) for task in tasks)
+    ):
+        return None
+    envelopes = to_plain_envelopes(tasks, settings.max_message_bytes)
+    if envelopes is None:
+        return None
+    ids, name = [task.task_id for task in tasks], list_name(None, TaskPriority.NORMAL)
+    return list(map(without_keys, ids, envelopes, repeat(name), repeat(due)))
 
 
 def submit_one(context: Context, task: Task, due: str = "0", durability: str | None = None) -> Flow[str]:

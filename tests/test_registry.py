@@ -95,6 +95,13 @@ class TestRegister:
         with pytest.raises(InvalidTask, match=message):
             Registry().register(task_type, function)
 
+    @pytest.mark.parametrize(
+        ("function", "message"), [("one", "is a str, not a function"), (awaited, "is async: nobody awaits it")]
+    )
+    def test_what_cannot_be_an_up_caster(self, function: Any, message: str) -> None:
+        with pytest.raises(InvalidTask, match=f"the up-caster of 't' {message}"):
+            Registry().add_upcast("t", 1, function)
+
     def test_a_later_one_replaces_it(self) -> None:
         registry, other = Registry(), Registry()
         registry.register("b", one)

@@ -84,6 +84,8 @@ def merge(whole: Record, part: Record) -> Record:
     """
     works = [work for work in part.readings if work != "check"]
     whole.readings |= {work: part.readings[work] for work in works}
+    for peer, variants in part.variants.items():
+        whole.variants[peer] = whole.variants.get(peer, {}) | variants
     later = {work: {name: part.about[name] for name in ("date", "commit", "cap_seconds")} for work in works}
     whole.about["later"] = whole.about.get("later", {}) | later
     return whole

@@ -7,20 +7,22 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from bench.compare.environments import ROOT
 from bench.compare.run import describe
 from bench.scale import axes, report
 from bench.scale.axes import Place, Row
+from bench.scale.growth import growth
+from bench.scale.meter import gaps
 from bench.scale.report import Record
-from bench.server import go_first, running
+from bench.server import go_first, running, server_core
 
 PAGE = ROOT / "docs" / "scale.md"
 PLOT = ROOT / "docs" / "scale.svg"
 RAW = ROOT / "bench" / "results" / "scale.json"
 LAST = ROOT / "build" / "scale.json"
-CURVES = ("pending", "scheduled", "completed", "payload", "busy", "idle", "processes", "steady")
+CURVES = ("growth", "pending", "scheduled", "completed", "payload", "busy", "idle", "processes", "steady")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -29,6 +31,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--curves", default="", metavar="A,B", help=f"of {', '.join(CURVES)}")
     parser.add_argument("--tasks", type=int, default=4_000, help="tasks measured at each point (default 4,000)")
     parser.add_argument("--most", type=int, default=1_000_000, help="largest backlog (default 1,000,000)")
+    parser.add_argument(
+        "--rounds", type=int, default=25, help="how often the ends of a curve are compared (default 25)"
+    )
     parser.add_argument("--day", type=int, default=400_000, help="tasks of the steady state (default 400,000)")
     parser.add_argument("--server", help="path of the server program; else the one the package would start")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works; writes nothing")
@@ -41,6 +46,7 @@ def curves_of(flags: argparse.Namespace, place: Place) -> dict[str, Callable[[],
     quick, most = flags.quick, 10_000 if flags.quick else flags.most
     backlogs = {kind: lambda kind=kind: axes.backlog(place, kind, most) for kind in report.KINDS}
     return {
+        "growth": lambda: beside_another(flags, place, lambda both: growth(both, most, 5 if quick else flags.rounds)),
         **backlogs,
         "payload": lambda: axes.payloads(place, 10_000 if quick else 1_000_000),
         "busy": lambda: axes.busy_workers(place, (1, 10) if quick else (1, 10, 50, 200)),
@@ -48,6 +54,16 @@ def curves_of(flags: argparse.Namespace, place: Place) -> dict[str, Callable[[],
         "processes": lambda: axes.processes(place, (1, 2) if quick else (1, 2, 4, 8), 2_000 if quick else 16_000),
         "steady": lambda: axes.steady(place, 10_000 if quick else flags.day),
     }
+
+
+def beside_another(
+    flags: argparse.Namespace, place: Place, measure: Callable[[Sequence[Place]], list[Row]]
+) -> list[Row]:
+    """Measure with another server beside that of a place, on the same core."""
+    core = server_core(place.admin)
+    with running(flags.server) as (url, admin):
+        server_core(admin, core)
+        return measure((place, Place(url, admin, place.tasks, place.say)))
 
 
 def say(text: str) -> None:
@@ -75,6 +91,7 @@ def measure(flags: argparse.Namespace, names: list[str]) -> Record:
             about, begun = describe(admin, place.tasks) | {"first": first}, time.monotonic()
             rows = list(curves_of(flags, place)[name]())
             about["minutes"] = round((time.monotonic() - begun) / 60, 1)
+            about["gaps"], about["watched"] = gaps(1 if flags.quick else 5, server_core(admin)), 1 if flags.quick else 5
         record[name] = {"about": about, "rows": rows}
         LAST.write_text(json.dumps(record, indent=1) + "\n")
     return record

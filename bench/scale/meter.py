@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ class Cost:
         waited_ms: how long the server could have computed and had no core, in all; 0 where the system does not tell.
             A wake-up on an idle core counts a microsecond or two.
         disturbed: whether that was so much that another program may have lengthened a call by a millisecond.
+        seconds: processor time of all of them.
     """
 
     us: float
@@ -35,6 +37,7 @@ class Cost:
     waited_ms: float = 0.0
     disturbed: bool = False
     long: int = 0
+    seconds: float = 0.0
 
 
 def together(costs: Sequence[Cost], pick: Callable[[Iterable[float]], float] = statistics.median) -> Cost:
@@ -53,7 +56,35 @@ def together(costs: Sequence[Cost], pick: Callable[[Iterable[float]], float] = s
         waited_ms=max(one.waited_ms for one in quiet),
         disturbed=quiet[0].disturbed,
         long=sum(one.long for one in quiet),
+        seconds=sum(one.seconds for one in quiet),
     )
+
+
+def gaps(seconds: float, cores: set[int]) -> list[float]:
+    """Return for how long this machine did nothing, in ms: what a program finds that only looks at the clock.
+
+    Where other machines share the processor, the host stops this one for some milliseconds now and then, and does not
+    say so (``stolen``). A call that runs meanwhile takes so much longer.
+
+    Args:
+        seconds: for how long to look.
+        cores: where; none: wherever the program runs.
+    """
+    own = os.sched_getaffinity(0) if cores else set()
+    if cores:
+        os.sched_setaffinity(0, cores)
+    found = []
+    for _ in range(max(1, round(seconds * 2))):
+        last = until = time.perf_counter()
+        while last < until + 0.5:
+            now = time.perf_counter()
+            if now - last > LONG_MS / 1000:
+                found.append((now - last) * 1000)
+            last = now
+        time.sleep(0.05)  # a program of real-time priority may not compute all the time
+    if cores:
+        os.sched_setaffinity(0, own)
+    return found
 
 
 class Meter:
@@ -95,6 +126,7 @@ class Meter:
             waited_ms=waited,
             disturbed=waited > 1.0 + count * 0.002,
             long=sum(one["command"].startswith(b"EVAL") for one in self._admin.slowlog_get(1000)),
+            seconds=seconds,
         )
 
     def waited_ms(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,8 @@ def into(page: str, part: str) -> str:
 def tables(record: Record) -> str:
     """Return the Markdown of a run."""
     curves: dict[str, list[Row]] = {name: curve["rows"] for name, curve in record.items()}
-    parts = [_about([curve["about"] for curve in record.values()]), _goals(curves)]
+    runs = [curve["about"] for curve in record.values()]
+    parts = [_about(runs), _goals(curves), _gaps(curves, runs)]
     for kind in KINDS:
         if rows := curves.get(kind):
             text = f"### {kind.capitalize()} tasks\n\n{_growth(rows)}{_moving(rows)}\n\n{_costs('tasks', rows)}"
@@ -126,11 +128,12 @@ def longest(curves: Mapping[str, Sequence[Row]], whose: Sequence[str] = SCRIPTED
 
 def _goals(curves: Mapping[str, Sequence[Row]]) -> str:
     lines = []
-    if (rows := curves.get("pending")) and len(rows) > 1:
+    if rows := curves.get("growth"):
         for what, word in (("submit", "a submit"), ("run", "a run")):
-            factor = grown(rows, what)
+            factor, said = _in_turns(rows, what)
             title = f"{word} beside {rows[-1]['point']:,} pending tasks, to one beside {rows[0]['point']:,}"
-            lines.append([title, f"≤ {MOST_GROWTH:.2f} ×", f"{factor:.2f} ×", _verdict(factor <= MOST_GROWTH)])
+            said += f"; bare: {_in_turns(rows, f'bare_{what}')[1]}"
+            lines.append([title, f"≤ {MOST_GROWTH:.2f} ×", said, _verdict(factor <= MOST_GROWTH)])
     most, where, long, calls = longest(curves)
     if where:
         said = f"{long} of {calls:,}, the longest {most:.2f} ms ({where})"
@@ -142,8 +145,31 @@ def _goals(curves: Mapping[str, Sequence[Row]]) -> str:
     return text
 
 
+def _gaps(curves: Mapping[str, Sequence[Row]], runs: Sequence[dict[str, Any]]) -> str:
+    """Return what long calls the machine itself makes, beside how long those of taskq took."""
+    found = [gap for run in runs for gap in run.get("gaps", ())]
+    watched = sum(run.get("watched", 0) for run in runs)
+    if not watched:
+        return ""
+    rows = [row[what] for one in curves.values() for row in one for what in SCRIPTED if what in row]
+    seconds = sum(cost.get("seconds", 0) for cost in rows if not cost.get("disturbed"))
+    most = f", the longest {max(found):.2f} ms" if found else ""
+    return (
+        f"The calls of taskq kept the server computing for {seconds:.0f} s. A program that only looked at the clock, "
+        f"on the same core and with the same priority, was stopped for more than {LONG_MS} ms {len(found)} times in "
+        f"{watched:.0f} s{most}: by the host of this machine, whose clock runs on."
+    )
+
+
 def _verdict(reached: bool) -> str:
     return "reached" if reached else "**not reached**"
+
+
+def _in_turns(rows: Sequence[Row], what: str) -> tuple[float, str]:
+    """Return the median of what both ends of a curve cost beside each other, and how it is said."""
+    ratios = sorted(rows[-1]["ratios"][what])
+    median, quarter = statistics.median(ratios), len(ratios) // 4
+    return median, f"{median:.2f} × ({ratios[quarter]:.2f}–{ratios[-1 - quarter]:.2f})"
 
 
 def _idle(rows: Sequence[Row]) -> str:

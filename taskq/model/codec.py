@@ -89,6 +89,21 @@ def encode(value: Any, what: str) -> str:
     return text
 
 
+def encode_each(values: Sequence[Any], what: str) -> list[str]:
+    """Return each of many values as compact JSON, as ``encode`` does.
+
+    Raises:
+        InvalidTask: as ``encode``.
+    """
+    try:
+        texts = ["".join(_chunks(value, 0)) for value in values]
+        if all(map(str.isascii, texts)) and max(map(len, texts), default=0) <= 2 * MAX_DEPTH:
+            return texts
+    except (RecursionError, TypeError, ValueError):
+        pass  # the closer look tells which, and why
+    return [encode(value, what) for value in values]
+
+
 def _cycle_in(value: Any) -> ValueError | None:
     try:
         _encoder.encode(value)
@@ -198,3 +213,11 @@ def checksum(payload_json: str) -> str:
     _hashed_at = now
     made = _sha256_after_a_pause(data) if paused else sha256(data)
     return b2a_base64(made.digest()[:16]).decode()[:22]
+
+
+def checksums(payloads: Sequence[str]) -> list[str]:
+    """Return the checksum of each of many payloads, as ``checksum`` does, for two thirds of the price."""
+    # 16 bytes and two of nothing are 24 characters, of which the first 22 say all, so one call writes all of them
+    digests = b"".join([sha256(payload.encode()).digest()[:16] + b"\0\0" for payload in payloads])
+    text = b2a_base64(digests).decode()
+    return [text[at : at + 22] for at in range(0, 24 * len(payloads), 24)]

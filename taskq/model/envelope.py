@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from taskq.errors import CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge
-from taskq.model.codec import checksum, decode, decode_at, encode
+from taskq.model.codec import checksum, checksums, decode, decode_at, encode, encode_each
 from taskq.model.crypto import Seal, reveal
 from taskq.model.moment import iso_utc, parse_iso
 from taskq.model.names import check_name
@@ -51,12 +51,42 @@ def to_envelope(task: Task, max_bytes: int, seal: Seal | None = None) -> str:
         text = f'{start}{said}{_SEALED}{sealed}"}}'
     if seal is not None:
         text = seal.sign(text)
-    if len(text) * 4 > max_bytes and len(text.encode()) > max_bytes:
+    if len(text) * 4 > max_bytes:
+        _check_size(task, text, max_bytes)
+    return text
+
+
+def to_plain_envelopes(tasks: Sequence[Task], max_bytes: int) -> list[str] | None:
+    """Return what ``to_envelope`` makes of each of many tasks without a seal, step by step for all of them, which takes
+    two thirds of the time; None if one of them says more than its type and payload.
+
+    Args:
+        tasks: the tasks.
+        max_bytes: the largest envelope that is accepted.
+
+    Raises:
+        InvalidTask, PayloadTooLarge: as ``to_envelope``.
+    """
+    if not all(_says_nothing_else(task) and not task.metadata for task in tasks):
+        return None
+    payloads = encode_each([task.payload for task in tasks], "payload")
+    envelopes = [
+        f'{{"id":"{task.task_id}","type":"{task.task_type}","created_at":"{task.created_at}",'
+        f'"checksum":"{sum_}",{_PAYLOAD}{payload}}}'
+        for task, sum_, payload in zip(tasks, checksums(payloads), payloads, strict=True)
+    ]
+    if max(map(len, envelopes), default=0) * 4 > max_bytes:
+        for task, text in zip(tasks, envelopes, strict=True):
+            _check_size(task, text, max_bytes)
+    return envelopes
+
+
+def _check_size(task: Task, text: str, max_bytes: int) -> None:
+    if len(text.encode()) > max_bytes:
         raise PayloadTooLarge(
             f"task {task.task_id} is {len(text.encode()):,} bytes, more than the {max_bytes:,} allowed: store the data "
             "elsewhere and send a reference, or raise TASKQ_MAX_MESSAGE_SIZE on every client and worker"
         )
-    return text
 
 
 def _says_nothing_else(task: Task) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -30,7 +31,7 @@ from taskq.protocol.replies import (
     parse_turn,
     texts,
 )
-from taskq.protocol.scripts import Script, load
+from taskq.protocol.scripts import Scripts, keep_texts
 from taskq.protocol.sizes import Sizes, parse_sizes
 from taskq.protocol.submits import Submission, SubmitReply, parse_submit, submit_words
 from taskq.protocol.words import settle_words
@@ -85,12 +86,14 @@ ARGUMENTS: dict[str, str] = {
 }
 
 
-def load_scripts(clock: str = "read_clock") -> dict[str, Script]:
+@functools.cache
+def load_scripts(clock: str) -> Scripts:
     """Return all scripts by name; ``clock`` names the fragment that tells them the time."""
-    return {name: load(name, tuple(arguments.split()), clock) for name, arguments in ARGUMENTS.items()}
+    return Scripts(ARGUMENTS, clock)
 
 
-SCRIPTS = load_scripts()
+keep_texts()
+SCRIPTS = load_scripts("read_clock")
 
 
 class CrashLimits(NamedTuple):
@@ -112,7 +115,7 @@ class Protocol(Checks, workflow.WorkflowOperations, admission.AdmissionOperation
         scripts: other scripts than the ones of this package's release, for tests.
     """
 
-    def __init__(self, keys: Keys, scripts: dict[str, Script] | None = None) -> None:
+    def __init__(self, keys: Keys, scripts: Scripts | None = None) -> None:
         self.keys = keys
         self._root = keys.root
         self._scripts = scripts or SCRIPTS

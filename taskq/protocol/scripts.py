@@ -25,9 +25,10 @@ import functools
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from taskq.errors import ProtocolError
 from taskq.protocol.keys import FAMILIES
@@ -46,6 +47,7 @@ _COPY = re.compile(r"-- COPY ([a-z_ ]+)\n")
 _TOKEN = re.compile(rf"{_STRING_OR_COMMENT.pattern}|{_WORD.pattern}")
 _KEYS = {family.upper(): suffix for family, suffix in FAMILIES.items()}
 LUA = resources.files("taskq.protocol") / "lua"
+_kept: dict[object, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,21 @@ def parse_header(text: str, filename: str) -> tuple[Header, str]:
 def _read(place: str, stem: str) -> tuple[Header, str]:
     """Read and check a file of ``lua/``, given as ``name.lua`` or ``lib/name.lua``."""
     path = LUA / place
-    return _check(path.read_text(encoding="utf-8"), path.name, stem)
+    return _check(_text(path), path.name, stem)
+
+
+def _text(path: Traversable) -> str:
+    if path not in _kept:
+        _kept[path] = path.read_text(encoding="utf-8")
+    return _kept[path]
+
+
+def keep_texts() -> None:
+    """Read all files now: what an upgrade puts in their place under a running process is of another release."""
+    for folder in (LUA, LUA / "lib"):
+        for path in folder.iterdir():
+            if path.name.endswith(".lua"):
+                _text(path)
 
 
 @functools.cache  # most fragments are included by many scripts
@@ -140,7 +156,7 @@ def _check(text: str, filename: str, stem: str) -> tuple[Header, str]:
         raise ProtocolError(f"{filename}: the body uses families that USES does not name: {', '.join(undeclared)}")
     if re.search(r"\bKEYS\s*\[", body) or re.search(r"\bARGV\s*\[\s*\d", body):
         raise ProtocolError(f"{filename}: the body spells a position; name it in the header")
-    return header, body
+    return header, _spell_keys(body)
 
 
 def _bare(argument: str) -> str:
@@ -205,7 +221,7 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
     texts = list(fragments.values())
     _check_functions(name, [*texts, after])
     text = "\n".join([before.strip(), *texts, after.strip()] if marker else [*texts, body.strip()])
-    source = "\n".join([shebang, _bindings(header.argv), _spell_keys(text), ""])
+    source = "\n".join([shebang, _bindings(header.argv), text, ""])
     return Script(
         name=name,
         argv=argv,
@@ -213,6 +229,37 @@ def load(name: str, argv: tuple[str, ...], clock: str = "read_clock") -> Script:
         sha=hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(),
         read_only="no-writes" in header.flags,
     )
+
+
+class Scripts(Mapping[str, Script]):
+    """Scripts by name, each loaded when it is first asked for: most programs need a few of them.
+
+    Args:
+        arguments: by name, as their callers will pass them, in one string.
+        clock: as for ``load``.
+
+    Raises:
+        ProtocolError: as ``load``, by whatever asks for that script.
+    """
+
+    def __init__(self, arguments: Mapping[str, str], clock: str) -> None:
+        self._arguments = arguments
+        self._clock = clock
+        self._loaded: dict[str, Script] = {}
+
+    def __getitem__(self, name: str) -> Script:
+        try:
+            return self._loaded[name]
+        except KeyError:
+            argv = tuple(self._arguments[name].split())
+        # of two threads that load it at once both get the same one
+        return self._loaded.setdefault(name, load(name, argv, self._clock))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arguments)
+
+    def __len__(self) -> int:
+        return len(self._arguments)
 
 
 def _check_functions(name: str, texts: list[str]) -> None:

@@ -122,7 +122,7 @@ def template_of(task: Task) -> Task:
     """Return ``task`` if it can be repeated.
 
     Raises:
-        InvalidTask: if it is no task, or has a unique or ordering key.
+        InvalidTask: if it is no task, has a unique or ordering key, or depends on others.
     """
     if not isinstance(task, Task):
         raise InvalidTask(f"a Task is scheduled, not a {type(task).__name__}: Task(payload=...)")
@@ -135,6 +135,11 @@ def template_of(task: Task) -> Task:
         raise InvalidTask(
             f"a recurring task cannot have an ordering_key ({task.ordering_key!r}): if a run takes longer than "
             "the time between two slots, ever more would wait. Let the run submit a task with the key"
+        )
+    if task.depends_on:
+        raise InvalidTask(
+            "a recurring task cannot have depends_on: it starts at its slot, whatever has become of others. Let the "
+            "run submit a task with depends_on"
         )
     return task
 

@@ -152,17 +152,23 @@ class TaskScheduler:
             stored = parse_or_none(stored_text, name, seal)
             if stored is not None:
                 wanted = wanted.after(stored, last_ms)
-            if stored_text is not None and wanted is stored:
-                return info_of(name, stored_text, last_ms, now_ms, seal)
-            self._check_run(name, wanted, now_ms)
+            known = wanted is stored
+            if not known:
+                self._check_run(name, wanted, now_ms)
+            text = to_stored(wanted, name, seal)
+            # what is sealed with an older key, or not at all, is stored anew, so that the older key can be removed
+            if known and (seal is None or text == stored_text):
+                return info_of(name, text, last_ms, now_ms, seal)
+            operation = protocol.add_schedule(name, text, former=(stored_text or "") if known else "")
             try:
                 # Not repeated as it is: what was listed may be out of date by the time the server is back.
-                run(protocol.add_schedule(name, to_stored(wanted, name, seal)), timeout_seconds=0)
+                added = run(operation, timeout_seconds=0) == 1
             except ServerUnavailable:
                 if time.monotonic() >= deadline:
                     raise
             else:
-                return info_of(name, to_stored(wanted, name, seal), None, now_ms, seal)
+                if added:
+                    return info_of(name, text, last_ms if known else None, now_ms, seal)
 
     def _check_run(self, name: str, definition: Definition, now_ms: int) -> None:
         """Refuse here, and not in the middle of the night, what could not be submitted."""

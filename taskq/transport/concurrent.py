@@ -7,6 +7,7 @@ A task of its own owns the wire, so cancelling a caller can neither tear a reply
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import time
@@ -106,7 +107,8 @@ class AsyncWire:
     def close(self) -> None:
         """Close the socket; never raises."""
         if self._connection is not None:
-            self._writer.close()
+            with contextlib.suppress(RuntimeError):  # its loop is closed
+                self._writer.close()
 
 
 class AsyncTransport:
@@ -140,12 +142,12 @@ class AsyncTransport:
         Raises:
             ServerUnavailable: if it could not be completed in time.
             TaskqError: if the server refuses.
+            RuntimeError: if the transport is in use on another loop.
         """
         seconds = self._settings.call_timeout_seconds if timeout_seconds is None else timeout_seconds
         loop = asyncio.get_running_loop()
-        if self._pump_task is None or self._pump_task.done():
-            self._wake = asyncio.Event()
-            self._pump_task = loop.create_task(self._pump(self._wake), name="taskq transport")
+        if self._pump_task is None or self._pump_task.done() or self._pump_task.get_loop() is not loop:
+            self._begin(loop)
         call = Call(operation, loop.create_future(), time.monotonic() + seconds, seconds)
         self._calls.append(call)
         assert self._wake is not None
@@ -153,6 +155,30 @@ class AsyncTransport:
         if len(self._calls) >= self._worth_sending and self._asleep and self._wire is not None:
             self._send_first(self._wire)
         return operation.parse(await call.done)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let a pump run on a loop; what another one has left behind is lost with its loop.
+
+        Raises:
+            RuntimeError: if there is one on another loop, which may go on.
+        """
+        if self._pump_task is not None and not self._pump_task.done():
+            if not self._pump_task.get_loop().is_closed():
+                raise RuntimeError(
+                    "this AsyncTaskQueue is in use on another event loop, whose answers would never arrive here: make "
+                    "one for each loop, or close() it there first"
+                )
+            self._forget()
+        self._wake = asyncio.Event()
+        self._pump_task = loop.create_task(self._pump(self._wake), name="taskq transport")
+
+    def _forget(self) -> None:
+        """Let go of what a loop has left behind that is closed: nobody waits there any more."""
+        self._calls.clear()
+        self._sent = []
+        self._asleep = False
+        self._pump_task = None
+        self._close_wire()
 
     def _send_first(self, wire: AsyncWire) -> None:
         """Send what waits before the pump has its turn on the loop, but not without end."""
@@ -167,8 +193,10 @@ class AsyncTransport:
         try:
             await self._serve(wake)
         finally:
-            # whoever closes the transport or the loop, in an outage too, must not leave callers waiting for ever
-            self._fail_all()
+            # whoever closes the transport or the loop, in an outage too, must not leave callers waiting for ever; the
+            # pump of a loop that was closed long ago comes here when its memory is freed
+            if self._wake is wake:
+                self._fail_all()
 
     async def _serve(self, wake: asyncio.Event) -> None:
         failures = 0
@@ -269,6 +297,8 @@ class AsyncTransport:
 
     async def close(self) -> None:
         """Close the connection; calls under way are cancelled."""
+        if self._pump_task is not None and self._pump_task.get_loop().is_closed():
+            self._forget()
         if self._pump_task is not None:
             self._pump_task.cancel()
             await asyncio.gather(self._pump_task, return_exceptions=True)

@@ -105,8 +105,15 @@ class Mailbox:
                 self._arrived.pop(task_id, None)
 
     def _open(self) -> None:
+        self._forget_closed_loop()
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._listen(), name="taskq mailbox")
+
+    def _forget_closed_loop(self) -> None:
+        """Let go of those who have waited on a loop that is closed."""
+        if self._task is not None and self._task.get_loop().is_closed():
+            self._waiting.clear()
+            self._task = None
 
     async def receive(self, task_id: str, seconds: float) -> bytes | None:
         """Wait for the result of one task.
@@ -175,6 +182,7 @@ class Mailbox:
 
     async def close(self) -> None:
         """Stop listening; waits under way are cancelled."""
+        self._forget_closed_loop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

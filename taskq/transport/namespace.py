@@ -9,7 +9,7 @@ from taskq.model.crypto import seal_of
 from taskq.model.partition import partition_prefix
 from taskq.protocol.keys import Keys
 from taskq.protocol.operations import Protocol
-from taskq.protocol.scripts import Script
+from taskq.protocol.scripts import Scripts
 from taskq.settings import Settings
 from taskq.transport.embedded import local_server_url
 from taskq.transport.endpoint import Endpoint
@@ -73,7 +73,7 @@ class Namespace:
             self._protocol = Protocol(Keys(self._prefix, self.endpoint.clustered))
         return self._protocol
 
-    def use_scripts(self, scripts: dict[str, Script]) -> None:
+    def use_scripts(self, scripts: Scripts) -> None:
         """Call other scripts from now on, such as those whose clock a test moves."""
         self._protocol = Protocol(self.protocol.keys, scripts)
 

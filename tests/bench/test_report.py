@@ -109,7 +109,13 @@ def test_a_later_run_of_one_work_replaces_that_work_and_says_so() -> None:
     whole.about = dict(ABOUT)
     part = record(recovery={"taskq": [{"seconds": 31.0}]})
     part.about = {**ABOUT, "date": "2030-02-02", "commit": "def5678", "cap_seconds": 90.0}
+    whole.variants = {"taskq": {"noop": {"slots": 50}, "sleep": {"slots": 50}}}
+    part.variants = {"taskq": {"sleep": {"slots": 200}}, "bare": {"sleep": {"threads": 50}}}
     text = tables(merge(whole, part))
+    assert whole.variants == {
+        "taskq": {"noop": {"slots": 50}, "sleep": {"slots": 200}},
+        "bare": {"sleep": {"threads": 50}},
+    }
     assert row(text, "taskq", "Recover")[1] == "31.0 s"
     assert row(text, "taskq", "Submit")[1] == "10.0"
     assert "Measured in a run of its own: recovery on 2030-02-02 at commit def5678." in text

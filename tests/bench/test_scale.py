@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +14,10 @@ import pytest
 import redis
 
 from bench.compare.chart import Bar, Panel, draw
-from bench.scale import axes, report
+from bench.scale import axes, growth, report
 from bench.scale.axes import Place
 from bench.scale.hands import BATCH, Bare, Hands, fill, new_queue
-from bench.scale.meter import Cost, Meter, together
+from bench.scale.meter import Cost, Meter, gaps, together
 from taskq.protocol.audit import audit
 from tests.servers import ServerProcess
 
@@ -156,11 +160,44 @@ def test_of_several_passes_those_that_nobody_disturbed_count() -> None:
     assert together(costs[2:], min).disturbed
 
 
+def ends(*ratios: float) -> list[dict[str, Any]]:
+    return [row(1000, 10.0), row(1_000_000, 10.0) | {"ratios": dict.fromkeys(growth.COSTS, ratios)}]
+
+
 def test_a_goal_of_growth_is_reached_or_not() -> None:
-    flat = report.tables(record(pending=[row(1000, 10.0), row(1_000_000, 10.9)]))
-    assert "| a run beside 1,000,000 pending tasks, to one beside 1,000 | ≤ 1.10 × | 1.09 × | reached |" in flat
-    steep = report.tables(record(pending=[row(1000, 10.0), row(1_000_000, 11.1)]))
-    assert "1.11 × | **not reached** |" in steep
+    flat = report.tables(record(growth=ends(0.5, 1.09, 1.02, 1.3, 1.2)))
+    title = "| a run beside 1,000,000 pending tasks, to one beside 1,000 | ≤ 1.10 × |"
+    assert f"{title} 1.09 × (1.02–1.20); bare: 1.09 × (1.02–1.20) | reached |" in flat
+    steep = report.tables(record(growth=ends(0.5, 1.11, 1.3)))
+    assert "1.11 × (0.50–1.30); bare: 1.11 × (0.50–1.30) | **not reached** |" in steep
+
+
+def test_both_ends_of_a_curve_are_there_while_they_are_compared(place: Place, admin: redis.Redis) -> None:
+    few, many = growth.growth((place, place), 2000, 3)
+    assert [len(ratios) for ratios in many["ratios"].values()] == [3] * 4
+    assert (few["point"], many["point"], many["submit"]["calls"]) == (1000, 2000, 3 * 6)
+    assert sorted(admin.scard(key) for key in admin.scan_iter("scale_*:status:pending")) == [1000, 2000]
+
+
+def test_what_the_machine_does_by_itself_stands_beside_it() -> None:
+    runs = record(pending=[row(1, 1.0)], busy=[row(1, 1.0)])
+    for curve in runs.values():
+        curve["rows"][0]["run"] = dataclasses.asdict(Cost(1.0, 1.0, 1.0, 9, seconds=20.0))
+    assert "only looked at the clock" not in report.tables(runs)
+    runs["busy"]["about"] = {**ABOUT, "gaps": [5.5, 7.25], "watched": 5}
+    said = report.tables(runs)
+    assert "computing for 40 s" in said
+    assert "more than 5 ms 2 times in 5 s, the longest 7.25 ms" in said
+
+
+def test_a_program_that_looks_at_the_clock_finds_when_it_was_stopped() -> None:
+    asleep = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGALRM))
+    before = signal.signal(signal.SIGALRM, lambda *_: time.sleep(0.05))
+    try:
+        asleep.start()
+        assert max(gaps(0.5, set())) >= 50
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_the_meter_counts_calls_that_are_too_long(admin: redis.Redis) -> None:

@@ -119,6 +119,12 @@ class Hands:
     def run(self, operation: Any) -> Any:
         return self._queue.transport.run(operation)
 
+    def serve(self, name: str, lists: list[str], types: str = "agent_query") -> None:
+        """Register a worker that serves some lists and knows some types."""
+        knows = " ".join(f"{task_type}@1-1" for task_type in types.split())
+        card = {"lists": " ".join(lists), "types": types, "knows": knows, "bell": f"@{name}"}
+        self.run(self.protocol.register(name, "token", LeaseTimes(30_000, 5_000), "uuid", card))
+
     def claim(self, want: int = 100, queue: str | None = None) -> list[str]:
         """Claim tasks and return their ids."""
         self._seq += 1

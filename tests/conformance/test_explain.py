@@ -1,9 +1,8 @@
-"""explain: the right reason for each case."""
+"""explain: the right reason for each case; those of unique keys are in test_explain_unique."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 import pytest
@@ -11,20 +10,12 @@ import redis
 
 from taskq import Explanation, Task
 from taskq.flows import due_in
-from taskq.model.moment import parse_iso
 from taskq.protocol.keys import lists_of
 from taskq.protocol.operations import LeaseTimes
 from taskq.protocol.replies import Settlement
 from taskq.protocol.workflow import Child, FamilyPlan
 from tests.conformance.clients import Client, Hands, NewClient
 from tests.waiting import eventually
-
-
-def serve(hands: Hands, name: str, lists: list[str], types: str = "agent_query") -> None:
-    """Register a worker that serves some lists and knows some types."""
-    knows = " ".join(f"{task_type}@1-1" for task_type in types.split())
-    card = {"lists": " ".join(lists), "types": types, "knows": knows, "bell": f"@{name}"}
-    hands.run(hands.protocol.register(name, "token", LeaseTimes(30_000, 5_000), "uuid", card))
 
 
 def queued(client: Client, hands: Hands) -> str:
@@ -89,13 +80,13 @@ def no_worker(client: Client, hands: Hands) -> str:
 
 
 def unknown_type(client: Client, hands: Hands) -> str:
-    serve(hands, hands.name, lists_of(None), "send echo")
+    hands.serve(hands.name, lists_of(None), "send echo")
     return client.submit_task(Task(task_type="resize"))
 
 
 def passed_over(client: Client, hands: Hands) -> str:
-    serve(hands, hands.name, lists_of(None), "echo")
-    serve(hands, "able", lists_of(None), "resize")
+    hands.serve(hands.name, lists_of(None), "echo")
+    hands.serve("able", lists_of(None), "resize")
     task_id = client.submit_task(Task(task_type="resize"))
     hands.claim()
     hands.end(task_id, "pass", error="resize@1", delay_ms=10_000)
@@ -103,7 +94,7 @@ def passed_over(client: Client, hands: Hands) -> str:
 
 
 def newer_version(client: Client, hands: Hands) -> str:
-    serve(hands, hands.name, lists_of(None), "resize")
+    hands.serve(hands.name, lists_of(None), "resize")
     task_id = client.submit_task(Task(task_type="resize", version=2))
     hands.claim()
     hands.end(task_id, "pass", error="resize@2", delay_ms=10_000)
@@ -111,7 +102,7 @@ def newer_version(client: Client, hands: Hands) -> str:
 
 
 def unknown_version(client: Client, hands: Hands) -> str:
-    serve(hands, hands.name, lists_of(None), "resize")
+    hands.serve(hands.name, lists_of(None), "resize")
     return client.submit_task(Task(task_type="resize", version=2))
 
 
@@ -212,71 +203,6 @@ def in_order(client: Client, hands: Hands) -> str:
     return client.submit_task(Task(ordering_key="k"))
 
 
-def behind_its_holder(client: Client, hands: Hands) -> str:
-    client.submit_task(Task(task_id="holder", unique_key="k"))
-    hands.claim()
-    return client.submit_task(Task(unique_key="k", unique_policy="queue_one"))
-
-
-def held(client: Client, hands: Hands) -> str:
-    client.submit_task(Task(task_id="holder", unique_key="k"))
-    hands.claim()
-    return client.submit_task(Task(unique_key="k", unique_policy="debounce", unique_window=5))
-
-
-def debounced(client: Client, hands: Hands) -> str:
-    return client.submit_task(Task(unique_key="k", unique_policy="debounce", unique_window=5))
-
-
-def behind_a_time(client: Client, hands: Hands) -> str:
-    client.submit_task(Task(task_id="holder", unique_key="k", unique_ttl=600))
-    hands.claim()
-    return client.submit_task(Task(unique_key="k", unique_policy="queue_one"))
-
-
-def behind_a_throttled(client: Client, hands: Hands) -> str:
-    throttled_running(client, hands)
-    return client.submit_task(Task(unique_key="k", unique_policy="queue_one"))
-
-
-def throttled(client: Client, hands: Hands) -> str:
-    return client.submit_task(Task(unique_key="k", unique_policy="throttle", unique_window=20))
-
-
-def throttled_running(client: Client, hands: Hands) -> str:
-    task_id = throttled(client, hands)
-    hands.claim()
-    return task_id
-
-
-def throttled_and_ended(client: Client, hands: Hands) -> str:
-    task_id = throttled_running(client, hands)
-    hands.end(task_id)
-    return task_id
-
-
-def idempotent(client: Client, hands: Hands) -> str:
-    task_id = client.submit_task(Task(unique_key="k", idempotency=600))
-    hands.claim()
-    return task_id
-
-
-def idempotent_and_ended(client: Client, hands: Hands) -> str:
-    task_id = idempotent(client, hands)
-    hands.end(task_id)
-    return task_id
-
-
-def for_a_time(client: Client, hands: Hands) -> str:
-    return client.submit_task(Task(unique_key="k", unique_ttl=600))
-
-
-def replaced(client: Client, hands: Hands) -> str:
-    task_id = client.submit_task(Task(unique_key="k"))
-    client.submit_task(Task(task_id="newer", unique_key="k", unique_policy="replace"))
-    return task_id
-
-
 def dependent(client: Client, hands: Hands) -> str:
     client.submit_batch([Task(task_id="one"), Task(task_id="two")])
     task_id = client.submit_task(Task(depends_on=["one", "two"]))
@@ -287,7 +213,7 @@ def dependent(client: Client, hands: Hands) -> str:
 
 def of_a_limited_queue(client: Client, hands: Hands) -> str:
     client.set_queue_limit("mail", max_tasks=9, max_bytes=64_000)
-    serve(hands, "postman", lists_of("mail"))
+    hands.serve("postman", lists_of("mail"))
     client.submit_task(Task(queue="mail"))
     return client.submit_task(Task(queue="mail", priority="high"))
 
@@ -341,38 +267,6 @@ CASES: list[tuple[Callable[[Client, Hands], str], str, str]] = [
         r"the limit api \(2/m\) is full; none wait before it, the next start is looked for in [\d.]+ s",
     ),
     (in_order, "order", r"2 with the ordering key k go before it, the first of them is first"),
-    (
-        behind_its_holder,
-        "unique",
-        r"holder has ended, which held the unique key k when it was submitted; holder runs since 20\S+Z$",
-    ),
-    (
-        held,
-        "unique",
-        r"it waits until holder has ended, which held the unique key k .*; another one .* starts 5 s later",
-    ),
-    (
-        debounced,
-        "scheduled",
-        r"starts at 20.*; another one with the unique key k takes its place, and starts 5 s later",
-    ),
-    (
-        behind_a_time,
-        "unique",
-        r"holder runs since 20.*Z, and keeps the key until it has ended, and no longer than until 20\S+Z$",
-    ),
-    (
-        behind_a_throttled,
-        "unique",
-        r"runs since 20.*Z, and keeps the key until it has ended, but at least until 20\S+Z$",
-    ),
-    (throttled, "queued", r"; it keeps the unique key k until it has ended, but at least until 20 s after its start$"),
-    (throttled_running, "running", r"; it keeps the unique key k until it has ended, but at least until 20\S+Z$"),
-    (throttled_and_ended, "completed", r"^it has completed at 20\S+Z; it keeps the unique key k until 20\S+Z$"),
-    (idempotent, "running", r"; it keeps the unique key k until it has ended, and for 600 s after it has completed$"),
-    (idempotent_and_ended, "completed", r"^it has completed at 20\S+Z; it keeps the unique key k until 20\S+Z$"),
-    (for_a_time, "queued", r"; it keeps the unique key k until it has ended, and no longer than until 20\S+Z$"),
-    (replaced, "cancelled", r"it has ended at 20.*: replaced by newer"),
     (dependent, "dependencies", r"1 of 2 dependencies have not ended yet: two"),
     (
         of_a_limited_queue,
@@ -388,30 +282,11 @@ def test_the_reason(
     client: Client, hands: Hands, case: Callable[[Client, Hands], str], reason: str, message: str
 ) -> None:
     if case not in (draining, no_worker, unknown_type, passed_over, newer_version, unknown_version):
-        serve(hands, "another", lists_of(None))
+        hands.serve("another", lists_of(None))
     found: Explanation = client.explain(case(client, hands))
     assert found.reason == reason, found.message
     assert re.search(message, found.message), found.message
     assert found.to_dict()["details"] == found.details
-
-
-KEPT = [(behind_a_time, "until", 600), (behind_a_throttled, "until", 20), (throttled_running, "key_until", 20)]
-KEPT += [
-    (throttled_and_ended, "key_until", 20),
-    (idempotent_and_ended, "key_until", 600),
-    (for_a_time, "key_until", 600),
-]
-
-
-@pytest.mark.parametrize(("case", "name", "seconds"), KEPT, ids=[case.__name__ for case, _, _ in KEPT])
-def test_until_when_a_unique_key_is_kept(
-    client: Client, hands: Hands, case: Callable[[Client, Hands], str], name: str, seconds: float
-) -> None:
-    """By the clock of the server, which is that of this machine."""
-    serve(hands, "another", lists_of(None))
-    began = time.time()
-    until = parse_iso(client.explain(case(client, hands)).details[name]) / 1000
-    assert began + seconds - 1 <= until <= time.time() + seconds + 1
 
 
 def test_a_parent_that_waits_for_its_children(client: Client, hands: Hands) -> None:
@@ -439,7 +314,7 @@ def test_a_worker_whose_lease_has_run_out_or_that_is_gone(client: Client, hands:
 
 def test_when_it_starts_by_the_measured_rate(new_client: NewClient, hands: Hands) -> None:
     client = new_client(result_ttl_seconds=60.0)  # as the hands keep results
-    serve(hands, "another", lists_of(None))
+    hands.serve("another", lists_of(None))
     client.submit_batch([Task() for _ in range(30)])
     hands.work()
     client.submit_batch([Task() for _ in range(9)])

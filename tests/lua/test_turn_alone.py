@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from functools import wraps
 
 import pytest
 
@@ -13,7 +14,7 @@ from taskq.protocol.replies import TurnReply
 from tests.lua import plain_ways as plain
 from tests.lua import unusual
 from tests.lua.cut import LONG_WAY, turns_of_one, ways_of
-from tests.lua.plain_ways import Situation, claims_of
+from tests.lua.plain_ways import Situation
 from tests.lua.scenarios.bounding import bound
 from tests.lua.test_turn_ways import NewBench, end_of, leaves_as_it_is
 from tests.lua.ways import limit
@@ -24,14 +25,16 @@ ALONE, WITHOUT = turns_of_one()
 _, LONG = ways_of("turn")
 
 
-def nothing_to_claim(bench: Bench) -> Operation[TurnReply]:
-    bench.register("w1")
-    bench.claim_one("a", "w2")
-    return bench.turn_op("w1", 1)
+def wants_one(situation: Situation) -> Situation:
+    """Return a situation of the other ways in which the worker wants no more than one task."""
 
+    @wraps(situation)
+    def narrowed(bench: Bench) -> Operation[TurnReply]:
+        operation = situation(bench)
+        worker, token, seq, _, *rest = operation.args
+        return operation._replace(args=(worker, token, seq, 1, *rest))
 
-def nothing_to_claim_silent(bench: Bench) -> Operation[TurnReply]:
-    return plain.silent(nothing_to_claim(bench))
+    return narrowed
 
 
 def one_of_the_last_list(bench: Bench) -> Operation[TurnReply]:
@@ -60,13 +63,6 @@ def one_of_several_lists_silent(bench: Bench) -> Operation[TurnReply]:
 def a_large_one(bench: Bench) -> Operation[TurnReply]:
     bench.register("w1")
     bench.submit(task("a", body="a" * 600_000), task("b", body="b" * 600_000))
-    return bench.turn_op("w1", 1)
-
-
-def the_clock_has_gone_back(bench: Bench) -> Operation[TurnReply]:
-    claims_of(bench, "a", "b")
-    bench.submit_ids("c")
-    bench.move_clock(-3600)
     return bench.turn_op("w1", 1)
 
 
@@ -101,26 +97,20 @@ def a_completion_that_a_foreign_key_waits_for(bench: Bench) -> Operation[TurnRep
     return operation
 
 
-def something_is_due_later(bench: Bench) -> Operation[TurnReply]:
-    claim = bench.claim_one("a")
-    bench.submit(task("b", due=bench.at(60)), task("c"))
-    return bench.turn_op("w1", 1, [settle(claim)])
-
-
 SITUATIONS: tuple[Situation, ...] = (
-    nothing_to_claim,
-    nothing_to_claim_silent,
+    wants_one(plain.empty_lists),
+    wants_one(plain.empty_lists_silent),
     one_of_the_last_list,
     one_of_several_lists,
     one_of_several_lists_silent,
     a_large_one,
-    the_clock_has_gone_back,
+    wants_one(plain.the_clock_has_gone_back),
     a_completion_and_nothing_to_claim,
     a_completion_of_one_that_serves_no_lists,
     a_completion_beside_work_for_others,
     a_completion_that_two_wait_for,
     a_completion_that_a_foreign_key_waits_for,
-    something_is_due_later,
+    wants_one(plain.something_is_due_later),
     plain.one_new_task,
     plain.numbers_are_left_out,
     plain.one_completion,
@@ -199,35 +189,6 @@ def somebody_waits_for_room(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 1)
 
 
-def a_paused_list(bench: Bench) -> Operation[TurnReply]:
-    bench.register("w1")
-    bench.submit_ids("a")
-    bench.run(bench.protocol.pause(True, ["normal"]))
-    return bench.turn_op("w1", 1)
-
-
-def a_tombstone(bench: Bench) -> Operation[TurnReply]:
-    unusual.a_tombstone(bench)
-    return bench.turn_op("w1", 1)
-
-
-def one_that_has_run_before(bench: Bench) -> Operation[TurnReply]:
-    unusual.one_that_has_run_before_waits(bench)
-    return bench.turn_op("w1", 1)
-
-
-def something_is_due(bench: Bench) -> Operation[TurnReply]:
-    bench.register("w1")
-    bench.submit(task("b", due=bench.at(10)))
-    bench.move_clock(10)
-    return bench.turn_op("w1", 1)
-
-
-def a_suspect_waits(bench: Bench) -> Operation[TurnReply]:
-    unusual.a_suspect_waits(bench)
-    return bench.turn_op("w1", 1)
-
-
 def a_group(bench: Bench) -> Operation[TurnReply]:
     bench.register("w1")
     bench.submit(task("a", group="g"))
@@ -244,14 +205,6 @@ def a_stray(bench: Bench) -> Operation[TurnReply]:
 def the_task_that_ends_is_the_stray(bench: Bench) -> Operation[TurnReply]:
     claim = bench.claim_one("a")
     unusual.pushed(bench, "a")
-    return bench.turn_op("w1", 1, [settle(claim)])
-
-
-def something_is_to_be_forgotten(bench: Bench) -> Operation[TurnReply]:
-    bench.end("w1", settle(bench.claim_one("a")))
-    bench.expire("a")
-    claim = bench.claim_one("b")
-    bench.move_clock(120)
     return bench.turn_op("w1", 1, [settle(claim)])
 
 
@@ -272,15 +225,15 @@ LEFT: tuple[Situation, ...] = (
     one_that_holds_a_permit,
     a_limit_in_bytes,
     somebody_waits_for_room,
-    a_paused_list,
-    a_tombstone,
-    one_that_has_run_before,
-    something_is_due,
-    a_suspect_waits,
+    wants_one(unusual.a_list_is_paused),
+    wants_one(unusual.a_tombstone),
+    wants_one(unusual.one_that_has_run_before_waits),
+    wants_one(unusual.something_is_due),
+    wants_one(unusual.a_suspect_waits),
     a_group,
     a_stray,
     the_task_that_ends_is_the_stray,
-    something_is_to_be_forgotten,
+    wants_one(plain.something_is_to_be_forgotten),
     the_fence_of_another_turn,
     one_that_told_of_its_progress,
     unusual.a_worker_that_nobody_knows,

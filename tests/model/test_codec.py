@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 from taskq.errors import CorruptTask, InvalidTask
 from taskq.model import codec
-from taskq.model.codec import MAX_DEPTH, checksum, decode, decode_at, encode, encode_string, too_deep
+from taskq.model.codec import (
+    MAX_DEPTH,
+    checksum,
+    checksums,
+    decode,
+    decode_at,
+    encode,
+    encode_each,
+    encode_string,
+    too_deep,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -36,6 +46,21 @@ def encodable(value: Any) -> bool:
 def test_what_json_can_say_comes_back(value: Any) -> None:
     assert decode(encode(value, "payload"), "payload") == value
     assert decode(encode(value, "payload").encode(), "payload") == value
+
+
+@given(st.lists(JSON.filter(encodable), max_size=4))
+def test_many_are_encoded_as_each_of_them(values: list[Any]) -> None:
+    texts = [encode(value, "payload") for value in values]
+    assert encode_each(values, "payload") == texts
+    assert checksums(texts) == [checksum(text) for text in texts]
+
+
+@pytest.mark.parametrize("value", ["\ud800", [[]], math.nan, {1, 2}])
+def test_one_of_many_that_cannot_be_encoded(value: Any) -> None:
+    deep = value == [[]]
+    value = nested(MAX_DEPTH + 1) if deep else value
+    with pytest.raises(InvalidTask, match="nested too deeply" if deep else "the payload is not JSON"):
+        encode_each([1, value], "payload")
 
 
 @given(JSON.filter(encodable), st.text(max_size=5))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from taskq.errors import CorruptTask, InvalidTask, PayloadTooLarge
 from taskq.model.codec import checksum
-from taskq.model.envelope import from_envelope, to_envelope
+from taskq.model.envelope import from_envelope, to_envelope, to_plain_envelopes
 from taskq.model.task import AgentTask, Task, alike
 from taskq.states import TaskPriority, TaskType
 
@@ -157,6 +157,34 @@ class TestEnvelope:
         assert to_envelope(task, size)
         with pytest.raises(PayloadTooLarge, match=rf"{size:,} bytes, more than the {size - 1:,} allowed"):
             to_envelope(task, size - 1)
+
+    def test_many_are_as_each_of_them_is(self) -> None:
+        payloads: list[Any] = [None, {"n": 1}, "Grüße", '"payload":', "x" * 5000, [[[1.5]]], {"a": "\x00\x7f"}]
+        for some in (payloads, payloads[:1], [payloads[1]] * 100, []):
+            tasks = [Task(task_type=f"t{n % 2}", payload=payload) for n, payload in enumerate(some)]
+            assert to_plain_envelopes(tasks, LIMIT) == [to_envelope(task, LIMIT) for task in tasks]
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"priority": "high"}, {"queue": "mail"}, {"timeout": 2}, {"expires_in": 2}, {"result_ttl": 2},
+            {"version": 2}, {"max_retries": 0}, {"retry_delay": 1}, {"unique_key": "k"}, {"ordering_key": "k"},
+            {"group_key": "k"}, {"limit_keys": ["k"]}, {"depends_on": ["other"]}, {"metadata": {"a": 1}},
+        ],
+        ids=lambda options: next(iter(options)),
+    )  # fmt: skip
+    def test_what_says_more_is_no_plain_envelope(self, options: dict[str, Any]) -> None:
+        assert to_plain_envelopes([Task(), Task(**options)], LIMIT) is None
+
+    def test_of_many_the_one_that_cannot_be_stored_is_named(self) -> None:
+        tasks = [Task(payload=payload) for payload in ("a", "€" * 1000, "b")]
+        size = len(to_envelope(tasks[1], LIMIT).encode())
+        assert to_plain_envelopes(tasks, size) is not None
+        with pytest.raises(PayloadTooLarge, match=rf"task {tasks[1].task_id} is {size:,} bytes"):
+            to_plain_envelopes(tasks, size - 1)
+        for payload, message in (({"a": {1}}, r"payload\['a'\] is a set"), (float("nan"), "payload is nan")):
+            with pytest.raises(InvalidTask, match=message):
+                to_plain_envelopes([Task(), Task(payload=payload)], LIMIT)
 
     def test_metadata_that_is_no_json(self) -> None:
         with pytest.raises(InvalidTask, match="the metadata is not JSON"):

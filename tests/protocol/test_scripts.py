@@ -1,4 +1,4 @@
-"""The loader: a script, its header and its caller must agree, or the package cannot be imported."""
+"""The loader: a script, its header and its caller must agree, or it is not loaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from taskq.errors import ProtocolError
 from taskq.protocol import scripts
 from taskq.protocol.operations import ARGUMENTS, SCRIPTS, load_scripts
-from taskq.protocol.scripts import load, parse_header
+from taskq.protocol.scripts import Scripts, load, parse_header
 
 GOOD = """\
 -- give: hand something over
@@ -182,6 +182,23 @@ def test_a_full_server_refuses_what_adds() -> None:
     assert may_not == {"submit", "fire", "replay", "checkpoint", "fanout", "graph", "commit", "signal", "exchange"}
 
 
+def test_each_is_loaded_when_it_is_asked_for(folder: Path) -> None:
+    some = Scripts({"give": " ".join(ARGV), "gone": "id"}, "read_clock")
+    assert (list(some), len(some)) == (["give", "gone"], 2)
+    assert some["give"] is some["give"]
+    with pytest.raises(ProtocolError, match="takes id count rest\\*, its caller passes id"):
+        Scripts({"give": "id"}, "read_clock")["give"]
+    with pytest.raises(KeyError):
+        some["another"]
+
+
+def test_what_is_installed_under_a_running_process_is_not_loaded(folder: Path) -> None:
+    scripts.keep_texts()
+    edit(folder, "return 0", "return 9")
+    assert load("give", ARGV).source.endswith("return 0\n")
+
+
 def test_every_file_is_loaded() -> None:
+    assert {name: script.name for name, script in SCRIPTS.items()} == {name: name for name in ARGUMENTS}
     files = {path.name.removesuffix(".lua") for path in scripts.LUA.iterdir() if path.name.endswith(".lua")}
     assert files == ARGUMENTS.keys()

@@ -147,9 +147,9 @@ class TestRun:
         assert run.deadline_ms == 3_600_000 + 600_000
         assert FULL.metadata == {"owner": "ops"}
 
-    @pytest.mark.parametrize("keys", [{"unique_key": "k"}, {"ordering_key": "k"}])
+    @pytest.mark.parametrize("keys", [{"unique_key": "k"}, {"ordering_key": "k"}, {"depends_on": ["a"]}])
     def test_a_template_cannot_have_keys(self, keys: dict[str, Any]) -> None:
-        with pytest.raises(InvalidTask, match=f"cannot have an? {next(iter(keys))}"):
+        with pytest.raises(InvalidTask, match=f"cannot have (an? )?{next(iter(keys))}"):
             template_of(Task(**keys))
 
     def test_a_template_is_a_task(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import redis
 
+from taskq import AsyncTaskQueue, Task
 from taskq.errors import ServerError, ServerUnavailable
 from taskq.protocol.operations import Protocol
 from taskq.protocol.submits import Submission
@@ -124,17 +126,17 @@ def test_the_first_of_many_leave_while_the_loop_makes_the_others(
         return int(redis_client.scard(protocol.keys.root + "status:pending"))
 
     async def story(transport: AsyncTransport) -> None:
-        await transport.run(protocol.stats())
+        await transport.run(submit(protocol, "before"))  # the server knows the script
 
         async def look() -> None:
-            eventually(lambda: stored() >= 25, what="the first tasks, while nothing else runs on the loop")
+            eventually(lambda: stored() >= 26, what="the first tasks, while nothing else runs on the loop")
 
         first = [transport.run(submit(protocol, f"a{n}")) for n in range(30)]
         last = [transport.run(submit(protocol, f"b{n}")) for n in range(30)]
         await asyncio.gather(*first, look(), *last)
 
     tell(story)
-    assert stored() == 60
+    assert stored() == 61
 
 
 def test_in_an_outage_each_call_ends_at_its_own_deadline(tell: Tell, protocol: Protocol, proxy: Proxy) -> None:
@@ -216,6 +218,44 @@ def test_one_transport_may_live_in_one_loop_after_another(
         return await asyncio.wait_for(transport.run(submit(protocol, name)), 10)
 
     assert [asyncio.run(once(name)).ids for name in ("a", "b", "c")] == [("a",), ("b",), ("c",)]
+
+
+def test_a_loop_that_was_closed_with_waits_leaves_the_client_usable(settings: Settings) -> None:
+    """Whoever closes a loop without cancelling what runs on it: the next loop must not wait for the former one."""
+    queue = AsyncTaskQueue(settings=settings)
+    left: list[asyncio.Task[Any]] = []
+
+    async def leave_a_wait() -> str:
+        task_id = await queue.submit_task(Task(task_type="note"))
+        left.append(asyncio.create_task(queue.wait_for_result(task_id)))
+        await asyncio.wait(left, timeout=0.1)
+        return task_id
+
+    async def go_on(task_id: str) -> tuple[str, str]:
+        wait = asyncio.create_task(queue.wait_for_result(task_id, timeout=20))
+        cancel = asyncio.create_task(queue.cancel_task(task_id))
+        await asyncio.sleep(0)
+        gc.collect()  # what is left of the former loop must not end what is on its way
+        await cancel
+        return (await wait)["status"], (await queue.get_task_status(task_id))["status"]
+
+    loop = asyncio.new_event_loop()
+    task_id = loop.run_until_complete(leave_a_wait())
+    loop.close()
+    left.clear()
+    assert asyncio.run(asyncio.wait_for(go_on(task_id), 20)) == ("cancelled", "cancelled")
+    gc.collect()
+
+
+def test_another_loop_is_told_that_the_client_is_in_use(settings: Settings) -> None:
+    queue, task = AsyncTaskQueue(settings=settings), Task(task_type="note")
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(queue.submit_task(task))
+    with pytest.raises(RuntimeError, match="in use on another event loop"):
+        asyncio.run(asyncio.wait_for(queue.submit_task(task), 20))
+    loop.run_until_complete(queue.close())
+    loop.close()
+    assert asyncio.run(asyncio.wait_for(queue.submit_task(task), 20)) == task.task_id
 
 
 def test_a_server_that_does_not_know_the_scripts(tell: Tell, protocol: Protocol, redis_client: redis.Redis) -> None:

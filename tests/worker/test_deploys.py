@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,6 +108,23 @@ def test_a_newer_version_is_left_to_those_who_know_it_and_an_older_one_is_made_t
     newest = worker_of(queue, "newest", {"mail": 3})
     assert newest.run_until_empty() == 1
     assert queue.get_task_result(third)["result"] == ["newest", 3]  # type: ignore[index] - it has completed
+
+
+def test_a_copy_of_a_task_that_was_made_to_fit_is_not_made_to_fit_again(queue: TaskQueue) -> None:
+    seen: list[Any] = []
+
+    def mail(task: Task) -> None:
+        seen.append((task.version, task.payload))
+        if len(seen) == 1:
+            queue.submit_task(replace(task, task_id="copy"))
+
+    worker = TaskWorker(queue)
+    worker.register_handler("mail", mail, version=3)
+    for version in (1, 2):
+        worker.register_upcast("mail", version, lambda payload: payload + 1)
+    queue.submit_task(Task(task_type="mail", payload=0))
+    assert worker.run_until_empty() == 2
+    assert seen == [(3, 2), (3, 2)]
 
 
 def test_without_an_up_caster_an_older_version_is_passed_over(queue: TaskQueue) -> None:

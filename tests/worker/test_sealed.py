@@ -215,6 +215,43 @@ def test_a_forged_schedule_is_not_fired(sealed: TaskQueue, redis_client: redis.R
     assert set(ran) == {SECRET}
 
 
+@pytest.mark.parametrize(
+    ("former", "present", "last"),
+    [
+        ((OLD,), (NEW, OLD), (NEW,)),
+        ((), (NEW,), (NEW,)),
+    ],
+    ids=["a key is replaced", "encryption begins"],
+)
+def test_a_schedule_that_is_added_again_needs_no_older_key(
+    open_queue: Callable[..., TaskQueue],
+    redis_client: redis.Redis,
+    prefix: str,
+    former: tuple[bytes, ...],
+    present: tuple[bytes, ...],
+    last: tuple[bytes, ...],
+) -> None:
+    """It keeps its beat and its last slot; before, the text under the older key stayed as long as it said the same."""
+
+    def scheduler(keys: tuple[bytes, ...]) -> TaskScheduler:
+        ring = ",".join(map(text_of, keys))
+        named = {"encryption_keys": ring} | ({"signing_keys": ring} if former else {})
+        return TaskScheduler(open_queue(**named if keys else {}))
+
+    task = Task(task_type="note", payload=SECRET)
+    scheduler(former).schedule_every("often", 0.1, task)
+    eventually(scheduler(former).run_once, what="a slot")
+    before = scheduler(former).pause_schedule("often")
+
+    added = scheduler(present).schedule_every("often", 0.1, task)
+
+    (shown,) = scheduler(last).list_schedules()
+    assert SECRET not in (redis_client.hget(f"{prefix}:schedules", "often") or "")
+    assert (shown.problem, shown.last_run) == (None, before.last_run)
+    assert before.last_run is not None
+    assert shown == added
+
+
 def test_errors_are_one_tree() -> None:
     assert issubclass(BadSignature, CorruptTask)
     assert issubclass(CannotDecrypt, CorruptTask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 import time
@@ -12,7 +13,11 @@ from taskq.protocol.operations import SCRIPTS
 
 WIRE_ACTIONS = ("cut", "lose", "hang", "delay", "answer")
 PROCESS_ACTIONS = ("before", "after")
-_SCRIPT_NAMES = {script.sha.encode(): name for name, script in SCRIPTS.items()}
+
+
+@functools.cache
+def _script_names() -> dict[bytes, str]:
+    return {script.sha.encode(): name for name, script in SCRIPTS.items()}
 
 
 def name_of(request: list[bytes]) -> str:
@@ -22,7 +27,7 @@ def name_of(request: list[bytes]) -> str:
         sha = (
             request[1] if command == "EVALSHA" else hashlib.sha1(request[1], usedforsecurity=False).hexdigest().encode()
         )
-        return _SCRIPT_NAMES.get(sha, command)
+        return _script_names().get(sha, command)
     return command
 
 
