@@ -51,6 +51,10 @@ class History:
         self.zero_ms = bench.now_ms()
         # few, so that they meet, and others in each history
         self.types, self.keys = self.dice.sample(TYPES, 2), self.dice.sample(KEYS, 4)
+        # in one of four nothing but keys of one name is counted, so that tasks hold them alone
+        self.lone = seed % 4 == 3
+        if self.lone:
+            self.keys = [f"b:{n}" for n in range(6)]
         self.outcomes = self.dice.choice([OUTCOMES, ("complete", "complete", "retry", "fail", "release")])
         self.held: dict[str, Claim] = {}
         self.lost: list[Claim] = []
@@ -215,7 +219,7 @@ class History:
     # -- an operator --
 
     def limit(self) -> None:
-        name = self.dice.choice([*LIMITED, *self.rules.limits, *self.rules.limits])
+        name = "b" if self.lone else self.dice.choice([*LIMITED, *self.rules.limits, *self.rules.limits])
         limit = self.dice.choice(
             [
                 None,
@@ -230,6 +234,8 @@ class History:
 
     def circuit(self) -> None:
         circuit = self.dice.choice(CIRCUITS)
+        if self.lone:
+            return
         if circuit.name not in self.rules.circuits:
             self.send(self.bench.protocol.set_circuit(circuit))
             self.rules.circuits[circuit.name] = circuit
@@ -246,6 +252,8 @@ class History:
 
     def pause_type(self) -> None:
         key = f"type:{self.dice.choice(self.types)}"
+        if self.lone:
+            return
         self.send(self.bench.protocol.gate(key not in self.rules.closed_types, key))
         self.rules.closed_types ^= {key}
 
