@@ -65,6 +65,14 @@ def one_comes_whose_key_others_hold(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 2, [settle(second), settle(first)])
 
 
+def one_comes_whose_key_two_hold(bench: Bench) -> Operation[TurnReply]:
+    """And nobody ends."""
+    bench.run(two_come_with_the_same_key(bench))
+    set_limit(bench, "k", 3)
+    bench.submit(task("a", limits="k:5"), task("b", limits="k:8"))
+    return bench.turn_op("w1", 2)
+
+
 def those_with_numbers_go_and_others_come(bench: Bench) -> Operation[TurnReply]:
     claims = bench.run(two_come_with_the_same_key(bench)).claims
     bench.submit(task("a", limits="k:8"), task("b", limits="k:9"))
@@ -72,9 +80,9 @@ def those_with_numbers_go_and_others_come(bench: Bench) -> Operation[TurnReply]:
 
 
 def one_of_another_name_comes(bench: Bench) -> Operation[TurnReply]:
+    """Which has no limit."""
     claims = lone(bench)
-    set_limit(bench, "other", 2)
-    bench.submit(task("a", limits="k:8"), task("b", limits="other:9"), task("c", limits="k:9"))
+    bench.submit(task("a", limits="k:8"), task("b", limits="l:9"), task("c", limits="k:9"))
     return bench.turn_op("w1", 3, [settle(claim) for claim in claims[:2]])
 
 
@@ -121,6 +129,7 @@ LONE: tuple[Situation, ...] = (
     one_comes_whose_key_another_one_holds,
     two_come_with_the_same_key,
     one_comes_whose_key_others_hold,
+    one_comes_whose_key_two_hold,
     those_with_numbers_go_and_others_come,
     one_of_another_name_comes,
     one_of_another_type_or_with_two_keys_comes,

@@ -266,13 +266,15 @@ def evict_a_probe(bench: Bench) -> Operation[Any]:
     return bench.protocol.evict("w1", False, 100, LIMITS)
 
 
-def settle_gives_a_key_back(bench: Bench) -> Operation[Any]:
-    return bench.protocol.settle([settle(claim) for claim in lone(bench)])
+def settle_gives_a_key_back_after_its_limit_is_gone(bench: Bench) -> Operation[Any]:
+    claims = lone(bench)
+    bench.run(bench.protocol.remove_limit("k"))
+    return bench.protocol.settle([settle(claim) for claim in claims])
 
 
 SCENARIOS: tuple[Scenario, ...] = (
     nobody_comes,
-    settle_gives_a_key_back,
+    settle_gives_a_key_back_after_its_limit_is_gone,
     submit_limited,
     turn_meets_a_full_limit,
     turn_meets_a_full_window,

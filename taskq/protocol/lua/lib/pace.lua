@@ -14,7 +14,7 @@ local function limit_in(text)
   return {most = tonumber(most), kind = kind, starts = tonumber(starts), period = tonumber(period), burst = tonumber(burst)}
 end
 
--- Returns how many may start now, and when it is one more than that, if the time is known.
+-- One with a rate: returns how many may start now, and when it is one more than that, if the time is known.
 local function starts_left(key, limit)
   if limit.kind == 'bucket' then
     -- the time at which it is full again: later than it can be, the clock was set back
@@ -23,16 +23,14 @@ local function starts_left(key, limit)
     full_at[key] = full
     local tokens = math.floor((now - full) / step + limit.burst + 0.000001)
     return tokens, math.ceil(full + (tokens + 1 - limit.burst) * step)
-  elseif limit.kind == 'window' then
-    local past, first = 0, nil
-    for _, start in ipairs(call('LRANGE', STARTS .. key, '0', '9')) do
-      start = tonumber(start) or 0
-      -- later than now: the clock was set back
-      if start <= now - limit.period or start > now + 1000 then past = past + 1 else first = first or start end
-    end
-    return limit.starts - call('LLEN', STARTS .. key) + past, first and first + limit.period
   end
-  return 1 / 0
+  local past, first = 0, nil
+  for _, start in ipairs(call('LRANGE', STARTS .. key, '0', '9')) do
+    start = tonumber(start) or 0
+    -- later than now: the clock was set back
+    if start <= now - limit.period or start > now + 1000 then past = past + 1 else first = first or start end
+  end
+  return limit.starts - call('LLEN', STARTS .. key) + past, first and first + limit.period
 end
 
 -- a start for each of some tasks for which there is room

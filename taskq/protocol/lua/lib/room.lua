@@ -41,8 +41,8 @@ local function room(key)
     if some_alone == nil then some_alone = call('EXISTS', SOLE) == 1 end
     if some_alone then count = count + call('SISMEMBER', SOLE, key) end
     if limit.most - count < free then free = limit.most - count end
-    if limit.kind == '-' then return free, again, held end
   end
+  if limit.kind == '-' then return free, again, held end
   local starts, when = starts_left(key, limit)
   return math.min(free, starts), math.max(when or again, now + 1), held
 end

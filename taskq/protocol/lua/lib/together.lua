@@ -99,8 +99,8 @@ local function exchange_permits(names, total, before, leaves, comes, exact)
     fields[n] = number and tonumber(number) or not rules[n] and -1 or 0
     asks, plain = asks or fields[n] > 0, plain and not rates and fields[n] > 0
   end
+  -- of another type it has no keys
   local found, alone = {}, some_alone and redis.pcall('SMISMEMBER', SOLE, unpack(names, 1, total)) or {}
-  if alone.err then return nil end
   plain = plain and not some_alone
   if asks then
     if total > 2 then names[total + 1] = '@' end
