@@ -14,6 +14,9 @@ TOGETHER := -n $(JOBS) --dist worksteal
 # Which Python makes the environment; `make PYTHON=/path/to/python ...` chooses one.
 PYTHON ?=
 
+# The tests start some thousand processes; without bytecode each would compile all of taskq anew, for a fifth of a second.
+unexport PYTHONDONTWRITEBYTECODE
+
 # An environment of another folder (this one was moved or copied) or of a Python that is gone is made anew.
 ifneq ($(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c 'print("ok")' 2>/dev/null),ok)
 $(shell rm -f $(VENV)/.made)

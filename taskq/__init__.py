@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         UnsupportedServer,
         UntrustedServer,
         WorkerNotFound,
+        WrongArguments,
     )
     from taskq.handle import AsyncTaskHandle, TaskHandle
     from taskq.model.bound import OnFull, QueueLimit
@@ -184,6 +185,7 @@ _HOME = {
     "WorkerNotFound": "taskq.errors",
     "WorkerOptions": "taskq.worker",
     "WorkerPool": "taskq.worker",
+    "WrongArguments": "taskq.errors",
     "batch_handler": "taskq.agent",
     "get_task_queue": "taskq.current",
 }
@@ -281,6 +283,7 @@ __all__ = [
     "WorkerNotFound",
     "WorkerOptions",
     "WorkerPool",
+    "WrongArguments",
     "batch_handler",
     "get_task_queue",
 ]

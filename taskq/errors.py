@@ -23,8 +23,12 @@ class SchemaMismatch(InvalidTask):
     """The data does not fit the schema of its channel or type; the message names the first place where it does not."""
 
 
+class WrongArguments(InvalidTask, TypeError):
+    """A decorated function cannot be called with these arguments; the message says why, and what it takes."""
+
+
 class TaskConflict(TaskqError):
-    """A different task is already stored under the same id."""
+    """Under the same id a different task is stored, or a cancelled one still stands in a list."""
 
 
 class DuplicateTask(TaskqError):

@@ -14,7 +14,8 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from taskq.errors import InvalidTask, SchemaMismatch
 from taskq.middleware import Middleware
-from taskq.model.names import check_name, check_version
+from taskq.model.arguments import Arguments, Misfit, arguments_of
+from taskq.model.names import check_name, check_version, plain_type
 from taskq.model.retry import Discard, RetryPolicy
 from taskq.model.schema import Shape, shape_of
 from taskq.model.task import Task
@@ -42,6 +43,7 @@ class HandlerSpec:
         version: of the payloads that it takes.
         upcasts: what is done to the payload before, in this order: makes one of an older version fit.
         defaults: of the ``Task``, where a decorated function has some.
+        arguments: what the function takes, if it ``spreads`` and that can be told without a call.
     """
 
     task_type: str
@@ -53,15 +55,22 @@ class HandlerSpec:
     version: int = 1
     upcasts: tuple[Callable[[Any], Any], ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    arguments: Arguments | None = field(default=None, compare=False)
 
     def call(self, task: Task, ctx: Any) -> Any:
-        """Call the function as it wants to be called; returns an awaitable if ``is_async``."""
+        """Call the function as it wants to be called; returns an awaitable if ``is_async``.
+
+        Raises:
+            Misfit: if it cannot be called with what the payload holds.
+        """
         if self.upcasts:
             for upcast in self.upcasts:
                 task.payload = upcast(task.payload)
             task.version = self.version  # a copy that the handler submits is not made to fit once more
         if self.spreads:
             args, kwargs = spread(task.payload)
+            if self.arguments is not None:
+                self.arguments.check(args, kwargs, Misfit)
             return self.function(ctx, *args, **kwargs) if self.wants_context else self.function(*args, **kwargs)
         return self.function(task, ctx) if self.wants_context else self.function(task)
 
@@ -113,7 +122,7 @@ class Registry:
             InvalidTask: if the name, the function or the schema cannot be used.
             SettingsError: if the library for the schema is not installed.
         """
-        name = check_name(str(task_type), "task type")
+        name = plain_type(task_type)
         if schema is not None:
             self.set_schema(name, schema)
         if not callable(function):
@@ -144,7 +153,7 @@ class Registry:
             raise InvalidTask(f"the up-caster of {task_type!r} is a {type(function).__name__}, not a function")
         if is_async(function):
             raise InvalidTask(f"the up-caster of {task_type!r} is async: nobody awaits it. Make it a plain function")
-        self._upcasts[check_name(str(task_type), "task type"), check_version(from_version)] = function
+        self._upcasts[plain_type(task_type), check_version(from_version)] = function
 
     def set_schema(self, task_type: str, schema: Any) -> None:
         """Say what the payload of a type has to look like: it is checked at every submit here, and before every run.
@@ -157,7 +166,7 @@ class Registry:
             InvalidTask: if the name or the schema cannot be used.
             SettingsError: if the library for it is not installed.
         """
-        name = check_name(str(task_type), "task type")
+        name = plain_type(task_type)
         self.shapes[name] = shape_of(schema, f"the task type {name}")
 
     def update(self, other: Registry) -> None:
@@ -276,22 +285,33 @@ class TaskDefinition(Generic[P, R, H, C]):
         task_type: the type under which workers know it.
         send: takes a ``Task`` and returns what ``delay`` returns: a handle, or for an async queue an awaitable of one.
         options: defaults of the ``Task``.
+        arguments: what ``delay`` takes; None: it is left to the run to tell.
     """
 
     def __init__(
-        self, function: Callable[C, R], task_type: str, send: Callable[[Task], H], options: dict[str, Any]
+        self,
+        function: Callable[C, R],
+        task_type: str,
+        send: Callable[[Task], H],
+        options: dict[str, Any],
+        arguments: Arguments | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._send = send
         self._options = options
+        self._arguments = arguments
         self.task_type = task_type
 
     def __call__(self, *args: C.args, **kwargs: C.kwargs) -> R:
         return self._function(*args, **kwargs)
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> H:
-        """Enqueue a call with these arguments and return its handle."""
+        """Enqueue a call with these arguments and return its handle.
+
+        Raises:
+            WrongArguments: if the function does not take them.
+        """
         return self._send(self.task(list(args), dict(kwargs)))
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> H:
@@ -314,10 +334,16 @@ class TaskDefinition(Generic[P, R, H, C]):
                 + (f": did you mean {likely[0]!r}?" if likely else "")
                 + (_FOR_LATER if name in _LATER else "")
             )
-        return TaskDefinition(self._function, self.task_type, self._send, {**self._options, **options})
+        return TaskDefinition(self._function, self.task_type, self._send, {**self._options, **options}, self._arguments)
 
     def task(self, args: list[Any], kwargs: dict[str, Any]) -> Task:
-        """Return the ``Task`` of a call, not submitted yet."""
+        """Return the ``Task`` of a call, not submitted yet.
+
+        Raises:
+            WrongArguments: if the function does not take these arguments.
+        """
+        if self._arguments is not None:
+            self._arguments.check(args, kwargs)
         payload = {"args": args, "kwargs": kwargs}
         return Task(task_type=self.task_type, payload=payload, **self._options)
 
@@ -349,6 +375,7 @@ def define(
     """Register a decorated function and return its definition."""
     name = check_name(options.name or _type_of(function), "task type")
     Task(task_type=name, **defaults)  # a wrong default is better reported where it stands
+    arguments = arguments_of(function, after_context=options.pass_ctx)
     registry.add(
         HandlerSpec(
             name,
@@ -359,6 +386,7 @@ def define(
             policy=options.policy,
             version=defaults.get("version", 1),
             defaults=defaults,
+            arguments=arguments,
         )
     )
-    return TaskDefinition(function, name, send, defaults)
+    return TaskDefinition(function, name, send, defaults, arguments)

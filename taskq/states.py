@@ -91,6 +91,7 @@ class Outcome(StrEnum):
     WAIT = "wait"
     PASS = "pass"  # noqa: S105 - a word, no password
     CANCEL = "cancel"
+    EXPIRE = "expire"
 
 
 # Every way a task can move. docs/states.md is written from this table and a test compares them.
@@ -119,6 +120,7 @@ TRANSITIONS: dict[tuple[TaskStatus | None, str], tuple[TaskStatus, ...]] = {
     (TaskStatus.WAITING, "unique"): (TaskStatus.PENDING, TaskStatus.SCHEDULED),
     (TaskStatus.WAITING, "cancel"): (TaskStatus.CANCELLED,),
     (TaskStatus.RUNNING, Outcome.CANCEL): (TaskStatus.CANCELLED,),
+    (TaskStatus.RUNNING, Outcome.EXPIRE): (TaskStatus.CANCELLED,),
     (TaskStatus.RUNNING, "reap"): (TaskStatus.PENDING, TaskStatus.FAILED),
     (TaskStatus.FAILED, "replay"): (TaskStatus.PENDING, TaskStatus.WAITING),
     (TaskStatus.CANCELLED, "replay"): (TaskStatus.PENDING, TaskStatus.WAITING),

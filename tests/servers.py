@@ -68,6 +68,12 @@ def local_binary(kind: str) -> Path | None:
     return Path(on_path) if on_path else None
 
 
+def kinds_to_try() -> list[str]:
+    """Return the kind that was asked for; if none was, all that this machine has."""
+    kind = wanted_kind()
+    return [other for other in KINDS if kind in (other, "auto") and local_binary(other)]
+
+
 def private_binary() -> Path:
     """Return the program for private servers.
 

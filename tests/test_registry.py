@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from taskq.errors import InvalidTask
+from taskq.errors import InvalidTask, WrongArguments
 from taskq.model.retry import RetryPolicy
 from taskq.model.task import Task, TaskPriority
 from taskq.registry import HandlerSpec, Registry, TaskDefinition, TaskOptions, define, spread
@@ -86,6 +86,7 @@ class TestRegister:
         ("task_type", "function", "message"),
         [
             ("a b", one, "task type"),
+            (None, one, "None cannot be used as a task type"),
             ("t", "one", "handler of 't' is a str, not a function"),
             ("t", none_at_all, r"takes 0 arguments: write it as fn\(task\) or fn\(task, ctx\)"),
             ("t", three, "takes 3 arguments"),
@@ -198,6 +199,21 @@ class TestDefine:
         self.define(awaited, options=TaskOptions("t", True, policy))
         spec = self.registry.get("t")
         assert spec == HandlerSpec("t", awaited, is_async=True, wants_context=True, spreads=True, policy=policy)
+
+    @pytest.mark.parametrize("call", ["delay", "submit"])
+    def test_wrong_arguments_are_told_where_they_stand(self, call: str) -> None:
+        add = self.define(lambda a, b=1: a + b, options=TaskOptions(name="add"))
+        for task in (add, add.options(priority="high")):
+            with pytest.raises(WrongArguments, match=r"unexpected keyword argument 'c'; it takes \(a, b=1\)"):
+                getattr(task, call)(2, c=3)
+        assert self.sent == []
+
+    def test_the_context_is_no_argument_of_a_caller(self) -> None:
+        add = self.define(lambda ctx, a: a, options=TaskOptions("add", pass_ctx=True))
+        add.delay(a=2)
+        with pytest.raises(WrongArguments, match="'ctx'"):
+            add.delay(ctx=1, a=2)
+        assert len(self.sent) == 1
 
     @pytest.mark.parametrize("defaults", [{"priority": "soon"}, {"timeout": 0}, {"max_retries": -1}])
     def test_a_wrong_default_is_told_where_it_stands(self, defaults: dict[str, Any]) -> None:

@@ -121,6 +121,7 @@ def _target(text: str) -> tuple[str, TaskPriority]:
 def _run(session: Session, jobs: OldJobs, *, dry_run: bool) -> None:
     for warning in jobs.remarks():
         session.note(warning)
+    session.starts_server = True
     queue = session.queue
 
     def total() -> int:

@@ -75,6 +75,7 @@ def add(session: Session, /, name: str, words: tuple[str, ...], **options: Any) 
     if tz is not None and cron is None:
         raise click.UsageError("--tz is the time zone of --cron; --every counts seconds and needs none.")
     task = build_task(words, known_types(options["handlers"]), **options)
+    session.starts_server = True
     scheduler = TaskScheduler(session.queue)
     if cron is not None:
         added = scheduler.schedule_cron(name, cron, task, tz=tz or "UTC")

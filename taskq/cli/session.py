@@ -17,11 +17,12 @@ import click
 from taskq.cli.options import GlobalFlags
 from taskq.cli.output import show, show_json, show_note
 from taskq.cli.program import EXIT_FAILED
-from taskq.errors import InvalidTask, SettingsError, TaskConflict
+from taskq.errors import EmbeddedServerError, InvalidTask, SettingsError, TaskConflict
 from taskq.logs import ConsoleLines
 from taskq.model.moment import iso_utc
 from taskq.queue import TaskQueue
 from taskq.settings import Settings, redact_url
+from taskq.transport.embedded import HOST, Probe, probe
 from taskq.transport.server_info import why_not_connected
 
 P = ParamSpec("P")
@@ -34,10 +35,15 @@ class Session:
 
     Args:
         flags: the global options.
+
+    Attributes:
+        starts_server: whether the queue may start the embedded server: a command that brings tasks sets it, one that
+            looks at what is there does not.
     """
 
     def __init__(self, flags: GlobalFlags) -> None:
         self.json = flags.json
+        self.starts_server = False
         self._cleanup = contextlib.ExitStack()
         flags.debug = (flags.log_level or "").upper() == "DEBUG"
         self._log_format_given = flags.log_format is not None
@@ -55,6 +61,8 @@ class Session:
         Raises:
             AccessDenied, SettingsError, EmbeddedServerError: if there is no usable server.
         """
+        if not self.starts_server:
+            self._need_a_server()
         self._cleanup.callback(_log_to_stderr(self.settings))
         queue = TaskQueue(settings=self.settings)
         self._cleanup.callback(queue.close)
@@ -65,6 +73,14 @@ class Session:
                 f"{self.settings.call_timeout_seconds:g} s, Ctrl+C ends it"
             )
         return queue
+
+    def _need_a_server(self) -> None:
+        settings = self.settings
+        if settings.redis_url is None and settings.embedded and probe(HOST, settings.embedded_port) is Probe.NOTHING:
+            raise EmbeddedServerError(
+                f"no server runs: REDIS_URL is not set, and nothing listens on {HOST}:{settings.embedded_port}. "
+                "`taskq worker`, `taskq submit` and `taskq server start` start one there, with the data of the last one"
+            )
 
     def note(self, message: str, kind: str = "note") -> None:
         """Say something on the standard error, beside the result."""

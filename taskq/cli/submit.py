@@ -101,6 +101,7 @@ def submit(session: Session, /, words: tuple[str, ...], **options: Any) -> None:
       cat order.json | taskq submit order -
       taskq submit shop.pay '{"order": 7}' --handlers shop:app
     """
+    session.starts_server = True
     delay, at = options["delay"], options["at"]
     if delay is not None and at is not None:
         raise click.UsageError("--delay and --at both say when to start: leave one of them out.")

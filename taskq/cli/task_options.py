@@ -99,6 +99,8 @@ def build_task(
     spec = None if registry is None else _declared(registry, task_type)
     if spec is not None and spec.spreads:  # as ``.delay`` sends it, and a schema wants it
         args, kwargs = spread(payload)
+        if spec.arguments is not None:
+            spec.arguments.check(args, kwargs)
         payload = {"args": args, "kwargs": kwargs}
     fields = {} if spec is None else dict(spec.defaults)
     said = (name for name in (*_FIELDS, *UNIQUENESS) if options.get(name) is not None)

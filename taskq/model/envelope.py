@@ -221,6 +221,7 @@ def unusual(task: Task) -> bool:
         task.timeout is not None
         or task.expires_in is not None
         or task.result_ttl is not None
+        or task.idempotency is not None
         or task.max_retries != MAX_RETRIES
         or task.retry_delay != RETRY_DELAY_SECONDS
         or bool(task.metadata)

@@ -14,6 +14,8 @@ from taskq.errors import InvalidTask
 
 MAX_SECONDS = 100 * 365 * 86_400
 """The longest length of time that is accepted: 100 years of 365 days."""
+END_OF_TIME_MS = 253_402_300_799_999
+"""The last moment that has a name, at the end of the year 9999."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)

@@ -112,10 +112,19 @@ def new_id() -> str:
     return first
 
 
+def plain_type(value: object) -> str:
+    """Return a task type, checked; a member of an enum of strings becomes plain text.
+
+    Raises:
+        InvalidTask: as ``check_name``.
+    """
+    return checked_type(str(value) if isinstance(value, str) else check_name(value, "task type"))
+
+
 # There are few types, and each stands in many tasks.
 @lru_cache(maxsize=256)
 def checked_type(name: str) -> str:
-    """Return a task type, checked.
+    """Return a task type that is plain text, checked.
 
     Raises:
         InvalidTask: as ``check_name``.

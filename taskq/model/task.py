@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from taskq.errors import InvalidTask
 from taskq.model.dependencies import check_depends_on
 from taskq.model.limit import check_limit_keys
-from taskq.model.moment import iso_utc, parse_iso, plain_seconds
-from taskq.model.names import check_keys, check_name, check_version, checked_type, in_words, new_id
+from taskq.model.moment import END_OF_TIME_MS, iso_utc, parse_iso, plain_seconds
+from taskq.model.names import check_keys, check_name, check_version, checked_type, in_words, new_id, plain_type
 from taskq.model.uniqueness import FIELDS, Uniqueness, UniquePolicy
 from taskq.states import TaskPriority, TaskType
 
@@ -99,10 +98,10 @@ class Task:
     fresh_id: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.task_type = checked_type(str(self.task_type))
+        self.task_type = checked_type(self.task_type) if type(self.task_type) is str else plain_type(self.task_type)
         if type(self.priority) is not TaskPriority:
             self.priority = TaskPriority.parse(self.priority)
-        if not self.task_id:
+        if self.task_id in ("", None):
             self.task_id = new_id()
             self.fresh_id = True
         else:
@@ -183,13 +182,18 @@ class Task:
                 if seconds == 0:
                     raise InvalidTask(f"{name} is {in_words(value)}: use a number of seconds above 0, or leave it out")
                 setattr(self, name, seconds)
+        # of the longest time that is accepted
+        if self.expires_in is not None and self.created_at > "9899" and (self.deadline_ms or 0) > END_OF_TIME_MS:
+            raise InvalidTask(
+                f"expires_in is {in_words(self.expires_in)} from {self.created_at}, past the year 9999: leave one out"
+            )
 
     @property
     def deadline_ms(self) -> int | None:
         """When the task expires, ms since the epoch; None if it never does."""
         if self.expires_in is None:
             return None
-        return int((datetime.fromisoformat(self.created_at) + timedelta(seconds=self.expires_in)).timestamp() * 1000)
+        return parse_iso(self.created_at) + round(self.expires_in * 1000)
 
 
 def AgentTask(**options: Any) -> Task:

@@ -8,6 +8,7 @@ overwrite become another one, so that who may add to a list may not delete it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
@@ -168,10 +169,11 @@ DUTIES: dict[Role, Duties] = {
 }
 
 
-def commands_of(script: Script) -> set[str]:
+@functools.cache
+def commands_of(script: Script) -> frozenset[str]:
     """Return the commands that stand in a script, as an ACL names them."""
     found = _CALL.findall(script.source)
-    return {f"{word}|{sub}".lower() if word == "PUBSUB" else word.lower() for word, sub in found}
+    return frozenset(f"{word}|{sub}".lower() if word == "PUBSUB" else word.lower() for word, sub in found)
 
 
 def families_of(script: Script) -> dict[str, bool]:
@@ -186,13 +188,14 @@ def families_of(script: Script) -> dict[str, bool]:
     return found
 
 
-def _uses(script: Script) -> list[tuple[str, str]]:
+@functools.cache  # several roles call it, and what it overwrites is asked apart
+def _uses(script: Script) -> tuple[tuple[str, str], ...]:
     """Return each use of a family in a script, with its command; the command is empty where it is not beside it."""
     text = script.source
     while (spread := _MORE_KEYS.sub(r"\1\2) \1", text)) != text:
         text = spread
     uses = [(command.lower(), _FAMILY_OF[suffix]) for command, suffix in _KEY.findall(text)]
-    return [(command, family) for command, family in uses if family != "events"]
+    return tuple((command, family) for command, family in uses if family != "events")
 
 
 def _overwritten(script: Script) -> set[str]:

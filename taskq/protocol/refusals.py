@@ -31,6 +31,8 @@ def refuse(portion: Sequence[Submission], reply: SubmitReply, max_length: int, s
             "submit later, use more keys, or raise TASKQ_MAX_QUEUE_LENGTH",
             stored,
         )
+    if reply.buried is not None:
+        raise buried(reply.buried, stored)
     if reply.bounded is not None:
         raise _queue_full(reply.bounded, stored)
     if reply.duplicate is not None:
@@ -68,6 +70,15 @@ def _queue_full(full: Bounded, stored: int) -> AccessDenied | QueueFull:
         f"{holds}{comes}{waited}: {so_far(stored)} stored. Start more workers, submit later, or raise its limit: "
         f"`taskq queue limit {queue} --max-{unit} N`",
         stored,
+    )
+
+
+def buried(task_id: str, stored: int) -> TaskConflict:
+    """Return the error of a submit of an id whose tombstone stands where it was not looked for."""
+    return TaskConflict(
+        f"the id {task_id} was that of a task which was cancelled while it waited, and its entry still stands in a "
+        f"list of another queue, or deep in a long one: {so_far(stored)} stored. The id is free again when a worker "
+        "has come to that entry, or the list was purged: start or resume what serves it, or leave task_id out"
     )
 
 

@@ -90,6 +90,7 @@ class SubmitReply(NamedTuple):
         crowded: the ordering key of which there are as many tasks as there may be, and how many; nothing was stored.
         bounded: the limit of a queue that is reached; nothing was stored.
         duplicate: position of a task whose unique key must not be held, and the id of who holds it; nothing was stored.
+        buried: an id whose tombstone stands somewhere else; nothing was stored.
     """
 
     ids: tuple[str, ...]
@@ -98,6 +99,7 @@ class SubmitReply(NamedTuple):
     crowded: tuple[str, int] | None = None
     duplicate: tuple[int, str] | None = None
     bounded: Bounded | None = None
+    buried: str | None = None
 
 
 def submit_words(tasks: Sequence[Submission]) -> tuple[int, int, list[Argument], Sequence[int]]:
@@ -147,6 +149,8 @@ def parse_submit(tasks: Sequence[Submission], order: Sequence[int], reply: list[
         return SubmitReply(
             (), bounded=Bounded(queue.decode(), held, most, on_full.decode(), wait_ms, unit.decode(), comes)
         )
+    if code == -6:
+        return SubmitReply((), buried=detail.decode())
     if code != 1:
         raise ProtocolError(f"submit answered {reply!r}")
     ids = [task.task_id for task in tasks]

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from taskq.errors import InvalidTask, TaskNotFound
+from taskq.flows import not_found
 from taskq.model.names import NAME
 from taskq.web.board import SPANS, Board
 from taskq.web.bulk import Jobs
@@ -67,7 +68,7 @@ class Views:
         wanted, cursor = Wanted.read(query), query.get("cursor", "")
         problem, page = "", None
         if task_id:
-            problem = f"There is no task {task_id[:140]}: it never existed under this prefix, or it was forgotten."
+            problem = f"T{str(not_found(task_id[:140]))[1:]}."
         try:
             page = await self._board.tasks(wanted, cursor)
         except InvalidTask as error:

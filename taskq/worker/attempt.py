@@ -12,6 +12,7 @@ from typing import Any
 
 from taskq.errors import BadSignature, CannotDecrypt, CorruptTask, InvalidTask, PayloadTooLarge, SchemaMismatch
 from taskq.middleware import Run
+from taskq.model.arguments import Misfit
 from taskq.model.crypto import hide, seal_of
 from taskq.model.envelope import from_envelope, unusual
 from taskq.model.moment import seconds_to_ms
@@ -23,6 +24,7 @@ from taskq.registry import HandlerSpec, Registry
 from taskq.settings import Settings
 from taskq.states import Outcome, TaskStatus
 from taskq.worker.notes import describe, storable, tell, too_large
+from taskq.worker.terms import PLAIN, Terms, terms_of
 
 log = logging.getLogger("taskq.worker")
 
@@ -71,6 +73,7 @@ class Attempt:
         claim: what the server handed out.
         task: the decoded envelope.
         spec: how to run it.
+        terms: what the envelope says of its run and its end: the handler may do with ``task`` what it likes.
         started: monotonic seconds.
         cancel_requested: somebody asked for its end.
         lost: the lease is over or the attempt was handed back; its outcome will not count.
@@ -85,6 +88,7 @@ class Attempt:
     claim: Claim
     task: Task
     spec: HandlerSpec
+    terms: Terms = PLAIN
     started: float = 0.0
     cancel_requested: bool = False
     lost: bool = False
@@ -100,10 +104,10 @@ class Attempt:
     @property
     def policy(self) -> RetryPolicy:
         """The policy of the handler, with what the task itself says of retries where it differs from the default."""
-        policy, task = self.spec.policy, self.task
+        policy, terms = self.spec.policy, self.terms
         return policy.for_task(
-            policy.max_retries if task.max_retries == MAX_RETRIES else task.max_retries,
-            policy.delay_seconds if task.retry_delay == RETRY_DELAY_SECONDS else task.retry_delay,
+            policy.max_retries if terms.max_retries == MAX_RETRIES else terms.max_retries,
+            policy.delay_seconds if terms.retry_delay == RETRY_DELAY_SECONDS else terms.retry_delay,
         )
 
     def cancel(self) -> None:
@@ -118,6 +122,7 @@ _COUNTED = {
     "fail": "failed",
     "retry": "retried",
     "cancel": "cancelled",
+    "expire": "cancelled",
     "snooze": "snoozed",
     "release": "released",
     "wait": "waited",
@@ -173,7 +178,7 @@ class Place:
             return {}
         return {
             "task_id": attempt.claim.task_id,
-            "type": attempt.task.task_type,
+            "type": attempt.spec.task_type,
             "attempt": attempt.claim.attempt,
             "worker": self.judge.worker_id,
         }
@@ -222,7 +227,7 @@ class Judge:
             why = f"CorruptTask: the stored envelope cannot be used: {error}"
             return self._end(claim, Outcome.FAIL, why, reason="corrupt")
         if expired:
-            return self._end(claim, Outcome.CANCEL, f"expired: it was to start within {task.expires_in:g} s")
+            return self._end(claim, Outcome.EXPIRE, f"expired: it was to start within {task.expires_in:g} s")
         if spec is None:
             word = f"{task.task_type}@{task.version}"
             delay_ms = round(PARK_SECONDS * 1000 * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
@@ -233,7 +238,7 @@ class Judge:
                 task.payload = shape.load(task.payload)
             except SchemaMismatch as error:
                 return self._end(claim, Outcome.FAIL, f"SchemaMismatch: {error}", reason="schema")
-        return Attempt(claim, task, spec)
+        return Attempt(claim, task, spec, terms_of(task))
 
     @property
     def worker_id(self) -> str:
@@ -273,21 +278,22 @@ class Judge:
                 f"the result is {len(body.encode()):,} bytes, more than the {self._max_bytes:,} allowed "
                 "(TASKQ_MAX_MESSAGE_SIZE): store it elsewhere and return a reference"
             )
-        ttl = attempt.task.result_ttl
+        terms = attempt.terms
+        ttl = terms.result_ttl
         ttl_ms = self._result_ttl_ms if ttl is None else seconds_to_ms(ttl, "result_ttl")
-        if attempt.task.idempotency is not None:  # whoever is told its id is to find the result
-            ttl_ms = max(ttl_ms, seconds_to_ms(attempt.task.idempotency, "idempotency"))
+        if terms.idempotency is not None:  # whoever is told its id is to find the result
+            ttl_ms = max(ttl_ms, seconds_to_ms(terms.idempotency, "idempotency"))
         return Settlement(claim.task_id, claim.fence, "complete", body, ttl_ms)
 
     def raised(self, attempt: Attempt, error: BaseException) -> Settlement:
         """Return the settlement of an attempt that raised, and log what a handler did not raise on purpose."""
         settlement = self._settled(attempt, error)
-        if attempt.timed_out or not isinstance(error, ControlFlow):
+        if attempt.timed_out or not isinstance(error, ControlFlow) or isinstance(error, Misfit):
             tell(attempt, settlement, error, self._seal)
         return settlement
 
     def _settled(self, attempt: Attempt, error: BaseException) -> Settlement:
-        claim, task = attempt.claim, attempt.task
+        claim = attempt.claim
         if attempt.committed:
             if not isinstance(error, ControlFlow):
                 log.warning("task %s had completed by ctx.commit when its handler raised %r", claim.task_id, error)
@@ -306,7 +312,7 @@ class Judge:
         if decision.verdict is Verdict.SNOOZE:
             said = storable(decision.reason[:_MAX_NOTE_CHARS])
             return Settlement(claim.task_id, claim.fence, Outcome.SNOOZE.value, said, decision.after_ms or 0)
-        note = describe(error, attempt.timed_out, task.timeout)
+        note = describe(error, attempt.timed_out, attempt.terms.timeout)
         if decision.verdict is Verdict.RETRY:
             delay_ms = decision.after_ms
             if delay_ms is None:
@@ -315,7 +321,7 @@ class Judge:
             return Settlement(claim.task_id, claim.fence, Outcome.RETRY.value, shown, delay_ms)
         if not isinstance(error, Discard):  # which says itself why it is the end
             note = f"{note}\n({decision.reason})"
-        return self._end(claim, Outcome.FAIL, note, attempt)
+        return self._end(claim, Outcome.FAIL, note, attempt, "arguments" if isinstance(error, Misfit) else None)
 
     def interrupted(self, attempt: Attempt) -> Settlement:
         """Return the settlement of a coroutine that was cancelled: on request, or by itself, which is a failure."""
@@ -348,7 +354,7 @@ class Judge:
             error=error,
             duration=time.monotonic() - attempt.started if attempt and attempt.started else None,
             worker_id=self._worker_id(),
-            attempts=claim.attempt,
+            attempts=claim.attempt - (outcome is Outcome.EXPIRE),
             completed_at_ms=self._now_ms(),
             reason=reason,
             seal=self._seal,

@@ -29,13 +29,18 @@ _SHOWN = ("completed", "failed", "retried", "cancelled", "snoozed", "parked", "r
 _WORDS = {"parked": "passed over"}
 
 
-def run_worker(settings: Settings, options: WorkerOptions, begin: Callable[[Supervisor], None] | None = None) -> int:
+def run_worker(
+    settings: Settings, options: WorkerOptions, begin: Callable[[Supervisor], str | None] | None = None
+) -> int:
     """Serve until stopped; return the exit code.
+
+    What it serves is said when the first process has loaded the handlers: if they cannot be loaded, the error stands
+    alone.
 
     Args:
         settings: which server and prefix.
         options: what to serve.
-        begin: called with the supervisor before it starts its processes.
+        begin: called with the supervisor before it starts its processes; may return a line more to say.
 
     Raises:
         TaskqError: if there is no usable server.
@@ -43,41 +48,51 @@ def run_worker(settings: Settings, options: WorkerOptions, begin: Callable[[Supe
     set_up_logging(settings)
     queue = TaskQueue(settings=settings)
     endpoint = queue.namespace.endpoint
-    click.echo(f"taskq worker {version('taskq')}")
-    click.echo(f"  server    {endpoint.shown}, prefix {settings.prefix}")
-    click.echo(f"  lists     {', '.join(options.lists)}")
-    if settings.partitions > 1:
-        chosen = ", ".join(map(str, options.partitions)) or "all"
-        click.echo(f"  serving   {chosen} of {settings.partitions} partitions")
-    click.echo(
-        f"  running   {options.concurrency} tasks at a time in "
-        f"{f'each of {options.processes} processes' if options.processes > 1 else '1 process'}; Ctrl+C to stop"
-    )
-    if queue.namespace.seal is not None:
-        click.echo(f"  keys      {queue.namespace.seal.described}")
     _ask_the_server(queue)
     guardian = guardian_for(queue, options.partitions)
     guardian.start()
-    shown: list[list[str]] = []
+    health, http = _serve_health(options, guardian)
+    banner, shown = _banner(queue, options, http), list[list[str]]()
 
     def announce(worker: str, types: list[str]) -> None:
+        while banner:
+            click.echo(banner.pop(0))
         if types not in shown:
             shown.append(types)
             click.echo(f"  types     {', '.join(types)}")
         click.echo(f"Worker {worker} ready")
 
-    health, http = _serve_health(options, guardian)
     begun = time.monotonic()
     supervisor = Supervisor(replace(settings, redis_url=endpoint.url), options, guardian, announce, health)
-    if begin is not None:
-        begin(supervisor)
+    if begin is not None and (more := begin(supervisor)):
+        banner.append(more)
     code = supervisor.run()
     guardian.stop()
     if http is not None:
         http.stop()
     queue.close()
-    _show_totals(supervisor.totals, guardian.recovered, time.monotonic() - begun)
+    if not banner:
+        _show_totals(supervisor.totals, guardian.recovered, time.monotonic() - begun)
     return code
+
+
+def _banner(queue: TaskQueue, options: WorkerOptions, http: HttpEndpoint | None) -> list[str]:
+    settings, seal = queue.settings, queue.namespace.seal
+    lines = [
+        f"taskq worker {version('taskq')}",
+        f"  server    {queue.namespace.endpoint.shown}, prefix {settings.prefix}",
+        f"  lists     {', '.join(options.lists)}",
+    ]
+    if settings.partitions > 1:
+        chosen = ", ".join(map(str, options.partitions)) or "all"
+        lines.append(f"  serving   {chosen} of {settings.partitions} partitions")
+    processes = f"each of {options.processes} processes" if options.processes > 1 else "1 process"
+    lines.append(f"  running   {options.concurrency} tasks at a time in {processes}; Ctrl+C to stop")
+    if seal is not None:
+        lines.append(f"  keys      {seal.described}")
+    if http is not None:
+        lines.append(f"  metrics   http://{http.address}/metrics, probes at /livez and /readyz")
+    return lines
 
 
 def _ask_the_server(queue: TaskQueue) -> None:
@@ -119,7 +134,6 @@ def _serve_health(options: WorkerOptions, guardian: AnyGuardian) -> tuple[Health
         },
     )
     http.start()
-    click.echo(f"  metrics   http://{http.address}/metrics, probes at /livez and /readyz")
     return health, http
 
 

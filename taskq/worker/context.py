@@ -66,7 +66,7 @@ class TaskContext:
     @property
     def deadline(self) -> float | None:
         """Seconds that are left of the timeout; None if there is none."""
-        timeout = self._attempt.task.timeout
+        timeout = self._attempt.terms.timeout
         return None if timeout is None else self._attempt.started + timeout - time.monotonic()
 
     @property

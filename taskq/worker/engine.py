@@ -152,8 +152,6 @@ class Engine:
         """
         ended = {settlement.task_id for _, settlement in list(self._settlements)}
         attempts = [attempt for attempt in list(self._held.values()) if attempt.claim.task_id not in ended]
-        for attempt in attempts:
-            attempt.lost = True
         settles = [self.judge.released(attempt) for attempt in reversed(attempts)]
         if settles:
             try:
@@ -161,6 +159,9 @@ class Engine:
                 self.tally.released += len(settles) - len(refused)
             except TaskqError as error:
                 log.warning("could not hand back %d running tasks: %s", len(settles), error)
+        # not before: what a handler returns because it is to end must not be taken for the result of the task
+        for attempt in attempts:
+            attempt.lost = True
         until = time.monotonic() + min(1.0, patience_seconds)
         # what has just ended is settled by the engine
         while (self._settlements or self._flights) and time.monotonic() < until:

@@ -52,8 +52,8 @@ def tell(attempt: Attempt, settlement: Settlement, error: BaseException, seal: S
         error: that was raised.
         seal: encrypts errors, if there are keys for it.
     """
-    claim, task_type = attempt.claim, attempt.task.task_type
-    said = storable(headline(_named(error, attempt.timed_out, attempt.task.timeout))[:_MAX_LINE_CHARS])
+    claim, task_type = attempt.claim, attempt.spec.task_type
+    said = storable(headline(_named(error, attempt.timed_out, attempt.terms.timeout))[:_MAX_LINE_CHARS])
     if seal is not None and seal.encrypts:
         said = type(error).__name__
     if settlement.outcome == Outcome.RETRY.value:

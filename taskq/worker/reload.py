@@ -10,8 +10,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
 from taskq.errors import SettingsError
 from taskq.settings import Settings
 from taskq.worker.command import run_worker
@@ -55,10 +53,10 @@ def serve_and_reload(settings: Settings, options: WorkerOptions) -> int:
         except (OSError, RuntimeError) as error:  # what the library raises, for want of inotify watches for instance
             log.error("no file is watched any more, so nothing is reloaded: %s; start the worker again", error)
 
-    def begin(supervisor: Supervisor) -> None:
+    def begin(supervisor: Supervisor) -> str:
         supervisor.patient = True
-        click.echo(f"  reload    when a Python file changes in {', '.join(map(str, folders))}")
         threading.Thread(target=watch, args=(supervisor,), name="taskq reload", daemon=True).start()
+        return f"  reload    when a Python file changes in {', '.join(map(str, folders))}"
 
     logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it counts changes that are named here
     # a file that is saved twice in a second has the same stamp, and its old bytecode would be taken for the new one

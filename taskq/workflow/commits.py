@@ -77,7 +77,10 @@ def apply(context: Context, wanted: Together) -> Flow[int]:
     children = [Child(*submission(context, child)[:3]) for child in wanted.children]
     code, detail = yield context.protocol.commit(plan, children, settings.max_queue_length)
     if code == _TAKEN:
-        raise TaskConflict(f"the id {detail.decode()} of a child is that of another task: leave task_id out")
+        raise TaskConflict(
+            f"the id {detail.decode()} of a child is that of another task, or of a cancelled one whose entry still "
+            "stands in a list: leave task_id out"
+        )
     if code == _FULL:
         raise queue_full(context, detail[0].decode(), detail[1])
     return int(code)

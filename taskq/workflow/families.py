@@ -119,8 +119,9 @@ def store(context: Context, plan: FamilyPlan, children: Sequence[Task], stored: 
             raise StaleAttempt
         if code == -1:
             raise TaskConflict(
-                f"the id {detail.decode()} of a child is known, and not as a child of {plan.name}: leave task_id out. "
-                "If you have, somebody else has deleted the record of an earlier fan-out, and `taskq fsck` tells more"
+                f"the id {detail.decode()} of a child is known, and not as a child of {plan.name}, or is that of a "
+                "cancelled task whose entry still stands in a list: leave task_id out. If you have, somebody else has "
+                "deleted the record of an earlier fan-out, and `taskq fsck` tells more"
             )
         if code == -2:
             raise QueueFull(

@@ -13,7 +13,7 @@ from taskq.flows import Context, Flow
 from taskq.model.partition import at_home, home_of
 from taskq.model.task import Task
 from taskq.partitions import Spread
-from taskq.protocol.refusals import so_far
+from taskq.protocol.refusals import buried, so_far
 from taskq.protocol.workflow import Node
 from taskq.submitting import queue_full
 from taskq.workflow.families import FAIL_FAST, WAIT_ALL
@@ -57,6 +57,8 @@ def _submit(spread: Spread[Any], tasks: Sequence[Task], durability: str | None) 
         code, detail = yield context.protocol.graph(portion, context.settings.max_queue_length)
         if code == -1:
             raise TaskConflict(f"the id {detail.decode()} belongs to a different task: {so_far(stored)} stored")
+        if code == -4:
+            raise buried(detail.decode(), stored)
         if code == -2:
             raise queue_full(context, detail[0].decode(), detail[1], stored)
         if code == -3:

@@ -142,6 +142,15 @@ def test_a_screen_fits_its_terminal(width: int, height: int, focus: str) -> None
     assert max(map(len, lines)) <= width
 
 
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50), (80, 10)])
+@pytest.mark.parametrize("card", [[], ["a task"]])
+def test_the_keys_fit_their_terminal(width: int, height: int, card: list[str]) -> None:
+    lines = drawn(width, height, View(help=True, card=card)).splitlines()
+    assert (len(lines), max(map(len, lines)) <= width) == (height, True)
+    assert "select a row" in "".join(lines)
+    assert "cancel it" in "".join(lines) or height < 24
+
+
 def test_a_card_is_folded_and_scrolls() -> None:
     view = View(card=["error", f"  {'word ' * 40}", *map(str, range(40))])
     first = drawn(80, 24, view).splitlines()
@@ -215,6 +224,10 @@ def test_the_keys_on_a_terminal(environment: dict[str, str], tmp_path: Path, que
         terminal.press("r")
         terminal.sees(f"{task_id} runs again")
         assert queue.get_task_status(task_id)["status"] == "pending"
+        terminal.press("?")
+        terminal.sees("run the selected dead letter again")
+        terminal.press("q")
+        terminal.sees("Lists")
         terminal.press("q")
         assert terminal.end() == 0
     finally:

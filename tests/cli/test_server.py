@@ -76,6 +76,17 @@ def test_with_json_logs_it_is_a_json_line(embedded: dict[str, str | None]) -> No
     assert line["message"].startswith("taskq: started an embedded ")
 
 
+def test_a_command_that_looks_starts_no_server_and_says_that_none_runs(embedded: dict[str, str | None]) -> None:
+    for command in ("stats", "monitor --snapshot", "task show x", "queue pause mail", "worker ls", "schedule ls"):
+        result = _run(embedded, *command.split())
+        assert (command, result.exit_code, result.stdout) == (command, 3, "")
+        assert (
+            f"no server runs: REDIS_URL is not set, and nothing listens on 127.0.0.1:{embedded['TASKQ_EMBEDDED_PORT']}"
+            in (result.stderr)
+        )
+    assert _run(embedded, "server", "status").exit_code == 1
+
+
 def test_doctor_starts_nothing(embedded: dict[str, str | None]) -> None:
     result = _run(embedded, "doctor")
     assert result.exit_code == 0

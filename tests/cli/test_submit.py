@@ -99,7 +99,7 @@ def test_what_a_type_declares_holds_but_for_what_is_said(
     assert (task.unique_key, task.unique_policy, task.group_key) == ("one", "reject", "g")
     assert (task.metadata, list(task.limit_keys)) == ({"team": "post"}, ["smtp"])
     assert task.payload == {"args": [], "kwargs": {"to": "ann"}}, "as .delay sends it"
-    result = run("submit", "postoffice.send", "--handlers", declared)
+    result = run("submit", "postoffice.send", '"ann"', "--handlers", declared)
     assert result.exit_code == 1
     assert "unique key" in result.stderr, "the policy that was declared"
     run_json("submit", "postoffice.send", '"bob"', "--handlers", declared, "--unique-key", "two", "--id", "other")

@@ -143,6 +143,15 @@ def test_burst_runs_what_waits_and_ends(spawn: Spawn, queue: TaskQueue, tmp_path
     assert queue.get_task_status(left)["status"] == "pending"
 
 
+@pytest.mark.parametrize("module", ["missing", "broken"])
+def test_handlers_that_cannot_be_loaded_are_all_that_is_said(spawn: Spawn, tmp_path: Path, module: str) -> None:
+    (tmp_path / "broken.py").write_text("def")
+    process = spawn("worker", "--handlers", module)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (2, "")
+    assert "there is no module 'missing'" in err or "the handlers could not be loaded: SyntaxError" in err
+
+
 def test_ctrl_c_stops_a_worker_in_order(spawn: Spawn, worker: subprocess.Popen[str], queue: TaskQueue) -> None:
     worker.send_signal(signal.SIGINT)
     assert worker.wait(60) == 0

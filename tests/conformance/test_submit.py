@@ -202,3 +202,33 @@ def test_an_id_that_could_not_be_a_key(client: Client) -> None:
         client.submit_task(Task(task_id="a b"))
     with pytest.raises(TaskNotFound):
         client.get_task("nothing")
+
+
+class TestAnIdThatComesBack:
+    """It was cancelled while it waited, and forgotten, while its entry still stands in the list that nobody serves."""
+
+    def leave_a_tombstone(self, client: Client, redis_client: redis.Redis, prefix: str, **options: Any) -> None:
+        client.submit_task(Task(task_id="x", **options))
+        assert client.cancel_task("x") == "cancelled"
+        redis_client.delete(*(f"{prefix}:{family}:x" for family in ("task", "state", "result")))
+
+    def test_in_another_list_of_its_queue_it_runs(
+        self, client: Client, hands: Hands, redis_client: redis.Redis, prefix: str
+    ) -> None:
+        self.leave_a_tombstone(client, redis_client, prefix, priority="low")
+        client.pause(priority="low")
+        assert client.submit_task(Task(task_id="x", priority="high")) == "x"
+        assert hands.claim() == ["x"]
+
+    def test_in_another_queue_it_is_refused_with_what_to_do(
+        self, client: Client, hands: Hands, redis_client: redis.Redis, prefix: str
+    ) -> None:
+        self.leave_a_tombstone(client, redis_client, prefix, queue="old")
+        refused = "x was that of a task which was cancelled .* another queue.*: nothing was stored.*start or resume"
+        for submit in (client.submit_task, lambda task: client.submit_batch([task, Task(depends_on=["x"])])):
+            with pytest.raises(TaskConflict, match=refused):
+                submit(Task(task_id="x"))
+        assert client.get_queue_stats().pending_tasks == 0
+        client.purge("old")
+        client.submit_task(Task(task_id="x"))
+        assert hands.claim() == ["x"]

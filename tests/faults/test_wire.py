@@ -11,8 +11,9 @@ from dataclasses import replace
 import pytest
 import redis
 
-from taskq import Settings, Task, TaskQueue, TaskWorker
+from taskq import Settings, Task, TaskContext, TaskQueue, TaskWorker
 from taskq.protocol.replies import Settlement
+from taskq.testing.faults.fault import Fault
 from taskq.testing.faults.proxy import Proxy
 from taskq.transport.upkeep import lease_times
 from tests.waiting import eventually
@@ -184,6 +185,35 @@ def started() -> Iterator[Start]:
     for worker, background in running:
         worker.stop(0.0)
         background.join()
+
+
+def test_a_handler_that_is_told_to_stop_has_not_completed(queue: TaskQueue, proxy: Proxy, through: TaskQueue) -> None:
+    """However long the hand-back is on its way: what it returns because it is to end is not the result of the task."""
+    began, returned = threading.Event(), threading.Event()
+
+    def careful(task: Task, ctx: TaskContext) -> None:
+        began.set()
+        while not ctx.cancelled:
+            time.sleep(0.001)
+        returned.set()
+
+    worker = TaskWorker(through)
+    worker.register_handler("careful", careful)
+    background = Background(worker.start)
+    task_id = queue.submit_task(Task(task_type="careful"))
+    assert began.wait(30)
+
+    def state() -> str:
+        return str(queue.get_task_status(task_id)["status"])
+
+    held_up = Fault("before", "settle", act=lambda: returned.wait(0.3) and eventually(lambda: state() != "running"))
+    proxy.add(held_up)
+    worker.stop(0.0)
+    background.join()
+
+    assert held_up.struck.is_set()
+    assert state() == "pending"
+    assert returned.wait(30)
 
 
 def test_a_bell_that_has_fallen_silent_is_given_up(

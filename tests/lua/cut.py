@@ -23,7 +23,7 @@ def ways_of(name: str) -> tuple[Script, Script]:
     assert short, f"the short way of {name} begins with 'repeat'"
     assert long, f"the short way of {name} ends with 'until true'"
     failing = f"return redis.error_reply('ERR {LONG_WAY}')\n"
-    return _rewritten(script, before + _BEGIN + short + _END + failing), _rewritten(script, before + "\n" + long)
+    return rewritten(script, before + _BEGIN + short + _END + failing), rewritten(script, before + "\n" + long)
 
 
 def turns_of_one() -> tuple[Script, Script]:
@@ -33,8 +33,9 @@ def turns_of_one() -> tuple[Script, Script]:
     failing = f"    do return redis.error_reply('ERR {LONG_WAY}') end\n"
     only, number = _ALONE.subn(lambda found: found[0] + failing, short.source)
     assert number == 1, "the way of one task alone ends with a reply"
-    return _rewritten(script, only), _rewritten(script, _ALONE.sub("", script.source))
+    return rewritten(script, only), rewritten(script, _ALONE.sub("", script.source))
 
 
-def _rewritten(script: Script, source: str) -> Script:
+def rewritten(script: Script, source: str) -> Script:
+    """Return a script with another text."""
     return replace(script, source=source, sha=sha1(source.encode(), usedforsecurity=False).hexdigest())

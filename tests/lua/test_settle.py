@@ -79,6 +79,20 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "processing:w1": None,
         "counters": {"cancelled": 1},
     },
+    "expire": {
+        "task:a ttl": "100s",
+        "result:a": "result of a",
+        "result:a ttl": "100s",
+        "running": GONE,
+        "state:a": {"status": "cancelled", "list": "normal", "attempts": "0", "ended": "t+0"},
+        "state:a ttl": "100s",
+        "status:running": ["-a"],
+        "status:cancelled": ["+a"],
+        "retention": {"t+110": "t+110"},
+        "retained:t+110": ["a"],
+        "processing:w1": None,
+        "counters": {"cancelled": 1},
+    },
     "retry": {
         "running": GONE,
         "state:a": {"status": "retry", **LEFT, "retries": "1", "error": "result of a"},
@@ -125,6 +139,15 @@ def test_without_words_no_reason_is_kept(bench: Bench, end: Ending, outcome: str
     claim = bench.claim_one("a")
     _, changed = end(bench, [settle(claim, outcome, body="")])
     assert not {"error", "reason"} & changed["state:a"].keys()
+
+
+def test_one_that_expired_before_its_next_attempt_keeps_what_is_known_of_the_last(bench: Bench, end: Ending) -> None:
+    end(bench, [settle(bench.claim_one("a"), "retry")])
+    bench.move_clock(110)
+    (claim,) = bench.claim("w1", 1)
+    end(bench, [settle(claim, "expire")])
+    state = bench.state()["state:a"]
+    assert (state["attempts"], state["started"]) == ("1", "t+0")
 
 
 def test_release_goes_to_the_head(bench: Bench, end: Ending) -> None:

@@ -72,7 +72,13 @@ class TestTask:
         ("options", "message"),
         [
             ({"task_type": "a b"}, "task type"),
+            ({"task_type": None}, "None cannot be used as a task type"),
+            ({"task_type": 5}, "5 cannot be used as a task type"),
+            ({"task_type": b"a"}, "b'a' cannot be used as a task type"),
+            ({"task_type": ["a"]}, "cannot be used as a task type"),
             ({"task_id": "a:b"}, "task id"),
+            ({"task_id": 0}, "0 cannot be used as a task id"),
+            ({"created_at": "9999-12-31T23:59:00Z", "expires_in": 60}, "past the year 9999"),
             ({"queue": ""}, "queue name"),
             ({"unique_key": "a*"}, "unique key"),
             ({"priority": "soon"}, r"unknown priority 'soon': use one of urgent \(15\), high \(10\)"),

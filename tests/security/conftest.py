@@ -1,4 +1,4 @@
-"""Servers with users, one per kind that this machine has."""
+"""Servers with users, one per kind that this machine has, or of the kind that was asked for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from taskq import TaskQueue
 from taskq.protocol.acl import Role, rules
 from taskq.protocol.keys import Keys
 from tests.cli.conftest import environment, run, spawn
-from tests.servers import HOST, KINDS, ServerProcess, local_binary
+from tests.servers import HOST, ServerProcess, kinds_to_try, local_binary
 
 __all__ = ["environment", "run", "spawn"]  # fixtures of the commands
 
@@ -21,7 +21,7 @@ PREFIX = "shop"
 PASSWORD = "pass-of-a-user"
 
 
-@pytest.fixture(scope="session", params=[kind for kind in KINDS if local_binary(kind)])
+@pytest.fixture(scope="session", params=kinds_to_try())
 def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server on which each role has a user of its name for the prefix ``shop``."""
     with ServerProcess(local_binary(request.param) or Path(), tmp_path_factory.mktemp("guarded")) as server:

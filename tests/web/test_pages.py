@@ -92,7 +92,7 @@ def test_filters_and_pages(site: Site, queue: TaskQueue) -> None:
 @pytest.mark.parametrize(
     ("query", "words"),
     [("since=yesterday", "is not a time"), ("cursor=x", "is no cursor"), ("priority=soon", "unknown priority"),
-     ("id=unknown", "There is no task unknown"), ("id=%00", "There is no task")],
+     ("id=unknown", "There is no task unknown"), ("id=%00", "There is no task"), ("id=0123abcd", "must be complete")],
 )  # fmt: skip
 def test_what_cannot_be_looked_for_is_said(site: Site, query: str, words: str) -> None:
     assert words in site.text(f"/tasks?status=pending&{query}")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from taskq import Discard, RetryPolicy, Saga, Task, TaskContext, TaskQueue, TaskWorker
+from taskq.cli.card import read_card
 from taskq.testing import FakeClock
 from tests.worker.background import findings
 
@@ -86,16 +87,21 @@ def test_what_has_not_begun_ends_without_a_run(queue: TaskQueue, kind: str) -> N
     task_id = submit(queue, kind)
     FakeClock(queue).advance(2 * EXPIRES_IN)
     run(queue, [], children=True)
-    assert queue.wait_for_result(task_id, 10)["error"] == "expired: it was to start within 60 s"
+    result, status = queue.wait_for_result(task_id, 10), queue.get_task_status(task_id)
+    assert (result["error"], result["attempts"]) == ("expired: it was to start within 60 s", 0)
+    assert (status["started_at"], status["retry_count"], read_card(queue, task_id).attempts) == (None, 0, 0)
 
 
 def test_a_retry_that_comes_too_late_ends_without_a_run(queue: TaskQueue) -> None:
     task_id = submit(queue, "fail")
     run(queue, [])
-    assert queue.get_task_status(task_id)["status"] == "retry"
+    before = queue.get_task_status(task_id)
+    assert before["status"] == "retry"
     FakeClock(queue).advance(3 * EXPIRES_IN)
     run(queue, [])
-    assert queue.wait_for_result(task_id, 10)["status"] == "cancelled"
+    result, status = queue.wait_for_result(task_id, 10), queue.get_task_status(task_id)
+    assert (result["status"], result["attempts"], read_card(queue, task_id).attempts) == ("cancelled", 1, 1)
+    assert (status["started_at"], status["retry_count"]) == (before["started_at"], 1)
 
 
 @pytest.mark.parametrize("limited", [False, True])

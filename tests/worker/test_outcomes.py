@@ -281,6 +281,63 @@ def test_a_result_is_kept_as_long_as_the_task_asks(
     assert 3_500_000 < redis_client.pttl(f"{prefix}:result:{usual['task_id']}") <= 3_600_000
 
 
+# -- what a handler does with its task, and what is no call of it --
+
+
+def test_a_handler_that_changes_its_task_does_not_change_what_becomes_of_it(
+    run: Callable[..., dict[str, Any]], queue: TaskQueue
+) -> None:
+    def spoil(task: Task) -> None:
+        task.max_retries = 9
+        task.retry_delay = task.timeout = task.result_ttl = task.idempotency = "soon"  # type: ignore[assignment]
+        task.payload.clear()
+        task.task_type = task.task_id = ""
+        raise ValueError("no")
+
+    result = run(spoil, payload={"a": 1}, max_retries=0)
+    assert (result["status"], "retries are off" in result["error"]) == ("failed", True)
+    assert run(spoil, payload={"a": 1})["status"] == "retry"
+    assert queue.get_task(result["task_id"]).payload == {"a": 1}
+
+    def change(task: Task, ctx: TaskContext) -> float | None:
+        task.result_ttl = task.timeout = 1
+        return ctx.deadline
+
+    assert run(change)["result"] is None
+
+
+def test_a_payload_that_is_no_call_of_its_function_is_a_dead_letter_at_once(
+    queue: TaskQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    @queue.task(name="add", pass_ctx=True)
+    def add(ctx: TaskContext, a: int, b: int = 1) -> int:
+        if a == 0:
+            raise TypeError("inside")
+        return a + b
+
+    payloads = [{"args": [2]}, {"a": 2, "c": 3}, None, {"args": 7}, {"a": 0}]
+    ids = queue.submit_batch([Task(task_type="add", payload=payload) for payload in payloads])
+    worker = TaskWorker(queue)
+    worker.run_until_empty()
+    assert [queue.get_task_status(task_id)["status"] for task_id in ids] == ["completed", *["failed"] * 3, "retry"]
+    letters = {letter.task_id: letter for letter in queue.list_dead()}
+    assert {(letter.reason, letter.attempts) for letter in letters.values()} == {("arguments", 1)}
+    assert letters[ids[1]].error.endswith("add() got an unexpected keyword argument 'c'; it takes (a, b=1)")
+    assert f"task {ids[1]} (add) has failed" in caplog.text
+
+
+def test_a_payload_is_raised_to_its_version_before_it_is_a_call(queue: TaskQueue) -> None:
+    @queue.task(name="add", version=2)
+    def add(*, a: int) -> int:
+        return a
+
+    queue.upcast("add", from_version=1)(lambda payload: {"a": payload["b"]} if "b" in payload else payload)
+    good, bad = queue.submit_batch([Task(task_type="add", payload={name: 1}) for name in ("b", "c")])
+    TaskWorker(queue).run_until_empty()
+    assert queue.wait_for_result(good, 5)["result"] == 1
+    assert [(letter.task_id, letter.reason) for letter in queue.list_dead()] == [(bad, "arguments")]
+
+
 # -- what the log of the worker says --
 
 

@@ -28,7 +28,7 @@ def monitor(session: Session, snapshot: bool, every: float) -> None:
     """Watch lists, workers and dead letters live, and act on them.
 
     \b
-    Keys: q quit, tab next panel, arrows select, enter details of a task, p pause or resume the
+    Keys: ? all keys, q quit, tab next panel, arrows select, enter details of a task, p pause or resume the
     selected list, r replay the selected dead letter, c cancel the task that is looked at.
     With --json one document is printed instead.
     """

@@ -22,7 +22,24 @@ _FOOTER_LINES = 1
 # border and head of the table
 _FRAME_LINES = 3
 
-KEYS = "q quit  tab panel  ↑↓ select  enter open task  p pause list  r replay letter"
+KEYS = "? keys  q quit  tab panel  ↑↓ select  enter open  p pause list  r replay letter"
+_ALL_KEYS = (
+    ("everywhere", ""),
+    ("?", "these keys; any key leads back"),
+    ("↑ ↓, k j", "select a row, scroll a task; page up and page down go ten at a time"),
+    ("", ""),
+    ("in the overview", ""),
+    ("tab, shift+tab", "next and previous panel"),
+    ("enter", "open the selected task"),
+    ("p", "pause the selected list, or let it run again"),
+    ("r", "run the selected dead letter again"),
+    ("q, Ctrl+C", "quit"),
+    ("", ""),
+    ("in a task", ""),
+    ("r", "run it again, if it is a dead letter"),
+    ("c", "cancel it"),
+    ("esc, enter, q", "back to the overview"),
+)
 
 
 @dataclass(slots=True)
@@ -35,6 +52,7 @@ class View:
         message: what the last key did.
         card: lines of the task that is looked at in detail; empty if none is.
         scroll: first line of it that is shown.
+        help: whether the keys are shown instead of all else.
     """
 
     focus: str = "lists"
@@ -42,6 +60,7 @@ class View:
     message: str = ""
     card: list[str] = field(default_factory=list)
     scroll: int = 0
+    help: bool = False
 
 
 def screen(reading: Reading, rates: Rates, view: View, width: int, height: int | None) -> RenderableType:
@@ -54,6 +73,8 @@ def screen(reading: Reading, rates: Rates, view: View, width: int, height: int |
         width: in columns.
         height: in lines; None: as long as it takes.
     """
+    if view.help and height is not None:
+        return _help(height)
     if view.card and height is not None:
         return _card(view, width, height)
     parts = {section.name: section for section in sections(reading, rates, width >= _WIDE)}
@@ -75,13 +96,20 @@ def screen(reading: Reading, rates: Rates, view: View, width: int, height: int |
     return Group(header(reading, rates, width), body, *([footer] if height is not None else []))
 
 
+def _help(height: int) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for keys, what in _ALL_KEYS[: height - 2]:
+        table.add_row(Text(keys, style="bold" if what else "dim"), what)
+    return Panel(table, title="keys", title_align="left", height=height, border_style="cyan")
+
+
 def _card(view: View, width: int, height: int) -> RenderableType:
     room = height - _FOOTER_LINES - 2
     lines = [piece for line in view.card for piece in _folded(line, width - 4)]
     view.scroll = max(0, min(view.scroll, len(lines) - room))
     shown = lines[view.scroll : view.scroll + room]
     text = Text("\n".join(shown), no_wrap=True, overflow="ellipsis")
-    keys = view.message or "esc back  ↑↓ scroll  r replay  c cancel"
+    keys = view.message or "? keys  esc back  ↑↓ scroll  r replay  c cancel"
     return Group(Panel(text, height=height - _FOOTER_LINES, border_style="cyan"), Text(keys, style="dim", no_wrap=True))
 
 

@@ -37,6 +37,9 @@ class Steering:
     def press(self, key: str, reading: Reading) -> None:
         """Do what a key asks for; what the server refuses is said on the screen."""
         self._view.message = ""
+        if self._view.help or key == "?":
+            self._view.help = not self._view.help
+            return
         try:
             if self._view.card:
                 self._in_card(key)

@@ -1,9 +1,9 @@
 -- graph: store tasks of which some wait for others, all or none
 -- USES    task state status queue queues counters family children gathered running result
--- INCLUDE clock bell events running family large groups weights stale
+-- INCLUDE clock bell events running family large groups weights stale tombstones
 -- ARGV    max_length:number rest*
 -- REPLY   {code, detail}: 1 stored, now or before; -1 and an id that holds another body; -2 and {full list, its length};
---         -3 and an id that is waited for and unknown
+--         -3 and an id that is waited for and unknown; -4 and an id whose tombstone is not found, see lib/tombstones
 -- rest is for each task id, body, list, policy, the number of those it waits for, and their ids: they stand before it in
 -- this call, or are known. So there can be no circle. No allow-oom flag: it adds tasks.
 local tasks, new, wanted, lists, looks, keys = {}, {}, {}, {}, {}, {}
@@ -79,6 +79,8 @@ call('SCARD', QUEUES)
 local ids = {}
 for n, task in ipairs(tasks) do ids[n] = task.id end
 look_for_stale(ids)
+local buried = look_for_tombstones(tasks)
+if buried then return {-4, buried} end
 
 -- returns the status that a task begins with
 local function make_family(task)
@@ -122,6 +124,7 @@ end
 call('HINCRBY', COUNTERS, 'submitted', #tasks)
 note_size()
 forget_stale()
+forget_tombstones()
 local words, pending, waiting, ready = {}, {}, {}, {}
 for n, task in ipairs(tasks) do
   words[2 * n - 1], words[2 * n] = TASK .. task.id, task.body

@@ -1,13 +1,13 @@
 -- submit: store tasks and put them where they wait, all or none
 -- USES    task state status queue counters queues unique successor scheduled events bell large sequence bounds grouped
--- INCLUDE read_clock bell schedule events large join groups stale
+-- INCLUDE read_clock bell schedule events large join groups stale tombstones
 -- BRANCH  policy bounds
 -- ARGV    max_length:number reused:number groups:number others:number rest*
 -- REPLY   {code, per task}: code 1 and {1 new | 0 stored before | id that holds the unique key, ...} (none: all are new);
 --         code -1 and {index of each task whose id holds another body}; code -2 and {full list, its length};
 --         code -3 and {ordering key, tasks of it}: they are as many as may be; code -4 and {index of a task, who holds its key}
 --         code -5 and {queue, what its lists hold, most, what to do, ms to wait, tasks or bytes, how much comes}: its limit is
---         reached
+--         reached; code -6 and the id of a task whose tombstone is not found, see lib/tombstones
 -- In rest stand first the tasks that may start now, in groups: list and size of the group, then id and body for each.
 -- Then come the others, eight words each: id, body, list, due ms (0: now; '+ms': from now), unique key, ordering key, what
 -- else is said of the unique key ('' for none; see lib/unique) and group key.
@@ -219,13 +219,18 @@ if delays then
   call('SCARD', STATUS .. 'scheduled')
   call('ZCARD', SCHEDULED)
 end
-if reused == 1 then look_for_stale(ids) end
+if reused == 1 then
+  look_for_stale(ids)
+  local buried = look_for_tombstones(fresh)
+  if buried then return {-6, buried} end
+end
 -- the first write needs no check before it
 call('HINCRBY', COUNTERS, 'submitted', #fresh)
 if with_rules then end_replaced() end
 if bounded then shedding() end
 note_size()
 forget_stale()
+forget_tombstones()
 
 local pushes, pending, writes = {}, {}, {}
 for _, task in ipairs(fresh) do

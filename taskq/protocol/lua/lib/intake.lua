@@ -1,6 +1,6 @@
 -- intake: store new tasks and put them at the tails of their lists
 -- USES task state status queue queues
--- INCLUDE bell events large groups weights stale
+-- INCLUDE bell events large groups weights stale tombstones
 -- ids and bodies; the keys of their bodies and states; list -> ids, and the lists in order
 -- and the group keys of those that have one
 local newcomers = {ids = {}, bodies = {}, words = {}, states = {}, pushes = {}, lists = {}, groups = {}}
@@ -19,12 +19,19 @@ local function add_newcomer(id, body, list)
   newcomers.groups[id] = group_in(body)
 end
 
--- reads only: the first id that is known already
+-- reads only: the first id that is known already, or whose tombstone is not found
 local function known_newcomer()
-  if call('EXISTS', unpack(newcomers.words)) == 0 then return nil end
-  for _, id in ipairs(newcomers.ids) do
-    if call('STRLEN', TASK .. id) > 0 then return id end
+  if call('EXISTS', unpack(newcomers.words)) > 0 then
+    for _, id in ipairs(newcomers.ids) do
+      if call('STRLEN', TASK .. id) > 0 then return id end
+    end
   end
+  if not any_tombstones() then return nil end
+  local tasks = {}
+  for list, ids in pairs(newcomers.pushes) do
+    for _, id in ipairs(ids) do tasks[#tasks + 1] = {id = id, list = list, group = newcomers.groups[id]} end
+  end
+  return look_for_tombstones(tasks)
 end
 
 -- reads only: {full list, its length} if there is no room for them
@@ -44,6 +51,7 @@ end
 
 local function let_in()
   forget_stale()
+  forget_tombstones()
   note_size()
   call('MSET', unpack(newcomers.bodies))
   call('SADD', STATUS .. 'pending', unpack(newcomers.ids))

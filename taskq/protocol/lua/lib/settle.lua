@@ -9,7 +9,7 @@
 local special = call('EXISTS', AWAITED, PAUSED, TOMBSTONES) > 0
 local someone_waits = special and call('EXISTS', AWAITED) == 1
 local LEAVE = {retry = 'retry', snooze = 'scheduled', release = 'pending', wait = 'waiting', pass = 'waiting'}
-local ENDS = {fail = 'failed', cancel = 'cancelled'}
+local ENDS = {fail = 'failed', cancel = 'cancelled', expire = 'cancelled'}
 
 -- completions are settled by the batch: ids, results and TTLs in the same order, ids by TTL, and what only few have:
 -- unique key, parents, families and ordering key; and permits
@@ -199,6 +199,13 @@ local function pass(id, run, word, delay)
   block(id, run.list, key, now + 60000, call('HGET', STATE .. id, 'since') or nil, 'running')
 end
 
+-- It was claimed, but has not begun: what is known of attempts stays as it was.
+local function leave_unbegun(id, run)
+  local started = call('HGET', STATE .. id, 'started')
+  leave_running(id, run, 'cancelled', run.attempt - 1)
+  if started then call('HSET', STATE .. id, 'started', started) else call('HDEL', STATE .. id, 'started') end
+end
+
 local function settle_all()
   for holder, given in pairs(given_up) do take_out(holder, given) end
   if #completed > 0 then settle_completed() end
@@ -206,7 +213,7 @@ local function settle_all()
     local id, run, outcome, body, number = unpack(other)
     if outcome == 'fail' or outcome == 'retry' then answer(id, run.held, true) end
     if ENDS[outcome] then
-      leave_running(id, run, ENDS[outcome], run.attempt)
+      if outcome == 'expire' then leave_unbegun(id, run) else leave_running(id, run, ENDS[outcome], run.attempt) end
       terminate(id, ENDS[outcome], 'running', body, number)
     elseif outcome == 'pass' then
       pass(id, run, body, number)
