@@ -65,14 +65,6 @@ def one_comes_whose_key_others_hold(bench: Bench) -> Operation[TurnReply]:
     return bench.turn_op("w1", 2, [settle(second), settle(first)])
 
 
-def one_comes_whose_key_two_hold(bench: Bench) -> Operation[TurnReply]:
-    """And nobody ends."""
-    bench.run(two_come_with_the_same_key(bench))
-    set_limit(bench, "k", 3)
-    bench.submit(task("a", limits="k:5"), task("b", limits="k:8"))
-    return bench.turn_op("w1", 2)
-
-
 def those_with_numbers_go_and_others_come(bench: Bench) -> Operation[TurnReply]:
     claims = bench.run(two_come_with_the_same_key(bench)).claims
     bench.submit(task("a", limits="k:8"), task("b", limits="k:9"))
@@ -129,7 +121,6 @@ LONE: tuple[Situation, ...] = (
     one_comes_whose_key_another_one_holds,
     two_come_with_the_same_key,
     one_comes_whose_key_others_hold,
-    one_comes_whose_key_two_hold,
     those_with_numbers_go_and_others_come,
     one_of_another_name_comes,
     one_of_another_type_or_with_two_keys_comes,
@@ -144,6 +135,13 @@ def the_only_one_of_a_key_goes_and_the_next_one_comes(bench: Bench) -> Operation
     claims = lone(bench, most=1)
     bench.submit(task("next", limits="k:0"))
     return bench.turn_op("w1", 3, [settle(claim) for claim in claims])
+
+
+def one_comes_whose_key_two_hold(bench: Bench) -> Operation[TurnReply]:
+    """Which is full with them; nobody ends."""
+    bench.run(two_come_with_the_same_key(bench))
+    bench.submit(task("a", limits="k:5"), task("b", limits="k:8"))
+    return bench.turn_op("w1", 2)
 
 
 def somebody_waits_for_a_key_that_is_held_alone(bench: Bench) -> Operation[TurnReply]:
@@ -177,6 +175,7 @@ def a_stray_among_those_who_come(bench: Bench) -> Operation[TurnReply]:
 
 
 LONE_AND_UNUSUAL: tuple[Situation, ...] = (
+    one_comes_whose_key_two_hold,
     the_only_one_of_a_key_goes_and_the_next_one_comes,
     somebody_waits_for_a_key_that_is_held_alone,
     a_circuit_is_set_meanwhile,
