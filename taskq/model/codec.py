@@ -25,6 +25,8 @@ except ImportError:
 # Lists and dicts inside one another. Python's own limit depends on its version, on who calls, and on a setting that
 # users raise; so it would accept a task here that the worker cannot read.
 MAX_DEPTH = 200
+# A text needs as many characters to be nested more deeply.
+_SHALLOW_CHARS = 2 * MAX_DEPTH
 
 
 def _refuse_constant(name: str) -> Any:
@@ -53,15 +55,6 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 _scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # type: ignore[attr-defined]  # its stub leaves it out
 
 
-def _from_json(text: str) -> Any:
-    """Return what ``_decoder.decode`` does, which looks for white space on both sides first: there is none."""
-    try:
-        value, end = _scan(text, 0)
-    except StopIteration:
-        return _decoder.decode(text)
-    return value if end == len(text) else _decoder.decode(text)
-
-
 encode_string = json.encoder.encode_basestring
 _chunks = _to_chunks()
 
@@ -84,7 +77,7 @@ def encode(value: Any, what: str) -> str:
         raise InvalidTask(_why_not(value, what, _cycle_in(value) or error)) from None
     except (TypeError, ValueError, UnicodeEncodeError) as error:
         raise InvalidTask(_why_not(value, what, error)) from None
-    if len(text) > 2 * MAX_DEPTH and too_deep(text):
+    if len(text) > _SHALLOW_CHARS and too_deep(text):
         raise InvalidTask(f"the {what} is not JSON: it is nested too deeply, more than {MAX_DEPTH} levels")
     return text
 
@@ -97,7 +90,7 @@ def encode_each(values: Sequence[Any], what: str) -> list[str]:
     """
     try:
         texts = ["".join(_chunks(value, 0)) for value in values]
-        if all(map(str.isascii, texts)) and max(map(len, texts), default=0) <= 2 * MAX_DEPTH:
+        if all(map(str.isascii, texts)) and max(map(len, texts), default=0) <= _SHALLOW_CHARS:
             return texts
     except (RecursionError, TypeError, ValueError):
         pass  # the closer look tells which, and why
@@ -120,7 +113,7 @@ def too_deep(text: str) -> bool:
     Nearly every text is too short for it, or has too few brackets. The rest is stripped of its strings and counted up
     and down, without a loop in Python over its characters.
     """
-    if len(text) <= 2 * MAX_DEPTH or text.count("[") + text.count("{") <= MAX_DEPTH:
+    if len(text) <= _SHALLOW_CHARS or text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
     bare = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
     steps = bare.encode("ascii", "replace").translate(_STEPS, _NO_BRACKETS)
@@ -173,9 +166,14 @@ def decode(text: str | bytes, what: str) -> Any:
     """
     try:
         plain = text if isinstance(text, str) else text.decode("utf-8")
-        if len(plain) > 2 * MAX_DEPTH and too_deep(plain):
+        if len(plain) > _SHALLOW_CHARS and too_deep(plain):
             raise ValueError(f"it is nested too deeply, more than {MAX_DEPTH} levels")
-        return _from_json(plain)
+        try:
+            value, end = _scan(plain, 0)
+        except StopIteration:
+            end = -1
+        # it looks for white space on both sides first, and nearly always there is none
+        return value if end == len(plain) else _decoder.decode(plain)
     except (ValueError, RecursionError) as error:
         raise CorruptTask(f"the stored {what} cannot be read as JSON: {str(error)[:200]}") from None
 

@@ -17,10 +17,11 @@ UNREADABLE = "unreadable"
 
 _NORMAL = TaskPriority.NORMAL
 _PAYLOAD = '"payload":'
+_BEFORE = len(_PAYLOAD)
 # An encrypted envelope has no payload, so that a program without keys cannot take the one for the other.
 _SEALED = '"sealed":"'
-# the fields of an envelope in which all else is as by default
-_PLAIN = frozenset(("id", "type", "created_at", "checksum", "payload"))
+# how many fields stand in every envelope: id, type, created_at, checksum, payload
+_ALWAYS = 5
 _BY_LABEL = {priority.label: priority for priority in TaskPriority}
 
 
@@ -165,13 +166,13 @@ def from_envelope(stored: bytes | str, *, verify: bool = True, seal: Seal | None
     text = stored if isinstance(stored, str) else _decoded(stored)
     if seal is not None and verify:
         seal.check(text, "task")
-    start = text.find(_PAYLOAD) + len(_PAYLOAD)
-    if start < len(_PAYLOAD):
+    start = text.find(_PAYLOAD) + _BEFORE
+    if start < _BEFORE:
         return _from_sealed(text, seal)
-    fields = _read_at_once(text, start) if verify else None
+    task = _read_at_once(text, start) if verify else None
+    if task is not None:
+        return task
     try:
-        if fields is not None:
-            return _from_fields(fields, fields["payload"])
         payload, end = decode_at(text, start, "payload")
         fields = decode(f"{text[:start]}0{text[end:]}", "envelope")
         if verify and fields["checksum"] != checksum(text[start:end]):
@@ -184,11 +185,13 @@ def from_envelope(stored: bytes | str, *, verify: bool = True, seal: Seal | None
         raise CorruptTask(f"the stored envelope cannot be used: {error}") from None
 
 
-def _read_at_once(text: str, start: int) -> dict[str, Any] | None:
-    """Return the fields of an envelope in which the payload stands last; None: it takes a closer look."""
+def _read_at_once(text: str, start: int) -> Task | None:
+    """Return the task of an envelope in which the payload stands last; None: it takes a closer look."""
     try:
         fields = decode(text, "envelope")
-        return fields if fields["checksum"] == checksum(text[start:-1]) and "payload" in fields else None
+        if fields["checksum"] != checksum(text[start:-1]):
+            return None
+        return _from_fields(fields, fields["payload"], plain=len(fields) == _ALWAYS)
     except (CorruptTask, KeyError, TypeError):
         return None
 
@@ -251,12 +254,12 @@ def outline(stored: bytes | str, task_id: str) -> Task:
     return task
 
 
-def _from_fields(fields: dict[str, Any], payload: Any) -> Task:
-    """Build a task without the checks that it passed at the submit."""
+def _from_fields(fields: dict[str, Any], payload: Any, plain: bool = False) -> Task:
+    """Build a task without the checks that it passed at the submit; ``plain``: all else is as by default."""
     task = Task.__new__(Task)
     task.task_type = fields["type"]
     task.payload = payload
-    if fields.keys() == _PLAIN:  # nearly always
+    if plain:  # nearly always
         _set_defaults(task)
     else:
         _set_others(task, fields.get)

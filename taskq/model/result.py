@@ -59,6 +59,39 @@ def result_json(  # noqa: PLR0913 - one for each field of a result
     )
 
 
+def completed_json(
+    task_id: str,
+    result: Any,
+    duration: float,
+    worker_id: str,
+    attempts: int,
+    completed_at_ms: int,
+    seal: Seal | None,
+) -> str:
+    """Return what ``result_json`` returns for a completed task, at two thirds of the price if there are no keys.
+
+    Raises:
+        InvalidTask: if ``result`` is not JSON.
+    """
+    if seal is not None:
+        return result_json(
+            task_id,
+            TaskStatus.COMPLETED,
+            result=result,
+            duration=duration,
+            worker_id=worker_id,
+            attempts=attempts,
+            completed_at_ms=completed_at_ms,
+            seal=seal,
+        )
+    shown = "null" if result is None else encode(result, "result")
+    return (
+        f'{{"task_id":{encode_string(task_id)},"status":"completed","result":{shown},"error":null,'
+        f'"duration":{duration:.6f},"worker_id":{encode_string(worker_id)},"attempts":{attempts},'
+        f'"completed_at":"{iso_utc(completed_at_ms)}"}}'
+    )
+
+
 def shorten(error: str) -> str:
     """Return an error text without the middle of a very long one."""
     if len(error) <= MAX_ERROR_CHARS:

@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,10 +16,10 @@ from taskq.model.arguments import Misfit
 from taskq.model.crypto import hide, seal_of
 from taskq.model.envelope import from_envelope, unusual
 from taskq.model.moment import seconds_to_ms
-from taskq.model.result import result_json
+from taskq.model.result import completed_json, result_json
 from taskq.model.retry import ControlFlow, Discard, RetryPolicy, Verdict
 from taskq.model.task import MAX_RETRIES, RETRY_DELAY_SECONDS, Task
-from taskq.protocol.replies import Claim, Settlement
+from taskq.protocol.replies import Claim, Settlement, settlement_of
 from taskq.registry import HandlerSpec, Registry
 from taskq.settings import Settings
 from taskq.states import Outcome, TaskStatus
@@ -118,7 +118,6 @@ class Attempt:
 
 
 _COUNTED = {
-    "complete": "completed",
     "fail": "failed",
     "retry": "retried",
     "cancel": "cancelled",
@@ -147,10 +146,13 @@ class Tally:
     parked: int = 0
     refused: int = 0
 
-    def count(self, outcome: str) -> None:
-        """Count an outcome that the server has accepted."""
-        name = _COUNTED[outcome]
-        setattr(self, name, getattr(self, name) + 1)
+    def count(self, outcomes: Sequence[str]) -> None:
+        """Count outcomes that the server has accepted."""
+        completed = outcomes.count("complete")
+        self.completed += completed
+        if completed < len(outcomes):
+            for name in [_COUNTED[outcome] for outcome in outcomes if outcome != "complete"]:
+                setattr(self, name, getattr(self, name) + 1)
 
     def as_dict(self) -> dict[str, int]:
         """Return the counts by name."""
@@ -263,15 +265,9 @@ class Judge:
             InvalidTask, PayloadTooLarge: if the value cannot be a result.
         """
         claim = attempt.claim
-        body = result_json(
-            claim.task_id,
-            TaskStatus.COMPLETED,
-            result=value,
-            duration=time.monotonic() - attempt.started,
-            worker_id=self._worker_id(),
-            attempts=claim.attempt,
-            completed_at_ms=self._now_ms(),
-            seal=self._seal,
+        duration = time.monotonic() - attempt.started
+        body = completed_json(
+            claim.task_id, value, duration, self._worker_id(), claim.attempt, self._now_ms(), self._seal
         )
         if len(body) > self._max_bytes or (len(body) * 4 > self._max_bytes and len(body.encode()) > self._max_bytes):
             raise PayloadTooLarge(
@@ -283,7 +279,7 @@ class Judge:
         ttl_ms = self._result_ttl_ms if ttl is None else seconds_to_ms(ttl, "result_ttl")
         if terms.idempotency is not None:  # whoever is told its id is to find the result
             ttl_ms = max(ttl_ms, seconds_to_ms(terms.idempotency, "idempotency"))
-        return Settlement(claim.task_id, claim.fence, "complete", body, ttl_ms)
+        return settlement_of(claim.task_id, claim.fence, "complete", body, ttl_ms)
 
     def raised(self, attempt: Attempt, error: BaseException) -> Settlement:
         """Return the settlement of an attempt that raised, and log what a handler did not raise on purpose."""

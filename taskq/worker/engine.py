@@ -337,10 +337,9 @@ class Engine:
         self._set_clock(reply.now_ms)
         self._hold = reply.hold
         self._due_ms = reply.wait_ms
-        for _, settlement in settled:
-            if settlement.task_id not in reply.refused:
-                self.tally.count(settlement.outcome)
-        for task_id in reply.refused:
+        refused = reply.refused
+        self.tally.count([ended.outcome for _, ended in settled if ended.task_id not in refused])
+        for task_id in refused:
             self.tally.refused += 1
             log.warning(
                 "the outcome of task %s was refused: its lease was lost, and the task has gone on without this worker",

@@ -232,10 +232,12 @@ class ThreadRunner:
         bed.acquire()
         self._rising = False
         while True:
+            if not todo:  # an exception instead would cost as much as the settlement
+                self._sleep(bed)
+                continue
             try:
                 attempt = todo.popleft()
-            except IndexError:
-                self._sleep(bed)
+            except IndexError:  # another thread was faster
                 continue
             if attempt is None:
                 todo.append(None)  # for the next thread

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from taskq.errors import CorruptTask, InvalidTask
-from taskq.model.result import MAX_ERROR_CHARS, parse_result, result_json
+from taskq.model.result import MAX_ERROR_CHARS, completed_json, parse_result, result_json
 from taskq.states import TaskStatus
 
 ENDED_MS = 1_767_225_600_123
@@ -31,6 +31,20 @@ def test_completed() -> None:
         "attempts": 2,
         "completed_at": "2026-01-01T00:00:00.123Z",
     }
+
+
+@pytest.mark.parametrize("value", [None, 0, 1.5, True, 'ü\n"', [], {"n": [1, None]}])
+def test_the_short_way_of_a_completed_task_writes_the_same(value: Any) -> None:
+    long_way = result_json(
+        'a"',
+        TaskStatus.COMPLETED,
+        result=value,
+        duration=0.0012345678,
+        worker_id="wö",
+        attempts=3,
+        completed_at_ms=ENDED_MS,
+    )
+    assert completed_json('a"', value, 0.0012345678, "wö", 3, ENDED_MS, None) == long_way
 
 
 def test_failed() -> None:
