@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 from typing import Any
 
+from taskq.endings import ending_signals
 from taskq.queue import TaskQueue
 from taskq.settings import Settings
 from taskq.worker.fleet import AnyEngine
@@ -81,11 +83,16 @@ class ProcessGuard:
     def __init__(self, settings: Settings, partitions: tuple[int, ...] = ()) -> None:
         ours, theirs = socket.socketpair()
         ours.sendall(dumps(to_wire(settings, WorkerOptions(partitions=partitions))))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "taskq.worker.sidecar", str(theirs.fileno()), str(os.getpid())],
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,  # Ctrl+C is not for it: it ends when this process does
-        )
+        # it is deaf to them, but not before its code is loaded: until then they wait
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "taskq.worker.sidecar", str(theirs.fileno()), str(os.getpid())],
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # Ctrl+C is not for it: it ends when this process does
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self._link = SocketLink(ours)
         self.engine: AnyEngine | None = None

@@ -25,8 +25,10 @@ def main(arguments: list[str]) -> int:
     Args:
         arguments: the descriptor of the link, and the process id that is guarded.
     """
-    for number in ending_signals():
+    numbers = ending_signals()
+    for number in numbers:
         signal.signal(number, signal.SIG_IGN)  # it ends with the process it guards, not before
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     parent = int(arguments[1])
     sock = socket.socket(fileno=int(arguments[0]))
     os.set_inheritable(sock.fileno(), False)

@@ -247,6 +247,8 @@ class Supervisor:
             return
         again, self._stopping = self._stopping, True
         grace = 0.0 if again else self._options.grace_seconds
+        for child in self._children:  # before a word of it, so that what is said is so
+            child.stop(grace)
         log.warning(
             "stopping now: running tasks are handed back"
             if again
@@ -256,8 +258,6 @@ class Supervisor:
             self._health.stopping()
         self._restart_at.clear()
         self._waits_for_renewal = False
-        for child in self._children:
-            child.stop(grace)
 
     def _hear(self, child: ChildProcess) -> None:
         messages = child.link.receive()

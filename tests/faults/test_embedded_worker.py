@@ -94,6 +94,23 @@ def test_ctrl_c_in_the_terminal_does_not_take_the_sidecar_along(
     assert one.counts["completed"] == 1
 
 
+def test_a_sidecar_that_is_still_being_loaded_is_deaf_already(
+    queue: TaskQueue, program: Run, ledger: Ledger, gate: Path
+) -> None:
+    one = program()
+    sidecar = eventually(lambda: next(iter(children(one.pid)), 0), what="the sidecar")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(sidecar, number)
+    gate.touch()
+    (task_id,) = ledger.submit(queue, [Task(task_type="gated")])
+    assert queue.wait_for_result(task_id, timeout=60)["status"] == "completed"
+    one.send(signal.SIGTERM)
+
+    assert one.wait() == 0
+    assert "the process that beats for this worker has ended" not in one.output
+    assert one.counts["completed"] == 1
+
+
 def test_the_second_signal_hands_back_what_runs(queue: TaskQueue, program: Run, ledger: Ledger) -> None:
     one = program()
     (task_id,) = ledger.submit(queue, [Task(task_type="gated")])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from taskq import Task, TaskQueue, TaskWorker
 from taskq.settings import Settings
+from taskq.transport.fsck import Fsck
 from tests.conftest import StartServer
 from tests.servers import ServerProcess, private_binary
 from tests.waiting import eventually
@@ -90,3 +93,37 @@ def test_a_snapshot_alone_is_not_read_where_a_log_is_asked_for(start_server: Sta
         assert restored.client().dbsize() == 0
     finally:
         restored.stop()
+
+
+@pytest.mark.parametrize("way", ["rewritten", "mended"])
+def test_half_a_transition_at_the_end_of_the_log_does_no_harm(start_server: StartServer, way: str) -> None:
+    """Redis 7.0 forgets it at the next start and applies it at the one after, unless the log is rewritten between."""
+    server = start_server()
+
+    def cut_and_start(torn_bytes: int) -> None:
+        server.kill9()
+        (log,) = (server.data_dir / "appendonlydir").glob("*.incr.aof")
+        os.truncate(log, log.stat().st_size - torn_bytes)
+        server.start()
+
+    with TaskQueue(settings=settings(server)) as queue:
+        queue.submit_task(Task(task_type="echo", task_id="kept"))
+        queue.submit_task(Task(task_type="echo", task_id="torn", unique_key="k"))
+        cut_and_start(200)
+        assert findings(queue) == []
+        if way == "rewritten":
+            server.command("BGREWRITEAOF")
+            info = partial(server.client().info, "persistence")
+            eventually(lambda: info()["aof_base_size"] > 0 and not info()["aof_rewrite_in_progress"], what="a new log")
+        queue.submit_task(Task(task_type="echo", task_id="later"))
+        cut_and_start(0)
+        if way == "mended":
+            Fsck(queue.transport.run, queue.namespace.protocol, queue.settings, repair=True, pause_seconds=0.0).check()
+        assert [line for line in findings(queue) if not line.startswith(("I6", "I9"))] == []
+        assert way == "mended" or findings(queue) == []
+        worker = TaskWorker(queue)
+        worker.register_handler("echo", lambda task: task.payload)
+        worker.run_until_empty()
+        ran = {task["task_id"] for task in queue.list_tasks("completed")}
+        assert ran >= {"kept", "later"}
+        assert way == "mended" or "torn" not in ran

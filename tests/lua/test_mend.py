@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from taskq.errors import ServerError
 from taskq.model.circuit import Circuit
 from taskq.model.limit import Limit
 from taskq.protocol.replies import Settlement
 from taskq.protocol.workflow import Child, CommitPlan, FamilyPlan
 from tests.lua.scenarios.unique import keyed
-from tests.state import TIMES, TTL_MS, Bench, State, settle, task
+from tests.state import TIMES, TTL_MS, Bench, State, changes, settle, task
 
 
 def mend(bench: Bench, task_id: str, *holders: str) -> tuple[list[str], State]:
@@ -130,6 +131,25 @@ class TestSequences:
         assert done == ["put at the beginning of the sequence of k", "a waits in its sequence"]
         assert (changed["sequence:k"], changed["tombstones"]) == ({"b": 0}, ["+a"])
 
+    @pytest.mark.parametrize("other", ["", "a"])
+    def test_one_that_a_limit_holds_up_is_the_first_or_waits_for_it(self, bench: Bench, other: str) -> None:
+        """Out of its sequence it may start, unless somebody runs: then it waits, and stands in no list."""
+        bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
+        bench.register("w1")
+        bench.submit(task("in", limits="few"), task("b", limits="few", ordering="k"))
+        assert [claim.task_id for claim in bench.claim("w1", 2)] == ["in"]
+        bench.client.delete(bench.key("sequence", "k"))
+        bench.audited = False
+        if other:
+            bench.submit(task("a", ordering="k"))
+            bench.claim("w1", 1)
+        done, changed = mend(bench, "b")
+        assert bench.client.exists(bench.key("blocked", "few")) == 0
+        assert changed.get("queue:normal") == (None if other else ["b"])
+        assert changed["sequence:k"] == ({"b": 2} if other else {"b": -1})
+        assert "tombstones" not in changed
+        assert done[-1] == ("b waits in its sequence" if other else "back at the head of normal")
+
     def test_nobody_is_buried_who_stands_in_no_list(self, bench: Bench) -> None:
         """The tombstone would come alive in the place of an entry that is not there."""
         self.line_up(bench, "a", "b")
@@ -216,6 +236,22 @@ def test_a_record_that_speaks_of_a_state_which_is_gone_is_put_right(bench: Bench
     bench.client.delete(bench.key("state", "a"))
     record = "#.tok-w1.1 w1 normal 1 t+0 " + ("k l" if limits else "-")
     assert mend(bench, "a", "w1") == (["its record put right"], {"running": {"a": record}})
+
+
+@pytest.mark.parametrize(("family", "name"), [("blocked", "few"), ("jams", ""), ("woken", "")])
+def test_beside_a_damaged_key_nothing_is_done_by_halves(bench: Bench, family: str, name: str) -> None:
+    bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
+    bench.register("w1")
+    bench.submit(task("in", limits="few"), task("b", limits="few"))
+    bench.claim("w1", 2)
+    bench.client.smove(bench.key("status", "waiting"), bench.key("status", "pending"), "b")
+    bench.client.pexpire(bench.key("task", "b"), 90_000)
+    bench.client.delete(bench.key(family, name))
+    bench.client.set(bench.key(family, name), "x")
+    before = bench.state()
+    with pytest.raises(ServerError, match="WRONGTYPE"):
+        mend(bench, "b")
+    assert changes(before, bench.state()) == {}
 
 
 def mend_place(bench: Bench, verb: str, name: str, detail: str = "") -> tuple[list[str], State]:

@@ -44,9 +44,10 @@ def busy_namespace(redis_url: str, prefix: str, redis_client: redis.Redis) -> It
         bench.claim("w1", 1)
         assert bench.run(bench.protocol.set_limit(Limit("few", concurrency=1)))
         assert bench.run(bench.protocol.set_circuit(Circuit("ring", 1, 60, 60)))
+        assert bench.run(bench.protocol.set_circuit(Circuit("part", 1, 60, 60, share=0.5)))
         assert bench.run(bench.protocol.open_circuit("ring:b", 0))
         assert bench.run(bench.protocol.gate(True, "type:paused"))
-        bench.submit(*(task(f"l{n}", limits="few") for n in range(3)))
+        bench.submit(*(task(f"l{n}", limits="few", ordering="q" if n == 2 else "") for n in range(3)))
         assert [claim.task_id for claim in bench.claim("w2", 2)] == ["l0"]
         bench.submit_ids("ask")
         (ask,) = bench.claim("w1", 1)

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from taskq.protocol.keys import FAMILIES
-from tests.state import LEASE_MS, LISTS, Bench, changes
+from tests.state import LEASE_MS, LISTS, TIMES, Bench, changes
 from tests.transport.busy import busy_namespace, findings, found, ids_of, kept, run
 
 Damage = Callable[[Bench], object]
@@ -200,6 +200,7 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "a child that does not know who waits for it": (change("DEL", "state", "child"), "I10", "ask/1"),
     "a sequence that is gone": (change("DEL", "sequence", "k"), "I11", "o1"),
     "waiting, in no sequence": (change("ZREM", "sequence", "k", "o2"), "I11", "o2"),
+    "waiting for room, in no sequence": (change("ZREM", "sequence", "q", "l2"), "I11", "l2"),
     "the first of a sequence is not in it": (change("ZREM", "sequence", "k", "o0"), "I11", "o0"),
     "the first of a sequence is behind others": (change("ZADD", "sequence", "k", 9, "o0"), "I11", "o0"),
     "two of a sequence may start": (
@@ -352,6 +353,10 @@ def test_a_retained_list_that_nothing_would_sweep(bench: Bench) -> None:
     assert ("I5", slot) in found(run(bench))
     run(bench, repair=True)
     assert findings(bench) == []
+
+
+def test_a_retained_list_that_is_swept_while_fsck_looks_is_not_missed(bench: Bench) -> None:
+    assert list(bench.run(bench.protocol.indexes(TIMES, "retained", ["123"]))) == [""]
 
 
 def test_what_was_running_is_handed_back_uncharged_to_the_head(bench: Bench) -> None:

@@ -1,7 +1,7 @@
 -- indexes: what stands beside the tasks: workers, unique keys, retained lists, named queues, slots, limits, bells, ...
 -- FLAGS   no-writes
 -- USES    workers leases worker meta unique status state retention queues slots schedules bell sagas sequence
--- USES    family children gathered blocked jams scheduled successor gates circuits limits woken bounds sla
+-- USES    retained family children gathered blocked jams scheduled successor gates circuits limits woken bounds sla
 -- INCLUDE limited verdict held
 -- ARGV    lease:number source names*
 -- REPLY   {per name: what is wrong with it, '' if nothing}
@@ -37,7 +37,9 @@ local JUDGE = {
     local holder = id and call('GET', UNIQUE .. name)
     if id and not (in_one_of(LIVE, state[3] or '') or in_one_of(LIVE, holder or '')) then return id .. ' waits behind nobody' end
   end,
-  retained = function(name) return not call('ZSCORE', RETENTION, name) and 'unlisted' end,
+  retained = function(name)
+    return not call('ZSCORE', RETENTION, name) and call('EXISTS', RETAINED .. name) == 1 and 'unlisted'
+  end,
   queue = function(name)
     local queue = string.match(name, '^(.*):')
     return queue and call('SISMEMBER', QUEUES, queue) == 0 and 'unlisted'
@@ -106,7 +108,7 @@ local JUDGE = {
   bell = function(name) return call('LLEN', BELL .. name) > 8 and 'too long' end,
 }
 -- what somebody has set, as it is written
-local LINES = {limits = {LIMITS, '^%d+ %S+ %d+ %d+ %d+ %d+$'}, circuits = {CIRCUITS, '^%d+ %d+ %d+$'},
+local LINES = {limits = {LIMITS, '^%d+ %S+ %d+ %d+ %d+ %d+$'}, circuits = {CIRCUITS, '^%d+ %d+ %d+ ?%d*$'},
   bounds = {BOUNDS, '^%d+ %S+ %d+ %d+ ?%d*$'}, sla = {SLA, '^%d+ %d+$'}, schedules = {SCHEDULES, '^{.*}$'}}
 for line, known in pairs(LINES) do
   JUDGE[line] = function(name)

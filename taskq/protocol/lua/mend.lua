@@ -1,8 +1,8 @@
 -- mend: put one task right: where it is, in which status set, and which of its keys expire
 -- FLAGS   allow-oom
 -- USES    task state result status running scheduled dead workers leases processing queue unique counters tombstones
--- USES    retention retained checkpoint signals sagas sequence blocked successor
--- INCLUDE clock text bell leave retention sequence join awaited unique family weights
+-- USES    retention retained checkpoint signals sagas sequence blocked successor jams woken
+-- INCLUDE clock text bell leave retention sequence join awaited unique family weights blocked
 -- ARGV    id list ttl:number holders*
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
 -- The truth is what most depends on: a run that its worker still holds; else an end with a result; else the schedule;
@@ -39,6 +39,11 @@ local waits_in = run and run.list or state[2] or list
 local key_holder = state[3] and call('GET', UNIQUE .. state[3])
 check_unique(state[3])
 check_parents(state[11])
+if state[7] then
+  call('ZCARD', BLOCKED .. state[7])
+  call('ZCARD', JAMS)
+  call('HLEN', WOKEN)
+end
 local succeeds = state[9] and call('GET', SUCCESSOR .. state[9]) == id
 call('LLEN', QUEUE .. waits_in)
 call('HLEN', COUNTERS)
@@ -55,7 +60,8 @@ local function ending()
   return member.failed and 'failed' or member.cancelled and 'cancelled' or 'completed'
 end
 
-local truth
+-- whom a limit or another one's unique key holds up; in its sequence it is the first then
+local truth, held_up
 if body == -2 then
   truth = ended and not live and ending() or 'lost'
 elseif runs then
@@ -66,11 +72,10 @@ elseif due and (member.scheduled or member.retry or state[1] == 'scheduled' or s
   truth = (state[1] == 'retry' or member.retry and state[1] ~= 'scheduled') and 'retry' or 'scheduled'
 elseif member.waiting and live == 'waiting' then
   local awaited, told = state[6] or '', false
-  if awaited == '@limit' and call('ZSCORE', BLOCKED .. (state[7] or ''), id) or awaited == '@unique' and succeeds then
-    return {}
-  end
+  held_up = awaited == '@limit' and call('ZSCORE', BLOCKED .. (state[7] or ''), id) or awaited == '@unique' and succeeds
+  held_up = held_up and (not key or rank == 0)
   if string.sub(awaited, 1, 1) ~= '@' then told = has_come(id, awaited) end
-  truth = (told or awaited == '@limit' or awaited == '@unique') and 'pending' or 'waiting'
+  truth = not held_up and (told or awaited == '@limit' or awaited == '@unique') and 'pending' or 'waiting'
 else
   truth = 'pending'
 end
@@ -122,9 +127,9 @@ local function release_key()
 end
 
 -- its entry in a list is dropped when a claim meets it, or comes alive when its turn comes
-local function wait_again(other, waits_for)
+local function wait_again(other, waits_for, nowhere)
   if call('SMOVE', STATUS .. 'pending', STATUS .. 'waiting', other) == 1 then
-    call('SADD', TOMBSTONES, other)
+    if not nowhere then call('SADD', TOMBSTONES, other) end
     unweigh({other})
   end
   call('SADD', STATUS .. 'waiting', other)
@@ -148,7 +153,7 @@ local function put_into_sequence()
     local state = first[1] and call('HMGET', STATE .. first[1], 'status', 'list') or {}
     if truth == 'pending' and (state[1] == 'running' or state[1] == 'scheduled' or state[1] == 'retry') then
       if not rank then join_sequence(id, key) end
-      wait_again(id, waits_in)
+      wait_again(id, waits_in, not member.pending)
       truth = 'waiting'
       return
     end
@@ -224,7 +229,7 @@ if result ~= -2 then
   call('DEL', RESULT .. id)
   note('its result deleted')
 end
-if state[9] then
+if state[9] and not held_up then
   leave_succession(id, state[9])
   call('HDEL', STATE .. id, 'succeeds', 'behind', 'waits')
   if call('EXISTS', UNIQUE .. state[9]) == 0 then hold_key(id, state[9], state[10]) end
@@ -235,7 +240,8 @@ if state[3] and key_holder ~= id and not string.find(state[10] or '', '^%S+ [1-9
   note(key_holder and 'its unique key belongs to another task' or 'its unique key is held again')
 end
 
-if key then put_into_sequence() end
+if truth == 'pending' then leave_blocked(id, state[7]) end
+if key and not held_up then put_into_sequence() end
 if truth == 'waiting' then
   if state[8] and not due and string.find(state[6], ' ', 1, true) then
     schedule(id, tonumber(state[8]), waits_in)
