@@ -20,7 +20,7 @@ from typing import NamedTuple
 import redis
 
 from bench.measures import new_queue, ready_to_take_turns, take_turns, task
-from taskq import Task
+from taskq import Task, TaskQueue
 from taskq.testing.faults.server import free_port
 from taskq.transport.server_binary import find_server_binary
 
@@ -113,17 +113,22 @@ def counted(binary: Path) -> Iterator[Counted]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def measure(server: Counted, case: Case) -> tuple[float, float]:
-    """Return thousands of instructions per task: of the submit in batches of a hundred, and of the turns."""
-    queue = new_queue(server.url)
+def prepared(url: str, case: Case, tasks: int) -> tuple[TaskQueue, list[list[Task]]]:
+    """Return a queue with what a case sets, and with a worker, and so many tasks in batches of a hundred."""
+    queue = new_queue(url)
     for limit in case.limits:
         queue.set_limit(**limit)  # type: ignore[arg-type]  # options of the bench
     for circuit in case.circuits:
         queue.set_circuit(**circuit)  # type: ignore[arg-type]  # options of the bench
     for bound in case.bounds:
         queue.set_queue_limit(**bound)  # type: ignore[arg-type]  # options of the bench
-    batches = [[case.make(at + n) for n in range(100)] for at in range(0, TASKS, 100)]
     ready_to_take_turns(queue)
+    return queue, [[case.make(at + n) for n in range(100)] for at in range(0, tasks, 100)]
+
+
+def measure(server: Counted, case: Case) -> tuple[float, float]:
+    """Return thousands of instructions per task: of the submit in batches of a hundred, and of the turns."""
+    queue, batches = prepared(server.url, case, TASKS)
     # the server compiles a script once
     queue.submit_batch([case.make(TASKS)])
     submits = server.instructions(lambda: [queue.submit_batch(batch) for batch in batches])

@@ -152,6 +152,12 @@ def kinds(redis_url: str, prefix: str) -> Iterator[dict[str, str]]:
             queue.fanout(task.task_id, [Task(task_type="echo", queue="mail")])
             look()
 
+        # before anything else is limited, so that it holds its key alone
+        queue.set_limit("customer", concurrency=1)
+        queue.submit_task(Task(task_type="first", limit_keys=["customer:7"]))
+        first = TaskWorker(queue)
+        first.register_handler("first", lambda task: None)
+        first.run_until_empty()
         scheduler = TaskScheduler(queue)
         scheduler.schedule_every("pulse", 0.1, Task(task_type="look"))
         scheduler.schedule_task_in(Task(), 3600)

@@ -30,11 +30,13 @@ def check_limits(view: View) -> Iterator[str]:
     for task_id, run in runs.items():
         for key in run.get("holds", "").split():
             holders[key].append(task_id)
-    counts = view.get("permits", {})
-    for key in (holders.keys() | counts.keys()) - {"@"}:
+    # those who hold it alone have "=" before it
+    counts = view.get("permits", {}) | {f"={key}": "1" for key in view.get("sole", set())}
+    for key in holders.keys() | {key for key in counts if not key.removeprefix("=").startswith("@")}:
         if str(len(holders[key]) or None) != str(counts.get(key)):
             yield f"I12: {len(holders[key])} run with {key}, and {counts.get(key, 'none')} are counted"
-    for key, ids in holders.items():
+    for key in {key.removeprefix("=") for key in holders}:
+        ids = [*holders[key], *holders[f"={key}"]]
         text = definitions.get(key) or definitions.get(key.partition(":")[0], "")
         words = text.split(" ")
         most, since = (int(words[0]), int(words[5])) if len(words) == 6 else (0, 0)
@@ -59,7 +61,7 @@ def _check_counted(view: View, definitions: dict[str, str], runs: dict[str, dict
         for key in (*keys, f"type:{task.task_type}"):
             most, *_, since = (definitions.get(key) or definitions.get(key.partition(":")[0], "0 0")).split(" ")
             counts = most != "0" and _began_after(run, int(since)) and run["attempts"] == "1"
-            if counts and key not in run.get("holds", "").split():
+            if counts and key not in run.get("holds", "").replace("=", "").split():
                 yield f"I12: {task_id} runs and is not counted by {key}"
 
 

@@ -56,7 +56,8 @@ FAMILIES: dict[str, str] = {
     "bytes": "bytes",  # hash, queue -> bytes of the tasks in its lists; exists while any limit of a queue counts bytes
     "weights": "weights",  # hash, id that waits in a list -> its bytes and its queue, as long as ``bytes`` exists
     "crowd": "crowd",  # string with TTL: exists while any submit waits for room in a queue
-    "permits": "permits",  # hash, key of a limit -> how many running tasks hold a permit of it
+    "permits": "permits",  # hash, key of a limit -> how many running tasks hold a permit of it; but for ``sole``
+    "sole": "sole",  # set, keys of limits that one running task each holds, and does so in no number of permits
     "blocked": "blocked:",  # sorted set, ids of the tasks that wait until a limit has room, in their order
     "jams": "jams",  # sorted set, key of a limit with blocked tasks -> ms at which it is looked at next
     "gates": "gates",  # hash, key -> since when it is paused, !key -> how its circuit is unless it is closed

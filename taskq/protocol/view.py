@@ -18,7 +18,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(("state", "signals", "running", "worker", "schedules", "slots", "meta", "counters"), "hash"),
     **dict.fromkeys(("family", "gathered", "limits", "sla", "breaches", "circuits", "tallies", "woken"), "hash"),
     **dict.fromkeys(("bounds", "bytes", "weights", "gates", "sidings", "grouped", "permits"), "hash"),
-    **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters"), "set"),
+    **dict.fromkeys(("status", "workers", "paused", "tombstones", "queues", "waiters", "sole"), "set"),
     **dict.fromkeys(("scheduled", "leases", "retention", "dead", "sagas", "sequence", "blocked", "jams"), "zset"),
 }
 # what a task that waits for those before it has in its state as ``waits``

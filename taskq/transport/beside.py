@@ -86,7 +86,7 @@ class Beside:
                 self.check(source, page)
         self.check("limited", ["limited"])
         known: set[str] = set()
-        for source in ("permits", "held"):
+        for source in ("permits", "sole", "held"):
             for page in self.pages(source):
                 self.check("permits", sorted(set(page) - known))
                 known.update(page)

@@ -76,9 +76,10 @@ class Sampler:
         wrong = [facts.task_id for facts in page if judge(facts)]
         if misplaced_number(self._run(self._protocol.stats())):
             wrong.append(_LISTS)
-        _, keys = self._run(self._protocol.names("permits", count=_SAMPLE))
         held = {key for facts in page for key in facts.held_keys}
-        return (*wrong, *(_PERMITS + key for key, _ in self._miscounts(sorted(held.union(keys)))))
+        for source in ("permits", "sole"):
+            held.update(self._run(self._protocol.names(source, count=_SAMPLE))[1])
+        return (*wrong, *(_PERMITS + key for key, _ in self._miscounts(sorted(held))))
 
     def _miscounts(self, keys: Sequence[str]) -> list[tuple[str, str]]:
         """Return which of some keys of limits have another number of permits than runs, and what is wrong."""

@@ -12,15 +12,18 @@ from tests.faults.conftest import Spawn
 from tests.waiting import eventually
 from tests.worker.background import findings
 
-MOST, TASKS = 3, 300
+MOST, TASKS = 3, 240
 
 
 def test_workers_are_killed_and_the_limit_holds_at_every_instant(
     queue: TaskQueue, spawn: Spawn, ledger: Ledger
 ) -> None:
+    """First one at a time with each of many keys, held alone, then some with the same; one is killed in each part."""
+    queue.set_limit("each", concurrency=1)
     queue.set_limit("few", concurrency=MOST)
+    keys = [f"each:{n % 24}" for n in range(TASKS // 2)] + ["few"] * (TASKS // 2)
     workers = [spawn("--processes", "2", "--concurrency", "4") for _ in range(2)]
-    ids = ledger.submit(queue, [Task(task_type="work", payload=0.01, limit_keys=["few"]) for _ in range(TASKS)])
+    ids = ledger.submit(queue, [Task(task_type="work", payload=0.01, limit_keys=[key]) for key in keys])
     wrong: list[str] = []
     done = threading.Event()
 
@@ -37,16 +40,15 @@ def test_workers_are_killed_and_the_limit_holds_at_every_instant(
         return queue.get_queue_stats().counters.get("completed", 0)
 
     for step, worker in enumerate(workers, start=1):
-        eventually(lambda step=step: completed() >= step * 60, 30, "some to complete")
+        eventually(lambda step=step: completed() >= 60 + (step - 1) * TASKS // 2, 30, "some to complete")
         worker.send(signal.SIGKILL)  # the supervisor, and with it its processes
         spawn("--processes", "2", "--concurrency", "4")
     eventually(lambda: completed() == TASKS, 60, "all to complete")
     done.set()
     watcher.join()
-    assert wrong == []
-    assert {queue.get_task_status(task_id)["status"] for task_id in ids[::50]} == {"completed"}
-    (info,) = queue.list_limits()
-    assert (info.running, info.waiting) == (0, 0)
+    assert (wrong, findings(queue)) == ([], [])
+    assert {queue.get_task_status(task_id)["status"] for task_id in ids[::40]} == {"completed"}
+    assert [(info.running, info.waiting) for info in queue.list_limits()] == [(0, 0)] * 2
 
 
 def test_a_rate_is_kept_by_several_workers_and_not_missed(queue: TaskQueue, spawn: Spawn, ledger: Ledger) -> None:

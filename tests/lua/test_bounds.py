@@ -126,6 +126,27 @@ def test_neither_tells_anybody_if_nobody_waits(bench: Bench) -> None:
     assert "bell:@room:default" not in changed
 
 
+def test_a_turn_that_only_drops_what_was_cancelled_tells_whoever_waits(bench: Bench) -> None:
+    bound(bench, 1, "block")
+    bench.submit_ids("a")
+    bench.run(bench.protocol.cancel("a", "{}", TTL_MS))
+    assert bench.run(bench.protocol.submit([task("b")], 0)).bounded
+    bench.register("w1")
+    reply, changed = bench.act(bench.turn_op("w1", 2))
+    assert reply.claims == ()
+    assert changed["bell:@room:default"] == ["1"]
+
+
+def test_a_turn_that_takes_nothing_out_of_its_lists_tells_nobody(bench: Bench) -> None:
+    """The one at the head may run only where nothing else does."""
+    bench.claim_one("a")
+    bench.make_suspect("suspect")
+    bound(bench, 1, "block")
+    assert bench.run(bench.protocol.submit([task("b")], 0)).bounded
+    reply, changed = bench.act(bench.turn_op("w1", 2))
+    assert (reply.hold, "bell:@room:default" in changed) == (True, False)
+
+
 def test_a_turn_tells_nobody_if_nobody_waits(bench: Bench) -> None:
     bound(bench, 2, "block")
     bench.submit_ids("a", "b")

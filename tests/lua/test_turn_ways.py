@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -15,6 +16,7 @@ from taskq.protocol.operations import load_scripts
 from taskq.protocol.replies import TurnReply
 from taskq.protocol.scripts import Script
 from tests.lua.cut import LONG_WAY, ways_of
+from tests.lua.lone_keys import LONE, LONE_AND_UNUSUAL
 from tests.lua.plain_ways import (
     Situation,
     completion_and_claim,
@@ -40,12 +42,16 @@ def comparable(reply: TurnReply) -> TurnReply:
 
 
 def end_of(bench: Bench, operation: Operation[TurnReply]) -> tuple[TurnReply, State]:
-    """Run a turn; return what it answers and the whole state after it."""
+    """Run a turn; return what it answers and the whole state after it, in whichever way permits are counted."""
     reply = bench.run(operation)
-    return comparable(reply), bench.state()
+    state = bench.state()
+    running = {task_id: record.replace("=", "") for task_id, record in state.get("running", {}).items()}
+    counts = Counter({key: int(count) for key, count in state.get("permits", {}).items() if count.isdecimal()})
+    counts.update(key for key in state.pop("sole", ()) if not key.startswith("@"))
+    return comparable(reply), {**state, "running": running, "permits": counts}
 
 
-@pytest.mark.parametrize("situation", SHORT, ids=lambda s: s.__name__)
+@pytest.mark.parametrize("situation", [*SHORT, *LONE], ids=lambda s: s.__name__)
 def test_the_short_way_ends_where_the_long_one_does(new_bench: NewBench, situation: Situation) -> None:
     ends = []
     for script in (ONLY_SHORT, ONLY_LONG):
@@ -82,12 +88,12 @@ def leaves_as_it_is(new_bench: NewBench, situation: Situation, way: Script, othe
     assert end_of(bench, operation) == end_of(other, situation(other)._replace(script=other_way))
 
 
-@pytest.mark.parametrize("situation", UNUSUAL, ids=lambda s: s.__name__)
+@pytest.mark.parametrize("situation", [*UNUSUAL, *LONE_AND_UNUSUAL], ids=lambda s: s.__name__)
 def test_what_is_unusual_is_left_to_the_long_way_as_it_is(new_bench: NewBench, situation: Situation) -> None:
     leaves_as_it_is(new_bench, situation, ONLY_SHORT, ONLY_LONG)
 
 
-@pytest.mark.parametrize("situation", SHORT, ids=lambda s: s.__name__)
+@pytest.mark.parametrize("situation", [*SHORT, *LONE], ids=lambda s: s.__name__)
 def test_a_turn_is_repeated_alike(new_bench: NewBench, situation: Situation) -> None:
     """The short way leaves behind what the long one needs to answer a repetition."""
     bench = new_bench()

@@ -93,11 +93,15 @@ def a_key_each_and_nothing_else(bench: Bench) -> Operation[TurnReply]:
 
 
 def permits_that_somebody_has_deleted(bench: Bench) -> Operation[TurnReply]:
-    operation = a_key_each_and_nothing_else(bench)
+    limit(bench, "k", concurrency=2)
+    bench.register("w1")
+    bench.submit(*(task(f"old{n}", limits=f"k:{n // 2}") for n in range(8)))
+    claims = bench.claim("w1", 8)
+    bench.submit(*(task(f"new{n}", limits=f"k:{n + 4}") for n in range(3)), task("again", limits="k:3"))
     bench.audited = False
     bench.client.hdel(bench.key("permits"), "k:0", "k:3")
     bench.client.hset(bench.key("permits"), "k:1", "many")
-    return operation
+    return bench.turn_op("w1", 4, [settle(claim) for claim in claims[:6]])
 
 
 def the_id_of_one_is_the_key_of_another(bench: Bench) -> Operation[TurnReply]:

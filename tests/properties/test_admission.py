@@ -52,6 +52,11 @@ class History:
         # few, so that they meet, and others in each history
         self.types, self.keys = self.dice.sample(TYPES, 2), self.dice.sample(KEYS, 4)
         self.outcomes = self.dice.choice([OUTCOMES, ("complete", "complete", "retry", "fail", "release")])
+        # in one of four only keys of one name are counted, of tasks that are alike and new: some hold them alone
+        self.lone = seed % 4 == 3
+        if self.lone:
+            self.types, self.keys = ["mail", "mail"], [f"b:{n}" for n in range(12)]
+            self.outcomes = (*["complete"] * 8, "retry", "release")
         self.held: dict[str, Claim] = {}
         self.lost: list[Claim] = []
         self.known: set[str] = set()
@@ -99,6 +104,8 @@ class History:
         self.born += 1
         task_id, kind, limits = f"t{self.born}", self.dice.choice(self.types), self.dice.choice(self.keys)
         key, delay = self.dice.choice(["", "", "", "o", "u"]), self.dice.choice([0, 0, 0, 20])
+        if self.lone:
+            key, delay = "", 0
         one = task(
             task_id, self.dice.choice(["urgent", "normal", "normal", "low"]), due=f"+{delay}000" if delay else "0"
         )
@@ -215,14 +222,19 @@ class History:
     # -- an operator --
 
     def limit(self) -> None:
-        name = self.dice.choice([*LIMITED, *self.rules.limits, *self.rules.limits])
-        limit = self.dice.choice(
-            [
-                None,
-                *(Limit(name, concurrency=most) for most in (1, 1, 2, 3)),
-                Limit(name, rate="6/m", burst=self.dice.choice([1, 2])),
-                *[Limit(name, rate="2/20s", sliding=True, concurrency=self.dice.choice([None, 2]))] * 2,
-            ]
+        name = "b" if self.lone else self.dice.choice([*LIMITED, *self.rules.limits, *self.rules.limits])
+        most = self.dice.randint(1, 3)
+        limit = (
+            Limit(name, concurrency=most)
+            if self.lone
+            else self.dice.choice(
+                [
+                    None,
+                    *(Limit(name, concurrency=most) for most in (1, 1, 2, 3)),
+                    Limit(name, rate="6/m", burst=self.dice.choice([1, 2])),
+                    *[Limit(name, rate="2/20s", sliding=True, concurrency=self.dice.choice([None, 2]))] * 2,
+                ]
+            )
         )
         protocol = self.bench.protocol
         self.send(protocol.set_limit(limit) if limit else protocol.remove_limit(name))
@@ -230,6 +242,8 @@ class History:
 
     def circuit(self) -> None:
         circuit = self.dice.choice(CIRCUITS)
+        if self.lone:
+            return
         if circuit.name not in self.rules.circuits:
             self.send(self.bench.protocol.set_circuit(circuit))
             self.rules.circuits[circuit.name] = circuit
@@ -246,10 +260,14 @@ class History:
 
     def pause_type(self) -> None:
         key = f"type:{self.dice.choice(self.types)}"
+        if self.lone:
+            return
         self.send(self.bench.protocol.gate(key not in self.rules.closed_types, key))
         self.rules.closed_types ^= {key}
 
     def pause_list(self) -> None:
+        if self.lone:
+            return
         name = self.dice.choice(["low", "urgent"])
         self.send(self.bench.protocol.pause(name not in self.rules.closed_lists, [name]))
         self.rules.closed_lists ^= {name}

@@ -25,6 +25,10 @@ def busy_namespace(redis_url: str, prefix: str, redis_client: redis.Redis) -> It
         bench.all_hints_kept = False
         bench.run(bench.protocol.set_bound("mail", QueueLimit("mail", max_bytes=1_000).text(TTL_MS)))
         bench.register("w1", "w2")
+        # before there are circuits, so that it holds its key alone
+        assert bench.run(bench.protocol.set_limit(Limit("lone", concurrency=2)))
+        bench.submit(task("lone", limits="lone:1"))
+        assert [claim.task_id for claim in bench.claim("w2", 2)] == ["lone"]
         for outcome in ("complete", "fail", "cancel", "retry", "snooze"):
             bench.submit(task(outcome, unique="key" if outcome == "retry" else ""))
             (claim,) = bench.claim("w1", 1)

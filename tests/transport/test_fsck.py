@@ -145,6 +145,8 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "permits of a key that nobody has": (change("HSET", "permits", "", "other", 1), "I12", "other"),
     "permits that are no number": (change("HSET", "permits", "", "few", "many"), "I12", "few"),
     "running, and its permit is gone": (change("DEL", "permits", ""), "I12", "few"),
+    "a key that nobody holds alone": (change("SADD", "sole", "", "lone:2"), "I12", "=lone:2"),
+    "held alone, and not among those": (change("SREM", "sole", "", "lone:1"), "I12", "=lone:1"),
     "waiting for room, and blocked nowhere": (change("ZREM", "blocked", "few", "l2"), "I12", "l2"),
     "blocked and not waiting": (change("ZADD", "blocked", "few", 1, "a"), "I12", "few"),
     "blocked and never looked at": (change("DEL", "jams", ""), "I12", "few"),

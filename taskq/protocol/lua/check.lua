@@ -1,7 +1,7 @@
 -- check: a page of ids and all that is known of each, as of one instant
 -- FLAGS   no-writes
 -- USES    task state result status running scheduled dead tombstones workers leases processing queue retained unique successor
--- USES    children gathered retention slots checkpoint signals sagas sequence permits blocked jams gates woken limits circuits bounds sla schedules
+-- USES    children gathered retention slots checkpoint signals sagas sequence permits sole blocked jams gates woken limits circuits bounds sla schedules
 -- USES    group
 -- INCLUDE awaited held
 -- ARGV    source name cursor count:number ids*
@@ -12,7 +12,7 @@
 --         for what has come already, 1 if it is the successor that its state names}}
 -- source is ids, sample (some of a status) or processing; list (of a group it is '<list>/<group key>'), whose reply is {next cursor,
 -- {id, how many entries of it there should be, ...}}; or one whose reply is {next cursor, {names}}: status, running, scheduled, dead,
--- tombstones, retained, retention, workers, leases, sagas, held (keys of permits, by what runs), blocked, children, jams, a hash by its name, strangers, those of some ids that no
+-- tombstones, retained, retention, workers, leases, sagas, held (keys of permits, by what runs), sole (each with = before it), blocked, children, jams, a hash by its name, strangers, those of some ids that no
 -- status set has, miscounts, what is wrong with the permits of some keys, or gathered, what a family was told of some children: '' nothing, their status, '?' if that is not known, or
 -- not without a look at more than count bytes. What is small the server shows all at once, a hash up to 512 fields: so ids are asked for first, and
 -- then of each, in pages, what is known.
@@ -50,6 +50,11 @@ local NAMES = {
       for key in string.gmatch(held_in(next_cursor[2][i]) or '', '[^ ]+') do found[#found + 1] = key end
     end
     return next_cursor[1], found
+  end,
+  sole = function()
+    local next_cursor, found = members_of(call('SSCAN', SOLE, cursor, 'COUNT', count), 1)
+    for n = 1, #found do found[n] = '=' .. found[n] end
+    return next_cursor, found
   end,
   miscounts = function()
     local words = {}

@@ -18,7 +18,7 @@ local function some_with(key)
     local page = call('HSCAN', RUNNING, cursor, 'COUNT', '100')
     cursor = page[1]
     for i = 1, #page[2], 2 do
-      local keys = #found < 5 and held_in(page[2][i + 1])
+      local keys = #found < 5 and string.gsub(held_in(page[2][i + 1]) or '', '=', '')
       if keys and string.find(keys, ' ' .. key .. ' ', 1, true) then found[#found + 1] = page[2][i] end
     end
     if cursor == '0' or #found == 5 then break end

@@ -2,7 +2,7 @@
 -- FLAGS   allow-oom
 -- USES    waiters awaited reply queue processing running status scheduled leases workers worker bell retention retained
 -- USES    schedules slots dead meta counters paused tombstones queues unique sagas sequence session
--- USES    successor bounds bytes weights crowd limits limited permits blocked jams rate starts gates circuits faults tallies
+-- USES    successor bounds bytes weights crowd limits limited permits sole blocked jams rate starts gates circuits faults tallies
 -- USES    woken group grouped sla breaches sidings large history
 -- ARGV    family name ttl:number
 -- REPLY   {what was done, in words}; nothing if nothing was wrong
@@ -11,7 +11,7 @@ local KEPT = {queue = QUEUE, processing = PROCESSING, running = RUNNING, status 
   leases = LEASES, workers = WORKERS, worker = WORKER, bell = BELL, retention = RETENTION, retained = RETAINED,
   schedules = SCHEDULES, slots = SLOTS, dead = DEAD, meta = META, counters = COUNTERS, paused = PAUSED,
   tombstones = TOMBSTONES, queues = QUEUES, unique = UNIQUE, successor = SUCCESSOR, sagas = SAGAS,
-  sequence = SEQUENCE, limits = LIMITS, bounds = BOUNDS, limited = LIMITED, permits = PERMITS, blocked = BLOCKED,
+  sequence = SEQUENCE, limits = LIMITS, bounds = BOUNDS, limited = LIMITED, permits = PERMITS, sole = SOLE, blocked = BLOCKED,
   jams = JAMS, gates = GATES, circuits = CIRCUITS, woken = WOKEN, group = GROUP, grouped = GROUPED, sla = SLA,
   breaches = BREACHES, sidings = SIDINGS, large = LARGE, bytes = BYTES, weights = WEIGHTS}
 local PASSING = {waiters = WAITERS, awaited = AWAITED, reply = REPLY, session = SESSION, rate = RATE, starts = STARTS,

@@ -151,7 +151,8 @@ local MEND = {
     local run = miscounted(name)
     if not run then return end
     set_permits(name, run)
-    if call('EXISTS', BLOCKED .. name) == 1 then look_again(name, now) end
+    local key = string.match(name, '^=?(.*)$')
+    if call('EXISTS', BLOCKED .. key) == 1 then look_again(key, now) end
     return 'counted again: ' .. run
   end,
   blocked = function()

@@ -1,9 +1,9 @@
 -- turn: settle what has finished and claim up to the free slots, in one round trip
 -- FLAGS   allow-oom
 -- USES    queue processing task state result status worker meta bell running counters awaited waiters reply paused
--- USES    crowd tombstones scheduled retention retained events large limited permits grouped bytes
+-- USES    crowd tombstones scheduled retention retained events large limited permits sole grouped bytes
 -- INCLUDE clock bodies text events bell settle promote sweep running counted room gates tallying claim weights noted
--- BRANCH  rounds alone together
+-- BRANCH  rounds alone together apart
 -- ARGV    worker token seq:number want:number ring_on:number lists:number groups:number others:number rest*
 -- REPLY   {code, now ms, fence of the first claim, ms to the next due task or -1, hold, {refused ids},
 --         {ids}, {body per id}, {attempt, retries (see lib/noted) per id; empty if all are new}, seq}: the turn is done;
@@ -51,9 +51,11 @@ repeat
   -- keys of those who give permits back, and behind them of those who are counted by limits; how many keys these are, and the
   -- first of them; by how many of each, if not one; and the place of each key, among what ends if anything does
   local names, total, before, leaves, comes, given = nil, 0, 0, nil, nil, nil
+  -- keys that only one who ends holds, in the place of texts that were looked at, and their number, see lib/apart
+  local beginnings, leaving = nil, 0
   if groups > 0 and usual then
-    local at, beginnings = first_rest + lists, {}
-    given = {}
+    local at = first_rest + lists
+    given, beginnings = {}, {}
     ttl = ARGV[at + 1]
     for _ = 1, groups do
       if ARGV[at + 1] ~= ttl then usual = false end
@@ -64,36 +66,40 @@ repeat
       end
       at = after
     end
-    local records, known, of, lead, place = call('HMGET', RUNNING, unpack(ended)), nil, nil, nil, nil
+    local records, known, of, lead, place, sole = call('HMGET', RUNNING, unpack(ended)), nil, nil, nil, nil, nil
     local find, sub, byte = string.find, string.sub, string.byte
     for n = 1, settles do
       local id, record, beginning = ended[n], records[n], beginnings[n]
       -- those that were claimed together from one list have the same record, but for the keys whose permits they hold
       if record == known and beginning == of then
         if place then leaves[place] = (leaves[place] or 1) + 1 end
+      elseif sole and record and beginning == of and find(record, lead, 1, true) == 1 and sub(record, -2) == ' l' then
+        leaving, beginnings[leaving + 1] = leaving + 1, sub(record, #lead + 1, -3)
       else
         if not (lead and record and beginning == of and find(record, lead, 1, true) == 1) then
           if not record or find(record, beginning, 1, true) ~= 1 then
             usual = false
             break
           end
-          of, lead = beginning, nil
+          of, lead, sole = beginning, nil, nil
         end
         known, place = record, nil
         local space, flag = byte(record, -2, -1)
         if flag ~= 45 then
-          local at = lead and #lead + 1 or string.match(record, '^%S+ %d+ %d+ ()', #beginning + 1)
+          local at = lead and #lead + 1 or string.match(record, '^%S+ %d+ %d+ =?()', #beginning + 1)
           if space ~= 32 or flag ~= 108 or not at or at > #record - 2 then
             usual = false
             break
           end
-          lead, leaves = lead or sub(record, 1, at - 1), leaves or {}
+          if not lead then lead, sole = sub(record, 1, at - 1), byte(record, at - 1) == 61 end
           local keys = sub(record, at, -3)
-          place = given[keys]
-          if not place then
+          place = not sole and given[keys]
+          if sole then
+            leaving, beginnings[leaving + 1] = leaving + 1, keys
+          elseif not place then
             total = total + 1
             -- in place of a record that was looked at
-            names, place = records, total
+            names, place, leaves = records, total, leaves or {}
             names[total], given[keys] = keys, total
           elseif place == true then
             usual = false
@@ -126,8 +132,8 @@ repeat
   if not usual then break end
 
   local ids, bodies, taken, count, last, cut, lighten = {}, {}, {}, 0, 0, false, nil
-  -- by which keys of limits each is counted, and of these which it is to hold
-  local counts, held
+  -- by which keys of limits each is counted, and of these which it is to hold; or a key for each that nobody else holds
+  local counts, held, apart, keys
   -- behind which entries of their lists those stand that have a group, and the function that takes one from there
   local entries, take_next
   for i = 1, want > 0 and lists or 0 do
@@ -138,7 +144,7 @@ repeat
     if count == want then break end
   end
   if count > 0 then
-    local keys = {}
+    keys = {}
     last = call('HGET', META, 'fence') or 0
     for n = 1, count do keys[n] = TASK .. ids[n] end
     if large then
@@ -161,7 +167,15 @@ repeat
       usual, take_next = ids ~= nil, take_of_group
     end
     if not usual then break end
-    if counting then
+  end
+  if leaving > 0 or counting == '#' and total ~= 1 and count > 0 then
+    -- COPY apart
+    usual, apart = come_apart(beginnings, leaving, ids, bodies, counting == '#' and count or 0, given or {})
+    if not usual then break end
+    counts = apart
+  end
+  if count > 0 then
+    if counting and not apart then
       -- COPY counted
       limited = counting
       local by, kind, keys_at, type_key, last
@@ -216,12 +230,12 @@ repeat
     written, writes, gone, goes, held, tallied, rated = exchange_permits(names, total, before, leaves, comes or {}, exact)
     if not written then break end
     if rated then
-      -- COPY room
-      guarded, note_start = false, start_with
-      local sound, try = true, pcall
+      -- COPY pace
+      note_start = start_with
+      local sound = true
       for key, rate in pairs(rated) do
-        defined[key], holders[key] = limit_in(rate[1]), rate[3]
-        local known, free = try(room, key)
+        rate[1] = limit_in(rate[1])
+        local known, free = pcall(starts_left, key, rate[1])
         sound = sound and known and free >= rate[2]
       end
       if not sound then break end
@@ -285,24 +299,29 @@ repeat
         n = n + 1
         local group = entries and entries[n]
         if group then behind = behind + take_next(group, from, to) else call('LMOVE', from, to, 'LEFT', 'RIGHT') end
-        local keys = counts and counts[n] and held[counts[n]]
-        if keys ~= known then
-          known, record = keys, run .. (keys and keys .. ' l' or '-')
+        local key = counts and counts[n]
+        if key and not apart then key = held[key] end
+        if key ~= known then
+          known, record = key, key and (apart and run .. '=' .. key .. ' l' or run .. key .. ' l') or run .. '-'
         end
         records[2 * n - 1], records[2 * n] = ids[n], record
       end
       if behind > 0 then call('HINCRBY', GROUPED, list, -behind) end
     end
-    for key, rate in pairs(rated or {}) do note_start(key, rate[2]) end
     call('HSET', RUNNING, unpack(records))
     call('SADD', STATUS .. 'running', unpack(ids))
     call('HSET', META, 'fence', string.format('%d', first + count - 1))
   end
-  if written and writes > 0 then call('HSET', PERMITS, unpack(written, 1, writes)) end
-  if gone and goes > 0 then call('HDEL', PERMITS, unpack(gone, 1, goes)) end
-  if tallied then
-    -- COPY tallying
-    for _, one in ipairs(tallied) do count_answers(one[1], one[2], one[3], 0) end
+  if leaving > 0 then call('SREM', SOLE, unpack(beginnings, 1, leaving)) end
+  if apart then call('SADD', SOLE, unpack(apart)) end
+  if written then
+    if writes > 0 then call('HSET', PERMITS, unpack(written, 1, writes)) end
+    if goes > 0 then call('HDEL', PERMITS, unpack(gone, 1, goes)) end
+    for key, rate in pairs(rated or {}) do note_start(key, rate[1], rate[2]) end
+    if tallied then
+      -- COPY tallying
+      for _, one in ipairs(tallied) do count_answers(one[1], one[2], one[3], 0) end
+    end
   end
   if (ring_on == 1 or cut) and lists > 0 then
     local bells, queues = {}, {}
@@ -348,7 +367,7 @@ local claims = claim(candidates)
 if jammed then wait = until_next() end
 
 -- whoever waits for room in a queue; nobody can without being awaited
-if special and #claims.ids > 0 and call('EXISTS', CROWD) == 1 then
+if special and (#claims.ids > 0 or claims.lighter) and call('EXISTS', CROWD) == 1 then
   local rung = {}
   for i = 1, lists do
     local queue = string.match(ARGV[first_rest + i - 1], '^(.*):') or 'default'

@@ -8,6 +8,7 @@ from taskq.model.circuit import Circuit
 from taskq.model.limit import Limit
 from taskq.model.task import Task
 from taskq.protocol.operation import Operation
+from tests.lua.lone_keys import lone, nobody_comes
 from tests.lua.scenarios.beginnings import Scenario
 from tests.state import LIMITS, TIMES, TTL_MS, Bench, settle, task
 
@@ -265,7 +266,15 @@ def evict_a_probe(bench: Bench) -> Operation[Any]:
     return bench.protocol.evict("w1", False, 100, LIMITS)
 
 
+def settle_gives_a_key_back_after_its_limit_is_gone(bench: Bench) -> Operation[Any]:
+    claims = lone(bench)
+    bench.run(bench.protocol.remove_limit("k"))
+    return bench.protocol.settle([settle(claim) for claim in claims])
+
+
 SCENARIOS: tuple[Scenario, ...] = (
+    nobody_comes,
+    settle_gives_a_key_back_after_its_limit_is_gone,
     submit_limited,
     turn_meets_a_full_limit,
     turn_meets_a_full_window,

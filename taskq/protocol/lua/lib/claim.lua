@@ -201,6 +201,8 @@ local function take_one_by_one(claims)
     while found > 0 and not claims.hold and not claims.cut and #claims.ids < want and scans > 0 and not is_paused(list) do
       found = walk(claims, records, list, math.min(want - #claims.ids, scans))
       scans = scans - found
+      -- whatever is not held back has left its list, claimed or not
+      claims.lighter = claims.lighter or found > 0 and not claims.hold
     end
   end
   return records

@@ -1,5 +1,5 @@
 -- held: what the records of runs say of the permits that they hold
--- USES running permits
+-- USES running permits sole
 -- Reads only. Runs begin and end at any time, so all of them are looked at as of one instant, if they are not too many.
 local STEP, STEPS = 500, 10
 local runs_with
@@ -24,11 +24,18 @@ local function count_runs()
   end
 end
 
--- Returns how many run with a key if another number is said of it, and what is said, if anything.
+-- Returns how many run with a key if another number is said of it, and what is said, if anything. Those who hold it alone have
+-- '=' before it.
 local function miscounted(key)
   if runs_with == nil then runs_with = count_runs() or false end
-  if not runs_with or key == '@' then return nil end
-  local run, said = runs_with[key] or 0, call('HGET', PERMITS, key)
+  if not runs_with or string.find(key, '^=?@') then return nil end
+  local alone = string.byte(key) == 61
+  local run, said = runs_with[key] or 0, nil
+  if alone then
+    run, said = math.min(run, 1), call('SISMEMBER', SOLE, string.sub(key, 2)) == 1 and '1'
+  else
+    said = call('HGET', PERMITS, key)
+  end
   if said ~= (run > 0 and tostring(run)) then return run, said end
 end
 

@@ -1,5 +1,5 @@
 -- limits: how many tasks of a kind may run at a time, and how many may start within a time
--- USES permits jams blocked state status queue scheduled gates faults tallies woken counters sidings
+-- USES permits sole jams blocked state status queue scheduled gates faults tallies woken counters sidings
 -- INCLUDE clock text bell events schedule room gates tallying weights
 -- A limit counts tasks that have a key of its name, or of its name with ':' and more behind it, each such key by itself.
 -- permits says how many run with it. A claim that finds no room takes the task out of its list into blocked:<key>;
@@ -27,7 +27,8 @@ local function check_limits(keys)
   call('SCARD', STATUS .. 'pending')
   call('HLEN', WOKEN)
   call('HLEN', PERMITS)
-  for key in string.gmatch(keys, '[^ ]+') do
+  call('SCARD', SOLE)
+  for key in string.gmatch(keys, '=?([^ ]+)') do
     opening(key)
     if guarded and circuit_of(key) then
       call('LLEN', FAULTS .. key)
@@ -38,14 +39,14 @@ local function check_limits(keys)
   sound[keys] = true
 end
 
+-- of a key with '=' before it: whether anybody holds it alone
 local function set_permits(key, count)
-  holders[key] = count
-  if count > 0 then call('HSET', PERMITS, key, digits(count)) else call('HDEL', PERMITS, key) end
-end
-
--- one more, or one fewer; the record of its run is written or deleted in the same step
-local function count_permit(key, more)
-  set_permits(key, math.max((holders[key] or tonumber(call('HGET', PERMITS, key)) or 0) + more, 0))
+  if string.byte(key) == 61 then
+    call(count > 0 and 'SADD' or 'SREM', SOLE, string.sub(key, 2))
+  else
+    holders[key] = count
+    if count > 0 then call('HSET', PERMITS, key, digits(count)) else call('HDEL', PERMITS, key) end
+  end
 end
 
 local function look_again(key, at)
@@ -64,8 +65,8 @@ local function admit(id, keys)
     held_by[key] = holds
   end
   for key in string.gmatch(keys, '[^ ]+') do
-    start_with(key, 1)
-    if held_by[key] then count_permit(key, 1) end
+    start_with(key, defined[key], 1)
+    if held_by[key] then set_permits(key, number_of(key) + 1) end
     if held_by[key] then held = held and held .. ' ' .. key or key end
     if guarded and circuit_of(key) and call('HEXISTS', GATES, '!' .. key) == 1 then
       -- whoever passes the gate of a circuit is its probe
@@ -143,8 +144,8 @@ end
 -- The run is over, and its record is deleted, which holds for one call only: its permits are free again. For whom is decided when all of them are known (fill_up); a task that
 -- goes back to the head of its list is the next one itself: a space before the key tells.
 local function give_back(id, keys, comes_again)
-  for key in string.gmatch(keys or '', '[^ ]+') do
-    count_permit(key, -1)
+  for mark, key in string.gmatch(keys or '', '(=?)([^ ]+)') do
+    set_permits(mark .. key, mark == '' and math.max(number_of(key) - 1, 0) or 0)
     -- a probe that has ended without an answer: another one may try at once
     if guarded and call('HGET', GATES, '!' .. key) == 'half ' .. id then
       call('HSET', GATES, '!' .. key, 'open ' .. digits(now) .. ' ' .. digits(now))
@@ -169,7 +170,7 @@ end
 -- A run with permits has an answer; called before they are given back. Outcomes that say nothing are none.
 local function answer(id, keys, failed)
   if not keys or not guarded then return end
-  for key in string.gmatch(keys, '[^ ]+') do
+  for key in string.gmatch(keys, '=?([^ ]+)') do
     local circuit = circuit_of(key)
     local gate = circuit and call('HGET', GATES, '!' .. key)
     if gate == 'half ' .. id then

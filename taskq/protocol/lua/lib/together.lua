@@ -1,5 +1,5 @@
 -- together: the permits that all who end and begin in a turn give back and take
--- USES permits limits gates circuits jams tallies
+-- USES permits sole limits gates circuits jams tallies
 -- Reads only. What comes and goes by one key is one number, and nothing is written if that stays as it is.
 -- A table that grows costs more than all that is put into it: those with a place for each key begin as copies of others.
 -- A hash of short fields is looked through from its first one on each time; not if one of them is as long as this.
@@ -66,7 +66,9 @@ local function exchange_permits(names, total, before, leaves, comes, exact)
     names, total, leaves, comes, places = one_by_one(names, total, before, leaves, comes)
     before = total
   end
-  local circuits = call('EXISTS', GATES, CIRCUITS, JAMS) > 0 and circuits_alone(names, before)
+  local others = call('EXISTS', GATES, CIRCUITS, JAMS, SOLE)
+  local some_alone = others > 0 and call('EXISTS', SOLE) == 1
+  local circuits = others > (some_alone and 1 or 0) and circuits_alone(names, before)
   if circuits == nil then return nil end
   local fields, at, count = rules_for(names, total, circuits and 0 or before, comes, exact)
   local rules, closed, tallied = fields, nil, nil
@@ -97,7 +99,9 @@ local function exchange_permits(names, total, before, leaves, comes, exact)
     fields[n] = number and tonumber(number) or not rules[n] and -1 or 0
     asks, plain = asks or fields[n] > 0, plain and not rates and fields[n] > 0
   end
-  local found = {}
+  -- of another type it has no keys
+  local found, alone = {}, some_alone and redis.pcall('SMISMEMBER', SOLE, unpack(names, 1, total)) or {}
+  plain = plain and not some_alone
   if asks then
     if total > 2 then names[total + 1] = '@' end
     found = redis.pcall('HMGET', PERMITS, unpack(names, 1, total > 2 and total + 1 or total))
@@ -124,7 +128,7 @@ local function exchange_permits(names, total, before, leaves, comes, exact)
           rated = rated or {}
           rated[key] = {starts, more, after}
         end
-        if most > 0 and after + more > most then return nil end
+        if most > 0 and after + more + (alone[n] or 0) > most then return nil end
         if most > 0 or closed and closed[key] then
           after = after + more
         else
