@@ -232,7 +232,7 @@ class ThreadRunner:
         bed.acquire()
         self._rising = False
         while True:
-            if not todo:  # an exception instead would cost as much as the settlement
+            if not todo:  # usually so; to find it out by an exception takes five times as long
                 self._sleep(bed)
                 continue
             try:
