@@ -11,6 +11,14 @@ from taskq.errors import WrongArguments
 from taskq.model.retry import Discard
 
 _KINDS = inspect.Parameter
+# as the names of the parameters stand in the code of a function
+_KINDS_IN_CODE = (
+    _KINDS.POSITIONAL_ONLY,
+    _KINDS.POSITIONAL_OR_KEYWORD,
+    _KINDS.KEYWORD_ONLY,
+    _KINDS.VAR_POSITIONAL,
+    _KINDS.VAR_KEYWORD,
+)
 _MOST_SHOWN = 200
 
 
@@ -33,11 +41,7 @@ class Arguments:
 
     def __init__(self, parameters: list[inspect.Parameter], name: str) -> None:
         self._shown = str(inspect.Signature(parameters))[:_MOST_SHOWN]
-        bare = [p if p.default is p.empty else p.replace(default=None) for p in parameters]
-        made: dict[str, Any] = {}
-        exec(f"def take{inspect.Signature(bare)}: pass", made)  # noqa: S102 - nothing but names of parameters
-        self._take: Callable[..., None] = made["take"]
-        self._take.__qualname__ = name
+        self._take = _without_body(parameters, name)
 
     def check(self, args: Any, kwargs: Any, raises: type[Exception] = WrongArguments) -> None:
         """Check a call.
@@ -55,6 +59,30 @@ class Arguments:
             self._take(*args, **kwargs)
         except TypeError as error:
             raise raises(f"{error}; it takes {self._shown}") from None
+
+
+def _nothing() -> None:
+    pass
+
+
+def _without_body(parameters: list[inspect.Parameter], name: str) -> Callable[..., None]:
+    """Return a function with these parameters that does nothing."""
+    named = {kind: [p for p in parameters if p.kind is kind] for kind in _KINDS_IN_CODE}
+    before, either, only, rest, more = named.values()
+    names = tuple(p.name for some in named.values() for p in some)
+    code = _nothing.__code__.replace(
+        co_argcount=len(before) + len(either),
+        co_posonlyargcount=len(before),
+        co_kwonlyargcount=len(only),
+        co_nlocals=len(names),
+        co_varnames=names,
+        co_flags=_nothing.__code__.co_flags | bool(rest) * inspect.CO_VARARGS | bool(more) * inspect.CO_VARKEYWORDS,
+    )
+    defaults = tuple(p.default for p in (*before, *either) if p.default is not p.empty)
+    take = FunctionType(code, {}, name, defaults)
+    take.__kwdefaults__ = {p.name: p.default for p in only if p.default is not p.empty}
+    take.__qualname__ = name
+    return take
 
 
 def arguments_of(function: Callable[..., Any], *, after_context: bool = False) -> Arguments | None:

@@ -42,7 +42,7 @@ end
 -- of a key with '=' before it: whether anybody holds it alone
 local function set_permits(key, count)
   if string.byte(key) == 61 then
-    call(count > 0 and 'SADD' or 'SREM', SOLE, string.sub(key, 2))
+    if count > 0 then call('SADD', SOLE, string.sub(key, 2)) else call('SREM', SOLE, string.sub(key, 2)) end
   else
     holders[key] = count
     if count > 0 then call('HSET', PERMITS, key, digits(count)) else call('HDEL', PERMITS, key) end
