@@ -7,11 +7,10 @@ import pytest
 from taskq import InvalidTask, Task
 from taskq.protocol.keys import lists_of
 from tests.conformance.clients import Client, Hands
-from tests.conformance.test_explain import serve
 
 
 def test_customers_take_turns_and_whoever_is_behind_is_told_so(client: Client, hands: Hands) -> None:
-    serve(hands, "w", lists_of(None))
+    hands.serve("w", lists_of(None))
     large = client.submit_batch([Task(payload=n, group_key="large") for n in range(5)])
     small = client.submit_task(Task(group_key="small"))
     assert client.get_task_status(large[4])["status"] == "pending"
